@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of messages; see error_codes.hpp. Rows stay in ascending order (tested), one line each.
+#include "base/error_codes.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+
+const std::vector<ErrorCode>& error_codes() {
+  constexpr auto User = ExitClass::User;
+  constexpr auto Internal = ExitClass::Internal;
+  static const std::vector<ErrorCode> table = {
+      {"E0001", Internal, "Gemel found itself in a state that its authors thought impossible."},
+
+      // E01xx: machine files and settings (src/config)
+      {"E0101", User, "A machine file cannot be read."},
+      {"E0102", User, "A machine file is not valid YAML."},
+      {"E0103", User, "A machine file has a key that Gemel does not know."},
+      {"E0104", User, "A machine file lacks a key that it must have."},
+      {"E0105", User, "A machine file gives one key twice."},
+      {"E0106", User, "A parameter of a machine has a value of the wrong type."},
+      {"E0107", User, "A parameter of a machine is outside its range."},
+      {"E0108", User, "Two parameters of a machine contradict each other."},
+      {"E0109", User, "There is no machine of that name."},
+      {"E0110", User, "A setting given with --set is not of the form key=value."},
+      {"E0111", User, "There is nothing of that name to explain."},
+
+      // E02xx: workloads in YAML (src/network)
+      {"E0201", User, "A workload file cannot be read."},
+      {"E0202", User, "A workload file is not valid YAML."},
+      {"E0203", User, "A workload file has a key that Gemel does not know."},
+      {"E0204", User, "A workload file lacks a key that it must have."},
+      {"E0205", User, "A workload file gives one key twice."},
+      {"E0206", User, "A key of a workload file has a value of the wrong type."},
+      {"E0207", User, "A key of a workload file has a value outside its range."},
+
+      // E03xx: tensors and safetensors (src/network)
+
+      // E04xx: layer tables in CSV (src/network)
+
+      // E05xx: schedule files (src/compiler)
+
+      // E06xx: compiler: what a machine cannot run (src/compiler)
+
+      // E07xx: instructions (src/isa)
+
+      // E08xx: runs: hazard, deadlock, overflow, memory error, difference (src/sim)
+
+      // E09xx: files and flags (src/cli, src/report)
+
+      // E10xx: RTL
+  };
+  return table;
+}
+
+const ErrorCode* find_error_code(std::string_view code) {
+  const auto& table = error_codes();
+  const auto row = std::find_if(table.begin(), table.end(), [&](const ErrorCode& r) { return r.code == code; });
+  return row == table.end() ? nullptr : &*row;
+}
+
+}  // namespace gemel

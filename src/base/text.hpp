@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small helpers for reading text and talking about it: files as strings, lines as excerpts, near misses of names.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel {
+
+// The whole file. UserError with `code` if it cannot be read; `what` names it in the message ("machine file").
+std::string read_text_file(const std::string& path, const std::string& code, const std::string& what);
+
+// Line `line` (from 1) of `text` without its end of line; empty if there is no such line.
+std::string line_of(std::string_view text, int line);
+
+// Edits (insert, delete, replace, swap of neighbours) that make `b` of `a`.
+int edit_distance(std::string_view a, std::string_view b);
+
+// The candidate that `word` was probably meant to be, or "" if none is near: at most a third of its letters wrong, or
+// the one a prefix of the other. The first of the best wins, so give candidates in a fixed order.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+// "did you mean `x`?" or "".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+// "a", "a or b", "a, b or c".
+std::string join_or(const std::vector<std::string>& items);
+
+// A number with no needless digits: 1000, 0.5, 1e-06. Reads back to the same double.
+std::string format_number(double value);
+
+}  // namespace gemel
