@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the fast models meet. A model is an Agent: it is woken at the cycles it asked for, and by messages stamped with a
+// later cycle, so the order in which agents run within a cycle cannot matter. SystemC appears only behind Waker and the ports.
+#pragma once
+#include "base/cycle.hpp"
+#include "gemel/isa.gen.hpp"
+
+namespace gemel {
+
+class Waker {
+ public:
+  virtual ~Waker() = default;
+  // Calls wake(cycle) of the agent; several requests are kept, equal ones are merged. `cycle` must not be past.
+  virtual void wake_at(Cycle cycle) = 0;
+};
+
+class Agent {
+ public:
+  virtual ~Agent() = default;
+  virtual void wake(Cycle now) = 0;
+  void attach(Waker& waker) { waker_ = &waker; }
+
+ protected:
+  void wake_at(Cycle cycle) { waker_->wake_at(cycle); }
+
+ private:
+  Waker* waker_ = nullptr;
+};
+
+// Cycles of a DMA's window by status; the rest of the window is busy.
+struct StatusCounts {
+  Cycle wait_request = 0;
+  Cycle wait_other = 0;  // load_dma: wait_data; store_dma: wait_write
+};
+
+// A unit as the sequencer's model sees it.
+class UnitModel {
+ public:
+  virtual ~UnitModel() = default;
+  // The command is on the wires at s. The instruction stays where it is until it is done.
+  virtual void start(const isa::Instruction& instruction, Cycle s) = 0;
+  // Statuses in the cycles [first, last]; called in order, once per window, at simulated time `last`.
+  virtual StatusCounts status(Cycle /*first*/, Cycle /*last*/) { return {}; }
+};
+
+// The sequencer's model as a unit sees it. Both pulses lie in the future when they are announced.
+class CompletionSink {
+ public:
+  virtual ~CompletionSink() = default;
+  virtual void chain(isa::Unit unit, Cycle c) = 0;
+  virtual void done(isa::Unit unit, Cycle p, isa::ErrorCode error) = 0;
+};
+
+// Reads of memory, in order. The request is made at simulated time `acc`, the response (in order) says when the first beat is on
+// the wires; beats are contiguous. data == nullptr: timing only.
+class ReadSink {
+ public:
+  virtual ~ReadSink() = default;
+  virtual void read_response(Cycle first_beat, bool error) = 0;
+};
+class ReadPort {
+ public:
+  virtual ~ReadPort() = default;
+  virtual void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) = 0;
+};
+
+// Writes of memory, in order. The request is made at the cycle of the last W beat; the response says when B is on the wires.
+class WriteSink {
+ public:
+  virtual ~WriteSink() = default;
+  virtual void write_response(Cycle b, bool error) = 0;
+};
+class WritePort {
+ public:
+  virtual ~WritePort() = default;
+  virtual void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data) = 0;
+};
+
+// Beats of a burst that covers [address, address + bytes) on a bus of bus_bytes (full width, start aligned down).
+inline std::int64_t beats_of(std::uint64_t address, std::uint64_t bytes, int bus_bytes) {
+  const auto bus = static_cast<std::uint64_t>(bus_bytes);
+  return static_cast<std::int64_t>((address + bytes - 1) / bus - address / bus + 1);
+}
+
+}  // namespace gemel
