@@ -40,6 +40,7 @@ class Field:
     min: int
     max: int
     unit: str
+    enum: str  # its values are named by this enum, "" for plain numbers
     doc: str
 
     @property
@@ -131,7 +132,7 @@ def place(raw_fields: list[dict], lsb: int, where: str, bits: int) -> tuple[list
     fields = []
     for raw in raw_fields:
         here = f"{where}.{raw.get('name', '?')}"
-        known(raw, {"name", "bits", "signed", "min", "max", "unit", "doc"}, here)
+        known(raw, {"name", "bits", "signed", "min", "max", "unit", "enum", "doc"}, here)
         width, signed = raw["bits"], raw.get("signed", False)
         if not 1 <= width <= (WIDEST_INT32_FIELD if signed else WORD_BITS):
             raise SourceError(f"{here}: {width} bits")
@@ -141,7 +142,9 @@ def place(raw_fields: list[dict], lsb: int, where: str, bits: int) -> tuple[list
         least, most = raw.get("min", lowest), raw.get("max", highest)
         if not lowest <= least <= most <= highest:
             raise SourceError(f"{here}: bounds {least}..{most} do not fit {width} bits")
-        fields.append(Field(raw["name"], lsb, width, signed, least, most, raw.get("unit", ""), raw["doc"]))
+        fields.append(
+            Field(raw["name"], lsb, width, signed, least, most, raw.get("unit", ""), raw.get("enum", ""), raw["doc"])
+        )
         lsb += width
     if lsb > bits:
         raise SourceError(f"{where}: {lsb} bits do not fit an instruction of {bits}")
@@ -172,6 +175,9 @@ def load(path: pathlib.Path) -> Isa:
             raise SourceError(f"{name}: a field is named like one of the header's")
         if f["unit"] not in {v.name for v in enums["unit"].values}:
             raise SourceError(f"{name}: unknown unit `{f['unit']}`")
+        for x in fields:
+            if x.enum and [v.value for v in enums[x.enum].values][: x.max + 1] != list(range(x.max + 1)):
+                raise SourceError(f"{name}.{x.name}: enum {x.enum} does not name 0..{x.max}")
         opcodes = tuple(Opcode(o["name"], o["value"], o["doc"]) for o in f["opcodes"])
         formats.append(Format(name, f["unit"], f["doc"], opcodes, tuple(fields)))
     values = [o.value for f in formats for o in f.opcodes]
@@ -247,6 +253,7 @@ struct FieldInfo {
   bool is_signed;        // two's complement
   std::int64_t min, max; // legal values
   const char* unit;      // what is counted, "" for a plain number
+  const char* const* names;  // names of the values 0..max, nullptr for plain numbers
   const char* doc;
   std::int64_t default_value() const { return min > 0 ? min : 0; }
 };
@@ -325,7 +332,7 @@ def cpp_enum(name: str, base: str, doc: str, values: list[Opcode], hexadecimal: 
 def cpp_field_rows(fields: tuple[Field, ...]) -> list[str]:
     return [
         f'    {{"{f.name}", {f.lsb}, {f.width}, {"true" if f.signed else "false"}, {f.min}, {f.max}, "{f.unit}", '
-        f"{cpp_string(f.doc)}}},"
+        f"{camel(f.enum) + 'Names' if f.enum else 'nullptr'}, {cpp_string(f.doc)}}},"
         for f in fields
     ]
 
@@ -424,7 +431,11 @@ def cpp(isa: Isa) -> str:
     out += [f"    case Unit::{camel(f.unit)}: return encode(i.{f.name});" for f in isa.formats]
     out += ["  }", "  return encode(i.halt);", "}"]
 
-    out += [CPP_TABLES.rstrip(), "", "inline constexpr FieldInfo HeaderFields[] = {", *cpp_field_rows(isa.header), "};"]
+    out += [CPP_TABLES.rstrip(), ""]
+    for name in sorted({x.enum for f in isa.formats for x in f.fields if x.enum}):
+        values = ", ".join(f'"{v.name}"' for v in isa.enums[name].values)
+        out += [f"inline constexpr const char* {camel(name)}Names[] = {{{values}}};"]
+    out += ["", "inline constexpr FieldInfo HeaderFields[] = {", *cpp_field_rows(isa.header), "};"]
     out += [f"inline constexpr int HeaderFieldCount = {len(isa.header)};"]
     for f in isa.formats:
         if f.fields:
