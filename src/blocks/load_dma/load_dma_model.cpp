@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "blocks/load_dma/load_dma_model.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gemel {
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory,
+                           std::array<Scratchpad*, 4> buffers)
+    : machine_(machine),
+      sequencer_(sequencer),
+      memory_(memory),
+      buffers_(buffers),
+      slots_(machine.load_outstanding +
+             static_cast<int>(ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes))),
+      last_beat_(static_cast<std::size_t>(std::max(slots_, machine.memory_queue)) + 1),
+      drained_(static_cast<std::size_t>(slots_) + 1) {}
+
+std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
+  const std::int64_t group = index / words_per_group, part = index % words_per_group;
+  if (!windowed()) {
+    return std::min(group * load->group_bytes + (part + 1) * word_bytes, (group + 1) * load->group_bytes) - 1;
+  }
+  const std::int64_t window = load->window_offset + group * load->window_step;
+  const std::int64_t first = window + part * word_bytes;
+  const std::int64_t last =
+      std::min({first + word_bytes, window + load->window_bytes, std::int64_t{load->run_bytes}}) - 1;
+  return last >= std::max<std::int64_t>(first, 0) ? last : -1;
+}
+
+std::int64_t LoadDmaModel::Job::draining_word(std::int64_t byte) const {
+  if (!windowed()) {
+    return byte / load->group_bytes * words_per_group + byte % load->group_bytes / word_bytes;
+  }
+  const std::int64_t window = std::min((byte - load->window_offset) / load->window_step, groups - 1);
+  return (window + 1) * words_per_group - 1;
+}
+
+void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
+  const isa::Load& load = instruction.load;
+  Job job;
+  job.load = &load;
+  job.s = s;
+  job.word_bytes = machine_.word_bytes(static_cast<Buffer>(load.buffer));
+  job.runs = std::int64_t{load.count1} * load.count2;
+  if (job.windowed()) {
+    job.groups = load.window_count;
+    job.words_per_group = ceil_div(load.window_bytes, job.word_bytes);
+    job.run_bytes = std::min<std::int64_t>(
+        load.run_bytes, load.window_offset + (job.groups - 1) * load.window_step + load.window_bytes);
+  } else {
+    job.groups = load.run_bytes / load.group_bytes;
+    job.words_per_group = ceil_div(load.group_bytes, job.word_bytes);
+    job.run_bytes = load.run_bytes;
+  }
+  if (Scratchpad* buffer = buffers_[static_cast<std::size_t>(load.buffer)]) {
+    if (!job.windowed() && load.group_bytes % job.word_bytes == 0) {
+      job.direct = buffer->word(load.word_base);
+    } else {
+      job.staging.resize(static_cast<std::size_t>(job.runs * job.run_bytes));
+    }
+  }
+  jobs_.push_back(std::move(job));
+  schedule_request();
+}
+
+bool LoadDmaModel::next_burst(Burst& burst) {
+  if (request_job_ >= jobs_.size()) return false;
+  Job& job = jobs_[request_job_];
+  burst.run = job.next_run;
+  burst.offset = job.next_offset;
+  burst.address = job.run_address(job.next_run) + static_cast<std::uint64_t>(job.next_offset);
+  const std::int64_t to_boundary =
+      machine_.burst_bytes - static_cast<std::int64_t>(burst.address % static_cast<std::uint64_t>(machine_.burst_bytes));
+  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
+  job.next_offset += burst.bytes;
+  if (job.next_offset == job.run_bytes) {
+    job.next_offset = 0;
+    ++job.next_run;
+  }
+  return true;
+}
+
+void LoadDmaModel::schedule_request() {
+  if (!chosen_) {
+    if (!next_burst(burst_)) return;
+    chosen_ = true;
+    burst_ar_ = burst_acc_ = Never;
+  }
+  if (burst_acc_ != Never) return;
+  const std::int64_t k = issued_;
+  const std::int64_t n = machine_.load_outstanding, q = machine_.memory_queue;
+  if (burst_ar_ == Never) {
+    if (k >= n && answered_ <= k - n) return;
+    if (k >= slots_ && drained_count_ <= k - slots_) return;
+    burst_ar_ = std::max(jobs_[request_job_].s + 2, acc_ + 1);
+    if (k >= n) burst_ar_ = std::max(burst_ar_, last_beat(k - n) + 2);
+    if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained(k - slots_) + 1);
+  }
+  if (k >= q && answered_ <= k - q) return;
+  burst_acc_ = burst_ar_;
+  if (k >= q) burst_acc_ = std::max(burst_acc_, last_beat(k - q) + 1);
+  stuck_.add(burst_ar_ + 1, burst_acc_);
+  wake_at(burst_acc_);
+}
+
+void LoadDmaModel::wake(Cycle now) {
+  if (!chosen_ || burst_acc_ != now) return;
+  Job& job = jobs_[request_job_];
+  const Burst burst = burst_;
+  outstanding_.push_back(burst);
+  ++issued_;
+  ++bursts_;
+  bytes_ += burst.bytes;
+  acc_ = now;
+  chosen_ = false;
+  if (job.next_run == job.runs) {
+    sequencer_.chain(isa::Unit::Load, now + 1);
+    ++request_job_;
+  }
+  memory_.read(burst.address, burst.bytes, destination(job, burst));
+  schedule_request();
+}
+
+std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
+  if (job.direct != nullptr) return job.direct + burst.run * job.run_bytes + burst.offset;
+  if (!job.staging.empty()) return job.staging.data() + burst.run * job.run_bytes + burst.offset;
+  return nullptr;
+}
+
+void LoadDmaModel::read_response(Cycle first_beat, bool error) {
+  const Burst burst = outstanding_.front();
+  outstanding_.pop_front();
+  Job& job = jobs_.front();
+  job.failed |= error;
+  last_beat(answered_) = first_beat + beats_of(burst.address, burst.bytes, machine_.bus_bytes) - 1;
+  ++answered_;
+  undrained_.push_back({burst.run, job.draining_word(burst.offset + burst.bytes - 1)});
+  emit(job, burst, first_beat);
+  if (job.word_run == job.runs) {
+    sequencer_.done(isa::Unit::Load, word_ + 1, job.failed ? isa::ErrorCode::ReadError : isa::ErrorCode::None);
+    if (!job.failed) place(job);
+    jobs_.pop_front();
+    --request_job_;
+  }
+  schedule_request();
+}
+
+// All words that the answered bytes allow.
+void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
+  const std::int64_t words = job.groups * job.words_per_group;
+  const std::int64_t end = burst.offset + burst.bytes;  // bytes of this run that are there
+  const auto bus = static_cast<std::uint64_t>(machine_.bus_bytes);
+  const auto arrival = [&](std::int64_t byte) {
+    const std::uint64_t address = burst.address + static_cast<std::uint64_t>(byte - burst.offset);
+    return first_beat + static_cast<Cycle>(address / bus - burst.address / bus);
+  };
+  if (!job.windowed() && job.word_bytes <= machine_.bus_bytes) {
+    // A word needs at most one beat more than the word before: once the first is out, the others follow without a gap.
+    const std::int64_t group_bytes = job.load->group_bytes;
+    const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
+    if (ready > job.word) {
+      const Cycle first = std::max({word_ + 1, arrival(job.last_byte(job.word)) + 2, job.s + 3});
+      emitted(job, ready - job.word, first);
+    }
+  } else {
+    while (job.word < words) {
+      const std::int64_t last = job.last_byte(job.word);
+      if (last >= end) break;
+      Cycle at = std::max(word_ + 1, job.s + 3);
+      // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
+      if (last >= burst.offset) at = std::max(at, arrival(last) + 2);
+      emitted(job, 1, at);
+    }
+  }
+  if (job.word == words) {
+    job.word = 0;
+    ++job.word_run;
+  }
+}
+
+void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
+  busy_.add(first, first + count - 1);
+  while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
+    drained(drained_count_++) = first + (undrained_.front().word - job.word);
+    undrained_.pop_front();
+  }
+  job.word += count;
+  word_ = first + count - 1;
+}
+
+// Cuts the staged runs into words.
+void LoadDmaModel::place(Job& job) {
+  if (job.staging.empty()) return;
+  const isa::Load& load = *job.load;
+  std::uint8_t* out = buffers_[static_cast<std::size_t>(load.buffer)]->word(load.word_base);
+  const std::int64_t width = job.word_bytes;
+  const std::int64_t padded = job.words_per_group * width;
+  for (std::int64_t run = 0; run < job.runs; ++run) {
+    const std::uint8_t* bytes = job.staging.data() + run * job.run_bytes;
+    for (std::int64_t group = 0; group < job.groups; ++group, out += padded) {
+      if (!job.windowed()) {
+        std::memcpy(out, bytes + group * load.group_bytes, static_cast<std::size_t>(load.group_bytes));
+        std::memset(out + load.group_bytes, 0, static_cast<std::size_t>(padded - load.group_bytes));
+        continue;
+      }
+      const std::int64_t window = load.window_offset + group * load.window_step;
+      const std::int64_t first = std::max<std::int64_t>(window, 0);
+      const std::int64_t last = std::min<std::int64_t>(window + load.window_bytes, load.run_bytes);  // exclusive
+      std::memset(out, load.fill, static_cast<std::size_t>(load.window_bytes));
+      std::memset(out + load.window_bytes, 0, static_cast<std::size_t>(padded - load.window_bytes));
+      if (last > first) std::memcpy(out + (first - window), bytes + first, static_cast<std::size_t>(last - first));
+    }
+  }
+}
+
+StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
+  if (chosen_ && burst_ar_ != Never && burst_acc_ == Never && burst_ar_ < last) {
+    // Not accepted yet: stuck at least until now. The rest is added when the acceptance is known.
+    stuck_.add(burst_ar_ + 1, last);
+    burst_ar_ = last;
+  }
+  const Coverage covered = coverage(busy_, none_, stuck_, first, last);
+  busy_.drop_until(last);
+  stuck_.drop_until(last);
+  return {covered.stuck, last - first + 1 - covered.busy - covered.stuck};
+}
+
+}  // namespace gemel

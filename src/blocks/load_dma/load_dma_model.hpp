@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// load_dma, fast model: an event per burst, words in closed form between them (docs/reference/machine.md, 5).
+// Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself.
+#pragma once
+#include <array>
+#include <deque>
+#include <vector>
+
+#include "base/agent.hpp"
+#include "base/intervals.hpp"
+#include "blocks/scratchpad/scratchpad.hpp"
+#include "config/machine.hpp"
+
+namespace gemel {
+
+class LoadDmaModel : public Agent, public UnitModel, public ReadSink {
+ public:
+  // buffers[b] may be null (timing only): indexed by enum buffer, activation .. param.
+  LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory, std::array<Scratchpad*, 4> buffers);
+
+  void start(const isa::Instruction& instruction, Cycle s) override;
+  StatusCounts status(Cycle first, Cycle last) override;
+  void wake(Cycle now) override;
+  void read_response(Cycle first_beat, bool error) override;
+
+  std::int64_t bytes() const { return bytes_; }
+  std::int64_t bursts() const { return bursts_; }
+
+ private:
+  static constexpr Cycle Past = -1'000'000'000;
+  struct Burst {  // issued or about to be
+    std::uint64_t address = 0;
+    std::uint32_t bytes = 0;
+    std::int64_t run = 0;
+    std::int64_t offset = 0;  // of its first byte within the run
+  };
+  struct Job {  // an instruction in flight
+    const isa::Load* load = nullptr;
+    Cycle s = 0;
+    int word_bytes = 0;
+    std::int64_t runs = 0;
+    std::int64_t run_bytes = 0;        // bytes of a run that are read, from its start
+    std::int64_t groups = 0;           // groups or windows of a run
+    std::int64_t words_per_group = 0;
+    std::int64_t next_run = 0, next_offset = 0;  // burst generator
+    std::int64_t word_run = 0, word = 0;         // next word: its run, its index within the run
+    std::vector<std::uint8_t> staging;           // runs back to back; empty if direct
+    std::uint8_t* direct = nullptr;
+    bool failed = false;
+
+    bool windowed() const { return load->window_count > 0; }
+    std::uint64_t run_address(std::int64_t run) const {
+      return load->address + static_cast<std::uint64_t>(run / load->count1) * load->stride2 +
+             static_cast<std::uint64_t>(run % load->count1) * load->stride1;
+    }
+    std::int64_t last_byte(std::int64_t index) const;      // last memory byte of a word, within the run; -1: only fill
+    std::int64_t draining_word(std::int64_t byte) const;   // last word for which a byte must stay in the ring
+  };
+  struct Undrained {
+    std::int64_t run, word;  // the word that drains it
+  };
+
+  bool next_burst(Burst& burst);
+  void schedule_request();
+  void emit(Job& job, const Burst& burst, Cycle first_beat);
+  void emitted(Job& job, std::int64_t count, Cycle first);
+  void place(Job& job);
+  std::uint8_t* destination(Job& job, const Burst& burst);
+  Cycle& last_beat(std::int64_t k) { return last_beat_[static_cast<std::size_t>(k) % last_beat_.size()]; }
+  Cycle& drained(std::int64_t k) { return drained_[static_cast<std::size_t>(k) % drained_.size()]; }
+
+  const Machine& machine_;
+  CompletionSink& sequencer_;
+  ReadPort& memory_;
+  std::array<Scratchpad*, 4> buffers_;
+  int slots_;                                    // F
+
+  std::deque<Job> jobs_;         // words come from the front
+  std::size_t request_job_ = 0;  // requests come from here
+  bool chosen_ = false;          // burst_ waits for its time or for an answer that decides it
+  Burst burst_;
+  Cycle burst_ar_ = Never;       // AR on the wires
+  Cycle burst_acc_ = Never;      // accepted
+
+  std::deque<Burst> outstanding_;            // requested and unanswered
+  std::vector<Cycle> last_beat_, drained_;   // of burst k, at k modulo the size
+  std::int64_t issued_ = 0, answered_ = 0, drained_count_ = 0;
+  Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
+  std::deque<Undrained> undrained_;          // answered and undrained bursts
+  Intervals busy_, stuck_, none_;
+  std::int64_t bytes_ = 0, bursts_ = 0;
+};
+
+}  // namespace gemel
