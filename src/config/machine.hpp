@@ -19,6 +19,10 @@ struct ScratchpadParams {
   int banks = 1;
 };
 
+// What stands behind the AXI ports. More kinds (DRAM timing) are to come; none of them changes data.
+enum class MemoryKind : std::uint8_t { Ideal };
+const char* to_string(MemoryKind kind);  // "ideal"
+
 struct Machine {
   std::string name;
   std::string description;
@@ -37,13 +41,15 @@ struct Machine {
   int queue_depth = 8;          // sequencer.queue_depth: accepted, unstarted instructions per unit, 1..64
   int prefetch_instructions = 16;  // sequencer.prefetch_instructions: instruction FIFO, >= burst_bytes/64, 1..256
 
+  MemoryKind memory_kind = MemoryKind::Ideal;  // memory.kind
   int read_latency_cycles = 100;   // memory.read_latency_cycles: AR on the wires to first beat, 1..100000
   int write_latency_cycles = 100;  // memory.write_latency_cycles: last W beat to B, 1..100000
   int memory_bytes_per_cycle = 16; // memory.bytes_per_cycle, each way, 1..4096
   int memory_queue = 64;           // memory.queue Q: accepted and uncompleted bursts per port, 1..1024
-  std::int64_t memory_bytes = std::int64_t{1} << 30;  // memory.size_bytes: up to 2^40; backed lazily
+  std::int64_t memory_bytes = std::int64_t{1} << 30;  // memory.size_bytes: a multiple of 4 KiB up to 2^40; backed lazily
 
   const ScratchpadParams& buffer(Buffer b) const { return buffers[static_cast<int>(b)]; }
+  ScratchpadParams& buffer(Buffer b) { return buffers[static_cast<int>(b)]; }
   // Bytes of one word: R for activation, 4*C for accumulator, C for the others.
   int word_bytes(Buffer b) const;
   // Whole words in a buffer, rounded down to a multiple of its banks. Word w lives in bank w / bank_words.

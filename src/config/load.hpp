@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Machines from files and back, and everything that is generated from the table of parameters.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/machine.hpp"
+
+namespace gemel {
+
+// The machine in the file, with `overrides` ("pe_array.rows=32") applied. UserError with *everything* that is wrong.
+Machine load_machine(const std::string& path, const std::vector<std::string>& overrides = {});
+// The same from text; `file` is what messages call it.
+Machine parse_machine(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {});
+
+// The path of a machine: a path (with a slash or ending in .yaml or .yml) as it is, a name as configs/NAME.yaml in one of
+// home_folders(). UserError if there is no machine of that name.
+std::string find_machine(const std::string& name_or_path);
+// Names of the machines in configs/, sorted.
+std::vector<std::string> list_machines();
+
+// What `gemel explain TOPIC` prints: "" or "machine" (all parameters), a group ("pe_array"), a parameter
+// ("pe_array.rows"), a code ("E0103"). UserError for anything else.
+std::string explain(const std::string& topic);
+
+std::string machine_json_schema();         // of a machine file, JSON Schema 2020-12
+std::string machine_reference();           // table of all parameters in Markdown, for docs/reference/machines.md
+std::string to_yaml(const Machine& machine);  // parse_machine() gives the same machine back
+
+// A number that stays the same over runs, compilers and versions as long as the parameters do that a schedule depends
+// on (rows marked in_hash): array, buffers, lanes, bus, burst, size of memory. Not name, clock, latencies, queues.
+std::uint64_t machine_hash(const Machine& machine);
+
+}  // namespace gemel
