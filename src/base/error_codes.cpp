@@ -47,6 +47,8 @@ const std::vector<ErrorCode>& error_codes() {
       // E08xx: runs: hazard, deadlock, overflow, memory error, difference (src/sim)
 
       // E09xx: files and flags (src/cli, src/report)
+      {"E0901", User, "The folder for the results cannot be made or written into."},
+      {"E0902", User, "A result file cannot be written: disk full, no permission, or not a file."},
 
       // E10xx: RTL
   };
