@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "blocks/store_dma/store_dma_model.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gemel {
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, Scratchpad* vector)
+    : machine_(machine),
+      sequencer_(sequencer),
+      memory_(memory),
+      vector_(vector),
+      slots_(machine.store_outstanding + static_cast<int>(ceil_div(machine.columns, machine.burst_bytes))),
+      last_write_(static_cast<std::size_t>(slots_) + 1),
+      answer_(static_cast<std::size_t>(std::max(machine.store_outstanding, machine.memory_queue)) + 1) {}
+
+void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
+  const isa::Store& store = instruction.store;
+  Job job;
+  job.store = &store;
+  job.s = s;
+  job.runs = std::int64_t{store.count1} * store.count2;
+  job.words_per_group = ceil_div(store.group_bytes, machine_.columns);
+  if (vector_ != nullptr) {
+    const std::uint8_t* words = vector_->word(store.word_base);
+    if (store.group_bytes % machine_.columns == 0) {
+      job.data = words;
+    } else {
+      const std::int64_t groups = job.runs * (store.run_bytes / store.group_bytes);
+      const std::int64_t pitch = job.words_per_group * machine_.columns;
+      job.staging.resize(static_cast<std::size_t>(groups * store.group_bytes));
+      for (std::int64_t g = 0; g < groups; ++g) {
+        std::memcpy(job.staging.data() + g * store.group_bytes, words + g * pitch,
+                    static_cast<std::size_t>(store.group_bytes));
+      }
+      job.data = job.staging.data();
+    }
+  }
+  jobs_.push_back(std::move(job));
+  if (!jobs_.back().staging.empty()) jobs_.back().data = jobs_.back().staging.data();
+  advance();
+}
+
+void StoreDmaModel::advance() {
+  while (read_next_burst() || request_next_burst()) {
+  }
+}
+
+// Reads the words that end in the next burst, if its slot's last writing is known.
+bool StoreDmaModel::read_next_burst() {
+  if (read_job_ >= jobs_.size()) return false;
+  const std::int64_t k = read_;
+  if (k >= slots_ && requested_ <= k - slots_) return false;
+  Job& job = jobs_[read_job_];
+  const isa::Store& store = *job.store;
+
+  Burst burst;
+  burst.address = store.address + static_cast<std::uint64_t>(job.run / store.count1) * store.stride2 +
+                  static_cast<std::uint64_t>(job.run % store.count1) * store.stride1 +
+                  static_cast<std::uint64_t>(job.offset);
+  const std::int64_t to_boundary =
+      machine_.burst_bytes - static_cast<std::int64_t>(burst.address % static_cast<std::uint64_t>(machine_.burst_bytes));
+  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
+  if (job.data != nullptr) burst.data = job.data + job.run * store.run_bytes + job.offset;
+  const std::int64_t end = job.offset + burst.bytes;
+  const std::int64_t in_group = end % store.group_bytes;
+  const std::int64_t complete = end / store.group_bytes * job.words_per_group + in_group / machine_.columns;
+  burst.ends_in_word = in_group % machine_.columns != 0;
+
+  const std::int64_t words = complete - job.word;
+  if (words > 0) {
+    Cycle first = std::max(word_ + 1, job.s + 2);
+    if (k >= slots_) first = std::max(first, last_write(k - slots_) + 2);
+    reads_.add(first, first + words - 1);
+    word_ = first + words - 1;
+    // Bursts that ended inside a word are complete with the first of these words.
+    for (auto it = bursts_in_flight_.rbegin(); it != bursts_in_flight_.rend() && it->full == Never; ++it) {
+      it->full = first + 2;
+    }
+    if (!burst.ends_in_word) burst.full = word_ + 2;
+    job.word = complete;
+  }
+  bursts_in_flight_.push_back(burst);
+  ++read_;
+  ++bursts_;
+  ++job.unanswered;
+  bytes_ += burst.bytes;
+  job.offset = end;
+  if (end == store.run_bytes) {
+    job.offset = 0;
+    job.word = 0;
+    if (++job.run == job.runs) {
+      job.generated = true;
+      ++read_job_;
+      sequencer_.chain(isa::Unit::Store, word_ + 1);
+    }
+  }
+  return true;
+}
+
+// AW and W beats of the next burst, if everything they wait for is known.
+bool StoreDmaModel::request_next_burst() {
+  const std::int64_t k = requested_;
+  const std::int64_t n = machine_.store_outstanding, q = machine_.memory_queue;
+  if (k >= read_) return false;
+  Burst& burst = bursts_in_flight_[static_cast<std::size_t>(k - first_burst_)];
+  if (burst.full == Never) return false;
+  if (waiting_aw_ == Never) {
+    if (k >= n && answered_ <= k - n) return false;
+    Cycle aw = std::max(request_ + 1, burst.full + 1);
+    if (k >= n) aw = std::max(aw, answer(k - n) + 2);
+    waiting_aw_ = aw;
+  }
+  if (k >= q && answered_ <= k - q) return false;
+  const Cycle accepted = k >= q ? std::max(waiting_aw_, answer(k - q) + 1) : waiting_aw_;
+  stuck_.add(waiting_aw_ + 1, accepted);
+  waiting_aw_ = Never;
+  request_ = accepted;
+  const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
+  burst.wl = first_beat + beats_of(burst.address, burst.bytes, machine_.bus_bytes) - 1;
+  beats_.add(first_beat, burst.wl);
+  beat_ = burst.wl;
+  last_write(k) = burst.wl;
+  ++requested_;
+  wake_at(burst.wl);
+  return true;
+}
+
+void StoreDmaModel::wake(Cycle now) {
+  if (written_ >= requested_) return;
+  const Burst& burst = bursts_in_flight_[static_cast<std::size_t>(written_ - first_burst_)];
+  if (burst.wl != now) return;
+  ++written_;
+  memory_.write(burst.address, burst.bytes, burst.data);
+}
+
+void StoreDmaModel::write_response(Cycle b, bool error) {
+  answer(answered_++) = b;
+  bursts_in_flight_.pop_front();
+  ++first_burst_;
+  Job& job = jobs_.front();
+  job.failed |= error;
+  if (--job.unanswered == 0 && job.generated) {
+    sequencer_.done(isa::Unit::Store, b + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
+    jobs_.pop_front();
+    --read_job_;
+  }
+  advance();
+}
+
+StatusCounts StoreDmaModel::status(Cycle first, Cycle last) {
+  if (waiting_aw_ != Never && waiting_aw_ < last) {
+    stuck_.add(waiting_aw_ + 1, last);
+    waiting_aw_ = last;
+  }
+  const Coverage covered = coverage(reads_, beats_, stuck_, first, last);
+  reads_.drop_until(last);
+  beats_.drop_until(last);
+  stuck_.drop_until(last);
+  return {covered.stuck, last - first + 1 - covered.busy - covered.stuck};
+}
+
+}  // namespace gemel

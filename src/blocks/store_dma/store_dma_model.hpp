@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// store_dma, fast model: an event per burst, words and beats in closed form between them (docs/reference/machine.md, 6).
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "base/agent.hpp"
+#include "base/intervals.hpp"
+#include "blocks/scratchpad/scratchpad.hpp"
+#include "config/machine.hpp"
+
+namespace gemel {
+
+class StoreDmaModel : public Agent, public UnitModel, public WriteSink {
+ public:
+  // vector may be null: timing only.
+  StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, Scratchpad* vector);
+
+  void start(const isa::Instruction& instruction, Cycle s) override;
+  StatusCounts status(Cycle first, Cycle last) override;
+  void wake(Cycle now) override;
+  void write_response(Cycle b, bool error) override;
+
+  std::int64_t bytes() const { return bytes_; }
+  std::int64_t bursts() const { return bursts_; }
+
+ private:
+  static constexpr Cycle Past = -1'000'000'000;
+  struct Job {  // an instruction in flight
+    const isa::Store* store = nullptr;
+    Cycle s = 0;
+    std::int64_t runs = 0, words_per_group = 0;
+    std::int64_t run = 0, offset = 0;       // burst generator
+    std::int64_t word = 0;                  // words of the current run whose bytes are all in earlier bursts
+    std::int64_t unanswered = 0;            // bursts made and not answered
+    bool generated = false;
+    bool failed = false;
+    std::vector<std::uint8_t> staging;      // runs back to back, unless direct
+    const std::uint8_t* data = nullptr;
+  };
+  struct Burst {
+    std::uint64_t address = 0;
+    std::uint32_t bytes = 0;
+    const std::uint8_t* data = nullptr;
+    bool ends_in_word = false;  // its last byte lies inside a word that a later burst completes
+    Cycle full = Never;         // all bytes there; Never: not known yet
+    Cycle wl = Never;           // last W beat
+  };
+
+  void advance();
+  bool read_next_burst();
+  bool request_next_burst();
+  Cycle& last_write(std::int64_t k) { return last_write_[static_cast<std::size_t>(k) % last_write_.size()]; }
+  Cycle& answer(std::int64_t k) { return answer_[static_cast<std::size_t>(k) % answer_.size()]; }
+
+  const Machine& machine_;
+  CompletionSink& sequencer_;
+  WritePort& memory_;
+  Scratchpad* vector_;
+  int slots_;                       // F
+
+  std::deque<Job> jobs_;            // front: oldest whose bursts are not all answered
+  std::size_t read_job_ = 0;        // the reader's
+  std::deque<Burst> bursts_in_flight_;  // burst first_burst_ .. : read and unanswered
+  std::int64_t first_burst_ = 0;    // index k of bursts_in_flight_.front()
+  std::int64_t read_ = 0, requested_ = 0, written_ = 0, answered_ = 0;  // bursts so far
+  Cycle word_ = Past;               // x of the word before
+  Cycle request_ = Past;            // acceptance of the AW before
+  Cycle beat_ = Past;               // wl of the burst before
+  Cycle waiting_aw_ = Never;        // an AW on the wires whose acceptance is not known yet
+  std::vector<Cycle> last_write_, answer_;
+  Intervals reads_, beats_, stuck_;
+  std::int64_t bytes_ = 0, bursts_ = 0;
+};
+
+}  // namespace gemel
