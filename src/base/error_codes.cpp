@@ -38,11 +38,23 @@ const std::vector<ErrorCode>& error_codes() {
 
       // E04xx: layer tables in CSV (src/network)
 
-      // E05xx: schedule files (src/compiler)
+      // E05xx: schedule files (src/isa)
+      {"E0501", User, "A schedule file cannot be read."},
+      {"E0502", User, "A file is no schedule, or is cut short."},
+      {"E0503", User, "A schedule has another format or instruction set than this Gemel."},
+      {"E0504", User, "A schedule file is damaged: its checksum is not that of its contents."},
+      {"E0505", User, "A schedule was compiled for another machine."},
+      {"E0506", User, "A schedule file cannot be written."},
+      {"E0507", User, "A schedule contradicts itself."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
 
       // E07xx: instructions (src/isa)
+      {"E0701", User, "A line of assembly does not begin with an instruction."},
+      {"E0702", User, "A line of assembly names a field that the instruction does not have."},
+      {"E0703", User, "A field in assembly has a value that is not one, or is outside its range."},
+      {"E0704", User, "A line of assembly gives a field or a semaphore twice."},
+      {"E0705", User, "An instruction in assembly breaks a rule between its fields."},
 
       // E08xx: runs: hazard, deadlock, overflow, memory error, difference (src/sim)
 

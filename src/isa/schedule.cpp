@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+// Schedules as files; see schedule.hpp. Layout: tensor `program` (U8 [count, 64]), tensors `constant.N` (U8), and in the
+// metadata `gemel_schedule` (format version), `schedule` (JSON: everything else) and `checksum` over the others.
+// Loading: (1) the container, (2) version and checksum, (3) every field, index and instruction.
+#include "isa/schedule.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "isa/isa.hpp"
+#include "network/safetensors.hpp"
+
+namespace gemel {
+namespace {
+
+using nlohmann::json;
+
+constexpr int FormatVersion = 1;
+
+// 64-bit hash whose every step is a bijection of the state, so a change within any one word is always seen.
+class Hash {
+ public:
+  void add(const void* data, std::size_t size) {
+    const auto* next = static_cast<const std::uint8_t*>(data);
+    add_word(size);
+    for (; size >= 8; size -= 8, next += 8) {
+      std::uint64_t word;
+      std::memcpy(&word, next, 8);
+      add_word(word);
+    }
+    std::uint64_t tail = 0;
+    for (std::size_t i = 0; i < size; ++i) tail |= std::uint64_t{next[i]} << (8 * i);
+    add_word(tail);
+  }
+  void add(const std::string& text) { add(text.data(), text.size()); }
+  std::string text() const {
+    char digits[24];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(state_));
+    return digits;
+  }
+
+ private:
+  void add_word(std::uint64_t word) {
+    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15u;  // odd, from the golden ratio
+    state_ ^= state_ >> 32;
+  }
+  std::uint64_t state_ = 0x67656d656cu;
+};
+
+[[noreturn]] void fail(const char* code, const std::string& file, std::string message, std::string hint = {}) {
+  Diagnostic d;
+  d.code = code;
+  d.file = file;
+  d.message = std::move(message);
+  d.hint = std::move(hint);
+  throw UserError(std::vector<Diagnostic>{d});
+}
+
+const char* type_name(ElementType type) { return type == ElementType::Int8 ? "int8" : "uint8"; }
+
+json to_json(const ScheduleTensor& t) {
+  return {{"name", t.name},
+          {"shape", {t.shape.n, t.shape.h, t.shape.w, t.shape.c}},
+          {"type", type_name(t.type)},
+          {"scale", t.scale},
+          {"zero_point", t.zero_point},
+          {"in_memory", t.in_memory},
+          {"address", t.address},
+          {"bytes", t.bytes},
+          {"layer", t.layer},
+          {"is_input", t.is_input},
+          {"is_output", t.is_output}};
+}
+
+json to_json(const ScheduleLayer& l) {
+  return {{"name", l.name},
+          {"op", to_string(l.op)},
+          {"output", l.output},
+          {"macs", l.macs},
+          {"weight_bytes", l.weight_bytes},
+          {"first_instruction", l.first_instruction},
+          {"last_instruction", l.last_instruction},
+          {"complete_after", l.complete_after},
+          {"predicted_cycles", l.predicted_cycles}};
+}
+
+// Reads one JSON object of the metadata; whatever is missing, of another type or out of range is E0507.
+class Fields {
+ public:
+  Fields(const json& object, std::string where, const std::string& file)
+      : object_(object), where_(std::move(where)), file_(file) {
+    if (!object_.is_object()) refuse("", "is not an object");
+  }
+  std::string text(const char* key) const {
+    const json& value = at(key);
+    if (!value.is_string()) refuse(key, "is not a text");
+    return value.get<std::string>();
+  }
+  bool flag(const char* key) const {
+    const json& value = at(key);
+    if (!value.is_boolean()) refuse(key, "is neither true nor false");
+    return value.get<bool>();
+  }
+  double real(const char* key) const {
+    const json& value = at(key);
+    if (!value.is_number()) refuse(key, "is not a number");
+    return value.get<double>();
+  }
+  std::int64_t integer(const char* key, std::int64_t min, std::int64_t max) const {
+    return integer(at(key), key, min, max);
+  }
+  int small(const char* key, std::int64_t min, std::int64_t max = std::numeric_limits<int>::max()) const {
+    return static_cast<int>(integer(key, min, max));
+  }
+  const json& list(const char* key) const {
+    const json& value = at(key);
+    if (!value.is_array()) refuse(key, "is not a list");
+    return value;
+  }
+  std::int64_t integer(const json& value, const char* key, std::int64_t min, std::int64_t max) const {
+    if (!value.is_number_integer()) refuse(key, "is not a whole number");
+    const bool too_big = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(max);
+    if (too_big || value.get<std::int64_t>() < min || value.get<std::int64_t>() > max) {
+      refuse(key, "= " + value.dump() + " is outside " + std::to_string(min) + ".." + std::to_string(max));
+    }
+    return value.get<std::int64_t>();
+  }
+  [[noreturn]] void refuse(const std::string& key, const std::string& problem) const {
+    fail("E0507", file_, "the schedule contradicts itself: " + where_ + (key.empty() ? "" : "." + key) + " " + problem);
+  }
+
+ private:
+  const json& at(const char* key) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) refuse(key, "is missing");
+    return *found;
+  }
+  const json& object_;
+  std::string where_;
+  const std::string& file_;
+};
+
+constexpr std::int64_t MaxAddress = std::int64_t{1} << 40;
+constexpr std::int64_t MaxCount = std::int64_t{1} << 62;
+
+ScheduleTensor tensor_from(const Fields& f, int layers) {
+  ScheduleTensor t;
+  t.name = f.text("name");
+  const json& shape = f.list("shape");
+  if (shape.size() != 4) f.refuse("shape", "does not have four lengths");
+  int* const lengths[] = {&t.shape.n, &t.shape.h, &t.shape.w, &t.shape.c};
+  double elements = 1;  // as a double, so that it cannot overflow
+  for (std::size_t d = 0; d < 4; ++d) {
+    *lengths[d] = static_cast<int>(f.integer(shape[d], "shape", 1, std::numeric_limits<int>::max()));
+    elements *= *lengths[d];
+  }
+  const std::string type = f.text("type");
+  if (type != "int8" && type != "uint8") f.refuse("type", "is neither int8 nor uint8");
+  t.type = type == "int8" ? ElementType::Int8 : ElementType::UInt8;
+  t.scale = f.real("scale");
+  t.zero_point = f.small("zero_point", -128, 255);
+  t.in_memory = f.flag("in_memory");
+  t.address = static_cast<std::uint64_t>(f.integer("address", 0, MaxAddress));
+  t.bytes = f.integer("bytes", 0, MaxAddress);
+  if (t.in_memory && static_cast<double>(t.bytes) != elements) f.refuse("bytes", "is not the product of the shape");
+  t.layer = f.small("layer", -1, layers - 1);
+  t.is_input = f.flag("is_input");
+  t.is_output = f.flag("is_output");
+  return t;
+}
+
+ScheduleLayer layer_from(const Fields& f, int tensors, int instructions) {
+  ScheduleLayer l;
+  l.name = f.text("name");
+  const std::string op = f.text("op");
+  bool known = false;
+  for (int o = 0; o <= static_cast<int>(Op::Reshape); ++o) {
+    if (op == to_string(static_cast<Op>(o))) {
+      l.op = static_cast<Op>(o);
+      known = true;
+    }
+  }
+  if (!known) f.refuse("op", "= `" + op + "` is no operator");
+  l.output = f.small("output", -1, tensors - 1);
+  l.macs = f.integer("macs", 0, MaxCount);
+  l.weight_bytes = f.integer("weight_bytes", 0, MaxCount);
+  l.first_instruction = f.small("first_instruction", -1, instructions - 1);
+  l.last_instruction = f.small("last_instruction", l.first_instruction, instructions - 1);
+  l.complete_after = f.small("complete_after", -1, instructions - 1);
+  l.predicted_cycles = f.integer("predicted_cycles", 0, MaxCount);
+  return l;
+}
+
+std::string segment_name(std::size_t index) {
+  char name[32];
+  std::snprintf(name, sizeof name, "constant.%06zu", index);
+  return name;
+}
+
+std::string checksum(const std::string& version, const std::string& text,
+                     const std::vector<std::pair<std::string, std::pair<const void*, std::size_t>>>& tensors) {
+  Hash hash;
+  hash.add(version);
+  hash.add(text);
+  for (const auto& [name, data] : tensors) {
+    hash.add(name);
+    hash.add(data.first, data.second);
+  }
+  return hash.text();
+}
+
+safetensors::Writer writer(const Schedule& s) {
+  json meta = {{"network", s.network},
+               {"machine", s.machine},
+               {"machine_text", s.machine_text},
+               {"isa_version", isa::Version},
+               {"batch", s.batch},
+               {"program_base", s.program_base},
+               {"memory_bytes_used", s.memory_bytes_used},
+               {"constant_addresses", json::array()},
+               {"tensors", json::array()},
+               {"layers", json::array()}};
+  for (const ConstantSegment& c : s.constants) meta["constant_addresses"].push_back(c.address);
+  for (const ScheduleTensor& t : s.tensors) meta["tensors"].push_back(to_json(t));
+  for (const ScheduleLayer& l : s.layers) meta["layers"].push_back(to_json(l));
+  const std::string version = std::to_string(FormatVersion), text = meta.dump();
+
+  // The order of names, as a reader sees tensors.
+  std::vector<std::pair<std::string, std::pair<const void*, std::size_t>>> tensors;
+  for (std::size_t c = 0; c < s.constants.size(); ++c) {
+    tensors.push_back({segment_name(c), {s.constants[c].bytes.data(), s.constants[c].bytes.size()}});
+  }
+  tensors.push_back({"program", {s.program.data(), s.program.size() * isa::InstructionBytes}});
+
+  safetensors::Writer out;
+  out.set_metadata("gemel_schedule", version);
+  out.set_metadata("schedule", text);
+  out.set_metadata("checksum", checksum(version, text, tensors));
+  for (const auto& [name, data] : tensors) {
+    const auto size = static_cast<std::int64_t>(data.second);
+    const bool is_program = name == "program";
+    out.add(name, safetensors::Dtype::U8,
+            is_program ? std::vector<std::int64_t>{size / isa::InstructionBytes, isa::InstructionBytes}
+                       : std::vector<std::int64_t>{size},
+            data.first);
+  }
+  return out;
+}
+
+void check_program(const Schedule& s, const std::string& file) {
+  for (std::size_t i = 0; i < s.program.size(); ++i) {
+    if (const auto bad = isa::check(s.program[i])) {
+      fail("E0507", file,
+           "the schedule contradicts itself: instruction " + std::to_string(i) + " is illegal: " + isa::to_string(*bad));
+    }
+  }
+}
+
+Schedule from_file(const safetensors::File& file) {
+  const std::string& name = file.path();
+  const auto meta = [&](const char* key) -> const std::string& {
+    const auto found = file.metadata().find(key);
+    if (found == file.metadata().end()) {
+      fail("E0502", name, "this is no schedule of Gemel: it has no metadata `" + std::string(key) + "`",
+           "`gemel compile` makes schedules");
+    }
+    return found->second;
+  };
+  const std::string& version = meta("gemel_schedule");
+  std::vector<std::pair<std::string, std::pair<const void*, std::size_t>>> tensors;
+  for (const safetensors::View& view : file.tensors()) tensors.push_back({view.name, {view.data, view.bytes}});
+  // First, for another format may count its checksum otherwise. (A flipped bit here is an error, too.)
+  if (version != std::to_string(FormatVersion)) {
+    fail("E0503", name, "the schedule has format " + version + ", and this Gemel reads " + std::to_string(FormatVersion),
+         "compile the network again");
+  }
+  if (meta("checksum") != checksum(version, meta("schedule"), tensors)) {
+    fail("E0504", name, "the schedule is damaged: its checksum is not that of its contents",
+         "compile the network again, or copy the file again");
+  }
+
+  json root;
+  try {
+    root = json::parse(meta("schedule"));
+  } catch (const json::exception&) {
+    fail("E0507", name, "the schedule contradicts itself: its description is not JSON");
+  }
+  const Fields f(root, "schedule", name);
+  const std::int64_t isa_version = f.integer("isa_version", 0, std::numeric_limits<std::uint32_t>::max());
+  if (isa_version != isa::Version) {
+    fail("E0503", name, "the schedule is for instruction set " + std::to_string(isa_version) + ", and this Gemel has " +
+                            std::to_string(isa::Version),
+         "compile the network again");
+  }
+  Schedule s;
+  s.network = f.text("network");
+  s.machine = f.text("machine");
+  s.machine_text = f.text("machine_text");
+  s.batch = f.small("batch", 1);
+  s.program_base = static_cast<std::uint64_t>(f.integer("program_base", 0, MaxAddress));
+  if (s.program_base % isa::InstructionBytes != 0) f.refuse("program_base", "is not a multiple of 64");
+  s.memory_bytes_used = f.integer("memory_bytes_used", 0, MaxAddress);
+
+  const safetensors::View* program = file.find("program");
+  if (program == nullptr || program->bytes % isa::InstructionBytes != 0) f.refuse("program", "is missing or odd");
+  s.program.resize(program->bytes / isa::InstructionBytes);
+  if (!s.program.empty()) std::memcpy(s.program.data(), program->data, program->bytes);
+  check_program(s, name);
+
+  const json& addresses = f.list("constant_addresses");
+  if (addresses.size() + 1 != file.tensors().size()) f.refuse("constant_addresses", "does not fit the tensors of the file");
+  for (std::size_t c = 0; c < addresses.size(); ++c) {
+    const safetensors::View* view = file.find(segment_name(c));
+    if (view == nullptr) f.refuse("constant_addresses", "does not fit the tensors of the file");
+    ConstantSegment segment;
+    segment.address = static_cast<std::uint64_t>(f.integer(addresses[c], "constant_addresses", 0, MaxAddress));
+    segment.bytes.assign(view->data, view->data + view->bytes);
+    s.constants.push_back(std::move(segment));
+  }
+  const json& tensor_list = f.list("tensors");
+  const json& layer_list = f.list("layers");
+  for (std::size_t t = 0; t < tensor_list.size(); ++t) {
+    s.tensors.push_back(tensor_from(Fields(tensor_list[t], "tensors[" + std::to_string(t) + "]", name),
+                                    static_cast<int>(layer_list.size())));
+  }
+  for (std::size_t l = 0; l < layer_list.size(); ++l) {
+    s.layers.push_back(layer_from(Fields(layer_list[l], "layers[" + std::to_string(l) + "]", name),
+                                  static_cast<int>(tensor_list.size()), static_cast<int>(s.program.size())));
+  }
+
+  const auto used = static_cast<std::uint64_t>(s.memory_bytes_used);
+  if (s.program_base + s.program.size() * isa::InstructionBytes > used) {
+    f.refuse("program", "ends beyond memory_bytes_used");
+  }
+  for (const ConstantSegment& c : s.constants) {
+    if (c.address + c.bytes.size() > used) f.refuse("constant_addresses", "lead beyond memory_bytes_used");
+  }
+  for (const ScheduleTensor& t : s.tensors) {
+    if (t.in_memory && t.address + static_cast<std::uint64_t>(t.bytes) > used) {
+      f.refuse("tensors", "lead beyond memory_bytes_used");
+    }
+  }
+  return s;
+}
+
+// Runs `open` and gives the errors of the container the codes of schedules.
+Schedule open_as_schedule(const std::string& name, const std::function<safetensors::File()>& open) {
+  try {
+    return from_file(open());
+  } catch (const UserError& error) {
+    const Diagnostic& first = error.diagnostics().front();
+    if (first.code == "E0301") fail("E0501", name, first.message);
+    if (first.code == "E0302" || first.code == "E0303") {
+      fail("E0502", name, "this is no schedule of Gemel, or it is damaged: " + first.message,
+           "`gemel compile` makes schedules");
+    }
+    throw;
+  }
+}
+
+std::map<std::string, std::string> parse_machine_text(const std::string& text) {
+  std::map<std::string, std::string> values;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = text.substr(at, end - at);
+    const std::size_t equals = line.find('=');
+    if (equals != std::string::npos) values[line.substr(0, equals)] = line.substr(equals + 1);
+    at = end + 1;
+  }
+  return values;
+}
+
+std::string hash_of(const std::string& text) {
+  Hash hash;
+  hash.add(text);
+  return hash.text();
+}
+
+}  // namespace
+
+void Schedule::save(const std::string& path) const {
+  try {
+    writer(*this).write(path);
+  } catch (const UserError& error) {
+    const Diagnostic& first = error.diagnostics().front();
+    fail("E0506", path, first.message, first.hint);
+  }
+}
+
+std::vector<std::uint8_t> Schedule::bytes() const { return writer(*this).bytes(); }
+
+Schedule Schedule::load(const std::string& path) {
+  return open_as_schedule(path, [&] { return safetensors::File::open(path); });
+}
+
+Schedule Schedule::from_bytes(const void* bytes, std::size_t size, const std::string& name) {
+  return open_as_schedule(name, [&] { return safetensors::File::from_bytes(bytes, size, name); });
+}
+
+std::string machine_text(const Machine& m) {
+  std::string text;
+  const auto add = [&](const std::string& key, std::int64_t value) { text += key + "=" + std::to_string(value) + "\n"; };
+  add("pe_array.rows", m.rows);
+  add("pe_array.columns", m.columns);
+  add("vector_unit.lanes", m.lanes);
+  for (int b = 0; b < BufferCount; ++b) {
+    const std::string name = to_string(static_cast<Buffer>(b));
+    add(name + ".size_bytes", m.buffers[static_cast<std::size_t>(b)].size_bytes);
+    add(name + ".banks", m.buffers[static_cast<std::size_t>(b)].banks);
+  }
+  add("bus.bytes", m.bus_bytes);
+  add("dma.burst_bytes", m.burst_bytes);
+  add("load_dma.outstanding", m.load_outstanding);
+  add("store_dma.outstanding", m.store_outstanding);
+  add("sequencer.queue_depth", m.queue_depth);
+  add("sequencer.prefetch_instructions", m.prefetch_instructions);
+  add("memory.size_bytes", m.memory_bytes);
+  return text;
+}
+
+std::string machine_hash(const Machine& machine) { return hash_of(machine_text(machine)); }
+std::string machine_hash(const Schedule& schedule) { return hash_of(schedule.machine_text); }
+
+void require_machine(const Schedule& schedule, const Machine& machine) {
+  const std::string here = machine_text(machine);
+  if (schedule.machine_text == here) return;
+  const auto theirs = parse_machine_text(schedule.machine_text), ours = parse_machine_text(here);
+  std::string differences;
+  int count = 0;
+  constexpr int Shown = 4;
+  for (const auto& [key, value] : ours) {
+    const auto found = theirs.find(key);
+    if (found != theirs.end() && found->second == value) continue;
+    if (++count <= Shown) {
+      differences += (differences.empty() ? "" : ", ") + key + " " +
+                     (found == theirs.end() ? "(not said)" : found->second) + " there and " + value + " here";
+    }
+  }
+  if (count > Shown) differences += ", and " + std::to_string(count - Shown) + " more";
+  throw UserError("E0505",
+                  "the schedule of `" + schedule.network + "` was compiled for machine `" + schedule.machine +
+                      "`, and this is `" + machine.name + "`: " + (differences.empty() ? "other parameters" : differences),
+                  "compile the network for this machine, or run it with --machine " + schedule.machine);
+}
+
+}  // namespace gemel

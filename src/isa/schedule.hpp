@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// A schedule: what the compiler emits and the simulator runs. Instructions, the constants that must lie in memory before
+// the start, and what is needed to talk about the run: tensors, layers, predictions. Lives in a file NAME.gemel, which is a
+// safetensors file with JSON metadata; a checksum covers all of it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/machine.hpp"
+#include "gemel/isa.gen.hpp"
+#include "network/network.hpp"
+
+namespace gemel {
+
+// Bytes that memory holds before the start: weights, parameters, tables.
+struct ConstantSegment {
+  std::uint64_t address = 0;
+  std::vector<std::uint8_t> bytes;
+};
+
+// A tensor of the network as it lies in memory (dense NHWC).
+struct ScheduleTensor {
+  std::string name;
+  Shape shape;                 // with the schedule's batch
+  ElementType type = ElementType::Int8;
+  double scale = 1.0;
+  int zero_point = 0;
+  bool in_memory = true;       // false: it only ever lives on the chip; address and bytes are 0
+  std::uint64_t address = 0;
+  std::int64_t bytes = 0;
+  int layer = -1;              // that produces it; -1: an input of the network
+  bool is_input = false;
+  bool is_output = false;
+};
+
+struct ScheduleLayer {
+  std::string name;
+  Op op = Op::Conv2d;
+  int output = -1;             // tensor
+  std::int64_t macs = 0;       // of the whole batch
+  std::int64_t weight_bytes = 0;
+  // Its instructions lie within [first, last] (others' may lie between); -1, -1 if it has none (a view).
+  int first_instruction = -1;
+  int last_instruction = -1;
+  // Store instruction after whose completion the output tensor is complete in memory; -1: it never is (fused, or a view).
+  int complete_after = -1;
+  std::int64_t predicted_cycles = 0;
+};
+
+struct Schedule {
+  std::string network;
+  std::string machine;         // name
+  std::string machine_text;    // machine_text() of the machine it was made for
+  int batch = 1;
+  std::uint64_t program_base = 0;   // address of the first instruction, a multiple of 64
+  std::vector<isa::Word> program;   // ends with halt
+  std::vector<ConstantSegment> constants;
+  std::vector<ScheduleTensor> tensors;
+  std::vector<ScheduleLayer> layers;
+  std::int64_t memory_bytes_used = 0;  // everything lies below this address, the program too
+
+  // Throws UserError E0506: the file cannot be written; none is left behind.
+  void save(const std::string& path) const;
+  std::vector<std::uint8_t> bytes() const;  // what save() writes
+
+  // Throw UserError: E0501 cannot be read, E0502 no schedule or cut short, E0503 of another version, E0504 damaged,
+  // E0507 contradicts itself (an illegal instruction, an index beyond its table).
+  static Schedule load(const std::string& path);
+  static Schedule from_bytes(const void* bytes, std::size_t size, const std::string& name);
+};
+
+// The parameters of a machine that a schedule depends on, one `key=value` per line: all of the chip, and the size of memory.
+// Not the clock, nor the memory's latency and bandwidth: with those changed a schedule runs as well, in other cycles.
+std::string machine_text(const Machine& machine);
+
+// 16 hexadecimal digits of machine_text(), for reports.
+std::string machine_hash(const Machine& machine);
+std::string machine_hash(const Schedule& schedule);
+
+// Throws UserError E0505 that says which parameters differ.
+void require_machine(const Schedule& schedule, const Machine& machine);
+
+}  // namespace gemel
