@@ -61,6 +61,7 @@ const std::vector<ErrorCode>& error_codes() {
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},
       {"E0902", User, "A result file cannot be written: disk full, no permission, or not a file."},
+      {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
       // E10xx: RTL
   };
