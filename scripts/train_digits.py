@@ -65,7 +65,9 @@ class Net:
                 # He's initialization; the last convolution of a residual branch starts small, so that the sum begins as the shortcut.
                 gain = 0.5 if name in ("conv3", "conv6") else 2.0
                 shape = (channels[name], k, k, inner)
-                self.parameters[f"{name}.weight"] = rng.normal(0, np.sqrt(gain / (k * k * inner)), shape).astype(np.float32)
+                self.parameters[f"{name}.weight"] = rng.normal(0, np.sqrt(gain / (k * k * inner)), shape).astype(
+                    np.float32
+                )
                 self.parameters[f"{name}.bias"] = np.zeros(channels[name], np.float32)
             previous = name
 
@@ -127,7 +129,9 @@ class Net:
                     out[f"{name}.weight"] = (flat.T @ self.kept[name]).reshape(w.shape)
                     taps = (flat @ w.reshape(len(w), -1)).reshape(*dy.shape[:3], k, k, x.shape[3])
                 before, after = same_padding(x.shape[1], k, s)
-                padded = np.zeros((x.shape[0], x.shape[1] + before + after, x.shape[2] + before + after, x.shape[3]), np.float32)
+                padded = np.zeros(
+                    (x.shape[0], x.shape[1] + before + after, x.shape[2] + before + after, x.shape[3]), np.float32
+                )
                 oh, ow = dy.shape[1:3]
                 for i in range(k):
                     for j in range(k):
@@ -226,7 +230,9 @@ def quantize(net: Net, calibration: np.ndarray):
             int8 = np.clip(np.round(weight / scales[:, None, None, None]), -127, 127).astype(np.int8)
             tensors[f"{name}.weight"] = int8.reshape(len(int8), -1) if op == "dense" else int8
             tensors[f"{name}.weight_scale"] = scales
-            tensors[f"{name}.bias"] = np.round(bias.astype(np.float64) / (input_scale * scales.astype(np.float64))).astype(np.int32)
+            tensors[f"{name}.bias"] = np.round(
+                bias.astype(np.float64) / (input_scale * scales.astype(np.float64))
+            ).astype(np.int32)
             entry["out_channels"] = len(int8)
         if op == "conv2d":
             entry |= {"kernel": layer["kernel"], "stride": layer.get("stride", 1), "padding": "same"}
@@ -307,7 +313,10 @@ def main() -> int:
         trial = Path(folder)
         workload = Workload(write_workload(trial, layers, tensors, image))
         quantized = (15 * pixels + InputZero).astype(np.int8)
-        result = {w: accuracy(workload.run(quantized[i])["dense"], labels[i]) for w, i in (("calibration", calibrate), ("test", test))}
+        result = {
+            w: accuracy(workload.run(quantized[i])["dense"], labels[i])
+            for w, i in (("calibration", calibrate), ("test", test))
+        }
         print(f"calibration: float {float_accuracy(calibrate):.4f}, int8 {result['calibration']:.4f}")
         print(f"test:        float {float_accuracy(test):.4f}, int8 {result['test']:.4f}")
         if result["test"] < LeastAccuracy or float_accuracy(test) - result["test"] > LargestLoss:
