@@ -456,12 +456,401 @@ def cpp(isa: Isa) -> str:
     return "\n".join(out)
 
 
+# ------------------------------------------------------------------------------------------------ SystemVerilog
+
+SV_HEAD = """// SPDX-License-Identifier: Apache-2.0
+// %BANNER%
+// The instruction set for hardware: opcodes, enums, position and bounds of every field, reserved bits, CSR offsets, and
+// fields_legal(), the table-driven part of decode. A field is word[isa_pkg::LoadFillLsb +: isa_pkg::LoadFillWidth].
+// Parameters are `int`, for Icarus 11 does not read `int unsigned` in packages.
+/* verilator lint_off UNUSEDPARAM */  // a design uses only some of them
+package isa_pkg;
+"""
+
+
+def sv_number(value: int, width: int, signed: bool) -> str:
+    return f"{'-' if value < 0 else ''}{width}'{'s' if signed else ''}d{abs(value)}"
+
+
+def sv_enum(name: str, prefix: str, width: int, doc: str, values: list[Opcode], hexadecimal: bool = False) -> list[str]:
+    out = ["", *wrap(doc, "  // "), f"  typedef enum logic [{width - 1}:0] {{"]
+    for index, v in enumerate(values):
+        number = f"{width}'h{v.value:02x}" if hexadecimal else f"{width}'d{v.value}"
+        comma = "" if index + 1 == len(values) else ","
+        out.append(f"    {prefix}{camel(v.name)} = {number}{comma}  // {one_line(v.doc)}")
+    return out + [f"  }} {name}_e;"]
+
+
+def sv_fields(isa: Isa, prefix: str, fields: tuple[Field, ...]) -> list[str]:
+    out = []
+    for f in fields:
+        unit = f"[{f.unit}] " if f.unit else ""
+        out += [f"  // {unit}{one_line(f.doc)} Legal: {f.min}..{f.max}{', signed' if f.signed else ''}."]
+        out += [f"  localparam int {prefix}{f.camel}Lsb = {f.lsb};"]
+        out += [f"  localparam int {prefix}{f.camel}Width = {f.width};"]
+    return out
+
+
+def sv_range_checks(fields: tuple[Field, ...], failed: str, indent: str) -> list[str]:
+    """Statements that set `failed` for each bound that the field's width does not already keep."""
+    out = []
+    for f in fields:
+        lowest, highest = (-(1 << (f.width - 1)), (1 << (f.width - 1)) - 1) if f.signed else (0, (1 << f.width) - 1)
+        part = f"word[{f.lsb} +: {f.width}]"
+        value = f"$signed({part})" if f.signed else part
+        if f.min > lowest:
+            out.append(f"{indent}if ({value} < {sv_number(f.min, f.width, f.signed)}) {failed} = 1'b1;  // {f.name}")
+        if f.max < highest:
+            out.append(f"{indent}if ({value} > {sv_number(f.max, f.width, f.signed)}) {failed} = 1'b1;  // {f.name}")
+    return out
+
+
+def sv(isa: Isa) -> str:
+    out = [SV_HEAD.replace("%BANNER%", BANNER).rstrip(), ""]
+    out += [f"  localparam int InstructionBits = {isa.bits};"]
+    out += [f"  localparam int InstructionBytes = {isa.bytes};"]
+    out += [f"  localparam logic [31:0] Version = 32'd{isa.version};  // CSR `version`"]
+    out += [f"  localparam int UnitCount = {len(isa.units)};  // without UnitNone"]
+    out += [f"  localparam int CauseCount = {len(isa.enums['cause'].values)};"]
+    all_opcodes = [(f, o) for f in isa.formats for o in f.opcodes]
+    width = isa.header[0].width
+    out += sv_enum("opcode", "Opcode", width, "What an instruction does.", [o for _, o in all_opcodes], True)
+    for e in isa.enums.values():
+        bits = max(1, max(v.value for v in e.values).bit_length())
+        out += sv_enum(e.name, camel(e.name), bits, e.doc, list(e.values))
+    out += ["", *wrap(isa.csr_doc, "  // ")]
+    csr_bits = max(r.offset + 4 * r.count - 1 for r in isa.csrs).bit_length()
+    out += [f"  localparam int CsrAddressBits = {csr_bits};"]
+    for r in isa.csrs:
+        out += [f"  localparam logic [{csr_bits - 1}:0] Csr{camel(r.name)} = {csr_bits}'h{r.offset:03x};"
+                f"  // {r.access}: {one_line(r.doc)}"]
+    out += ["", "  // Fields of every instruction.", *sv_fields(isa, "Header", isa.header)]
+    for f in isa.formats:
+        reserved = 0
+        for index, word in enumerate(reserved_words(isa, isa.header + f.fields)):
+            reserved |= word << (WORD_BITS * index)
+        out += ["", f"  // Format {f.name}: " + ", ".join(o.name for o in f.opcodes) + "."]
+        out += sv_fields(isa, f.camel, f.fields)
+        out += ["  // Bits that must be 0."]
+        out += [f"  localparam logic [{isa.bits - 1}:0] {f.camel}Reserved =", f"      {isa.bits}'h{reserved:0{isa.bits // 4}x};"]
+    unit_bits = max(v.value for v in isa.enums["unit"].values).bit_length()
+    out += ["", "  // UnitNone for halt and for bytes that are no opcode."]
+    out += [f"  function automatic logic [{unit_bits - 1}:0] unit_of(input logic [{width - 1}:0] opcode);"]
+    out += ["    case (opcode)"]
+    for f in isa.formats:
+        names = ", ".join(f"Opcode{camel(o.name)}" for o in f.opcodes)
+        if f.unit != "none":
+            out += [f"      {names}: unit_of = Unit{camel(f.unit)};"]
+    out += ["      default: unit_of = UnitNone;", "    endcase", "  endfunction"]
+    out += ["", "  // Known opcode, reserved bits 0, every field in its range. The rules between fields are not in here."]
+    out += [f"  function automatic logic fields_legal(input logic [{isa.bits - 1}:0] word);"]
+    out += ["    logic failed;", "    failed = 1'b0;", *sv_range_checks(isa.header, "failed", "    ")]
+    out += [f"    case (word[{isa.header[0].lsb} +: {width}])"]
+    for f in isa.formats:
+        out += [f"      {', '.join(f'Opcode{camel(o.name)}' for o in f.opcodes)}: begin"]
+        out += [f"        if ((word & {f.camel}Reserved) != {isa.bits}'d0) failed = 1'b1;"]
+        out += sv_range_checks(f.fields, "failed", "        ") + ["      end"]
+    out += ["      default: failed = 1'b1;", "    endcase", "    fields_legal = !failed;", "  endfunction"]
+    return "\n".join([*out, "", "endpackage", "/* verilator lint_on UNUSEDPARAM */", ""])
+
+
+# ------------------------------------------------------------------------------------------------------- Python
+
+PY_HEAD = """# SPDX-License-Identifier: Apache-2.0
+# %BANNER%
+\"\"\"The instruction set as Python: enums, one frozen dataclass per format, encode and decode.
+
+>>> decode(encode(Store(word_last=3, run_bytes=64, group_bytes=16))).word_last
+3
+\"\"\"
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import ClassVar, Union
+
+INSTRUCTION_BITS = %BITS%
+INSTRUCTION_BYTES = %BYTES%
+VERSION = %VERSION%
+
+
+class IllegalInstruction(ValueError):
+    \"\"\"An unknown opcode, a reserved bit that is set, or a field outside its range.\"\"\"
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    name: str
+    lsb: int
+    width: int
+    signed: bool
+    min: int
+    max: int
+    unit: str
+    doc: str
+
+    def take(self, word: int) -> int:
+        value = (word >> self.lsb) & ((1 << self.width) - 1)
+        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
+
+    def put(self, value: int) -> int:
+        if not self.min <= value <= self.max:
+            raise IllegalInstruction(f"{self.name} = {value} is outside {self.min}..{self.max}")
+        return (value & ((1 << self.width) - 1)) << self.lsb
+"""
+
+PY_TAIL = """
+
+Instruction = Union[%FORMATS%]
+FORMATS: dict[Opcode, type[Header]] = {%TABLE%}
+
+
+def encode(instruction: Header) -> bytes:
+    \"\"\"The bytes as they lie in memory. IllegalInstruction for a field outside its range.\"\"\"
+    if FORMATS.get(instruction.opcode) is not type(instruction):
+        raise IllegalInstruction(f"{type(instruction).__name__} has no opcode {instruction.opcode}")
+    word = 0
+    for field in HEADER_FIELDS + instruction.FIELDS:
+        word |= field.put(int(getattr(instruction, field.name)))
+    return word.to_bytes(INSTRUCTION_BYTES, "little")
+
+
+def decode(data: bytes) -> Instruction:
+    \"\"\"IllegalInstruction for what decode rejects, apart from the rules between fields.\"\"\"
+    if len(data) != INSTRUCTION_BYTES:
+        raise IllegalInstruction(f"an instruction has {INSTRUCTION_BYTES} bytes, not {len(data)}")
+    word = int.from_bytes(data, "little")
+    byte = HEADER_FIELDS[0].take(word)
+    if byte not in Opcode._value2member_map_:
+        raise IllegalInstruction(f"opcode = {byte} is not one of the instruction set")
+    kind = FORMATS[Opcode(byte)]
+    if word & kind.RESERVED:
+        raise IllegalInstruction(f"reserved bits 0x{word & kind.RESERVED:x} are set")
+    values: dict[str, int] = {}
+    for field in HEADER_FIELDS + kind.FIELDS:
+        value = field.take(word)
+        field.put(value)
+        values[field.name] = value
+    values["opcode"] = Opcode(byte)
+    return kind(**values)  # type: ignore[return-value]
+"""
+
+
+def py_enum(name: str, doc: str, values: list[Opcode], hexadecimal: bool = False) -> list[str]:
+    out = ["", "", f"class {name}(enum.IntEnum):", f'    """{one_line(doc)}"""', ""]
+    for v in values:
+        member = v.name.upper()
+        out += [f"    {member} = {f'0x{v.value:02x}' if hexadecimal else v.value}"]
+    return out
+
+
+def py_field(f: Field) -> str:
+    return (
+        f"Field({json.dumps(f.name)}, {f.lsb}, {f.width}, {f.signed}, {f.min}, {f.max}, {json.dumps(f.unit)}, "
+        f"{json.dumps(one_line(f.doc), ensure_ascii=False)}),"
+    )
+
+
+def py(isa: Isa) -> str:
+    head = PY_HEAD.replace("%BANNER%", BANNER).replace("%BITS%", str(isa.bits)).replace("%BYTES%", str(isa.bytes))
+    out = [head.replace("%VERSION%", str(isa.version)).rstrip()]
+    all_opcodes = [o for f in isa.formats for o in f.opcodes]
+    out += py_enum("Opcode", "What an instruction does.", all_opcodes, True)
+    for e in isa.enums.values():
+        out += py_enum({"error": "ErrorCode"}.get(e.name, camel(e.name)), e.doc, list(e.values))
+    out += ["", "", "class Csr(enum.IntEnum):", f'    """{one_line(isa.csr_doc)}"""', ""]
+    out += [f"    {r.name.upper()} = 0x{r.offset:03x}" for r in isa.csrs]
+    out += ["", "", "HEADER_FIELDS: tuple[Field, ...] = (", *[f"    {py_field(f)}" for f in isa.header], ")"]
+    out += ["", "", "@dataclasses.dataclass(frozen=True, kw_only=True)", "class Header:"]
+    out += ['    """Fields of every instruction."""', "", "    FIELDS: ClassVar[tuple[Field, ...]] = ()"]
+    out += ["    RESERVED: ClassVar[int] = 0", "    opcode: Opcode"]
+    out += [f"    {f.name}: int = {f.default}" for f in isa.header[1:]]
+    for f in isa.formats:
+        reserved = 0
+        for index, word in enumerate(reserved_words(isa, isa.header + f.fields)):
+            reserved |= word << (WORD_BITS * index)
+        out += ["", "", "@dataclasses.dataclass(frozen=True, kw_only=True)", f"class {f.camel}(Header):"]
+        doc = []
+        for line in f.doc.splitlines():
+            doc += wrap(line, "    ", 112)
+        doc[0] = '    """' + doc[0].strip()
+        out += [*doc[:-1], doc[-1] + '"""' if len(doc) == 1 else doc[-1]]
+        if len(doc) > 1:
+            out += ['    """']
+        out += ["", f"    RESERVED: ClassVar[int] = 0x{reserved:x}"]
+        out += ["    FIELDS: ClassVar[tuple[Field, ...]] = (" + ("" if f.fields else ")")]
+        if f.fields:
+            out += [*[f"        {py_field(x)}" for x in f.fields], "    )"]
+        out += [f"    opcode: Opcode = Opcode.{f.opcodes[0].name.upper()}"]
+        out += [f"    {x.name}: int = {x.default}" for x in f.fields]
+    names = ", ".join(f.camel for f in isa.formats)
+    table = "\n" + "".join(f"    Opcode.{o.name.upper()}: {f.camel},\n" for f in isa.formats for o in f.opcodes)
+    out += [PY_TAIL.rstrip().replace("%FORMATS%", names).replace("%TABLE%", table)]
+    return "\n".join(out) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------- reference page
+
+DOC_BEGIN = "<!-- BEGIN GEN (src/isa/codegen.py from src/isa/isa.toml) -->"
+DOC_END = "<!-- END GEN -->"
+
+
+def cell(text: str) -> str:
+    return one_line(text).replace("|", "\\|")
+
+
+def md_values(values: list[Opcode], hexadecimal: bool = False) -> list[str]:
+    out = ["| value | name | |", "|---|---|---|"]
+    return out + [f"| {f'0x{v.value:02x}' if hexadecimal else v.value} | `{v.name}` | {cell(v.doc)} |" for v in values]
+
+
+def md_fields(fields: tuple[Field, ...]) -> list[str]:
+    out = ["| bits | field | legal | unit | |", "|---|---|---|---|---|"]
+    for f in fields:
+        bits = f"{f.lsb + f.width - 1}:{f.lsb}" if f.width > 1 else f"{f.lsb}"
+        out.append(f"| {bits} | `{f.name}` | {f.min} .. {f.max} | {f.unit} | {cell(f.doc)} |")
+    return out
+
+
+def md(isa: Isa) -> str:
+    out = [DOC_BEGIN, "", f"Instruction set version {isa.version}; {isa.bits} bits, {isa.bytes} bytes, little endian.", ""]
+    out += ["## Opcodes", "", "| opcode | name | format | unit | |", "|---|---|---|---|---|"]
+    for f in isa.formats:
+        out += [f"| 0x{o.value:02x} | `{o.name}` | [{f.name}](#format-{f.name}) | {f.unit} | {cell(o.doc)} |" for o in f.opcodes]
+    out += ["", "## Header", "", "Fields of every instruction.", "", *md_fields(isa.header)]
+    for f in isa.formats:
+        out += ["", f"## Format {f.name}", "", *f.doc.splitlines()]
+        if f.fields:
+            out += ["", *md_fields(f.fields)]
+    for e in isa.enums.values():
+        out += ["", f"## Enum {e.name}", "", *e.doc.splitlines(), "", *md_values(list(e.values))]
+    out += ["", "## Control registers", "", *isa.csr_doc.splitlines(), "", "| offset | name | access | |", "|---|---|---|---|"]
+    for r in isa.csrs:
+        offset = f"0x{r.offset:03x}" if r.count == 1 else f"0x{r.offset:03x} .. 0x{r.offset + 4 * r.count - 4:03x}"
+        out.append(f"| {offset} | `{r.name}` | {r.access} | {cell(r.doc)} |")
+    return "\n".join([*out, "", DOC_END])
+
+
+def replace_generated(page: str, generated: str) -> str:
+    """The page with everything from DOC_BEGIN to DOC_END replaced."""
+    begin, end = page.find(DOC_BEGIN), page.find(DOC_END)
+    if begin < 0 or end < begin:
+        raise SourceError(f"docs/reference/isa.md lacks `{DOC_BEGIN}` .. `{DOC_END}`")
+    return page[:begin] + generated + page[end + len(DOC_END) :]
+
+
+# ------------------------------------------------------------------------------------------------ test vectors
+
+VECTOR_SEED = 20240607
+LEGAL_PER_OPCODE = 16
+Values = dict[str, int]
+
+
+def pack(fields: tuple[Field, ...], values: Values) -> int:
+    return sum((values[f.name] & ((1 << f.width) - 1)) << f.lsb for f in fields)
+
+
+def hexadecimal(isa: Isa, word: int) -> str:
+    return word.to_bytes(isa.bytes, "little").hex()
+
+
+def draw(rng: random.Random, f: Field) -> int:
+    kind = rng.randrange(4)
+    if kind == 0:
+        return f.default
+    if kind == 1:
+        return rng.choice((f.min, f.max))
+    if kind == 2:
+        return rng.randint(f.min, min(f.max, f.min + 40))
+    return rng.randint(f.min, f.max)
+
+
+def make_legal(fmt: Format, op: str, v: Values, rng: random.Random) -> None:
+    """Bends random values to the rules between fields (docs/reference/isa.md)."""
+    for base, last in [(f.name, f.name[:-5] + "_last") for f in fmt.fields if f.name.endswith("_base")]:
+        v[base], v[last] = min(v[base], v[last]), max(v[base], v[last])
+    if fmt.name in ("halt", "vector"):
+        v["chain"] = 0
+    if fmt.name == "halt":
+        v["wait_mask"] = v["post_mask"] = 0
+    if fmt.name == "store" or fmt.name == "load" and v["window_count"] == 0:
+        v["group_bytes"] = max(1, v["group_bytes"])
+        limit = (1 << 24) - 1
+        v["run_bytes"] = v["group_bytes"] * rng.randint(1, limit // v["group_bytes"])
+    if fmt.name == "load" and v["window_count"] == 0:
+        v["window_bytes"] = v["window_step"] = v["window_offset"] = 0
+    elif fmt.name == "load":
+        v["group_bytes"] = 0
+        v["window_bytes"] = max(1, v["window_bytes"])
+        v["window_step"] = rng.randint(1, v["window_bytes"])
+        v["window_offset"] = max(v["window_offset"], 1 - v["window_bytes"])
+    if fmt.name == "vector":
+        v["clamp_min"], v["clamp_max"] = sorted((v["clamp_min"], v["clamp_max"]))
+        if op in ("requantize", "add"):
+            v["kernel_h"] = v["kernel_w"] = 1
+        if op == "requantize":
+            v["src_height"] = v["src_width"] = 0
+        else:
+            v["src_height"], v["src_width"] = max(1, v["src_height"]), max(1, v["src_width"])
+        if op == "add":
+            v["param_shared"] = 1
+        else:
+            v["src1_base"] = v["src1_last"] = 0
+        if op == "depthwise":
+            v["param_shared"] = 0
+        if op == "pool_max" and not v["table"]:
+            v["param_last"] = v["param_base"]
+
+
+def vectors(isa: Isa) -> str:
+    rng = random.Random(VECTOR_SEED)
+    legal, illegal, layout = [], [], {}
+    for fmt in isa.formats:
+        fields = isa.header + fmt.fields
+        layout[fmt.name] = {
+            "opcodes": {o.name: o.value for o in fmt.opcodes},
+            "fields": [[f.name, f.lsb, f.width, f.signed, f.min, f.max] for f in fields],
+        }
+        for op in fmt.opcodes:
+            for _ in range(LEGAL_PER_OPCODE):
+                values = {f.name: draw(rng, f) for f in fields}
+                values["opcode"] = op.value
+                make_legal(fmt, op.name, values, rng)
+                legal.append({"op": op.name, "hex": hexadecimal(isa, pack(fields, values)), "fields": values})
+            # One step outside each bound that the width does not keep, and each run of reserved bits, alone.
+            for f in fields[1:]:
+                lowest, highest = (-(1 << (f.width - 1)), (1 << (f.width - 1)) - 1) if f.signed else (0, (1 << f.width) - 1)
+                for bad in [f.min - 1] * (f.min > lowest) + [f.max + 1] * (f.max < highest):
+                    changed = {**values, f.name: bad}
+                    illegal.append({"hex": hexadecimal(isa, pack(fields, changed)), "field": f.name})
+        mask = reserved_words(isa, fields)
+        for bit in (b for b in range(isa.bits) if mask[b // WORD_BITS] >> (b % WORD_BITS) & 1):
+            if bit == 0 or not mask[(bit - 1) // WORD_BITS] >> ((bit - 1) % WORD_BITS) & 1 or bit == isa.bits - 1:
+                illegal.append({"hex": hexadecimal(isa, pack(fields, values) | 1 << bit), "field": "reserved"})
+    known_bytes = {o.value for f in isa.formats for o in f.opcodes}
+    for byte in sorted(set(range(256)) - known_bytes):
+        illegal.append({"hex": hexadecimal(isa, byte), "field": "opcode"})
+
+    def lines(items: list[dict]) -> str:
+        return ",\n".join("  " + json.dumps(item, separators=(",", ":")) for item in items)
+
+    shapes = ",\n".join(f"  {json.dumps(n)}: {json.dumps(x, separators=(',', ':'))}" for n, x in layout.items())
+    return (
+        f'{{"generated": {json.dumps(BANNER)},\n"seed": {VECTOR_SEED},\n"layout": {{\n{shapes}\n}},\n'
+        f'"legal": [\n{lines(legal)}\n],\n"illegal": [\n{lines(illegal)}\n]}}\n'
+    )
+
+
 # --------------------------------------------------------------------------------------------------------- main
 
 
 def outputs(isa: Isa) -> dict[str, str]:
     return {
         "include/gemel/isa.gen.hpp": cpp(isa),
+        "rtl/common/isa_pkg.gen.sv": sv(isa),
+        "python/gemel/isa_gen.py": py(isa),
+        "docs/reference/isa.md": replace_generated((ROOT / "docs/reference/isa.md").read_text(encoding="utf-8"), md(isa)),
+        "tests/isa/vectors.gen.json": vectors(isa),
     }
 
 
@@ -471,11 +860,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         isa = load(ROOT / SOURCE)
-    except (SourceError, KeyError, tomllib.TOMLDecodeError) as error:
+        generated = outputs(isa)
+    except (SourceError, KeyError, OSError, tomllib.TOMLDecodeError) as error:
         print(f"{SOURCE}: {error}", file=sys.stderr)
         return 1
     stale = []
-    for name, text in outputs(isa).items():
+    for name, text in generated.items():
         path = ROOT / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
