@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gemel {
@@ -26,6 +27,8 @@ struct LayerResult {
   // Cycles by unit and cause attributed to this layer: busy to the instruction's layer, waiting to the layer of the instruction
   // that waits, queue_empty to the layer last started in that unit. Sums over layers equal the totals.
   UnitCounters counters{};
+  // Shape of the work, for explanations; 0: not known. reduction: products per output (kernel taps * input channels / groups).
+  std::int64_t reduction = 0, out_channels = 0;
   std::string compared;            // "equal", "fused", "not compared", "view"
 };
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a layer does not use the whole array. The matrix unit's cycles of the layer are split into what is lost to
+//   1. places: the array runs, but not every row and column has work,
+//   2. passes: the unit works, but no pixel row enters (weights, fill, drain),
+//   3. waiting: the unit stands still.
+// The largest loss is named. If it is waiting, the unit that is busiest meanwhile is.
+#include <algorithm>
+
+#include "gemel/isa.gen.hpp"
+#include "report/report.hpp"
+#include "report/text.hpp"
+
+namespace gemel {
+namespace {
+
+// A unit that works in this share of the cycles is taken for the bound.
+constexpr double BoundShare = 0.7;
+
+std::int64_t count(const LayerResult& layer, isa::Unit unit, isa::Cause cause) {
+  return layer.counters[static_cast<int>(unit)][static_cast<int>(cause)];
+}
+
+std::string whole_percent(double share) { return percent(share, 0); }
+
+// Who holds the others up, in `cycles` cycles of waiting and working.
+Diagnosis diagnose_waiting(const LayerResult& layer, std::int64_t cycles, const std::string& who_waits) {
+  const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(cycles); };
+  const double load = share(count(layer, isa::Unit::Load, isa::Cause::Busy));
+  const double vector = share(count(layer, isa::Unit::Vector, isa::Cause::Busy));
+  const double store = share(count(layer, isa::Unit::Store, isa::Cause::Busy));
+  const double latency = share(count(layer, isa::Unit::Load, isa::Cause::WaitData) +
+                               count(layer, isa::Unit::Load, isa::Cause::WaitRequest));
+  const double most = std::max({load, vector, store});
+  if (most >= BoundShare) {
+    if (most == load) {
+      return {Bottleneck::Load, "load bandwidth: load_dma moves data in " + whole_percent(load) + " of the cycles" + who_waits};
+    }
+    if (most == vector) {
+      return {Bottleneck::Vector, "vector bound: vector_unit works in " + whole_percent(vector) + " of the cycles" + who_waits};
+    }
+    return {Bottleneck::Store, "store bandwidth: store_dma moves data in " + whole_percent(store) + " of the cycles" + who_waits};
+  }
+  if (latency > most && latency >= 0.25) {
+    return {Bottleneck::MemoryLatency,
+            "memory latency: load_dma waits for memory in " + whole_percent(latency) + " of the cycles" + who_waits};
+  }
+  return {Bottleneck::Dependency, "dependency: units wait for one another (load_dma busy " + whole_percent(load) +
+                                      ", vector_unit " + whole_percent(vector) + ", store_dma " + whole_percent(store) + ")" +
+                                      who_waits};
+}
+
+std::string underfilled_text(const LayerResult& layer, const Machine& machine, double filled) {
+  std::string text = "array underfilled: " + whole_percent(filled) + " of its places have work";
+  std::string why;
+  if (layer.reduction > 0 && layer.reduction % machine.rows != 0) {
+    why = "depth " + std::to_string(layer.reduction) + " is no multiple of " + std::to_string(machine.rows) + " rows";
+  }
+  if (layer.out_channels > 0 && layer.out_channels % machine.columns != 0) {
+    if (!why.empty()) why += ", ";
+    why += std::to_string(layer.out_channels) + (layer.out_channels == 1 ? " output channel is" : " output channels are") +
+           " no multiple of " + std::to_string(machine.columns) + " columns";
+  }
+  return why.empty() ? text : text + " (" + why + ")";
+}
+
+}  // namespace
+
+Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
+  if (!layer.fused_into.empty()) return {Bottleneck::None, "computed with " + layer.fused_into};
+  const LayerFigures figures = layer_figures(layer, machine);
+  if (figures.span_cycles == 0) return {Bottleneck::None, "costs nothing"};
+  if (figures.utilization && *figures.utilization >= WellUsed) return {Bottleneck::Array, "array bound"};
+  if (layer.array_cycles == 0) return diagnose_waiting(layer, figures.span_cycles, "");
+
+  const double total = static_cast<double>(figures.matrix_cycles);
+  const std::int64_t busy = count(layer, isa::Unit::Matrix, isa::Cause::Busy);
+  const double ideal = static_cast<double>(layer.macs) / (static_cast<double>(machine.rows) * machine.columns);
+  const double places = static_cast<double>(layer.array_cycles) - ideal;
+  const double passes = static_cast<double>(busy - layer.array_cycles);
+  const double waiting = total - static_cast<double>(busy);
+  if (places >= passes && places >= waiting) {
+    return {Bottleneck::Underfilled, underfilled_text(layer, machine, ideal / static_cast<double>(layer.array_cycles))};
+  }
+  if (passes >= waiting) {
+    return {Bottleneck::SmallTiles, "small tiles: loading weights, filling and draining take " +
+                                        whole_percent(passes / total) + " of matrix_unit's cycles"};
+  }
+  return diagnose_waiting(layer, figures.matrix_cycles, "; matrix_unit stands still in " + whole_percent(waiting / total));
+}
+
+std::string bottleneck(const LayerResult& layer, const Machine& machine) { return diagnose(layer, machine).text; }
+
+}  // namespace gemel

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run tells its reader: result.json (docs/reference/result.md), trace.json (Chrome trace format), report.html (one
+// page, nothing fetched), and a summary as text. Every function here only turns a RunResult into text; write_reports()
+// alone touches the disk.
+#pragma once
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/machine.hpp"
+#include "sim/result.hpp"
+
+namespace gemel {
+
+// --- figures (figures.cpp) ---
+
+std::string_view unit_name(int unit);    // "load_dma", "matrix_unit", "vector_unit", "store_dma"
+std::string_view cause_name(int cause);  // as in isa.toml: "busy", ..., "queue_empty"
+
+// The causes as a person groups them. The semaphores are one: who waits for whom is the compiler's business.
+enum class Group : int { Busy, OtherUnit, Request, Data, Write, Empty, Error };
+inline constexpr int GroupCount = 7;
+Group group_of(int cause);
+std::string_view group_name(Group group);  // "busy", "waits for another unit", ...
+
+// Cycles of one unit by group.
+std::array<std::int64_t, GroupCount> grouped(const std::array<std::int64_t, CauseCount>& causes);
+
+struct LayerFigures {
+  // From the start of its first instruction to the end of its last. Layers overlap, so these add up to more than the run.
+  std::int64_t span_cycles = 0;
+  // The matrix unit's cycles that belong to this layer, waiting included. These do add up to the run.
+  std::int64_t matrix_cycles = 0;
+  // Share of the array's MAC slots used: in matrix_cycles where the layer uses the array, else (depthwise convolutions on the
+  // vector unit) in span_cycles. None for layers without multiplications.
+  std::optional<double> utilization;
+};
+LayerFigures layer_figures(const LayerResult& layer, const Machine& machine);
+
+// --- reasons (bottleneck.cpp) ---
+
+enum class Bottleneck {
+  None,           // no instruction of its own: fused into another layer, or a view
+  Array,          // the array is well used (70 % or more)
+  Underfilled,    // rows or columns of the array without work
+  SmallTiles,     // weights are loaded and the array is filled and drained with too few pixels in between
+  Load,           // load_dma moves data most of the time
+  Vector,         // vector_unit works most of the time
+  Store,          // store_dma moves data most of the time
+  MemoryLatency,  // load_dma waits for memory rather than moving data
+  Dependency,     // units wait for one another, none is the bound
+};
+struct Diagnosis {
+  Bottleneck kind = Bottleneck::None;
+  std::string text;  // "load bandwidth: load_dma moves data in 93 % of the cycles, ..."
+};
+Diagnosis diagnose(const LayerResult& layer, const Machine& machine);
+std::string bottleneck(const LayerResult& layer, const Machine& machine);  // the text alone
+inline constexpr double WellUsed = 0.7;  // layers below this utilization get a reason in the reports
+
+// --- writers ---
+
+std::string result_json(const RunResult& result, const Machine& machine);
+std::string trace_json(const RunResult& result);
+std::string report_html(const RunResult& result, const Machine& machine);
+void print_summary(std::ostream& out, const RunResult& result, const Machine& machine);
+
+// result.json, report.html and, if the run was traced, trace.json into the folder, which is made if need be; a trace that an
+// earlier run left there is removed. Each file is written whole or not at all. The paths written. UserError E0901, E0902.
+std::vector<std::string> write_reports(const std::string& folder, const RunResult& result, const Machine& machine);
+
+}  // namespace gemel
