@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "blocks/sequencer/sequencer_model.hpp"
+
+#include <algorithm>
+
+namespace gemel {
+namespace {
+
+constexpr int SemaphoreMax = 255;
+constexpr int MaxInFlight = 2;
+
+const char* unit_name(int unit) {
+  static constexpr const char* Names[] = {"load_dma", "matrix_unit", "vector_unit", "store_dma"};
+  return Names[unit];
+}
+
+std::string describe(const isa::Claim& c) {
+  return std::string(c.write ? "writing " : "reading ") + to_string(c.buffer) + " [" + std::to_string(c.first) + ".." +
+         std::to_string(c.last) + "]";
+}
+
+bool meet(const isa::Claim& a, const isa::Claim& b) { return a.first <= b.last && b.first <= a.last; }
+
+}  // namespace
+
+SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory)
+    : machine_(machine),
+      memory_(memory),
+      fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
+      fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {}
+
+void SequencerModel::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
+  base_ = program_base;
+  program_bytes_ = program_bytes;
+  cycle0_ = cycle0;
+  last_eval_ = cycle0 - 1;
+  last_dispatch_ = cycle0 - 1;
+  fetch_last_acc_ = cycle0;  // the first AR is on the wires at cycle 1
+  running_ = true;
+  wake_at(cycle0);
+  schedule_fetch();
+}
+
+void SequencerModel::chain(isa::Unit unit, Cycle c) {
+  unit_[static_cast<std::size_t>(unit)].chains.push_back(c);
+  wake_at(c);
+}
+
+void SequencerModel::done(isa::Unit unit, Cycle p, isa::ErrorCode error) {
+  unit_[static_cast<std::size_t>(unit)].dones.push_back({p, error});
+  wake_at(p);
+}
+
+// Fetch: the next burst, as soon as the dispatch that makes room for it is known.
+void SequencerModel::schedule_fetch() {
+  if (fetch_chosen_ || fetch_offset_ >= program_bytes_ || error_at_ != Never) return;
+  const std::uint64_t address = base_ + fetch_offset_;
+  const auto burst = static_cast<std::uint64_t>(fetch_burst_);
+  const auto bytes =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(burst - address % burst, program_bytes_ - fetch_offset_));
+  const std::int64_t instructions = bytes / isa::InstructionBytes;
+  Cycle ar = fetch_last_acc_ + 1;
+  const std::int64_t needed = requested_ + instructions - machine_.prefetch_instructions;  // dispatches before it
+  if (needed > 0) {
+    if (dispatched_ < needed) return;
+    const auto ago = static_cast<std::size_t>(dispatched_ - needed);
+    ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
+  }
+  const std::int64_t q = machine_.memory_queue;
+  if (fetch_issued_ >= q) {
+    if (fetch_answered_ <= fetch_issued_ - q) return;
+    ar = std::max(ar, fetch_last_beat_[static_cast<std::size_t>(fetch_issued_ - q) % fetch_last_beat_.size()] + 1);
+  }
+  Fetch fetch;
+  fetch.address = address;
+  fetch.bytes = bytes;
+  fetch.instructions = static_cast<std::uint32_t>(instructions);
+  fetch.words.resize(static_cast<std::size_t>(instructions));
+  fetches_.push_back(std::move(fetch));
+  fetch_chosen_ = true;
+  fetch_acc_ = ar;
+  requested_ += instructions;
+  fetch_offset_ += bytes;
+  wake_at(ar);
+}
+
+void SequencerModel::read_response(Cycle first_beat, bool error) {
+  Fetch& fetch = fetches_.front();
+  const auto bus = static_cast<std::uint64_t>(machine_.bus_bytes);
+  for (std::uint32_t i = 0; i < fetch.instructions; ++i) {
+    const std::uint64_t last = fetch.address + (i + 1) * isa::InstructionBytes - 1;
+    const Cycle beat = first_beat + static_cast<Cycle>(last / bus - fetch.address / bus);
+    fifo_.push_back({fetch.words[i], beat + 2, error});
+  }
+  fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] =
+      first_beat + beats_of(fetch.address, fetch.bytes, machine_.bus_bytes) - 1;
+  const std::size_t count = fetch.instructions;
+  fetches_.pop_front();
+  if (fifo_.size() == count) wake_at(std::max(fifo_.front().at, last_dispatch_ + 1));
+  schedule_fetch();
+}
+
+void SequencerModel::count(int unit, isa::Cause cause, int tag, Cycle cycles) {
+  if (cycles == 0) return;
+  counters_[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
+  if (observer_ != nullptr) observer_->counted(static_cast<isa::Unit>(unit), cause, tag, cycles);
+}
+
+// The cycles between two evaluations, and the one evaluated last: constant state.
+void SequencerModel::count_idle(Cycle until) {
+  const Cycle cycles = until - last_eval_;
+  if (cycles <= 0) return;
+  for (int u = 0; u < 4; ++u) {
+    const Unit& unit = unit_[static_cast<std::size_t>(u)];
+    if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, cycles);
+  }
+}
+
+void SequencerModel::apply_staged() {
+  if (!staged_) return;
+  staged_ = false;
+  semaphore_ = semaphore_next_;
+  for (Unit& unit : unit_) {
+    unit.queued += unit.push - unit.started;
+    if (unit.finished) unit.entries.pop_front();
+    unit.in_flight += unit.started - unit.finished;
+    unit.credit = unit.credit_take ? 0 : unit.credit;
+    unit.credit |= unit.credit_set;
+    if (unit.in_flight == 0) unit.credit = 0;
+    unit.push = unit.started = unit.finished = unit.credit_set = unit.credit_take = 0;
+  }
+}
+
+void SequencerModel::wake(Cycle now) {
+  if (!running_ || now <= last_eval_) return;
+  if (fetch_chosen_ && fetch_acc_ == now) {
+    fetch_chosen_ = false;
+    fetch_last_acc_ = now;
+    ++fetch_issued_;
+    ++fetch_bursts_;
+    Fetch& fetch = fetches_.back();
+    fetch_bytes_ += fetch.bytes;
+    memory_.read(fetch.address, fetch.bytes, reinterpret_cast<std::uint8_t*>(fetch.words.data()));
+    schedule_fetch();
+  }
+  if (now < cycle0_) return;
+  // Cycles since the last evaluation: its own class for all but the last evaluated cycle's transitions, which are visible
+  // from the next cycle on; classify() is called for each evaluated cycle, so only the gap is left to count.
+  count_idle(now - 1);
+  last_eval_ = now - 1;
+  apply_staged();
+  semaphore_next_ = semaphore_;
+  take_dones(now);
+  if (error_at_ == Never) dispatch(now);
+  if (running_ && error_at_ == Never) start(now);
+  classify(now);
+  if (!running_) {
+    stop(now);
+    return;
+  }
+  if (error_at_ != Never) {
+    bool busy = false;
+    for (const Unit& unit : unit_) busy |= unit.in_flight + unit.started - unit.finished > 0;
+    if (!busy) {
+      running_ = false;
+      stop(now);
+      return;
+    }
+  }
+  count_idle(now);
+  last_eval_ = now;
+  // A start decided in this cycle made it busy; from the next evaluation on the new state holds.
+  if (staged_) wake_at(now + 1);
+}
+
+void SequencerModel::take_dones(Cycle now) {
+  for (int u = 0; u < 4; ++u) {
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
+    if (!unit.chains.empty() && unit.chains.front() == now) {
+      unit.chains.pop_front();
+      unit.credit_set = 1;
+      staged_ = true;
+    }
+    if (unit.dones.empty() || unit.dones.front().p != now) continue;
+    const Done done = unit.dones.front();
+    unit.dones.pop_front();
+    const Entry& entry = unit.entries.front();
+    const isa::Header& header = entry.instruction.header();
+    unit.finished = 1;
+    staged_ = true;
+    const Cycle first = std::max(entry.s, unit.window), length = now - first + 1;
+    unit.window = now + 1;
+    if (error_at_ == Never) {
+      const StatusCounts status = units_[static_cast<std::size_t>(u)]->status(first, now);
+      count(u, isa::Cause::WaitRequest, header.tag, status.wait_request);
+      count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, header.tag, status.wait_other);
+      count(u, isa::Cause::Busy, header.tag, length - status.wait_request - status.wait_other);
+    }
+    if (observer_ != nullptr) observer_->finished(static_cast<isa::Unit>(u), entry.index, entry.instruction, entry.s, now);
+    if (done.error != isa::ErrorCode::None) {
+      fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
+      continue;
+    }
+    for (int s = 0; s < 16; ++s) {
+      if (!(header.post_mask >> s & 1)) continue;
+      if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax) {
+        fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
+             "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed 255");
+      }
+    }
+  }
+}
+
+void SequencerModel::dispatch(Cycle now) {
+  if (now <= last_dispatch_) return;
+  if (fifo_.empty()) {
+    if (dispatched_ * isa::InstructionBytes >= static_cast<std::int64_t>(program_bytes_)) {
+      fail(isa::ErrorCode::EndOfProgram, now, static_cast<std::uint32_t>(dispatched_), "the program ended without halt");
+    }
+    return;
+  }
+  const Ready& ready = fifo_.front();
+  if (now < ready.at) {
+    wake_at(ready.at);
+    return;
+  }
+  const auto index = static_cast<std::uint32_t>(dispatched_);
+  if (ready.error) {
+    fail(isa::ErrorCode::ReadError, now, index, "memory answered an instruction fetch with an error");
+    return;
+  }
+  if (const auto illegal = isa::check(ready.word)) {
+    fail(illegal->code, now, index, isa::to_string(*illegal));
+    return;
+  }
+  Entry entry;
+  entry.instruction = isa::decode(ready.word);
+  entry.index = index;
+  if (entry.instruction.unit == isa::Unit::None) {  // halt
+    const Cycle last_beat =
+        fetch_answered_ == 0 ? now - 1
+                             : fetch_last_beat_[static_cast<std::size_t>(fetch_answered_ - 1) % fetch_last_beat_.size()];
+    if (last_beat >= now) {  // prefetch beyond halt is still on its way
+      wake_at(last_beat + 1);
+      return;
+    }
+    bool idle = fetches_.empty();
+    for (const Unit& unit : unit_) idle = idle && unit.in_flight == 0 && unit.queued == 0;
+    if (idle) {
+      running_ = false;
+      ++dispatched_;
+    }
+    return;
+  }
+  if (const auto outside = isa::check_bounds(entry.instruction, machine_)) {
+    fail(outside->code, now, index, isa::to_string(*outside));
+    return;
+  }
+  Unit& unit = unit_[static_cast<std::size_t>(entry.instruction.unit)];
+  if (unit.queued >= machine_.queue_depth) return;
+  entry.claims = isa::claims(entry.instruction);
+  unit.entries.push_back(entry);
+  unit.push = 1;
+  staged_ = true;
+  fifo_.pop_front();
+  ++dispatched_;
+  last_dispatch_ = now;
+  dispatch_times_.push_back(now);
+  if (dispatch_times_.size() > static_cast<std::size_t>(machine_.prefetch_instructions) + 1) dispatch_times_.pop_front();
+  schedule_fetch();
+}
+
+void SequencerModel::start(Cycle now) {
+  std::array<bool, 4> starting{};
+  const auto head = [](Unit& unit) -> Entry& { return unit.entries[static_cast<std::size_t>(unit.in_flight)]; };
+  for (int u = 0; u < 4; ++u) {
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
+    if (unit.queued == 0) continue;
+    const isa::Header& header = head(unit).instruction.header();
+    if (unit.in_flight > 0 && !(unit.in_flight < MaxInFlight && header.chain && unit.credit)) continue;
+    bool ready = true;
+    for (int i = 0; i < 4; ++i) ready = ready && (!(header.wait_mask >> i & 1) || semaphore_[static_cast<std::size_t>(4 * u + i)] > 0);
+    starting[static_cast<std::size_t>(u)] = ready;
+  }
+  for (int u = 0; u < 4; ++u) {
+    if (!starting[static_cast<std::size_t>(u)]) continue;
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
+    Entry& entry = head(unit);
+    if (const std::string what = conflict(u, entry, starting); !what.empty()) {
+      fail(isa::ErrorCode::Hazard, now + 1, entry.index, what);
+      return;
+    }
+    if (u == static_cast<int>(isa::Unit::Matrix) && unit.in_flight == 1) {
+      const isa::Matrix& a = unit.entries.front().instruction.matrix;
+      const isa::Matrix& b = entry.instruction.matrix;
+      const bool equal = a.acc_base == b.acc_base && a.acc_last == b.acc_last;
+      if (!equal && a.acc_base <= b.acc_last && b.acc_base <= a.acc_last) {
+        fail(isa::ErrorCode::IllegalChain, now + 1, entry.index,
+             "chained behind instruction " + std::to_string(unit.entries.front().index) +
+                 " whose accumulator words overlap its own without being equal");
+        return;
+      }
+    }
+    const isa::Header& header = entry.instruction.header();
+    for (int i = 0; i < 4; ++i) {
+      if (header.wait_mask >> i & 1) --semaphore_next_[static_cast<std::size_t>(4 * u + i)];
+    }
+    unit.started = 1;
+    unit.credit_take = 1;
+    staged_ = true;
+    entry.s = now + 1;
+    unit.last_tag = header.tag;
+    if (observer_ != nullptr) observer_->started(static_cast<isa::Unit>(u), entry.index, entry.instruction, now + 1);
+    units_[static_cast<std::size_t>(u)]->start(entry.instruction, now + 1);
+  }
+}
+
+// The first hazard of an instruction that would start, in words; empty if there is none.
+std::string SequencerModel::conflict(int u, const Entry& entry, const std::array<bool, 4>& starting) const {
+  const auto between = [&](const isa::Claim& a, const isa::Claim& b, const Entry& other, int v) -> std::string {
+    if (a.buffer != b.buffer) return {};
+    const std::string tail = ": instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " (" + describe(a) +
+                             ") and instruction " + std::to_string(other.index) + " on " + unit_name(v) + " (" +
+                             describe(b) + ")";
+    if ((a.write || b.write) && meet(a, b)) return "a written interval meets another" + tail;
+    if (a.write == b.write) {
+      const std::int64_t bank = machine_.bank_words(a.buffer);
+      const std::int64_t first = std::max(a.first / bank, b.first / bank), last = std::min(a.last / bank, b.last / bank);
+      if (first <= last) {
+        return std::string("both hold the ") + (a.write ? "write" : "read") + " port of bank " + std::to_string(first) +
+               " of " + to_string(a.buffer) + tail;
+      }
+    }
+    return {};
+  };
+  for (const isa::Claim& a : entry.claims) {
+    for (const isa::Claim& b : entry.claims) {
+      if (&a == &b || !a.write || a.buffer != b.buffer || !meet(a, b)) continue;
+      if (a.buffer == Buffer::Accumulator) continue;  // read-modify-write of the matrix unit
+      return "instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " is " + describe(a) + " and " +
+             describe(b);
+    }
+  }
+  for (int v = 0; v < 4; ++v) {
+    if (v == u) continue;
+    const Unit& other = unit_[static_cast<std::size_t>(v)];
+    const int count = other.in_flight + (starting[static_cast<std::size_t>(v)] ? 1 : 0);
+    for (int i = 0; i < count; ++i) {
+      const Entry& there = other.entries[static_cast<std::size_t>(i)];
+      for (const isa::Claim& a : entry.claims) {
+        for (const isa::Claim& b : there.claims) {
+          if (std::string text = between(a, b, there, v); !text.empty()) return text;
+        }
+      }
+    }
+  }
+  return {};
+}
+
+// What each unit does in cycle `now`, from the state that is visible in it and the starts decided in it.
+void SequencerModel::classify(Cycle now) {
+  for (int u = 0; u < 4; ++u) {
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
+    unit.idle = true;
+    unit.idle_tag = unit.last_tag;
+    if (error_at_ != Never && now >= error_at_) {
+      unit.idle_cause = isa::Cause::Error;
+    } else if (unit.in_flight > 0) {
+      unit.idle = false;
+    } else if (unit.started) {
+      unit.idle_cause = isa::Cause::Busy;
+    } else if (unit.queued > 0) {
+      const isa::Header& header = unit.entries.front().instruction.header();
+      unit.idle_cause = isa::Cause::Busy;  // all there, but a hazard stopped it: the error follows
+      for (int i = 3; i >= 0; --i) {
+        if ((header.wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(4 * u + i)] == 0) {
+          unit.idle_cause = static_cast<isa::Cause>(static_cast<int>(isa::Cause::WaitSemaphore0) + i);
+        }
+      }
+      unit.idle_tag = header.tag;
+    } else {
+      unit.idle_cause = isa::Cause::QueueEmpty;
+    }
+  }
+}
+
+void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text) {
+  if (error_at_ != Never) return;
+  error_at_ = cycle;
+  error_ = {code, cycle - cycle0_, instruction, std::move(text)};
+  staged_ = true;  // look again next cycle
+}
+
+void SequencerModel::stop(Cycle now) {
+  count_idle(now);
+  last_eval_ = now;
+  cycles_ = now + 1 - cycle0_;
+  if (observer_ != nullptr) observer_->halted(now);
+}
+
+std::string SequencerModel::waiting() const {
+  std::string text;
+  for (int u = 0; u < 4; ++u) {
+    const Unit& unit = unit_[static_cast<std::size_t>(u)];
+    text += std::string(unit_name(u)) + ": ";
+    if (unit.in_flight > 0) {
+      text += "instruction " + std::to_string(unit.entries.front().index) + " is at work and waits for memory";
+    } else if (unit.queued > 0) {
+      const Entry& entry = unit.entries.front();
+      text += "instruction " + std::to_string(entry.index) + " waits for semaphore";
+      for (int i = 0; i < 4; ++i) {
+        if ((entry.instruction.header().wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(4 * u + i)] == 0) {
+          text += " " + std::to_string(4 * u + i);
+        }
+      }
+    } else {
+      text += "nothing to do";
+    }
+    text += "\n";
+  }
+  text += "sequencer: " + std::to_string(dispatched_) + " of " + std::to_string(program_bytes_ / isa::InstructionBytes) +
+          " instructions dispatched";
+  return text;
+}
+
+}  // namespace gemel

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// sequencer, fast model: evaluates a cycle exactly as the registers would, but only cycles in which something can change
+// (docs/reference/machine.md, 2). In between all its state is constant, and the counters are added up in one step.
+#pragma once
+#include <array>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/agent.hpp"
+#include "config/machine.hpp"
+#include "isa/isa.hpp"
+#include "sim/result.hpp"
+
+namespace gemel {
+
+// What the sequencer tells whoever watches: reports, traces, comparison with golden. Called at simulated time.
+class SequencerObserver {
+ public:
+  virtual ~SequencerObserver() = default;
+  virtual void started(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/) {}
+  virtual void finished(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/, Cycle /*p*/) {}
+  // `cycles` of `cause` in `unit` belong to layer `tag`.
+  virtual void counted(isa::Unit /*unit*/, isa::Cause /*cause*/, int /*tag*/, Cycle /*cycles*/) {}
+  virtual void halted(Cycle /*x*/) {}  // running is 0 from x+1
+};
+
+struct MachineError {
+  isa::ErrorCode code = isa::ErrorCode::None;
+  Cycle cycle = 0;                 // counted from cycle 0
+  std::uint32_t instruction = 0;   // index in the program
+  std::string text;                // for people: what exactly
+};
+
+class SequencerModel : public Agent, public CompletionSink, public ReadSink {
+ public:
+  SequencerModel(const Machine& machine, ReadPort& memory);
+  void connect(std::array<UnitModel*, 4> units) { units_ = units; }
+  void observe(SequencerObserver* observer) { observer_ = observer; }
+
+  // `running` is 1 from cycle0 on.
+  void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
+
+  void wake(Cycle now) override;
+  void chain(isa::Unit unit, Cycle c) override;
+  void done(isa::Unit unit, Cycle p, isa::ErrorCode error) override;
+  void read_response(Cycle first_beat, bool error) override;
+
+  bool running() const { return running_; }
+  Cycle cycles() const { return cycles_; }               // total, when no longer running
+  const MachineError& error() const { return error_; }
+  const UnitCounters& counters() const { return counters_; }
+  std::int64_t fetch_bytes() const { return fetch_bytes_; }
+  std::int64_t fetch_bursts() const { return fetch_bursts_; }
+  std::int64_t dispatched() const { return dispatched_; }
+  // Who waits for what, for a machine that does nothing any more: one line per unit.
+  std::string waiting() const;
+
+ private:
+  struct Entry {
+    isa::Instruction instruction;
+    std::uint32_t index = 0;
+    isa::Claims claims;
+    Cycle s = 0;
+  };
+  struct Done { Cycle p; isa::ErrorCode error; };
+  struct Unit {
+    std::deque<Entry> entries;   // in flight (the first `in_flight`), then started-to-be: the queue
+    int in_flight = 0;           // visible
+    int queued = 0;              // visible in the queue
+    int credit = 0;              // chain credit, visible
+    std::deque<Done> dones;      // announced
+    std::deque<Cycle> chains;    // announced
+    Cycle window = 0;            // first cycle of in-flight time not yet counted
+    int last_tag = 0;
+    // Registers' next values, visible next cycle.
+    int push = 0, started = 0, finished = 0, credit_set = 0, credit_take = 0;
+    // Class of the cycles since the last evaluation (unless in flight).
+    isa::Cause idle_cause = isa::Cause::QueueEmpty;
+    int idle_tag = 0;
+    bool idle = true;
+  };
+
+  void apply_staged();
+  void count_idle(Cycle until);
+  void count(int unit, isa::Cause cause, int tag, Cycle cycles);
+  void take_dones(Cycle now);
+  void dispatch(Cycle now);
+  void start(Cycle now);
+  void classify(Cycle now);
+  void schedule_fetch();
+  void fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text);
+  void stop(Cycle now);
+  std::string conflict(int unit, const Entry& entry, const std::array<bool, 4>& starting) const;
+
+  const Machine& machine_;
+  ReadPort& memory_;
+  std::array<UnitModel*, 4> units_{};
+  SequencerObserver* observer_ = nullptr;
+
+  bool running_ = false;
+  Cycle cycle0_ = 0, last_eval_ = -1, cycles_ = 0;
+  std::array<Unit, 4> unit_;
+  std::array<int, 16> semaphore_{}, semaphore_next_{};
+  bool staged_ = false;
+  MachineError error_;
+  Cycle error_at_ = Never;
+  UnitCounters counters_{};
+
+  // Fetch
+  struct Fetch { std::uint32_t instructions; std::uint64_t address; std::uint32_t bytes; std::vector<isa::Word> words; };
+  std::uint64_t base_ = 0;
+  std::uint32_t program_bytes_ = 0;
+  int fetch_burst_ = 64;
+  std::uint64_t fetch_offset_ = 0;          // next byte to request
+  std::int64_t requested_ = 0;              // instructions
+  std::deque<Fetch> fetches_;               // unanswered
+  bool fetch_chosen_ = false;
+  Cycle fetch_acc_ = Never, fetch_last_acc_ = 0;
+  std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
+  std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
+  std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
+  struct Ready { isa::Word word; Cycle at; bool error; };  // at: b + 2
+  std::deque<Ready> fifo_;
+  std::int64_t dispatched_ = 0;
+  Cycle last_dispatch_ = -1;
+  std::int64_t fetch_bytes_ = 0, fetch_bursts_ = 0;
+};
+
+}  // namespace gemel

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ideal memory: fixed latency, bounded bandwidth each way, deterministic arbitration (docs/reference/machine.md, 7). A TLM-2.0
+// target with one socket per master: fetch, load, store. It collects the requests of a cycle and decides half a period
+// later, so the order in which SystemC runs processes cannot matter. Storage is backed lazily.
+#pragma once
+#include <tlm>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/cycle.hpp"
+#include "config/machine.hpp"
+
+namespace gemel {
+
+// Ignorable extension: the initiator moves no data (timing-only runs).
+struct NoDataExtension : tlm::tlm_extension<NoDataExtension> {
+  tlm::tlm_extension_base* clone() const override { return new NoDataExtension; }
+  void copy_from(const tlm::tlm_extension_base&) override {}
+};
+
+class IdealMemory : public sc_core::sc_module {
+ public:
+  enum Port { Fetch = 0, Load = 1, Store = 2, PortCount = 3 };
+
+  SC_HAS_PROCESS(IdealMemory);
+  // Throws UserError E0914 if the host cannot map machine.memory_bytes.
+  IdealMemory(sc_core::sc_module_name name, const Machine& machine, sc_core::sc_time period);
+  ~IdealMemory() override;
+
+  tlm_utils::simple_target_socket_tagged<IdealMemory> fetch, load, store;
+
+  std::uint8_t* data() { return data_; }
+  std::uint64_t size() const { return size_; }
+  // A write met an outstanding read (machine.md, 7); empty if none did. The simulation is stopped then.
+  const std::string& violation() const { return violation_; }
+  // Requests to addresses [first, last] are answered with an error, for tests.
+  void poison(std::uint64_t first, std::uint64_t last) { poison_first_ = first; poison_last_ = last; }
+
+ private:
+  struct Request { tlm::tlm_generic_payload* payload; Port port; };
+  struct Outstanding { std::uint64_t first, last; Cycle last_beat; Port port; };
+
+  tlm::tlm_sync_enum forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
+  void blocking(int port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
+  unsigned debug(int port, tlm::tlm_generic_payload& payload);
+  bool direct(int port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
+  void decide();
+  Cycle serve(tlm::tlm_generic_payload& payload, Port port, Cycle now);  // cycle of the first beat, or of B
+  bool access(tlm::tlm_generic_payload& payload);
+
+  const Machine& machine_;
+  sc_core::sc_time period_;
+  std::uint64_t size_;
+  std::uint8_t* data_ = nullptr;
+  sc_core::sc_event decide_event_;
+  std::vector<Request> requests_;
+  std::deque<Outstanding> outstanding_;  // reads
+  Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
+  std::string violation_;
+  std::uint64_t poison_first_ = 1, poison_last_ = 0;
+};
+
+}  // namespace gemel
