@@ -79,10 +79,21 @@ struct Network {
   std::vector<Tensor> tensors;
   std::vector<Layer> layers;           // in execution order
   std::vector<int> inputs, outputs;    // tensor indices
+  std::string tensors_file;            // the safetensors file it came with, or empty (synthetic)
 
   // Multiply-accumulates of Conv2d layers (padding taps counted), at the given batch.
   std::int64_t macs() const;
   std::int64_t macs(const Layer& layer) const;
+  // Weights of Conv2d layers, biases not counted; from the shapes, so a timing-only network has them, too.
+  std::int64_t weights() const;
+  std::int64_t weights(const Layer& layer) const;
 };
+
+// Least and greatest value of an 8-bit type: -128..127 or 0..255.
+inline int min_value(ElementType type) { return type == ElementType::Int8 ? -128 : 0; }
+inline int max_value(ElementType type) { return type == ElementType::Int8 ? 127 : 255; }
+const char* to_string(ElementType type);  // "int8", "uint8"
+const char* to_string(Rounding rounding);  // "fixed_double", "fixed_single", "float"
+std::string to_string(const Shape& shape);  // "[1, 56, 56, 64]"
 
 }  // namespace gemel

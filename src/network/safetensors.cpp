@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 
 namespace gemel::safetensors {
 namespace {
@@ -130,55 +131,9 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
-  int close() {
-    const int fd = fd_;
-    fd_ = -1;
-    return ::close(fd);
-  }
 
  private:
   int fd_;
-};
-
-// A temporary file that is removed unless it was renamed to its target.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& target)
-      : target_(target), path_(target + ".XXXXXX"), descriptor_(::mkstemp(path_.data())) {
-    if (descriptor_.get() < 0) fail("E0308", target_, "cannot write `" + target_ + "`: " + errno_text());
-  }
-  ~TemporaryFile() {
-    if (!renamed_) ::unlink(path_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  void append(const void* data, std::size_t size) {
-    const char* next = static_cast<const char*>(data);
-    while (size > 0) {
-      const ssize_t written = ::write(descriptor_.get(), next, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) give_up();
-      next += written;
-      size -= static_cast<std::size_t>(written);
-    }
-  }
-  void commit() {
-    // mkstemp makes files of mode 0600; give the mode that a plain open() would have given.
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    if (::fchmod(descriptor_.get(), 0666 & ~mask) != 0 || descriptor_.close() != 0) give_up();
-    if (::rename(path_.c_str(), target_.c_str()) != 0) give_up();
-    renamed_ = true;
-  }
-
- private:
-  [[noreturn]] void give_up() const {
-    fail("E0308", target_, "cannot write `" + target_ + "`: " + errno_text(), "nothing was written; no partial file is left");
-  }
-  std::string target_, path_;
-  Descriptor descriptor_;
-  bool renamed_ = false;
 };
 
 }  // namespace
@@ -367,21 +322,14 @@ std::string Writer::header() const {
   return out + text;
 }
 
-void Writer::write(const std::string& path) const {
-  TemporaryFile file(path);
-  const std::string start = header();
-  file.append(start.data(), start.size());
-  for (const Item& item : items_) file.append(item.data, item.bytes);
-  file.commit();
-}
+void Writer::write(const std::string& path) const { write_file_atomically(path, bytes()); }
 
-std::vector<std::uint8_t> Writer::bytes() const {
-  const std::string start = header();
-  std::vector<std::uint8_t> out(start.begin(), start.end());
-  for (const Item& item : items_) {
-    const auto* data = static_cast<const std::uint8_t*>(item.data);
-    out.insert(out.end(), data, data + item.bytes);
-  }
+std::string Writer::bytes() const {
+  std::string out = header();
+  std::size_t size = out.size();
+  for (const Item& item : items_) size += item.bytes;
+  out.reserve(size);
+  for (const Item& item : items_) out.append(static_cast<const char*>(item.data), item.bytes);
   return out;
 }
 

@@ -2,7 +2,6 @@
 // Safetensors files: named tensors and string metadata in one file. Knows nothing of networks: the tensors of a workload
 // and the schedules (.gemel) both use it. A file is an 8-byte little-endian header length, a JSON header, and the data.
 // Reading checks everything before anything is used: lengths, JSON, types, shapes, offsets, overlaps, duplicates.
-// Writing is atomic: a temporary file beside the target is renamed over it, or nothing is left behind.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -82,9 +81,8 @@ class Writer {
     add(name, DtypeOf<T>::value, std::move(shape), data);
   }
 
-  // Throws UserError E0308: folder missing, no permission, disk full. The old file, if any, is then untouched.
-  void write(const std::string& path) const;
-  std::vector<std::uint8_t> bytes() const;  // what write() would write
+  void write(const std::string& path) const;  // atomically; UserError as write_file_atomically() (base/files.hpp)
+  std::string bytes() const;                  // what write() would write
 
  private:
   struct Item {

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Synthetic weights and scales. Weights: (1) splitmix64 of a counter gives 8 uniform bytes; (2) the mean of four such words,
+// byte by byte, is bell-shaped. Scales: with K weights of deviation d and inputs of deviation x (after the zero point), the
+// sum has the deviation sqrt(K)*d*x; the weight scale makes that the wanted one. The input's mean is taken out by the bias,
+// as a batch normalization would: otherwise deep networks of random weights end with every pixel the same.
+#include "network/synthetic.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace gemel::synthetic {
+namespace {
+
+constexpr std::uint64_t Golden = 0x9E3779B97F4A7C15;
+constexpr double RangeDeviations = 3.2;  // on each side: 1 value in 700 saturates
+constexpr double Pi = 3.14159265358979323846;
+
+std::uint64_t mix(std::uint64_t z) {  // splitmix64's output function
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
+std::uint64_t word(std::uint64_t stream, std::uint64_t index) { return mix(stream + (index + 1) * Golden); }
+
+// Means of eight pairs of bytes, rounded up.
+std::uint64_t mean_up(std::uint64_t a, std::uint64_t b) {
+  return (a | b) - (((a ^ b) & 0xFEFEFEFEFEFEFEFE) >> 1);
+}
+
+// Eight unsigned bytes around 128: rounding up twice makes up for 127.5, the mean of a uniform byte.
+std::uint64_t bell_word(std::uint64_t stream, std::uint64_t index) {
+  return mean_up(mean_up(word(stream, 4 * index), word(stream, 4 * index + 1)),
+                 mean_up(word(stream, 4 * index + 2), word(stream, 4 * index + 3)));
+}
+
+double normal(std::uint64_t stream, std::uint64_t index) {  // Box and Muller
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(stream, 2 * index)));
+  return radius * std::cos(2.0 * Pi * uniform(stream, 2 * index + 1));
+}
+
+double density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 * Pi); }
+double cumulative(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+
+// Where synthetic_input() puts the middle of its values, as a quantized value.
+int input_centre(const Tensor& tensor) {
+  const int middle = tensor.type == ElementType::Int8 ? 0 : 128;
+  return std::clamp(tensor.zero_point, middle - 48, middle + 48);
+}
+
+}  // namespace
+
+std::uint64_t stream(std::uint64_t seed, std::string_view name, std::string_view what) {
+  std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+  const auto feed = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+    hash = (hash ^ 0xFF) * 0x100000001B3;  // "ab","c" is not "a","bc"
+  };
+  feed(name);
+  feed(what);
+  return mix(hash ^ mix(seed + Golden));
+}
+
+void fill_bell(std::int8_t* out, std::size_t count, std::uint64_t stream_seed) {
+  constexpr std::uint64_t Signs = 0x8080808080808080;
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const std::uint64_t eight = bell_word(stream_seed, i / 8) ^ Signs;
+    std::memcpy(out + i, &eight, 8);
+  }
+  if (i < count) {
+    const std::uint64_t eight = bell_word(stream_seed, i / 8) ^ Signs;
+    std::memcpy(out + i, &eight, count - i);
+  }
+  for (i = 0; i < count; ++i) out[i] = std::max<std::int8_t>(out[i], -127);
+}
+
+double uniform(std::uint64_t stream_seed, std::uint64_t index) {
+  return static_cast<double>(word(stream_seed, index) >> 11) * 0x1p-53;
+}
+
+void choose_output(Tensor& output, const Statistics& values, std::uint64_t stream_seed) {
+  const double widen = 1.0 + 0.15 * uniform(stream_seed, 0);  // so that zero points differ from layer to layer
+  const double low = std::min(0.0, values.mean - RangeDeviations * widen * values.deviation);
+  const double high = std::max(0.0, values.mean + RangeDeviations * values.deviation);
+  // A float32, as every scale is.
+  output.scale = static_cast<float>((high - low) / 255.0);
+  const int least = min_value(output.type);
+  output.zero_point =
+      static_cast<int>(std::clamp<double>(least + std::round(-low / output.scale), least, max_value(output.type)));
+}
+
+std::vector<float> fill_conv(Layer& layer, int out_channels, const ConvInput& input, double target_deviation,
+                             std::uint64_t seed, bool timing_only) {
+  const std::size_t per_channel =
+      static_cast<std::size_t>(layer.kernel_h) * layer.kernel_w * static_cast<std::size_t>(input.channels_per_group);
+  // Bytes are drawn around 0 (int8) or 128 (uint8), whatever the weight zero point.
+  const double weight_mean = (layer.weight_type == ElementType::Int8 ? 0 : 128) - layer.weight_zero_point;
+  const double weight_rms = std::sqrt(BellDeviation * BellDeviation + weight_mean * weight_mean);
+  const double input_deviation = std::max(input.statistics.deviation / input.tensor.scale, 1.0);  // in LSB
+  const double input_mean = input.statistics.mean / input.tensor.scale;
+  const double sum_deviation = std::sqrt(static_cast<double>(per_channel)) * weight_rms * input_deviation;
+
+  const std::uint64_t scale_stream = stream(seed, layer.name, "weight_scale");
+  std::vector<float> scales(out_channels);
+  for (int o = 0; o < out_channels; ++o) {
+    const double spread = std::exp2(0.6 * (uniform(scale_stream, o) - 0.5));  // channels differ by up to 1.5
+    scales[o] = static_cast<float>(target_deviation / (sum_deviation * input.tensor.scale) * spread);
+  }
+
+  if (!timing_only) {
+    layer.weights.resize(per_channel * out_channels);
+    fill_bell(reinterpret_cast<std::int8_t*>(layer.weights.data()), layer.weights.size(), stream(seed, layer.name, "weight"));
+    if (layer.weight_type == ElementType::UInt8)
+      for (std::uint8_t& w : layer.weights) w ^= 0x80;
+  }
+  const std::uint64_t bias_stream = stream(seed, layer.name, "bias");
+  layer.bias.resize(out_channels);
+  for (int o = 0; o < out_channels; ++o) {
+    double bias = 0.3 * sum_deviation * normal(bias_stream, o);
+    if (!timing_only) {
+      std::int64_t sum = 0;
+      const std::uint8_t* weights = layer.weights.data() + per_channel * o;
+      if (layer.weight_type == ElementType::Int8) {
+        for (std::size_t i = 0; i < per_channel; ++i) sum += static_cast<std::int8_t>(weights[i]);
+      } else {
+        for (std::size_t i = 0; i < per_channel; ++i) sum += weights[i];
+      }
+      sum -= static_cast<std::int64_t>(per_channel) * layer.weight_zero_point;
+      bias -= input_mean * static_cast<double>(sum);
+    }
+    layer.bias[o] = static_cast<std::int32_t>(std::clamp(std::round(bias), -1e9, 1e9));
+  }
+  return scales;
+}
+
+void thin_out(Layer& layer, int out_channels, int keep, int of) {
+  if (layer.weights.empty()) return;
+  const std::size_t per_channel = layer.weights.size() / out_channels;
+  for (int o = 0; o < out_channels; ++o)
+    for (std::size_t i = 0; i < per_channel; ++i)
+      // Which ones stay moves on from channel to channel, so that every input counts for some output.
+      if ((i + o) % of >= static_cast<std::size_t>(keep))
+        layer.weights[per_channel * o + i] = static_cast<std::uint8_t>(layer.weight_zero_point);
+}
+
+Statistics after_activation(quantization::Activation activation, const Statistics& s) {
+  using quantization::Activation;
+  if (activation == Activation::None || activation == Activation::ReluN1To1 || s.deviation <= 0) return s;
+  // Mean and mean square of max(0, x) for a normal x. The cut at 6 is left out: scales are chosen so that few reach it.
+  const double z = s.mean / s.deviation;
+  const double mean = s.mean * cumulative(z) + s.deviation * density(z);
+  const double square =
+      (s.mean * s.mean + s.deviation * s.deviation) * cumulative(z) + s.mean * s.deviation * density(z);
+  return {mean, std::sqrt(std::max(square - mean * mean, 1e-12))};
+}
+
+Statistics range_after(quantization::Activation activation, const Statistics& s) {
+  using quantization::Activation;
+  const double most = std::max(s.mean + RangeDeviations * s.deviation, s.deviation);
+  const double cut = activation == Activation::Relu6 ? std::min(most, 6.0) : most;
+  switch (activation) {
+    case Activation::None: return s;
+    case Activation::Relu:
+    case Activation::Relu6: return {cut / 2, cut / 2 / RangeDeviations};
+    case Activation::ReluN1To1: return {0.0, 1.0 / RangeDeviations};
+  }
+  throw InternalError("an Activation without a range");
+}
+
+Statistics of_input(const Tensor& tensor) {
+  return {tensor.scale * (input_centre(tensor) - tensor.zero_point), tensor.scale * BellDeviation};
+}
+
+}  // namespace gemel::synthetic
+
+namespace gemel {
+
+std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed) {
+  const std::int64_t count = tensor.shape.elements();
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(count));
+  synthetic::fill_bell(reinterpret_cast<std::int8_t*>(out.data()), out.size(), synthetic::stream(seed, tensor.name, "input"));
+  const int centre = synthetic::input_centre(tensor);
+  const int least = min_value(tensor.type), most = max_value(tensor.type);
+  for (std::uint8_t& value : out)
+    value = static_cast<std::uint8_t>(std::clamp(static_cast<std::int8_t>(value) + centre, least, most));
+  return out;
+}
+
+}  // namespace gemel
