@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// result.json and trace.json; see report.hpp. The form of result.json is published: docs/reference/result.schema.json.
+#include <nlohmann/json.hpp>
+
+#include "base/files.hpp"
+#include "report/report.hpp"
+
+namespace gemel {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr int FormatVersion = 1;
+
+// {"load_dma": {"busy": 12, ...}, ...}
+Json counters_json(const UnitCounters& counters) {
+  Json units = Json::object();
+  for (int unit = 0; unit < UnitCount; ++unit) {
+    Json& causes = units[std::string(unit_name(unit))] = Json::object();
+    for (int cause = 0; cause < CauseCount; ++cause) causes[std::string(cause_name(cause))] = counters[unit][cause];
+  }
+  return units;
+}
+
+Json layer_json(const LayerResult& layer, const Machine& machine) {
+  const LayerFigures figures = layer_figures(layer, machine);
+  Json json;
+  json["name"] = layer.name;
+  json["op"] = layer.op;
+  json["fused_into"] = layer.fused_into.empty() ? Json(nullptr) : Json(layer.fused_into);
+  json["compared"] = layer.compared;
+  json["macs"] = layer.macs;
+  json["first_cycle"] = layer.first_cycle >= 0 ? Json(layer.first_cycle) : Json(nullptr);
+  json["last_cycle"] = layer.first_cycle >= 0 ? Json(layer.last_cycle) : Json(nullptr);
+  json["span_cycles"] = figures.span_cycles;
+  json["matrix_cycles"] = figures.matrix_cycles;
+  json["array_cycles"] = layer.array_cycles;
+  json["predicted_cycles"] = layer.predicted_cycles;
+  json["utilization"] = figures.utilization ? Json(*figures.utilization) : Json(nullptr);
+  json["bottleneck"] = bottleneck(layer, machine);
+  json["load_bytes"] = layer.load_bytes;
+  json["store_bytes"] = layer.store_bytes;
+  json["units"] = counters_json(layer.counters);
+  return json;
+}
+
+// Text of a document. Names may come from files in any encoding: what is no UTF-8 is replaced, not thrown at the user.
+std::string dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string result_json(const RunResult& result, const Machine& machine) {
+  Json json;
+  json["gemel_result"] = FormatVersion;
+  json["version"] = result.version;
+  json["network"] = result.network;
+  json["machine"] = {{"name", result.machine},
+                     {"clock_mhz", result.clock_mhz},
+                     {"rows", machine.rows},
+                     {"columns", machine.columns},
+                     {"lanes", machine.lanes},
+                     {"bus_bytes", machine.bus_bytes},
+                     {"memory_bytes_per_cycle", machine.memory_bytes_per_cycle},
+                     {"read_latency_cycles", machine.read_latency_cycles},
+                     {"write_latency_cycles", machine.write_latency_cycles}};
+  json["settings"] = Json::object();
+  for (const auto& [key, value] : result.settings) json["settings"][key] = value;
+  json["batch"] = result.batch;
+  json["engine"] = result.engine;
+  json["timing_only"] = result.timing_only;
+
+  json["cycles"] = result.cycles;
+  json["seconds_at_clock"] = static_cast<double>(result.cycles) / (result.clock_mhz * 1e6);
+  json["macs"] = result.macs;
+  json["array_cycles"] = result.array_cycles;
+  json["utilization"] = result.utilization();
+  json["instructions"] = result.instructions;
+  json["load_bytes"] = result.load_bytes;
+  json["store_bytes"] = result.store_bytes;
+  json["fetch_bytes"] = result.fetch_bytes;
+  json["load_bursts"] = result.load_bursts;
+  json["store_bursts"] = result.store_bursts;
+  json["fetch_bursts"] = result.fetch_bursts;
+  json["units"] = counters_json(result.counters);
+
+  json["compile_seconds"] = result.compile_seconds;
+  json["simulate_seconds"] = result.simulate_seconds;
+  json["golden_seconds"] = result.golden_seconds;
+  json["peak_memory_mib"] = result.peak_memory_mib;
+
+  json["images"] = result.images;
+  json["accuracy"] = result.accuracy >= 0 ? Json(result.accuracy) : Json(nullptr);
+  json["float_accuracy"] = result.float_accuracy >= 0 ? Json(result.float_accuracy) : Json(nullptr);
+
+  json["layers"] = Json::array();
+  for (const LayerResult& layer : result.layers) json["layers"].push_back(layer_json(layer, machine));
+  return dump(json, 1);
+}
+
+std::string trace_json(const RunResult& result) {
+  // One microsecond of the viewer is one cycle: whole numbers, whatever the clock.
+  constexpr int UnitsProcess = 1, LayersProcess = 2;
+  Json events = Json::array();
+  const auto name_track = [&](const char* what, int process, int thread, const std::string& name) {
+    events.push_back({{"ph", "M"}, {"name", what}, {"pid", process}, {"tid", thread}, {"args", {{"name", name}}}});
+  };
+  name_track("process_name", UnitsProcess, 0, result.network + " on " + result.machine + " (1 us = 1 cycle)");
+  name_track("process_name", LayersProcess, 0, "layers");
+  for (int unit = 0; unit < UnitCount; ++unit) {
+    name_track("thread_name", UnitsProcess, unit + 1, std::string(unit_name(unit)));
+    events.push_back({{"ph", "M"},
+                      {"name", "thread_sort_index"},
+                      {"pid", UnitsProcess},
+                      {"tid", unit + 1},
+                      {"args", {{"sort_index", unit}}}});
+  }
+  const auto layer_name = [&](int layer) {
+    const bool known = layer >= 0 && layer < static_cast<int>(result.layers.size());
+    return known ? result.layers[layer].name : std::string("(no layer)");
+  };
+
+  // Slices of a track must not overlap, but a chained instruction starts before the one ahead is done: it is shown from
+  // there on, and its own first and last cycle are in `args`. Events come per unit in order of start.
+  std::array<std::int64_t, UnitCount> shown_until{};
+  for (const TraceEvent& event : result.trace) {
+    std::int64_t& free = shown_until.at(static_cast<std::size_t>(event.unit));
+    const std::int64_t end = std::max(event.end + 1, event.start + 1);
+    const std::int64_t start = std::min(std::max(event.start, free), end);
+    free = std::max(free, end);
+    events.push_back({{"ph", "X"},
+                      {"name", layer_name(event.layer)},
+                      {"cat", std::string(unit_name(event.unit))},
+                      {"pid", UnitsProcess},
+                      {"tid", event.unit + 1},
+                      {"ts", start},
+                      {"dur", end - start},
+                      {"args", {{"instruction", event.instruction}, {"first_cycle", event.start}, {"last_cycle", event.end}}}});
+  }
+  // Layers overlap freely: asynchronous slices.
+  for (std::size_t i = 0; i < result.layers.size(); ++i) {
+    const LayerResult& layer = result.layers[i];
+    if (layer.first_cycle < 0) continue;
+    for (const bool begin : {true, false}) {
+      events.push_back({{"ph", begin ? "b" : "e"},
+                        {"cat", "layer"},
+                        {"name", layer.name},
+                        {"id", i},
+                        {"pid", LayersProcess},
+                        {"tid", 0},
+                        {"ts", begin ? layer.first_cycle : layer.last_cycle + 1}});
+    }
+  }
+  Json json;
+  json["displayTimeUnit"] = "ns";
+  json["otherData"] = {{"network", result.network},
+                       {"machine", result.machine},
+                       {"cycles", result.cycles},
+                       {"time", "1 us is 1 cycle"},
+                       {"version", result.version}};
+  json["traceEvents"] = std::move(events);
+  return dump(json, -1);
+}
+
+}  // namespace gemel
