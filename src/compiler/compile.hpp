@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiler: a quantized network and a machine give a schedule, the program with its constants and its memory map.
+// Pure: no globals, no files, no printing; two threads may compile at once. docs/explanation/mapping.md tells how it decides.
+#pragma once
+#include "config/machine.hpp"
+#include "isa/schedule.hpp"
+#include "network/network.hpp"
+
+namespace gemel {
+
+struct CompileOptions {
+  bool fuse = true;            // additions and tables join the layer before them
+  bool overlap_layers = true;  // layers that need only the vector unit run beside their neighbours on the array
+};
+
+// UserError E06xx, naming layer, need and limit, if the machine cannot run a layer; nothing else is refused. Layers whose
+// weights are empty (timing-only networks) get addresses but no constant bytes.
+Schedule compile(const Network& network, const Machine& machine, const CompileOptions& options = {});
+
+}  // namespace gemel

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fusion and memory; see graph.hpp.
+#include "compiler/graph.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gemel::compiler {
+namespace {
+
+void compose(Stage& stage, const std::array<std::uint8_t, 256>& next) {
+  for (int i = 0; i < 256; ++i) {
+    stage.table[i] = stage.has_table ? next[stage.table[i]] : next[static_cast<std::size_t>(i)];
+  }
+  stage.has_table = true;
+}
+
+Stage stage_of(const Network& network, int layer) {
+  Stage s;
+  s.layer = layer;
+  if (network.layers[layer].has_table || network.layers[layer].op == Op::Table) compose(s, network.layers[layer].table);
+  return s;
+}
+
+}  // namespace
+
+Graph make_graph(const Network& network, bool fuse) {
+  Graph graph;
+  const int tensors = static_cast<int>(network.tensors.size());
+  const int layers = static_cast<int>(network.layers.size());
+  graph.root.resize(tensors);
+  std::iota(graph.root.begin(), graph.root.end(), 0);
+  graph.in_memory.assign(tensors, 1);
+  std::vector<std::vector<int>> readers(tensors);
+  std::vector<int> producer(tensors, -1);
+  std::vector<char> kept(tensors, 0);
+  for (int l = 0; l < layers; ++l) {
+    const Layer& layer = network.layers[l];
+    for (const int t : layer.inputs) readers[t].push_back(l);
+    producer[layer.output] = l;
+    if (layer.op == Op::Reshape) graph.root[layer.output] = graph.root[layer.inputs[0]];
+  }
+  for (const int t : network.outputs) kept[t] = 1;
+  for (const int t : network.inputs) kept[t] = 1;
+
+  std::vector<char> absorbed(layers, 0);
+  // The only reader of a tensor that need not be kept, if it is of that kind.
+  const auto follower = [&](int tensor, Op op) {
+    if (!fuse || kept[tensor] || readers[tensor].size() != 1) return -1;
+    const int l = readers[tensor][0];
+    return network.layers[l].op == op && !absorbed[l] ? l : -1;
+  };
+  // Tables behind a stage join it; gives the tensor that comes out.
+  const auto absorb_tables = [&](Stage& stage, int tensor, int& last) {
+    for (int l = follower(tensor, Op::Table); l >= 0; l = follower(tensor, Op::Table)) {
+      compose(stage, network.layers[l].table);
+      absorbed[l] = 1;
+      graph.in_memory[tensor] = 0;
+      tensor = network.layers[l].output;
+      last = l;
+    }
+    return tensor;
+  };
+
+  for (int l = 0; l < layers; ++l) {
+    const Layer& layer = network.layers[l];
+    if (absorbed[l] || layer.op == Op::Reshape) continue;
+    Group g;
+    g.main = stage_of(network, l);
+    g.last_layer = l;
+    int tensor = absorb_tables(g.main, layer.output, g.last_layer);
+    if (layer.op == Op::Conv2d) {
+      const int a = follower(tensor, Op::Add);
+      if (a >= 0) {
+        const Layer& add = network.layers[a];
+        g.main_is_second = add.inputs[0] != tensor;
+        const int other = add.inputs[g.main_is_second ? 0 : 1];
+        const int made_by = producer[graph.root[other]];
+        // A layer's result is there if the layer stands before this one (and was not itself waiting for an addition).
+        if (add.inputs[0] != add.inputs[1] && made_by < l && graph.in_memory[graph.root[other]]) {
+          g.add = stage_of(network, a);
+          g.residual = other;
+          g.last_layer = a;
+          absorbed[a] = 1;
+          graph.in_memory[tensor] = 0;
+          tensor = absorb_tables(g.add, add.output, g.last_layer);
+        }
+      }
+    }
+    g.output = tensor;
+    graph.groups.push_back(g);
+  }
+  for (int t = 0; t < tensors; ++t) graph.in_memory[t] = graph.in_memory[graph.root[t]] && graph.in_memory[t];
+  return graph;
+}
+
+MemoryMap map_memory(const Network& network, const Graph& graph, const std::vector<int>& step, std::uint64_t align) {
+  const int tensors = static_cast<int>(network.tensors.size());
+  const int steps = step.empty() ? 0 : step.back() + 1;
+  std::vector<int> from(tensors, -1), until(tensors, -1);  // steps during which a root lives; inputs from the beginning
+  for (const int t : network.inputs) {
+    from[graph.root[t]] = 0;
+    until[graph.root[t]] = steps;
+  }
+  std::vector<int> group_of_layer(network.layers.size(), -1);
+  const auto reads = [&](int tensor, int s) {
+    const int r = graph.root[tensor];
+    until[r] = std::max(until[r], s);
+  };
+  for (std::size_t g = 0; g < graph.groups.size(); ++g) {
+    const Group& group = graph.groups[g];
+    for (const int t : network.layers[group.main.layer].inputs) reads(t, step[g]);
+    if (group.residual >= 0) reads(group.residual, step[g]);
+    from[graph.root[group.output]] = step[g];
+    until[graph.root[group.output]] = std::max(until[graph.root[group.output]], step[g]);
+  }
+  for (const int t : network.outputs) until[graph.root[t]] = steps;
+
+  std::vector<int> order;
+  for (int t = 0; t < tensors; ++t) {
+    if (graph.root[t] == t && graph.in_memory[t] && from[t] >= 0) order.push_back(t);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return from[a] < from[b]; });
+
+  MemoryMap map;
+  map.address.assign(tensors, 0);
+  struct Placed {
+    std::uint64_t first, end;
+    int until;
+  };
+  std::vector<Placed> placed;  // by address
+  for (const int t : order) {
+    placed.erase(std::remove_if(placed.begin(), placed.end(), [&](const Placed& p) { return p.until < from[t]; }),
+                 placed.end());
+    const std::uint64_t bytes = static_cast<std::uint64_t>(network.tensors[t].shape.elements());
+    std::uint64_t at = 0;
+    auto where = placed.begin();
+    for (; where != placed.end() && at + bytes > where->first; ++where) at = (where->end + align - 1) / align * align;
+    placed.insert(where, {at, at + bytes, until[t]});
+    map.address[t] = at;
+    map.end = std::max(map.end, at + bytes);
+  }
+  for (int t = 0; t < tensors; ++t) map.address[t] = map.address[graph.root[t]];
+  map.end = (map.end + align - 1) / align * align;
+  return map;
+}
+
+}  // namespace gemel::compiler
