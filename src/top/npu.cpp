@@ -137,6 +137,9 @@ class Npu::HaltWatch : public SequencerObserver {
  public:
   explicit HaltWatch(Npu& npu) : npu_(npu) {}
   void forward_to(SequencerObserver* next) { next_ = next; }
+  void running_from(Cycle cycle0) override {
+    if (next_ != nullptr) next_->running_from(cycle0);
+  }
   void started(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s) override {
     if (next_ != nullptr) next_->started(unit, index, instruction, s);
   }

@@ -37,6 +37,7 @@ void SequencerModel::run(std::uint64_t program_base, std::uint32_t program_bytes
   last_dispatch_ = cycle0 - 1;
   fetch_last_acc_ = cycle0;  // the first AR is on the wires at cycle 1
   running_ = true;
+  if (observer_ != nullptr) observer_->running_from(cycle0);
   wake_at(cycle0);
   schedule_fetch();
 }

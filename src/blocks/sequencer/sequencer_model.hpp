@@ -18,6 +18,7 @@ namespace gemel {
 class SequencerObserver {
  public:
   virtual ~SequencerObserver() = default;
+  virtual void running_from(Cycle /*cycle0*/) {}
   virtual void started(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/) {}
   virtual void finished(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/, Cycle /*p*/) {}
   // `cycles` of `cause` in `unit` belong to layer `tag`.

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/simulation.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <memory>
+
+#include "base/error.hpp"
+#include "top/npu.hpp"
+
+namespace gemel {
+namespace {
+
+// SystemC keeps its state in a context; a new one for each run makes runs independent (also after exceptions).
+class FreshContext {
+ public:
+  FreshContext() {
+    sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+    sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_DO_NOTHING);
+    sc_core::sc_curr_simcontext = new sc_core::sc_simcontext();
+    sc_core::sc_default_global_context = sc_core::sc_curr_simcontext;
+  }
+  ~FreshContext() {
+    delete sc_core::sc_curr_simcontext;
+    sc_core::sc_curr_simcontext = nullptr;
+    sc_core::sc_default_global_context = nullptr;
+  }
+  FreshContext(const FreshContext&) = delete;
+  FreshContext& operator=(const FreshContext&) = delete;
+};
+
+// A whole even number of picoseconds: memory decides half a period after the edge.
+sc_core::sc_time period_of(const Machine& machine) {
+  const double half_ps = std::max(1.0, std::round(5e5 / machine.clock_mhz));
+  return sc_core::sc_time(2.0 * half_ps, sc_core::SC_PS);
+}
+
+// What a person's driver does: program the registers, start, wait for the interrupt.
+class Driver : public sc_core::sc_module {
+ public:
+  SC_HAS_PROCESS(Driver);
+  Driver(sc_core::sc_module_name name, std::uint64_t program_base, std::uint32_t program_bytes)
+      : sc_module(name), csr("csr"), interrupt("interrupt"), base_(program_base), bytes_(program_bytes) {
+    SC_THREAD(run);
+  }
+  tlm_utils::simple_initiator_socket<Driver> csr;
+  sc_core::sc_in<bool> interrupt;
+  bool done() const { return done_; }
+
+ private:
+  void write(std::uint32_t offset, std::uint32_t value) {
+    tlm::tlm_generic_payload payload;
+    payload.set_command(tlm::TLM_WRITE_COMMAND);
+    payload.set_address(offset);
+    payload.set_data_ptr(reinterpret_cast<std::uint8_t*>(&value));
+    payload.set_data_length(sizeof value);
+    payload.set_streaming_width(sizeof value);
+    sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+    csr->b_transport(payload, delay);
+    if (payload.is_response_error()) throw InternalError("the control registers refused a write");
+    wait(delay);
+  }
+  void run() {
+    write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(base_));
+    write(isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(base_ >> 32));
+    write(isa::csr::ProgramBytes, bytes_);
+    write(isa::csr::InterruptEnable, 1);
+    write(isa::csr::Control, 1);
+    while (!interrupt.read()) wait(interrupt.value_changed_event());
+    done_ = true;
+    sc_core::sc_stop();
+  }
+
+  std::uint64_t base_;
+  std::uint32_t bytes_;
+  bool done_ = false;
+};
+
+std::int64_t payload_bytes(const isa::Instruction& instruction) {
+  if (instruction.unit == isa::Unit::Load) {
+    return std::int64_t{instruction.load.run_bytes} * instruction.load.count1 * instruction.load.count2;
+  }
+  if (instruction.unit == isa::Unit::Store) {
+    return std::int64_t{instruction.store.run_bytes} * instruction.store.count1 * instruction.store.count2;
+  }
+  return 0;
+}
+
+std::string element_text(const Shape& shape, std::int64_t index) {
+  const std::int64_t c = index % shape.c, w = index / shape.c % shape.w, h = index / shape.c / shape.w % shape.h;
+  const std::int64_t n = index / shape.c / shape.w / shape.h;
+  return "[" + std::to_string(n) + ", " + std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c) + "]";
+}
+
+// Collects figures by layer and compares tensors; stops the simulation when something is wrong.
+class Recorder : public SequencerObserver {
+ public:
+  Recorder(const Schedule& schedule, const SimulationOptions& options, RunResult& result, const std::uint8_t* memory)
+      : schedule_(schedule), options_(options), result_(result), memory_(memory) {
+    for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
+      const int after = schedule.layers[l].complete_after;
+      if (after >= 0) complete_.emplace_back(after, static_cast<int>(l));
+    }
+    std::sort(complete_.begin(), complete_.end());
+  }
+
+  void running_from(Cycle cycle0) override { cycle0_ = cycle0; }
+  void started(isa::Unit, std::uint32_t, const isa::Instruction& instruction, Cycle s) override {
+    ++started_;
+    const int tag = instruction.header().tag;
+    LayerResult& layer = layer_of(tag);
+    if (layer.first_cycle < 0) layer.first_cycle = s - cycle0_;
+    if (instruction.unit == isa::Unit::Matrix) {
+      layer.array_cycles += matrix_pixels(instruction.matrix) * matrix_passes(instruction.matrix);
+    }
+    layer.load_bytes += instruction.unit == isa::Unit::Load ? payload_bytes(instruction) : 0;
+    layer.store_bytes += instruction.unit == isa::Unit::Store ? payload_bytes(instruction) : 0;
+    if (options_.progress && (started_ & 63) == 0) {
+      options_.progress({started_, static_cast<std::int64_t>(schedule_.program.size()), s - cycle0_, tag,
+                         static_cast<int>(schedule_.layers.size())});
+    }
+    if (options_.interrupted != nullptr && *options_.interrupted && !interrupted_) {
+      interrupted_ = true;
+      interrupted_at_ = s - cycle0_;
+      sc_core::sc_stop();
+    }
+  }
+  void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override {
+    const int tag = instruction.header().tag;
+    LayerResult& layer = layer_of(tag);
+    layer.last_cycle = std::max(layer.last_cycle, p - cycle0_);
+    if (options_.trace) result_.trace.push_back({static_cast<int>(unit), tag, s - cycle0_, p - cycle0_, index});
+    if (unit == isa::Unit::Store && options_.golden && !options_.timing_only && !failure_) {
+      auto it = std::lower_bound(complete_.begin(), complete_.end(), std::make_pair(static_cast<int>(index), -1));
+      for (; it != complete_.end() && it->first == static_cast<int>(index); ++it) {
+        try {
+          compare(it->second, p - cycle0_);
+        } catch (...) {
+          failure_ = std::current_exception();
+          sc_core::sc_stop();
+        }
+      }
+    }
+  }
+  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override {
+    layer_of(tag).counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
+  }
+
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+    if (interrupted_) {
+      throw Interrupted("interrupted at cycle " + std::to_string(interrupted_at_) + ", after " +
+                        std::to_string(started_) + " of " + std::to_string(schedule_.program.size()) + " instructions");
+    }
+  }
+  std::int64_t instructions() const { return started_; }
+
+ private:
+  LayerResult& layer_of(int tag) {
+    return result_.layers[static_cast<std::size_t>(std::clamp(tag, 0, static_cast<int>(result_.layers.size()) - 1))];
+  }
+
+  void compare(int l, Cycle at) {
+    const ScheduleLayer& layer = schedule_.layers[static_cast<std::size_t>(l)];
+    const ScheduleTensor& tensor = schedule_.tensors[static_cast<std::size_t>(layer.output)];
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<std::uint8_t>* expected = options_.golden(layer.output);
+    if (expected == nullptr) return;
+    const std::uint8_t* actual = memory_ + tensor.address;
+    if (static_cast<std::int64_t>(expected->size()) != tensor.bytes) {
+      throw InternalError("golden of tensor `" + tensor.name + "` has " + std::to_string(expected->size()) +
+                          " bytes, the schedule says " + std::to_string(tensor.bytes));
+    }
+    if (std::memcmp(actual, expected->data(), expected->size()) != 0) {
+      std::int64_t count = 0, first = -1;
+      for (std::int64_t i = 0; i < tensor.bytes; ++i) {
+        if (actual[i] == (*expected)[static_cast<std::size_t>(i)]) continue;
+        if (first < 0) first = i;
+        ++count;
+      }
+      const auto value = [&](std::uint8_t byte) {
+        return std::to_string(tensor.type == ElementType::UInt8 ? int{byte} : int{static_cast<std::int8_t>(byte)});
+      };
+      throw RunError("E0804",
+                     "layer `" + layer.name + "`: " + std::to_string(count) + " of " + std::to_string(tensor.bytes) +
+                         " elements differ from golden; the first at " + element_text(tensor.shape, first) + ": is " +
+                         value(actual[first]) + ", must be " + value((*expected)[static_cast<std::size_t>(first)]) +
+                         " (complete at cycle " + std::to_string(at) + ")",
+                     "this is a bug of Gemel or of a block of yours; please keep the command that shows it");
+    }
+    result_.layers[static_cast<std::size_t>(l)].compared = "equal";
+    result_.golden_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  const Schedule& schedule_;
+  const SimulationOptions& options_;
+  RunResult& result_;
+  const std::uint8_t* memory_;
+  std::vector<std::pair<int, int>> complete_;  // (store instruction, layer)
+  Cycle cycle0_ = 0;
+  std::int64_t started_ = 0;
+  bool interrupted_ = false;
+  Cycle interrupted_at_ = 0;
+  std::exception_ptr failure_;
+};
+
+void load_image(const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs, bool timing_only,
+                std::uint8_t* memory) {
+  std::memcpy(memory + schedule.program_base, schedule.program.data(), schedule.program.size() * isa::InstructionBytes);
+  if (timing_only) return;
+  for (const ConstantSegment& segment : schedule.constants) {
+    std::memcpy(memory + segment.address, segment.bytes.data(), segment.bytes.size());
+  }
+  std::size_t i = 0;
+  for (const ScheduleTensor& tensor : schedule.tensors) {
+    if (!tensor.is_input) continue;
+    if (i >= inputs.size() || static_cast<std::int64_t>(inputs[i].size()) != tensor.bytes) {
+      throw UserError("E0510", "input `" + tensor.name + "` must have " + std::to_string(tensor.bytes) + " bytes, but " +
+                                   (i < inputs.size() ? std::to_string(inputs[i].size()) + " were given" : "it is missing"));
+    }
+    std::memcpy(memory + tensor.address, inputs[i].data(), inputs[i].size());
+    ++i;
+  }
+}
+
+double peak_memory_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+RunResult new_result(const Machine& machine, const Schedule& schedule, const SimulationOptions& options) {
+  RunResult result;
+  result.network = schedule.network;
+  result.machine = machine.name;
+  result.batch = schedule.batch;
+  result.clock_mhz = machine.clock_mhz;
+  result.rows = machine.rows;
+  result.columns = machine.columns;
+  result.timing_only = options.timing_only;
+  result.engine = options.engine == Engine::Model ? "model" : "beat";
+  for (const ScheduleLayer& layer : schedule.layers) {
+    LayerResult out;
+    out.name = layer.name;
+    out.op = to_string(layer.op);
+    out.macs = layer.macs;
+    out.predicted_cycles = layer.predicted_cycles;
+    if (layer.op == Op::Reshape) {
+      out.compared = "view";
+    } else if (layer.complete_after < 0) {
+      out.compared = "fused";
+      // The layer that finishes the job is the next one whose output reaches memory.
+      for (const ScheduleLayer& other : schedule.layers) {
+        if (&other > &layer && other.complete_after >= 0 && other.op != Op::Reshape) {
+          out.fused_into = other.name;
+          break;
+        }
+      }
+    } else {
+      out.compared = "not compared";
+    }
+    result.macs += layer.macs;
+    result.layers.push_back(std::move(out));
+  }
+  if (result.layers.empty()) throw UserError("E0511", "the schedule has no layers");
+  return result;
+}
+
+}  // namespace
+
+SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
+                              const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
+  require_machine(schedule, machine);
+  SimulationOutput output;
+  output.result = new_result(machine, schedule, options);
+  RunResult& result = output.result;
+  const auto wall_start = std::chrono::steady_clock::now();
+
+  FreshContext context;
+  const sc_core::sc_time period = period_of(machine);
+  IdealMemory memory("memory", machine, period);
+  memory.poison(options.poison_first, options.poison_last);
+  load_image(schedule, inputs, options.timing_only, memory.data());
+  const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
+  NpuOptions npu_options;
+  npu_options.timing_only = options.timing_only;
+  npu_options.process_order = options.process_order;
+  Npu npu("npu", machine, period, npu_options);
+  Driver driver("driver", schedule.program_base, program_bytes);
+  sc_core::sc_signal<bool> interrupt("interrupt");
+  driver.csr.bind(npu.csr);
+  npu.fetch.bind(memory.fetch);
+  npu.load.bind(memory.load);
+  npu.store.bind(memory.store);
+  npu.interrupt(interrupt);
+  driver.interrupt(interrupt);
+  Recorder recorder(schedule, options, result, memory.data());
+  npu.observe(&recorder);
+
+  const double limit = static_cast<double>(std::min<std::int64_t>(options.max_cycles, std::int64_t{1} << 52) + 16);
+  try {
+    sc_core::sc_start(limit * period);
+  } catch (const sc_core::sc_report& report) {
+    recorder.rethrow();
+    throw InternalError(std::string("SystemC: ") + report.what());
+  }
+  recorder.rethrow();
+  const SequencerModel& sequencer = npu.sequencer();
+  if (!memory.violation().empty()) {
+    throw RunError("E0805", memory.violation(), "the schedule lets a store overtake a load: synchronise them by a semaphore");
+  }
+  if (!driver.done() && sequencer.running()) {
+    if (sc_core::sc_pending_activity()) {
+      throw RunError("E0803", "the run did not end within " + std::to_string(options.max_cycles) + " cycles",
+                     "raise the limit with --max-cycles");
+    }
+    throw RunError("E0802", "deadlock: nothing can happen any more, and the program has not ended\n" + sequencer.waiting(),
+                   "look for the semaphore that is never posted");
+  }
+  result.cycles = sequencer.cycles();
+  result.counters = sequencer.counters();
+  result.array_cycles = npu.matrix_unit().array_cycles();
+  result.load_bytes = npu.load_dma().bytes();
+  result.load_bursts = npu.load_dma().bursts();
+  result.store_bytes = npu.store_dma().bytes();
+  result.store_bursts = npu.store_dma().bursts();
+  result.fetch_bytes = sequencer.fetch_bytes();
+  result.fetch_bursts = sequencer.fetch_bursts();
+  result.instructions = sequencer.dispatched();
+  const MachineError& error = sequencer.error();
+  output.error_code = static_cast<std::uint32_t>(error.code);
+  output.error_cycle = error.cycle;
+  output.error_instruction = error.instruction;
+  output.error_text = error.text;
+  if (!options.timing_only) {
+    for (const ScheduleTensor& tensor : schedule.tensors) {
+      if (tensor.is_output) {
+        output.outputs.emplace_back(memory.data() + tensor.address, memory.data() + tensor.address + tensor.bytes);
+      }
+    }
+  }
+  result.simulate_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count() - result.golden_seconds;
+  result.peak_memory_mib = peak_memory_mib();
+  return output;
+}
+
+SimulationOutput simulate(const Machine& machine, const Schedule& schedule,
+                          const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
+  SimulationOutput output = simulate_raw(machine, schedule, inputs, options);
+  if (output.error_code != 0) {
+    const std::string where = output.error_instruction < schedule.program.size()
+                                  ? "\n  instruction " + std::to_string(output.error_instruction) + ": " +
+                                        isa::disassemble(schedule.program[output.error_instruction])
+                                  : "";
+    throw RunError("E0801",
+                   std::string("the machine stopped with error ") +
+                       isa::to_string(static_cast<isa::ErrorCode>(output.error_code)) + " at cycle " +
+                       std::to_string(output.error_cycle) + ": " + output.error_text + where);
+  }
+  return output;
+}
+
+}  // namespace gemel

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a schedule on a machine: builds the platform (npu, memory, a driver), starts it, compares tensors with golden as they
+// become complete, and collects what happened. No SystemC in this header. One simulation at a time in a process; any number
+// one after another.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+#include "config/machine.hpp"
+#include "isa/schedule.hpp"
+#include "sim/result.hpp"
+
+namespace gemel {
+
+enum class Engine {
+  Model,  // the fast models under SystemC
+  Beat,   // the beat models, stepped cycle by cycle
+};
+
+struct Progress {
+  std::int64_t instructions = 0, total_instructions = 0;
+  std::int64_t cycles = 0;
+  int layer = 0, layers = 0;
+};
+
+struct SimulationOptions {
+  Engine engine = Engine::Model;
+  bool timing_only = false;
+  bool trace = false;                         // fill RunResult::trace
+  std::int64_t max_cycles = std::int64_t{1} << 40;
+  std::array<int, 3> process_order = {0, 1, 2};  // in which SystemC's processes are made; must not matter
+  // Expected bytes of a tensor (index in schedule.tensors), or nullptr for "do not compare". Not asked in timing-only runs.
+  std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
+  std::function<void(const Progress&)> progress;  // now and then
+  const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
+  // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
+  std::uint64_t poison_first = 1, poison_last = 0;
+};
+
+// Ctrl-C. What had been reached is in the text.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct SimulationOutput {
+  RunResult result;
+  std::vector<std::vector<std::uint8_t>> outputs;  // bytes of the tensors with is_output, in order (not in timing-only runs)
+  // The machine stopped by itself: error code, cycle, instruction of the machine's error registers. Thrown as RunError unless
+  // `keep_machine_error` was asked for through simulate_raw().
+  std::uint32_t error_code = 0;
+  std::int64_t error_cycle = 0;
+  std::uint32_t error_instruction = 0;
+  std::string error_text;
+};
+
+// `inputs`: bytes of the tensors with is_input, in order. Throws
+//   UserError E0505/E0510: another machine's schedule, inputs that do not fit
+//   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
+//             limit, E0804 difference from golden, E0805 overlapping memory accesses
+//   Interrupted
+SimulationOutput simulate(const Machine& machine, const Schedule& schedule,
+                          const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options);
+// The same, but a machine error is returned in the output instead of thrown.
+SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
+                              const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options);
+
+}  // namespace gemel
