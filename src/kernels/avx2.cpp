@@ -113,8 +113,15 @@ struct Avx2Isa {
  private:
   static GEMEL_INLINE __m128i load_bytes(const std::uint8_t* p, int count) {
     if (count == Lanes) return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, p, static_cast<std::size_t>(count));
+    std::uint64_t bytes;  // from pieces that may overlap, since nothing beyond `count` may be read
+    if (count >= 4) {
+      std::uint32_t low, high;
+      std::memcpy(&low, p, 4);
+      std::memcpy(&high, p + count - 4, 4);
+      bytes = low | std::uint64_t{high} << (8 * (count - 4));
+    } else {
+      bytes = p[0] | std::uint64_t{p[count / 2]} << (8 * (count / 2)) | std::uint64_t{p[count - 1]} << (8 * (count - 1));
+    }
     return _mm_cvtsi64_si128(static_cast<long long>(bytes));
   }
   // `values` bytes of source become 16-bit values without zero point.
@@ -138,8 +145,8 @@ struct Avx2Isa {
 }  // namespace
 
 namespace kernel_tables {
-const Kernels Avx2 = {SimdLevel::Avx2, matrix_tile_with<Avx2Isa>, depthwise_with<Avx2Isa>, window_sums_with<Avx2Isa>,
-                      window_maxima_with<Avx2Isa>};
+const Kernels Avx2 = {SimdLevel::Avx2, matrix_tile_with<Avx2Isa>, depthwise_with<Avx2Isa, Avx2Isa>,
+                     window_sums_with<Avx2Isa, Avx2Isa>, window_maxima_with<Avx2Isa, Avx2Isa>};
 }
 
 }  // namespace gemel

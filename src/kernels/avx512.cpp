@@ -87,8 +87,8 @@ struct Avx512Isa : Vectors512 {
 }  // namespace
 
 namespace kernel_tables {
-const Kernels Avx512 = {SimdLevel::Avx512, matrix_tile_with<Avx512Isa>, depthwise_with<Avx512Isa>,
-                        window_sums_with<Avx512Isa>, window_maxima_with<Avx512Isa>};
+const Kernels Avx512 = {SimdLevel::Avx512, matrix_tile_with<Avx512Isa>, depthwise_with<Vectors512, Vectors256>,
+                       window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
 }
 
 }  // namespace gemel

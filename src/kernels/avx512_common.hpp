@@ -42,6 +42,34 @@ struct Vectors512 {
   }
 };
 
+// Half as wide, for the window kernels of arrays with at most 8 columns.
+struct Vectors256 {
+  using Vec = __m256i;
+  static constexpr int Lanes = 8;
+
+  static GEMEL_INLINE Vec zero() { return _mm256_setzero_si256(); }
+  static GEMEL_INLINE Vec splat(std::int32_t x) { return _mm256_set1_epi32(x); }
+  static GEMEL_INLINE Vec load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static GEMEL_INLINE void store(std::int32_t* p, Vec x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
+  static GEMEL_INLINE Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }
+  static GEMEL_INLINE Vec sub(Vec a, Vec b) { return _mm256_sub_epi32(a, b); }
+  static GEMEL_INLINE Vec max(Vec a, Vec b) { return _mm256_max_epi32(a, b); }
+  static GEMEL_INLINE Vec multiply_low(Vec x, Vec w) { return _mm256_madd_epi16(x, w); }
+
+  static GEMEL_INLINE void store_lanes(std::int32_t* out, Vec x, int lane, int count, bool accumulate) {
+    const auto mask = static_cast<__mmask8>(((1u << count) - 1) << lane);
+    if (accumulate) x = add(x, _mm256_maskz_loadu_epi32(mask, out - lane));
+    _mm256_mask_storeu_epi32(out - lane, mask, x);
+  }
+
+  template <bool Unsigned>
+  static GEMEL_INLINE Vec widen(const std::uint8_t* p, int count) {
+    const __m128i bytes = count == Lanes ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))
+                                         : _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << count) - 1), p);
+    return Unsigned ? _mm256_cvtepu8_epi32(bytes) : _mm256_cvtepi8_epi32(bytes);
+  }
+};
+
 // One weight row of one vector: 16 bytes, gathered from one cout block or several.
 class RowLoader {
  public:

@@ -38,6 +38,12 @@ struct VnniIsa : Vectors512 {
     const std::int64_t rows = t.rows, word = (rows + 3) / 4 * 4;
     if (word == rows) {
       copy(out, source, words * rows, words * rows, flip);
+    } else if (word <= 64) {
+      const __mmask64 read = first(rows), written = first(word);
+      for (std::int64_t i = 0; i < words; ++i, out += word, source += rows) {
+        const Vec x = _mm512_xor_si512(_mm512_maskz_loadu_epi8(read, source), flip);
+        _mm512_mask_storeu_epi8(out, written, _mm512_maskz_mov_epi8(read, x));
+      }
     } else {
       for (std::int64_t i = 0; i < words; ++i, out += word, source += rows) copy(out, source, rows, word, flip);
     }
@@ -61,24 +67,37 @@ struct VnniIsa : Vectors512 {
 
     void pack(const std::uint8_t* const* source, std::int64_t stride, std::int64_t rows, std::uint8_t* out,
               std::int64_t step) {
+      const RowLoader loader = loader_;  // copies, which stores of bytes cannot change: they stay in registers
+      const Vec flip = flip_;
+      Vec sums = sums_;
+      const auto put = [&](Vec packed) {
+        _mm512_storeu_si512(out, packed);
+        sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), packed);
+        out += step;
+      };
       std::int64_t r = 0;
-      if (loader_.whole() && stride == Lanes) {
-        const std::uint8_t* p = source[0];
-        for (; r + 4 <= rows; r += 4, p += 64, out += step) put(out, _mm512_xor_si512(load(p), flip_));
+      if (loader.whole() && stride == Lanes) {
+        for (const std::uint8_t* p = source[0]; r + 4 <= rows; r += 4, p += 64) put(to_columns(_mm512_xor_si512(load(p), flip)));
+      } else if (loader.whole()) {
+        for (const std::uint8_t* p = source[0]; r + 4 <= rows; r += 4, p += 4 * stride) {
+          put(to_columns(_mm512_xor_si512(join(load16(p), load16(p + stride), load16(p + 2 * stride), load16(p + 3 * stride)), flip)));
+        }
       } else {
-        for (; r + 4 <= rows; r += 4, out += step) {
-          const __m128i a = loader_.load(source, r * stride), b = loader_.load(source, (r + 1) * stride);
-          const __m128i c = loader_.load(source, (r + 2) * stride), d = loader_.load(source, (r + 3) * stride);
-          put(out, _mm512_xor_si512(join(a, b, c, d), flip_));
+        for (; r + 4 <= rows; r += 4) {
+          const __m128i a = loader.load(source, r * stride), b = loader.load(source, (r + 1) * stride);
+          const __m128i c = loader.load(source, (r + 2) * stride), d = loader.load(source, (r + 3) * stride);
+          put(to_columns(_mm512_xor_si512(join(a, b, c, d), flip)));
         }
       }
-      if (r == rows) return;
-      const __m128i none = _mm_setzero_si128();  // rows that the array does not have
-      const __m128i a = loader_.load(source, r * stride);
-      const __m128i b = r + 1 < rows ? loader_.load(source, (r + 1) * stride) : none;
-      const __m128i c = r + 2 < rows ? loader_.load(source, (r + 2) * stride) : none;
-      const auto present = static_cast<__mmask8>((1u << (2 * (rows - r))) - 1);  // two 64-bit halves per row
-      put(out, _mm512_maskz_xor_epi64(present, join(a, b, c, none), flip_));
+      if (r < rows) {
+        const __m128i none = _mm_setzero_si128();  // rows that the array does not have
+        const __m128i a = loader.load(source, r * stride);
+        const __m128i b = r + 1 < rows ? loader.load(source, (r + 1) * stride) : none;
+        const __m128i c = r + 2 < rows ? loader.load(source, (r + 2) * stride) : none;
+        const auto present = static_cast<__mmask8>((1u << (2 * (rows - r))) - 1);  // two 64-bit halves per row
+        put(to_columns(_mm512_maskz_xor_epi64(present, join(a, b, c, none), flip)));
+      }
+      sums_ = sums;
     }
 
     // constant - zero * (sum of each column's weights)
@@ -93,13 +112,12 @@ struct VnniIsa : Vectors512 {
       const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(c), d, 1);
       return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
+    static GEMEL_INLINE __m128i load16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
     // Turns four rows of 16 bytes into 16 columns of four: first the 32-bit pieces, then the bytes inside each quarter.
-    GEMEL_INLINE void put(std::uint8_t* out, Vec rows) {
+    static GEMEL_INLINE Vec to_columns(Vec rows) {
       const Vec pieces = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
       const Vec bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-      const Vec packed = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(pieces, rows), bytes);
-      _mm512_storeu_si512(out, packed);
-      sums_ = _mm512_dpbusd_epi32(sums_, _mm512_set1_epi8(1), packed);
+      return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(pieces, rows), bytes);
     }
 
     RowLoader loader_;
@@ -126,8 +144,8 @@ struct VnniIsa : Vectors512 {
 }  // namespace
 
 namespace kernel_tables {
-const Kernels Vnni = {SimdLevel::Vnni, matrix_tile_with<VnniIsa>, depthwise_with<VnniIsa>, window_sums_with<VnniIsa>,
-                      window_maxima_with<VnniIsa>};
+const Kernels Vnni = {SimdLevel::Vnni, matrix_tile_with<VnniIsa>, depthwise_with<Vectors512, Vectors256>,
+                     window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
 }
 
 }  // namespace gemel

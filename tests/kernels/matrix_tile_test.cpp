@@ -136,7 +136,7 @@ Case random_case(std::mt19937_64& random) {
   t.act_width = draw(random, 1, 9);
   t.out_planes = draw(random, 1, 2);
   t.out_height = draw(random, 1, 6);
-  t.out_width = draw(random, 1, 6);
+  t.out_width = draw(random, 1, draw(random, 0, 3) ? 6 : 30);
   const bool pointwise = draw(random, 0, 2) == 0;
   t.kernel_h = pointwise ? 1 : draw(random, 1, 4);
   t.kernel_w = pointwise ? 1 : draw(random, 1, 4);

@@ -94,13 +94,13 @@ Case random_case(std::mt19937_64& random) {
   c.blocks = draw(random, 1, 3);
   t.src_base = static_cast<std::uint32_t>(draw(random, 0, 5));
   t.src_height = draw(random, 1, 9);
-  t.src_width = draw(random, 1, 9);
+  t.src_width = draw(random, 1, 20);
   t.pixel_words = c.blocks + draw(random, 0, 2);
   t.block_step = draw(random, 1, 2);
   t.plane_words = std::int64_t{t.src_height} * t.src_width * t.pixel_words + draw(random, 0, 3);
   t.out_planes = draw(random, 1, 2);
   t.out_height = draw(random, 1, 6);
-  t.out_width = draw(random, 1, 6);
+  t.out_width = draw(random, 1, 14);
   t.kernel_h = draw(random, 1, 5);
   t.kernel_w = draw(random, 1, 5);
   t.stride_y = draw(random, 1, 3);
