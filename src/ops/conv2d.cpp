@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution with any kernel, stride, dilation, padding and groups; dense layers and matrix products are 1x1 convolutions.
+//   y[o] = requantize(bias[o] + sum over the taps and the group's input channels of (x - x_zero) * (w - w_zero))
+// Padding contributes nothing. As computed here: (1) both zero points are removed, to 16-bit numbers; (2) for each output
+// pixel and group the inputs under the kernel are gathered into a patch; (3) each output channel is the inner product of
+// the patch with its filter, in 32-bit two's complement.
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "ops/ops.hpp"
+
+namespace gemel::ops {
+namespace {
+
+using Numbers = std::vector<std::int16_t>;
+
+Numbers without_zero_point(const std::uint8_t* raw, std::size_t count, ElementType type, int zero_point) {
+  Numbers numbers(count);
+  for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int16_t>(value_of(raw[i], type) - zero_point);
+  return numbers;
+}
+
+// Wraps like hardware. A part of 2^15 products of 9-bit numbers stays below 2^31, so that no sum of a part overflows.
+std::int32_t inner_product(const std::int16_t* a, const std::int16_t* b, std::size_t count) {
+  constexpr std::size_t Part = std::size_t{1} << 15;
+  std::int32_t total = 0;
+  for (std::size_t start = 0; start < count; start += Part) {
+    const std::size_t end = std::min(start + Part, count);
+    std::int32_t sum = 0;
+    for (std::size_t i = start; i < end; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
+    total = numerics::wrap_add(total, sum);
+  }
+  return total;
+}
+
+}  // namespace
+
+ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) {
+  const Shape& in = inputs[0];
+  if (layer.groups < 1 || in.c % layer.groups != 0 || wanted.c % layer.groups != 0) {
+    return {{}, std::to_string(layer.groups) + " groups divide not both " + std::to_string(in.c) + " input and " +
+                    std::to_string(wanted.c) + " output channels"};
+  }
+  const int h = slide(in.h, layer.pad_top, layer.pad_bottom, layer.kernel_h, layer.dilation_h, layer.stride_h);
+  const int w = slide(in.w, layer.pad_left, layer.pad_right, layer.kernel_w, layer.dilation_w, layer.stride_w);
+  if (h < 1 || w < 1) {
+    return {{}, "the kernel, " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
+                    ", is larger than the padded image"};
+  }
+  return {{in.n, h, w, wanted.c}, {}};
+}
+
+Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
+  const Shape& in = inputs[0].tensor.shape;
+  const Shape& out = output.shape;
+  const int in_per_group = in.c / layer.groups, out_per_group = out.c / layer.groups;
+  const std::size_t filter = static_cast<std::size_t>(layer.kernel_h) * layer.kernel_w * in_per_group;
+  if (layer.weights.size() != filter * out.c) {
+    throw InternalError("golden: layer " + layer.name + " has " + std::to_string(layer.weights.size()) + " weights instead of " +
+                        std::to_string(filter * out.c) + (layer.weights.empty() ? " (a timing-only network?)" : ""));
+  }
+
+  const Numbers x = without_zero_point(inputs[0].data, static_cast<std::size_t>(in.elements()), inputs[0].tensor.type,
+                                       inputs[0].tensor.zero_point);
+  const Numbers w = without_zero_point(layer.weights.data(), layer.weights.size(), layer.weight_type, layer.weight_zero_point);
+  Numbers patch(filter);
+  Bytes y(static_cast<std::size_t>(out.elements()));
+  std::uint8_t* pixel = y.data();
+
+  for (int n = 0; n < out.n; ++n) {
+    for (int oy = 0; oy < out.h; ++oy) {
+      for (int ox = 0; ox < out.w; ++ox, pixel += out.c) {
+        for (int group = 0; group < layer.groups; ++group) {
+          auto to = patch.begin();
+          for (int ky = 0; ky < layer.kernel_h; ++ky) {
+            for (int kx = 0; kx < layer.kernel_w; ++kx, to += in_per_group) {
+              const int iy = oy * layer.stride_h - layer.pad_top + ky * layer.dilation_h;
+              const int ix = ox * layer.stride_w - layer.pad_left + kx * layer.dilation_w;
+              if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) {
+                std::fill_n(to, in_per_group, std::int16_t{0});
+              } else {
+                const auto from = ((std::int64_t{n} * in.h + iy) * in.w + ix) * in.c + group * in_per_group;
+                std::copy_n(x.begin() + from, in_per_group, to);
+              }
+            }
+          }
+          for (int o = group * out_per_group; o < (group + 1) * out_per_group; ++o) {
+            const std::int32_t sum = inner_product(patch.data(), w.data() + o * filter, filter);
+            const std::int32_t bias = layer.bias.empty() ? 0 : layer.bias[o];
+            pixel[o] = finished(layer, rounded(layer, o, numerics::wrap_add(sum, bias)), output.zero_point);
+          }
+        }
+      }
+    }
+  }
+  return y;
+}
+
+}  // namespace gemel::ops

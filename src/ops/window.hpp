@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pooling window: calls `visit` with the value of every tap inside the image, for one output pixel and channel.
+#pragma once
+#include "ops/ops.hpp"
+
+namespace gemel::ops {
+
+template <class Visit>
+void for_each_tap(const Layer& layer, const Operand& input, int n, int oy, int ox, int c, Visit visit) {
+  const Shape& in = input.tensor.shape;
+  for (int ky = 0; ky < layer.kernel_h; ++ky) {
+    for (int kx = 0; kx < layer.kernel_w; ++kx) {
+      const int iy = oy * layer.stride_h - layer.pad_top + ky, ix = ox * layer.stride_w - layer.pad_left + kx;
+      if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) continue;
+      visit(value_of(input.data[((std::int64_t{n} * in.h + iy) * in.w + ix) * in.c + c], input.tensor.type));
+    }
+  }
+}
+
+// The output of a pool: `result(n, oy, ox, c)` for every element, in NHWC order.
+template <class Result>
+Bytes for_each_output(const Shape& out, Result result) {
+  Bytes y;
+  y.reserve(static_cast<std::size_t>(out.elements()));
+  for (int n = 0; n < out.n; ++n) {
+    for (int oy = 0; oy < out.h; ++oy) {
+      for (int ox = 0; ox < out.w; ++ox) {
+        for (int c = 0; c < out.c; ++c) y.push_back(result(n, oy, ox, c));
+      }
+    }
+  }
+  return y;
+}
+
+}  // namespace gemel::ops
