@@ -505,6 +505,16 @@ def sv_range_checks(fields: tuple[Field, ...], failed: str, indent: str) -> list
     return out
 
 
+def sv_opcodes(isa: Isa, fmt: Format) -> str:
+    """Case labels, as numbers: inside functions Yosys 0.23 needs package items qualified, and Icarus 11 refuses that."""
+    return ", ".join(f"{isa.header[0].width}'h{o.value:02x}" for o in fmt.opcodes)
+
+
+def reserved_mask(isa: Isa, fmt: Format) -> str:
+    mask = sum(w << (WORD_BITS * i) for i, w in enumerate(reserved_words(isa, isa.header + fmt.fields)))
+    return f"{isa.bits}'h{mask:0{isa.bits // 4}x}"
+
+
 def sv(isa: Isa) -> str:
     out = [SV_HEAD.replace("%BANNER%", BANNER).rstrip(), ""]
     out += [f"  localparam int InstructionBits = {isa.bits};"]
@@ -526,29 +536,26 @@ def sv(isa: Isa) -> str:
                 f"  // {r.access}: {one_line(r.doc)}"]
     out += ["", "  // Fields of every instruction.", *sv_fields(isa, "Header", isa.header)]
     for f in isa.formats:
-        reserved = 0
-        for index, word in enumerate(reserved_words(isa, isa.header + f.fields)):
-            reserved |= word << (WORD_BITS * index)
         out += ["", f"  // Format {f.name}: " + ", ".join(o.name for o in f.opcodes) + "."]
         out += sv_fields(isa, f.camel, f.fields)
         out += ["  // Bits that must be 0."]
-        out += [f"  localparam logic [{isa.bits - 1}:0] {f.camel}Reserved =", f"      {isa.bits}'h{reserved:0{isa.bits // 4}x};"]
+        out += [f"  localparam logic [{isa.bits - 1}:0] {f.camel}Reserved =", f"      {reserved_mask(isa, f)};"]
     unit_bits = max(v.value for v in isa.enums["unit"].values).bit_length()
+    units = {v.name: f"{unit_bits}'d{v.value}" for v in isa.enums["unit"].values}
     out += ["", "  // UnitNone for halt and for bytes that are no opcode."]
     out += [f"  function automatic logic [{unit_bits - 1}:0] unit_of(input logic [{width - 1}:0] opcode);"]
     out += ["    case (opcode)"]
     for f in isa.formats:
-        names = ", ".join(f"Opcode{camel(o.name)}" for o in f.opcodes)
         if f.unit != "none":
-            out += [f"      {names}: unit_of = Unit{camel(f.unit)};"]
-    out += ["      default: unit_of = UnitNone;", "    endcase", "  endfunction"]
+            out += [f"      {sv_opcodes(isa, f)}: unit_of = {units[f.unit]};  // Unit{camel(f.unit)}"]
+    out += [f"      default: unit_of = {units['none']};  // UnitNone", "    endcase", "  endfunction"]
     out += ["", "  // Known opcode, reserved bits 0, every field in its range. The rules between fields are not in here."]
     out += [f"  function automatic logic fields_legal(input logic [{isa.bits - 1}:0] word);"]
     out += ["    logic failed;", "    failed = 1'b0;", *sv_range_checks(isa.header, "failed", "    ")]
     out += [f"    case (word[{isa.header[0].lsb} +: {width}])"]
     for f in isa.formats:
-        out += [f"      {', '.join(f'Opcode{camel(o.name)}' for o in f.opcodes)}: begin"]
-        out += [f"        if ((word & {f.camel}Reserved) != {isa.bits}'d0) failed = 1'b1;"]
+        out += [f"      {sv_opcodes(isa, f)}: begin  // {', '.join(o.name for o in f.opcodes)}"]
+        out += [f"        if ((word & {reserved_mask(isa, f)}) != {isa.bits}'d0) failed = 1'b1;"]
         out += sv_range_checks(f.fields, "failed", "        ") + ["      end"]
     out += ["      default: failed = 1'b1;", "    endcase", "    fields_legal = !failed;", "  endfunction"]
     return "\n".join([*out, "", "endpackage", "/* verilator lint_on UNUSEDPARAM */", ""])

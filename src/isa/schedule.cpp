@@ -426,8 +426,8 @@ std::string machine_text(const Machine& m) {
   return text;
 }
 
-std::string machine_hash(const Machine& machine) { return hash_of(machine_text(machine)); }
-std::string machine_hash(const Schedule& schedule) { return hash_of(schedule.machine_text); }
+std::string machine_digest(const Machine& machine) { return hash_of(machine_text(machine)); }
+std::string machine_digest(const Schedule& schedule) { return hash_of(schedule.machine_text); }
 
 void require_machine(const Schedule& schedule, const Machine& machine) {
   const std::string here = machine_text(machine);

@@ -76,8 +76,8 @@ struct Schedule {
 std::string machine_text(const Machine& machine);
 
 // 16 hexadecimal digits of machine_text(), for reports.
-std::string machine_hash(const Machine& machine);
-std::string machine_hash(const Schedule& schedule);
+std::string machine_digest(const Machine& machine);
+std::string machine_digest(const Schedule& schedule);
 
 // Throws UserError E0505 that says which parameters differ.
 void require_machine(const Schedule& schedule, const Machine& machine);
