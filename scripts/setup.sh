@@ -87,7 +87,8 @@ python_environment() {
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   say "python: preparing .venv with the packages of $1"
   mkdir -p build
-  if ! { python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"; } >build/python.log 2>&1; then
+  if ! { python3 -m venv .venv &&
+         .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"; } >build/python.log 2>&1; then
     tail -15 build/python.log >&2
     fail "the Python environment could not be prepared; the whole output is in build/python.log"
   fi

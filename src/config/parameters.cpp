@@ -26,7 +26,8 @@ T integer_of(const ParameterValue& value) {
 
 Parameter integer(std::string key, std::string unit, double least, double most, bool in_hash, std::string sentence,
                   ParameterValue (*get)(const Machine&), void (*set)(Machine&, const ParameterValue&)) {
-  return {std::move(key), ParameterType::Integer, std::move(unit), least, most, false, {}, true, in_hash, std::move(sentence), get, set};
+  return {std::move(key), ParameterType::Integer, std::move(unit), least, most, false, {}, true, in_hash,
+          std::move(sentence), get, set};
 }
 
 Parameter power_of_two(Parameter parameter) {

@@ -156,18 +156,21 @@ class TreeBuilder : public YAML::EventHandler {
     } else {
       top.has_key = false;
       node->key = top.key_place;
-      if (!top.key_is_word) return;
-      const auto [first, is_new] = top.lines.emplace(top.key, top.key_place.line);
-      if (is_new) {
-        top.content->entries.push_back({top.key, node});
-      } else {
-        state_.complain(state_.codes.duplicate_key, "key `" + top.key + "` is given twice", top.key_place,
-                        "first given on line " + std::to_string(first->second));
-      }
+      if (top.key_is_word) add_entry(top, node);
     }
     if (opens) {
       stack_.push_back({node->content, false, true, {}, {}, {}});
       ++open_contents_[node->content.get()];
+    }
+  }
+
+  void add_entry(Open& map, const std::shared_ptr<YamlNode>& node) {
+    const auto [first, is_new] = map.lines.emplace(map.key, map.key_place.line);
+    if (is_new) {
+      map.content->entries.push_back({map.key, node});
+    } else {
+      state_.complain(state_.codes.duplicate_key, "key `" + map.key + "` is given twice", map.key_place,
+                      "first given on line " + std::to_string(first->second));
     }
   }
 
@@ -308,6 +311,12 @@ bool YamlValue::complain_of_type(const std::string& expected) const {
 
 namespace {
 
+// An integer beyond 64 bits is out of range rather than no integer.
+bool is_digits(const std::string& text) {
+  const std::size_t first = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
+  return text.size() > first && text.find_first_not_of("0123456789", first) == std::string::npos;
+}
+
 std::string range_text(const std::string& least, const std::string& most) {
   return least == most ? least : least + " to " + most;
 }
@@ -316,12 +325,12 @@ std::string range_text(const std::string& least, const std::string& most) {
 
 std::optional<std::int64_t> YamlValue::as_integer(std::int64_t least, std::int64_t most) const {
   const auto value = is_scalar() && is_number_text(*node_->content) ? parse_integer(node_->content->scalar) : std::nullopt;
-  if (!value) {
+  if (!value && !(is_scalar() && is_number_text(*node_->content) && is_digits(node_->content->scalar))) {
     complain_of_type("an integer");
     return std::nullopt;
   }
-  if (*value < least || *value > most) {
-    complain("`" + path_ + "` is " + std::to_string(*value) + ", but must be " +
+  if (!value || *value < least || *value > most) {
+    complain("`" + path_ + "` is " + node_->content->scalar + ", but must be " +
              range_text(std::to_string(least), std::to_string(most)));
     return std::nullopt;
   }
@@ -534,6 +543,8 @@ YamlReader YamlReader::from_text(std::string text, std::string file, const YamlC
     parser.HandleNextDocument(rest);
   } catch (const YAML::Exception& e) {
     Diagnostic d = state.diagnostic(codes.unparsable, "not valid YAML: " + e.msg, place_of(e.mark));
+    const auto indent = d.excerpt.substr(0, d.excerpt.find_first_not_of(" \t"));
+    if (indent.find('\t') != std::string::npos) d.hint = "the line is indented with a tab, which YAML does not allow";
     throw UserError(std::vector<Diagnostic>{std::move(d)});
   }
   if (rest.found) state.complain(codes.unparsable, "a second document begins here, but a file holds one", rest.second);

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may include whom (CONTRIBUTING.md has the table in words). Rooms never include rooms; model never includes golden or
+rtl; golden knows no SystemC; only what stands at a wall knows SystemC. Also: every quoted include names a file that exists."""
+
+import re
+
+from rules import ROOT, Report, files, name
+
+# Folder under src/ -> folders under src/ that it may include, besides itself. `blocks/*` stands for every block's contract.
+ALLOWED = {
+    "base": set(),
+    "config": {"base"},
+    "isa": {"base", "config"},
+    "kernels": {"base"},
+    "ops": {"base", "config", "isa", "kernels", "network"},
+    "network": {"base", "config", "ops"},
+    "compiler": {"base", "config", "isa", "network", "ops", "kernels"},
+    "blocks": {"base", "config", "isa", "kernels"},
+    "memory": {"base", "config"},
+    "top": {"base", "config", "isa", "memory", "blocks"},
+    "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "report"},
+    "report": {"base", "config", "isa", "network", "sim"},
+    "cli": {"base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top"},
+}
+# Result structs are shared between the run and the writers of reports; nothing else of sim is for report.
+REPORT_MAY_USE_OF_SIM = {"sim/result.hpp"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
+SYSTEMC = re.compile(r"^(systemc|tlm|sysc/|tlm_)")
+
+
+def include_target(source, included):
+    """The included file: relative to src/, include/ or its own folder; None if it is not there."""
+    for base in (ROOT / "src", ROOT / "include", source.parent):
+        if (base / included).is_file():
+            return base / included
+    return None
+
+
+def main():
+    report = Report()
+    for source in files("src", "include", suffixes={".cpp", ".hpp", ".h"}):
+        inside = source.relative_to(ROOT).parts
+        room = inside[1] if inside[0] == "src" else "include"
+        block = inside[2] if room == "blocks" and len(inside) > 3 else None
+        for kind, included in INCLUDE.findall(source.read_text(encoding="utf-8")):
+            report.look()
+            where = f"{name(source)}: includes {included}"
+            if kind == "<":
+                if SYSTEMC.match(included):
+                    if source.stem.endswith("_golden"):
+                        report.complain(f"{where}: a golden has no SystemC")
+                    if room in {"base", "config", "isa", "kernels", "ops", "network", "compiler", "report"}:
+                        report.complain(f"{where}: SystemC is for the walls (top, memory, sim, adapters)")
+                continue
+            target = include_target(source, included)
+            if target is None:
+                report.complain(f"{where}, which does not exist")
+                continue
+            parts = target.relative_to(ROOT).parts
+            if parts[0] != "src" or room == "include":
+                continue
+            other = parts[1]
+            if other != room:
+                if room not in ALLOWED:
+                    report.complain(f"{where}: the folder src/{room} has no row in tests/repo/includes.py")
+                elif other not in ALLOWED[room]:
+                    report.complain(f"{where}: {room} may not include {other}")
+                elif room == "report" and other == "sim" and "/".join(parts[1:]) not in REPORT_MAY_USE_OF_SIM:
+                    report.complain(f"{where}: report may use only {', '.join(sorted(REPORT_MAY_USE_OF_SIM))} of sim")
+            elif block is not None and len(parts) > 3 and parts[2] != block:
+                report.complain(f"{where}: a room never includes another room")
+            if block is not None and source.stem.endswith("_model") and re.search(r"_(golden|rtl)$", target.stem):
+                report.complain(f"{where}: a model knows neither golden nor rtl")
+            if block is not None and source.stem.endswith("_golden") and re.search(r"_(model|rtl|beat)$", target.stem):
+                report.complain(f"{where}: a golden knows no implementation")
+    report.finish(least=100)
+
+
+main()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every block's room is complete: README.md with ports and latency, contract header of the block's name, CMakeLists.txt, and
+a test folder under tests/blocks with at least one test. Every source file opens with its SPDX line and a statement."""
+
+import re
+
+from rules import ROOT, Report, files, name
+
+COMMENT = {".cpp": "//", ".hpp": "//", ".h": "//", ".sv": "//", ".svh": "//", ".py": "#", ".sh": "#", ".toml": "#", ".yaml": "#"}
+# Made from data or for data, with no place for a comment or a text of their own.
+NO_STATEMENT = re.compile(r"^(tests/errors/|tests/.*/(corpus|cases)/|workloads/.*/|python/.*/__init__\.py$)")
+
+
+def check_blocks(report):
+    rooms = sorted(path for path in (ROOT / "src" / "blocks").iterdir() if path.is_dir())
+    for room in rooms:
+        block = room.name
+        if not any(room.iterdir()):
+            continue  # a folder that git does not know
+        readme = room / "README.md"
+        report.expect(readme.is_file(), f"{name(room)}: no README.md")
+        report.expect((room / f"{block}.hpp").is_file(), f"{name(room)}: no contract header {block}.hpp")
+        report.expect((room / "CMakeLists.txt").is_file(), f"{name(room)}: no CMakeLists.txt")
+        tests = ROOT / "tests" / "blocks" / block
+        report.expect(tests.is_dir() and any(tests.glob("*_test.cpp")), f"{name(room)}: no test in tests/blocks/{block}")
+        if readme.is_file():
+            text = readme.read_text(encoding="utf-8").lower()
+            for word in ("port", "latency"):
+                report.expect(word in text, f"{name(readme)}: says nothing about its {word}")
+        contract = room / f"{block}.hpp"
+        if contract.is_file():
+            report.expect("contract" in contract.read_text(encoding="utf-8").lower(), f"{name(contract)}: has no contract in its words")
+
+
+def check_openings(report):
+    scripts = [ROOT / script for script in ("check", "demo", "bench") if (ROOT / script).is_file()]
+    sources = files("src", "include", "tests", "rtl", "python", "scripts", "configs", suffixes=set(COMMENT))
+    for path in [*scripts, *sources]:
+        if NO_STATEMENT.match(name(path)):
+            continue
+        report.look()
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines and lines[0].startswith("#!"):
+            lines = lines[1:]
+        mark = COMMENT.get(path.suffix, "#")
+        if not lines or lines[0] != f"{mark} SPDX-License-Identifier: Apache-2.0":
+            report.complain(f"{name(path)}: does not open with its SPDX line")
+        elif len(lines) < 2 or not (lines[1].startswith(mark) or (path.suffix == ".py" and '"""' in lines[1])):
+            report.complain(f"{name(path)}: does not say what it is behind its SPDX line")
+
+
+def check_width(report):
+    for path in files("src", "include", "tests", "python", "scripts", suffixes={".cpp", ".hpp", ".py", ".sh"}):
+        if ".gen." in path.name:
+            continue
+        report.look()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if len(line) > 140:
+                report.complain(f"{name(path)}:{number}: {len(line)} characters wide")
+
+
+def main():
+    report = Report()
+    check_blocks(report)
+    check_openings(report)
+    check_width(report)
+    report.finish(least=60)
+
+
+main()
