@@ -33,10 +33,33 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0205", User, "A workload file gives one key twice."},
       {"E0206", User, "A key of a workload file has a value of the wrong type."},
       {"E0207", User, "A key of a workload file has a value outside its range."},
+      {"E0208", User, "There is no workload of that name."},
+      {"E0209", User, "Two tensors of a workload have one name."},
+      {"E0210", User, "A layer reads a tensor that does not exist, or that is made later."},
+      {"E0211", User, "The shapes of a layer do not fit together."},
+      {"E0212", User, "The quantization of a layer contradicts itself."},
+      {"E0213", User, "An operator does not have the arithmetic that is asked of it."},
+      {"E0214", User, "A tensor or layer is too large."},
+      {"E0215", User, "A workload does not say, or says twice, where its numbers come from."},
+      {"E0216", User, "A workload cannot be taken to another batch."},
 
       // E03xx: tensors and safetensors (src/network)
+      {"E0301", User, "A safetensors file cannot be read."},
+      {"E0302", User, "The header of a safetensors file is damaged, or it is none."},
+      {"E0303", User, "A tensor in a safetensors file contradicts the file."},
+      {"E0304", User, "A tensor is missing."},
+      {"E0305", User, "A tensor has the wrong type."},
+      {"E0306", User, "A tensor has the wrong shape."},
+      {"E0307", User, "A tensor has a value that makes no sense."},
+      {"E0308", User, "A tensor belongs to no layer."},
 
       // E04xx: layer tables in CSV (src/network)
+      {"E0401", User, "A layer table cannot be read."},
+      {"E0402", User, "A layer table has no header that Gemel knows."},
+      {"E0403", User, "A row of a layer table lacks a value."},
+      {"E0404", User, "A value in a layer table is not what it must be."},
+      {"E0405", User, "A layer of a layer table cannot exist or is too large."},
+      {"E0406", User, "A layer table has no layers."},
 
       // E05xx: schedule files (src/isa)
       {"E0501", User, "A schedule file cannot be read."},
