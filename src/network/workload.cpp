@@ -11,6 +11,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "base/numerics.hpp"
 #include "base/text.hpp"
 #include "config/home.hpp"
 #include "config/yaml_reader.hpp"
@@ -840,6 +841,12 @@ void Loader::read_pool(Draft& d) {
     fail(d, padding, "layer `" + l.name + "`: the padding is as wide as the kernel, so a window would hold no pixel", "E0211");
     return;
   }
+  if (l.op == Op::AvgPool && std::int64_t{kernel.h} * kernel.w > numerics::MaxTaps) {
+    fail(d, d.map.find("kernel"), "layer `" + l.name + "`: an average over " + std::to_string(std::int64_t{kernel.h} * kernel.w) +
+                                      " values cannot be computed exactly", "E0214", {},
+         "the most is " + std::to_string(numerics::MaxTaps));
+    return;
+  }
   Shape out;
   if (!slide(d, input, kernel, out)) return;
   out.c = input.c;
@@ -898,17 +905,21 @@ void Loader::read_table(Draft& d) {
   } else {
     const auto f = static_cast<quantization::TableFunction>(index_of(names, *function));
     if (source_ == Source::Seed) {
-      // Mean and deviation of f by a sum over the normal distribution, in steps of a fifth of a deviation.
+      // Mean, deviation and range of f by a sum over the normal distribution, in steps of a fifth of a deviation.
       const Statistics& s = in_statistics(d);
-      double weight = 0, first = 0, second = 0;
-      for (int i = -20; i <= 20; ++i) {
+      double weight = 0, first = 0, second = 0, low = 0, high = 0;
+      for (int i = -16; i <= 16; ++i) {
         const double z = i / 5.0, p = std::exp(-0.5 * z * z), y = quantization::evaluate(f, s.mean + z * s.deviation);
         weight += p, first += p * y, second += p * y * y;
+        low = std::min(low, y), high = std::max(high, y);
       }
       const double mean = first / weight;
       d.statistics = {mean, std::sqrt(std::max(second / weight - mean * mean, 1e-12))};
-      if (!std::isfinite(d.statistics.mean) || !std::isfinite(d.statistics.deviation)) d.statistics = {};  // exp of much
-      choose_output(d, d.statistics);
+      if (!std::isfinite(d.statistics.deviation) || high - low > MostScale) {  // exp of much
+        d.statistics = {};
+        low = -1.0, high = 1.0;
+      }
+      choose_output(d, {(low + high) / 2, std::max(high - low, 1e-6) / 6.4});
     }
     l.table = quantization::fill_table(f, input, d.output);
   }
