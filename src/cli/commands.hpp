@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of `gemel`, one file per command.
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace gemel::cli {
+
+void add_commands(CLI::App& app);
+
+void add_run(CLI::App& app);
+void add_compile(CLI::App& app);
+void add_disasm(CLI::App& app);
+void add_explain(CLI::App& app);
+void add_lists(CLI::App& app);  // machines, workloads
+
+}  // namespace gemel::cli
