@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writers, on a run made up by hand: figures and reasons by paper, forms by their grammar, failures of the disk.
+#include "report/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "report/sample.hpp"
+#include "report/text.hpp"
+
+namespace gemel {
+namespace {
+
+namespace fs = std::filesystem;
+using isa::Cause;
+using isa::Unit;
+using nlohmann::json;
+using report_test::cell;
+using report_test::sample_machine;
+using report_test::sample_run;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A folder of this test's own, gone afterwards.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "gemel_report_XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path_); }
+  const fs::path& path() const { return path_; }
+  std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path_)) names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+ private:
+  fs::path path_;
+};
+
+// --- a validator for the part of JSON Schema that result.schema.json uses; an unknown keyword is a failure ---
+
+bool has_type(const json& value, const std::string& type) {
+  if (type == "integer") return value.is_number_integer();
+  if (type == "number") return value.is_number();
+  if (type == "string") return value.is_string();
+  if (type == "boolean") return value.is_boolean();
+  if (type == "null") return value.is_null();
+  if (type == "array") return value.is_array();
+  return type == "object" && value.is_object();
+}
+
+void validate(const json& root, const json& schema, const json& value, const std::string& where, std::vector<std::string>& errors) {
+  if (schema.contains("$ref")) {
+    const std::string ref = schema["$ref"];
+    validate(root, root.at(json::json_pointer(ref.substr(1))), value, where, errors);
+    return;
+  }
+  for (const auto& [key, rule] : schema.items()) {
+    const auto fail = [&, k = key] { errors.push_back(where + ": " + k + " of " + schema.dump().substr(0, 80)); };
+    if (key == "type") {
+      bool any = false;
+      for (const json& type : rule.is_array() ? rule : json::array({rule})) any = any || has_type(value, type);
+      if (!any) fail();
+    } else if (key == "const") {
+      if (value != rule) fail();
+    } else if (key == "enum") {
+      if (std::find(rule.begin(), rule.end(), value) == rule.end()) fail();
+    } else if (key == "minimum") {
+      if (value.is_number() && value < rule) fail();
+    } else if (key == "maximum") {
+      if (value.is_number() && value > rule) fail();
+    } else if (key == "exclusiveMinimum") {
+      if (value.is_number() && value <= rule) fail();
+    } else if (key == "required") {
+      for (const json& name : rule) {
+        if (!value.contains(name)) errors.push_back(where + ": lacks " + name.get<std::string>());
+      }
+    } else if (key == "properties") {
+      for (const auto& [name, inner] : rule.items()) {
+        if (value.contains(name)) validate(root, inner, value[name], where + "/" + name, errors);
+      }
+    } else if (key == "additionalProperties") {
+      for (const auto& [name, inner] : value.items()) {
+        if (schema.contains("properties") && schema["properties"].contains(name)) continue;
+        if (rule.is_object()) {
+          validate(root, rule, inner, where + "/" + name, errors);
+        } else {
+          errors.push_back(where + ": has an unknown " + name);
+        }
+      }
+    } else if (key == "items") {
+      for (std::size_t i = 0; i < value.size(); ++i) validate(root, rule, value[i], where + "/" + std::to_string(i), errors);
+    } else if (key != "$schema" && key != "title" && key != "description" && key != "$defs") {
+      errors.push_back("the schema uses " + key + ", which this validator does not know");
+    }
+  }
+}
+
+std::vector<std::string> schema_errors(const json& value) {
+  const json schema = json::parse(read(GEMEL_SOURCE_DIR "/docs/reference/result.schema.json"));
+  std::vector<std::string> errors;
+  validate(schema, schema, value, "", errors);
+  return errors;
+}
+
+TEST(ResultJson, FollowsItsPublishedSchema) {
+  EXPECT_THAT(schema_errors(json::parse(result_json(sample_run(), sample_machine()))), ::testing::IsEmpty());
+}
+
+TEST(ResultJson, TheSchemaRefusesWhatItShould) {
+  const json good = json::parse(result_json(sample_run(), sample_machine()));
+  const std::vector<std::pair<std::string, json>> patches = {
+      {"/cycles", -1}, {"/cycles", "1000"}, {"/engine", "guess"}, {"/utilization", 1.5}, {"/more", 1}, {"/layers/0/more", 1},
+      {"/units/load_dma/busy", 0.5}, {"/machine/clock_mhz", 0}, {"/gemel_result", 2}, {"/settings/batch", 1}};
+  for (const auto& [at, value] : patches) {
+    json bad = good;
+    bad[json::json_pointer(at)] = value;
+    EXPECT_FALSE(schema_errors(bad).empty()) << at;
+  }
+  for (const auto& [name, value] : good.items()) {
+    json bad = good;
+    bad.erase(name);
+    EXPECT_FALSE(schema_errors(bad).empty()) << name;
+  }
+}
+
+TEST(ResultJson, CountersOfEachUnitAddUpToTheCycles) {
+  const json result = json::parse(result_json(sample_run(), sample_machine()));
+  for (const auto& [unit, causes] : result["units"].items()) {
+    std::int64_t sum = 0;
+    for (const auto& [cause, cycles] : causes.items()) sum += cycles.get<std::int64_t>();
+    EXPECT_EQ(sum, 1000) << unit;
+  }
+  std::int64_t matrix_cycles = 0;
+  for (const json& layer : result["layers"]) matrix_cycles += layer["matrix_cycles"].get<std::int64_t>();
+  EXPECT_EQ(matrix_cycles, 1000);
+}
+
+TEST(ResultJson, FiguresAreThoseOfTheRun) {
+  const json result = json::parse(result_json(sample_run(), sample_machine()));
+  EXPECT_DOUBLE_EQ(result["seconds_at_clock"], 1e-6);  // 1,000 cycles at 1 GHz
+  EXPECT_DOUBLE_EQ(result["utilization"], 460.0 * 16 / (1000 * 16));
+  EXPECT_DOUBLE_EQ(result["layers"][0]["utilization"], 360.0 / 400);
+  EXPECT_DOUBLE_EQ(result["layers"][1]["utilization"], 100.0 / 600);
+  EXPECT_EQ(result["layers"][1]["span_cycles"], 601);  // 350 to 950, both counted
+  EXPECT_TRUE(result["layers"][4]["utilization"].is_null());
+  EXPECT_TRUE(result["accuracy"].is_null());
+  EXPECT_EQ(result["layers"][2]["fused_into"], "poor");
+}
+
+TEST(ResultJson, NamesThatAreNoUtf8AreReplaced) {
+  RunResult run = sample_run();
+  run.layers[0].name = "bad\xff";
+  EXPECT_NO_THROW(json::parse(result_json(run, sample_machine())));
+}
+
+// --- reasons ---
+
+LayerResult array_layer(std::int64_t macs, std::int64_t array_cycles, std::int64_t busy, std::int64_t waiting) {
+  LayerResult layer;
+  layer.op = "conv2d";
+  layer.macs = macs;
+  layer.array_cycles = array_cycles;
+  layer.first_cycle = 0;
+  layer.last_cycle = busy + waiting - 1;
+  cell(layer.counters, Unit::Matrix, Cause::Busy) = busy;
+  cell(layer.counters, Unit::Matrix, Cause::WaitSemaphore0) = waiting;
+  return layer;
+}
+
+TEST(Bottleneck, NamesTheLargestLoss) {
+  const Machine machine = sample_machine();  // 16 places
+  // 100 cycles of full work of 140: 71 %.
+  EXPECT_EQ(diagnose(array_layer(1600, 110, 120, 20), machine).kind, Bottleneck::Array);
+  // 90 of 190 cycles' places empty, 10 lost to passes, 40 to waiting.
+  EXPECT_EQ(diagnose(array_layer(1600, 190, 200, 40), machine).kind, Bottleneck::Underfilled);
+  // 10 / 90 / 40.
+  EXPECT_EQ(diagnose(array_layer(1600, 110, 200, 40), machine).kind, Bottleneck::SmallTiles);
+  // 10 / 10 / 80, nobody works meanwhile.
+  EXPECT_EQ(diagnose(array_layer(1600, 110, 120, 80), machine).kind, Bottleneck::Dependency);
+}
+
+TEST(Bottleneck, PutsWaitingDownToTheUnitThatWorks) {
+  const Machine machine = sample_machine();
+  const std::map<Unit, Bottleneck> cases = {
+      {Unit::Load, Bottleneck::Load}, {Unit::Vector, Bottleneck::Vector}, {Unit::Store, Bottleneck::Store}};
+  for (const auto& [unit, kind] : cases) {
+    LayerResult layer = array_layer(1600, 110, 120, 80);
+    cell(layer.counters, unit, Cause::Busy) = 140;  // 70 % of 200
+    EXPECT_EQ(diagnose(layer, machine).kind, kind);
+    EXPECT_THAT(bottleneck(layer, machine), HasSubstr("70 %"));
+    cell(layer.counters, unit, Cause::Busy) = 139;
+    EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::Dependency);
+  }
+  LayerResult layer = array_layer(1600, 110, 120, 80);
+  cell(layer.counters, Unit::Load, Cause::Busy) = 60;
+  cell(layer.counters, Unit::Load, Cause::WaitData) = 90;
+  EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::MemoryLatency);
+}
+
+TEST(Bottleneck, SaysWhichChannelsDoNotFit) {
+  LayerResult layer = array_layer(1600, 190, 200, 40);
+  layer.reduction = 9;
+  layer.out_channels = 3;
+  EXPECT_EQ(bottleneck(layer, sample_machine()),
+            "array underfilled: 53 % of its places have work (depth 9 is no multiple of 4 rows, 3 output channels are no "
+            "multiple of 4 columns)");
+}
+
+TEST(Bottleneck, LayersWithoutInstructionsSayWhy) {
+  const RunResult run = sample_run();
+  EXPECT_EQ(bottleneck(run.layers[2], sample_machine()), "computed with poor");
+  EXPECT_EQ(bottleneck(run.layers[3], sample_machine()), "costs nothing");
+  EXPECT_EQ(diagnose(run.layers[4], sample_machine()).kind, Bottleneck::Vector);  // 80 of 99 cycles
+}
+
+// --- trace ---
+
+TEST(Trace, SlicesOfATrackDoNotOverlapAndKeepTheirOwnCycles) {
+  const json trace = json::parse(trace_json(sample_run()));
+  std::map<int, std::int64_t> until;
+  int slices = 0;
+  for (const json& event : trace["traceEvents"]) {
+    if (event["ph"] != "X") continue;
+    ++slices;
+    EXPECT_GE(event["ts"].get<std::int64_t>(), until[event["tid"]]);
+    EXPECT_GE(event["dur"].get<std::int64_t>(), 1);
+    until[event["tid"]] = event["ts"].get<std::int64_t>() + event["dur"].get<std::int64_t>();
+  }
+  EXPECT_EQ(slices, 5);
+  const json& chained = *std::find_if(trace["traceEvents"].begin(), trace["traceEvents"].end(),
+                                      [](const json& e) { return e["ph"] == "X" && e["args"]["instruction"] == 2; });
+  EXPECT_EQ(chained["args"]["first_cycle"], 280);
+  EXPECT_EQ(chained["ts"], 301);  // the one ahead ends with cycle 300
+  EXPECT_EQ(chained["name"], "poor");
+}
+
+TEST(Trace, NamesEveryTrackAndClosesEveryLayer) {
+  const json trace = json::parse(trace_json(sample_run()));
+  std::vector<std::string> tracks;
+  int open = 0, layers = 0;
+  for (const json& event : trace["traceEvents"]) {
+    if (event["ph"] == "M" && event["name"] == "thread_name") tracks.push_back(event["args"]["name"]);
+    open += event["ph"] == "b" ? 1 : event["ph"] == "e" ? -1 : 0;
+    layers += event["ph"] == "b";
+  }
+  EXPECT_THAT(tracks, ::testing::ElementsAre("load_dma", "matrix_unit", "vector_unit", "store_dma"));
+  EXPECT_EQ(open, 0);
+  EXPECT_EQ(layers, 3);  // not the fused one, not the view
+}
+
+// --- page ---
+
+// Every tag is closed in order; the text of the first that is not, or "".
+std::string first_unbalanced_tag(const std::string& html) {
+  std::vector<std::string> open;
+  const std::regex tag("<(/?)([a-zA-Z0-9]+)([^>]*)>");
+  for (std::sregex_iterator it(html.begin(), html.end(), tag), end; it != end; ++it) {
+    const std::string name = (*it)[2];
+    const std::string rest = (*it)[3];
+    if ((*it)[1] == "/") {
+      if (open.empty() || open.back() != name) return it->str();
+      open.pop_back();
+    } else if (name != "meta" && (rest.empty() || rest.back() != '/')) {
+      open.push_back(name);
+    }
+  }
+  return open.empty() ? "" : open.back();
+}
+
+TEST(Page, IsWellFormedAndFetchesNothing) {
+  const std::string html = report_html(sample_run(), sample_machine());
+  EXPECT_EQ(first_unbalanced_tag(html), "");
+  for (const char* outside : {"http", "src=", "href=", "url(", "@import", "<script", "nan", "inf%"}) {
+    EXPECT_THAT(html, Not(HasSubstr(outside)));
+  }
+  EXPECT_THAT(html, HasSubstr("net &amp; &lt;co&gt; on sample4"));
+  EXPECT_THAT(html, Not(HasSubstr("<co>")));
+}
+
+TEST(Page, ShowsEveryLayerAndTheReasonOfThePoorOnes) {
+  const RunResult run = sample_run();
+  const std::string html = report_html(run, sample_machine());
+  for (const LayerResult& layer : run.layers) EXPECT_THAT(html, HasSubstr("<td class=\"left\">" + layer.name + "</td>"));
+  EXPECT_THAT(html, HasSubstr(html_escape(bottleneck(run.layers[1], sample_machine()))));
+  EXPECT_THAT(html, Not(HasSubstr("array bound")));
+}
+
+TEST(Page, AnEmptyRunIsStillAPage) {
+  RunResult run;
+  run.rows = run.columns = 4;
+  EXPECT_EQ(first_unbalanced_tag(report_html(run, sample_machine())), "");
+  EXPECT_THAT(schema_errors(json::parse(result_json(run, sample_machine()))),
+              ::testing::ElementsAre(StartsWith("/engine")));  // nobody said which
+}
+
+// --- summary ---
+
+TEST(Summary, HasFiguresReasonsAndWhereTheCyclesWent) {
+  std::ostringstream out;
+  RunResult run = sample_run();
+  run.images = 360;
+  run.accuracy = 0.9917;
+  run.float_accuracy = 0.9944;
+  print_summary(out, run, sample_machine());
+  const std::string text = out.str();
+  EXPECT_THAT(text, HasSubstr("net & <co> on sample4 (4x4, 1000 MHz), batch 1, engine model\n"));
+  EXPECT_THAT(text, HasSubstr("1,000 (1.00 us at 1000 MHz)"));
+  EXPECT_THAT(text, HasSubstr("load bandwidth: load_dma moves data in 80 % of the cycles; matrix_unit stands still in 75 %"));
+  EXPECT_THAT(text, HasSubstr("where the 1,000 cycles went"));
+  EXPECT_THAT(text, HasSubstr("every layer equal to golden (3 compared)"));
+  EXPECT_THAT(text, HasSubstr("99.17 % of 360 images (int8), 99.44 % in float"));
+  EXPECT_THAT(text, Not(HasSubstr(" \n")));
+  run.layers[0].compared = "not compared";
+  out.str("");
+  print_summary(out, run, sample_machine());
+  EXPECT_THAT(out.str(), HasSubstr("2 of 3 layers equal to golden, the others not compared"));
+}
+
+TEST(Text, NumbersReadWell) {
+  EXPECT_EQ(with_commas(0), "0");
+  EXPECT_EQ(with_commas(999), "999");
+  EXPECT_EQ(with_commas(-1000), "-1,000");
+  EXPECT_EQ(with_commas(16812345), "16,812,345");
+  EXPECT_EQ(bytes_text(1023), "1023 B");
+  EXPECT_EQ(bytes_text(1024), "1.00 KiB");
+  EXPECT_EQ(bytes_text(25 * 1024 * 1024), "25.0 MiB");
+  EXPECT_EQ(seconds_text(0.0168), "16.8 ms");
+  EXPECT_EQ(count_text(4089184256.0), "4.09 G");
+  EXPECT_EQ(count_text(999999), "1.00 M");
+}
+
+// --- files ---
+
+TEST(Reports, LeaveTheirFilesAndNothingElse) {
+  const Folder folder;
+  RunResult run = sample_run();
+  EXPECT_EQ(write_reports(folder.path().string(), run, sample_machine()).size(), 3U);
+  EXPECT_THAT(folder.files(), ::testing::ElementsAre("report.html", "result.json", "trace.json"));
+  EXPECT_EQ(read(folder.path() / "result.json"), result_json(run, sample_machine()));
+  run.trace.clear();  // an untraced run into the same folder must not leave the old trace beside the new result
+  write_reports(folder.path().string(), run, sample_machine());
+  EXPECT_THAT(folder.files(), ::testing::ElementsAre("report.html", "result.json"));
+}
+
+TEST(Reports, MakeTheFolder) {
+  const Folder folder;
+  write_reports((folder.path() / "a" / "b").string(), sample_run(), sample_machine());
+  EXPECT_TRUE(fs::exists(folder.path() / "a" / "b" / "result.json"));
+}
+
+std::string code_and_message(const UserError& error) { return to_string(error.diagnostics().at(0)); }
+
+TEST(Reports, AFolderThatCannotBeMadeIsTheUsersError) {
+  const Folder folder;
+  std::ofstream(folder.path() / "file") << "x";
+  const std::string below = (folder.path() / "file" / "run").string();
+  try {
+    write_reports(below, sample_run(), sample_machine());
+    FAIL() << "no error";
+  } catch (const UserError& error) {
+    EXPECT_EQ(code_and_message(error), "error[E0901]: cannot write into folder `" + below +
+                                           "`: Not a directory\nhint: choose another folder with --out");
+  }
+  EXPECT_THAT(folder.files(), ::testing::ElementsAre("file"));
+}
+
+TEST(Files, ATargetThatIsAFolderIsTheUsersErrorAndLeavesNothing) {
+  const Folder folder;
+  fs::create_directory(folder.path() / "result.json");
+  std::ofstream(folder.path() / "result.json" / "kept") << "x";
+  EXPECT_THROW(write_file_atomically((folder.path() / "result.json").string(), "text"), UserError);
+  EXPECT_THAT(folder.files(), ::testing::ElementsAre("result.json"));
+}
+
+TEST(Files, AWriteThatBreaksOffKeepsTheOldFileAndLeavesNoPart) {
+  const Folder folder;
+  const std::string path = (folder.path() / "result.json").string();
+  write_file_atomically(path, "old");
+  // A limit on the size of files stands in for a full disk: the write breaks off halfway with an error of the same kind.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 1000;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::string message;
+  try {
+    write_file_atomically(path, std::string(100000, 'x'));
+  } catch (const UserError& error) {
+    message = code_and_message(error);
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(message, "error[E0902]: cannot write `" + path +
+                         "`: File too large\nhint: nothing was left behind; make room, or choose another folder with --out");
+  EXPECT_EQ(read(path), "old");
+  EXPECT_THAT(folder.files(), ::testing::ElementsAre("result.json"));
+}
+
+}  // namespace
+}  // namespace gemel
