@@ -96,6 +96,7 @@ void VectorUnitBeat::step(const VectorUnitIn& in) {
 // ---- Issue: one parameter read or step per cycle ----
 
 void VectorUnitBeat::begin(const isa::Vector& v) {
+  tags_.fill(Tag{});
   issuing_ = true;
   block_ = 0;
   parameter_at_ = static_cast<std::uint32_t>(v.param_base);
@@ -119,7 +120,7 @@ void VectorUnitBeat::begin_block() {
 }
 
 void VectorUnitBeat::issue() {
-  alive_ = static_cast<int>(Places) - 4;  // beyond the longest path
+  alive_ = (v_.opcode == isa::Opcode::Add ? AddWriteStage : WriteStage) + 1;
   if (parameters_left_ > 0) {
     issue_parameter();
   } else {
