@@ -11,13 +11,13 @@ constexpr int ExcerptWidth = 160;  // longer lines (flow style on one line) are 
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }  // UTF-8
 
-// A terminal must not be driven by the contents of a file: control characters are shown as `?`, a tab as a space (so that
-// the underline stands where it should).
+// A terminal must not be driven by the contents of a file: control characters but the end of line are shown as `?`, a
+// tab as a space (so that the underline stands where it should).
 std::string printable(const std::string& text) {
   std::string out = text;
   for (char& c : out) {
     if (c == '\t') c = ' ';
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+    else if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7F) c = '?';
   }
   return out;
 }

@@ -69,6 +69,8 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0505", User, "A schedule was compiled for another machine."},
       {"E0506", User, "A schedule file cannot be written."},
       {"E0507", User, "A schedule contradicts itself."},
+      {"E0510", User, "The input data do not have the size of the network's input."},
+      {"E0511", User, "A schedule has nothing to run."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
 
@@ -80,10 +82,18 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0705", User, "An instruction in assembly breaks a rule between its fields."},
 
       // E08xx: runs: hazard, deadlock, overflow, memory error, difference (src/sim)
+      {"E0801", Run, "The simulated machine stopped with an error of its own."},
+      {"E0802", Run, "The simulated machine is deadlocked: nothing can happen any more."},
+      {"E0803", Run, "The run did not end within the limit of cycles."},
+      {"E0804", Run, "A layer's output in memory differs from the reference."},
+      {"E0805", Run, "A write to memory overlaps a burst that another port has under way."},
 
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},
       {"E0902", User, "A result file cannot be written: disk full, no permission, or not a file."},
+      {"E0903", User, "The standard output cannot be written to."},
+      {"E0904", User, "The host has too little memory for the run."},
+      {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
       // E10xx: RTL
