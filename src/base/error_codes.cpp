@@ -9,6 +9,7 @@ namespace gemel {
 const std::vector<ErrorCode>& error_codes() {
   constexpr auto User = ExitClass::User;
   constexpr auto Internal = ExitClass::Internal;
+  constexpr auto Run = ExitClass::Run;
   static const std::vector<ErrorCode> table = {
       {"E0001", Internal, "Gemel found itself in a state that its authors thought impossible."},
 
@@ -67,7 +68,6 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0503", User, "A schedule has another format or instruction set than this Gemel."},
       {"E0504", User, "A schedule file is damaged: its checksum is not that of its contents."},
       {"E0505", User, "A schedule was compiled for another machine."},
-      {"E0506", User, "A schedule file cannot be written."},
       {"E0507", User, "A schedule contradicts itself."},
       {"E0510", User, "The input data do not have the size of the network's input."},
       {"E0511", User, "A schedule has nothing to run."},
