@@ -176,7 +176,8 @@ ScheduleTensor tensor_from(const Fields& f, int layers) {
   return t;
 }
 
-ScheduleLayer layer_from(const Fields& f, int tensors, int instructions) {
+ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Word>& program) {
+  const int instructions = static_cast<int>(program.size());
   ScheduleLayer l;
   l.name = f.text("name");
   const std::string op = f.text("op");
@@ -194,6 +195,9 @@ ScheduleLayer layer_from(const Fields& f, int tensors, int instructions) {
   l.first_instruction = f.small("first_instruction", -1, instructions - 1);
   l.last_instruction = f.small("last_instruction", l.first_instruction, instructions - 1);
   l.complete_after = f.small("complete_after", -1, instructions - 1);
+  if (l.complete_after >= 0 && isa::opcode(program[static_cast<std::size_t>(l.complete_after)]) != isa::Opcode::Store) {
+    f.refuse("complete_after", "= " + std::to_string(l.complete_after) + " is not a store");
+  }
   l.predicted_cycles = f.integer("predicted_cycles", 0, MaxCount);
   return l;
 }
@@ -332,7 +336,7 @@ Schedule from_file(const safetensors::File& file) {
   }
   for (std::size_t l = 0; l < layer_list.size(); ++l) {
     s.layers.push_back(layer_from(Fields(layer_list[l], "layers[" + std::to_string(l) + "]", name),
-                                  static_cast<int>(tensor_list.size()), static_cast<int>(s.program.size())));
+                                  static_cast<int>(tensor_list.size()), s.program));
   }
 
   const auto used = static_cast<std::uint64_t>(s.memory_bytes_used);
@@ -386,16 +390,9 @@ std::string hash_of(const std::string& text) {
 
 }  // namespace
 
-void Schedule::save(const std::string& path) const {
-  try {
-    writer(*this).write(path);
-  } catch (const UserError& error) {
-    const Diagnostic& first = error.diagnostics().front();
-    fail("E0506", path, first.message, first.hint);
-  }
-}
+void Schedule::save(const std::string& path) const { writer(*this).write(path); }
 
-std::vector<std::uint8_t> Schedule::bytes() const { return writer(*this).bytes(); }
+std::string Schedule::bytes() const { return writer(*this).bytes(); }
 
 Schedule Schedule::load(const std::string& path) {
   return open_as_schedule(path, [&] { return safetensors::File::open(path); });

@@ -61,9 +61,9 @@ struct Schedule {
   std::vector<ScheduleLayer> layers;
   std::int64_t memory_bytes_used = 0;  // everything lies below this address, the program too
 
-  // Throws UserError E0506: the file cannot be written; none is left behind.
+  // Whole or not at all; throws as write_file_atomically() (base/files.hpp).
   void save(const std::string& path) const;
-  std::vector<std::uint8_t> bytes() const;  // what save() writes
+  std::string bytes() const;  // what save() writes
 
   // Throw UserError: E0501 cannot be read, E0502 no schedule or cut short, E0503 of another version, E0504 damaged,
   // E0507 contradicts itself (an illegal instruction, an index beyond its table).
