@@ -102,7 +102,7 @@ int argmax(const std::uint8_t* values, int count, ElementType type) {
   return best;
 }
 
-void run(const RunOptions& o, const std::vector<std::string>& arguments) {
+void run(const RunOptions& o, const std::vector<std::pair<std::string, std::string>>& arguments) {
   ProgressLine progress(!o.quiet);
   const Machine machine = load_machine(find_machine(o.machine), o.set);
   if (!o.out.empty()) make_output_folder(o.out);
@@ -178,13 +178,20 @@ void run(const RunOptions& o, const std::vector<std::string>& arguments) {
   }
   RunResult& result = output.result;
   result.compile_seconds = compile_seconds;
+  for (std::size_t i = 0; i < result.layers.size() && i < network.layers.size(); ++i) {
+    const Layer& layer = network.layers[i];
+    if (layer.op != Op::Conv2d || layer.name != result.layers[i].name) continue;
+    const int in_channels = network.tensors[static_cast<std::size_t>(layer.inputs.front())].shape.c;
+    result.layers[i].out_channels = network.tensors[static_cast<std::size_t>(layer.output)].shape.c / layer.groups;
+    result.layers[i].reduction = std::int64_t{layer.kernel_h} * layer.kernel_w * in_channels / layer.groups;
+  }
   result.version = GEMEL_VERSION;
   if (test) {
     result.images = test->shape.n;
     result.accuracy = static_cast<double>(correct) / test->shape.n;
     result.float_accuracy = test->float_accuracy.value_or(-1);
   }
-  for (const std::string& argument : arguments) result.settings.emplace_back("argument", argument);
+  for (const auto& [name, value] : arguments) result.settings.emplace_back(name, value);
 
   progress.clear();
   print_summary(std::cout, result, machine);
@@ -216,13 +223,12 @@ void add_run(CLI::App& app) {
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->callback([o, command] {
     std::signal(SIGINT, [](int) { interrupted = true; });
-    std::vector<std::string> arguments;
+    std::vector<std::pair<std::string, std::string>> arguments;
     for (const CLI::Option* option : command->get_options()) {
-      if (option->count() > 0) {
-        std::string text = option->get_name();
-        for (const std::string& value : option->results()) text += " " + value;
-        arguments.push_back(text);
-      }
+      if (option->count() == 0) continue;
+      std::string text;
+      for (const std::string& value : option->results()) text += (text.empty() ? "" : " ") + value;
+      arguments.emplace_back(option->get_single_name(), text);
     }
     run(*o, arguments);
   });
