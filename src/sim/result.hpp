@@ -8,11 +8,9 @@
 #include <utility>
 #include <vector>
 
-namespace gemel {
+#include "base/counters.hpp"
 
-inline constexpr int UnitCount = 4;    // load, matrix, vector, store (isa.toml, enum unit)
-inline constexpr int CauseCount = 10;  // isa.toml, enum cause
-using UnitCounters = std::array<std::array<std::int64_t, CauseCount>, UnitCount>;  // [unit][cause], cycles
+namespace gemel {
 
 struct LayerResult {
   std::string name;

@@ -10,7 +10,7 @@
 #include "base/agent.hpp"
 #include "config/machine.hpp"
 #include "isa/isa.hpp"
-#include "sim/result.hpp"
+#include "base/counters.hpp"
 
 namespace gemel {
 
