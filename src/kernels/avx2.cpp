@@ -13,7 +13,7 @@ struct Avx2Isa {
   using Vec = __m256i;
   static constexpr int Lanes = 8;
   static constexpr int VectorBytes = 32;
-  static constexpr int MaxPixels = 4;   // 4 x 2 sums, 2 weights, a broadcast and a product are 12 of 16 registers
+  static constexpr int MaxPixels = 4;  // 4 x 2 sums, 2 weights, a broadcast and a product are 12 of 16 registers
   static constexpr int MaxVectors = 2;
   static constexpr int RowsPerGroup = 2;
   static constexpr bool ReadsInPlace = false;
@@ -23,7 +23,7 @@ struct Avx2Isa {
     const auto small = [](int zero) { return zero >= -4096 && zero <= 4096; };  // two products fit 32 bits, a value 16
     return small(t.act_zero) && small(t.weight_zero);
   }
-  static std::uint32_t input_zero(const MatrixTile&) { return 0; }   // of the 16-bit values
+  static std::uint32_t input_zero(const MatrixTile&) { return 0; }  // of the 16-bit values
   static std::uint32_t weight_zero(const MatrixTile&) { return 0; }
 
   static GEMEL_INLINE Vec zero() { return _mm256_setzero_si256(); }
@@ -47,7 +47,8 @@ struct Avx2Isa {
   // Lanes [lane, lane + count) of x to out[0, count), added to what is there if `accumulate`.
   static GEMEL_INLINE void store_lanes(std::int32_t* out, Vec x, int lane, int count, bool accumulate) {
     const Vec index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const Vec mask = _mm256_and_si256(_mm256_cmpgt_epi32(index, splat(lane - 1)), _mm256_cmpgt_epi32(splat(lane + count), index));
+    const Vec mask =
+        _mm256_and_si256(_mm256_cmpgt_epi32(index, splat(lane - 1)), _mm256_cmpgt_epi32(splat(lane + count), index));
     if (accumulate) x = add(x, _mm256_maskload_epi32(out - lane, mask));
     _mm256_maskstore_epi32(out - lane, mask, x);
   }
@@ -74,7 +75,9 @@ struct Avx2Isa {
   class Packer {
    public:
     Packer(const MatrixTile& t, int segments, const Segment* segment)
-        : segments_(segments), segment_(segment), unsigned_(t.weight_unsigned),
+        : segments_(segments),
+          segment_(segment),
+          unsigned_(t.weight_unsigned),
           zero_point_(_mm256_set1_epi16(static_cast<short>(t.weight_zero))) {}
 
     void pack(const std::uint8_t* const* source, std::int64_t stride, std::int64_t rows, std::uint8_t* out,
@@ -120,7 +123,8 @@ struct Avx2Isa {
       std::memcpy(&high, p + count - 4, 4);
       bytes = low | std::uint64_t{high} << (8 * (count - 4));
     } else {
-      bytes = p[0] | std::uint64_t{p[count / 2]} << (8 * (count / 2)) | std::uint64_t{p[count - 1]} << (8 * (count - 1));
+      bytes =
+          p[0] | std::uint64_t{p[count / 2]} << (8 * (count / 2)) | std::uint64_t{p[count - 1]} << (8 * (count - 1));
     }
     return _mm_cvtsi64_si128(static_cast<long long>(bytes));
   }
@@ -146,7 +150,7 @@ struct Avx2Isa {
 
 namespace kernel_tables {
 const Kernels Avx2 = {SimdLevel::Avx2, matrix_tile_with<Avx2Isa>, depthwise_with<Avx2Isa, Avx2Isa>,
-                     window_sums_with<Avx2Isa, Avx2Isa>, window_maxima_with<Avx2Isa, Avx2Isa>};
+                      window_sums_with<Avx2Isa, Avx2Isa>, window_maxima_with<Avx2Isa, Avx2Isa>};
 }
 
 }  // namespace gemel

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AVX-512 without VNNI: zero points are removed first, then 16-bit values are multiplied in pairs. (vpmaddubsw, which takes
-// bytes, would saturate.)
+// AVX-512 without VNNI: zero points are removed first, then 16-bit values are multiplied in pairs. (vpmaddubsw, which
+// takes bytes, would saturate.)
 #if GEMEL_KERNELS_X86
 #include "kernels/avx512_common.hpp"
 
@@ -16,7 +16,7 @@ struct Avx512Isa : Vectors512 {
     const auto small = [](int zero) { return zero >= -4096 && zero <= 4096; };  // two products fit 32 bits, a value 16
     return small(t.act_zero) && small(t.weight_zero);
   }
-  static std::uint32_t input_zero(const MatrixTile&) { return 0; }   // of the 16-bit values
+  static std::uint32_t input_zero(const MatrixTile&) { return 0; }  // of the 16-bit values
   static std::uint32_t weight_zero(const MatrixTile&) { return 0; }
 
   template <bool>
@@ -32,21 +32,24 @@ struct Avx512Isa : Vectors512 {
     if (filled == rows) {
       remove_zero(out, source, words * rows, words * rows, t);
     } else {
-      for (std::int64_t i = 0; i < words; ++i, out += 2 * filled, source += rows) remove_zero(out, source, rows, filled, t);
+      for (std::int64_t i = 0; i < words; ++i, out += 2 * filled, source += rows)
+        remove_zero(out, source, rows, filled, t);
     }
   }
 
   class Packer {
    public:
     Packer(const MatrixTile& t, int segments, const Segment* segment)
-        : loader_(segments, segment), unsigned_(t.weight_unsigned),
+        : loader_(segments, segment),
+          unsigned_(t.weight_unsigned),
           zero_point_(_mm512_set1_epi16(static_cast<short>(t.weight_zero))) {}
 
     void pack(const std::uint8_t* const* source, std::int64_t stride, std::int64_t rows, std::uint8_t* out,
               std::int64_t step) {
       std::int64_t r = 0;
       for (; r + 2 <= rows; r += 2, out += step) {
-        store(reinterpret_cast<std::int32_t*>(out), pair(loader_.load(source, r * stride), loader_.load(source, (r + 1) * stride)));
+        store(reinterpret_cast<std::int32_t*>(out),
+              pair(loader_.load(source, r * stride), loader_.load(source, (r + 1) * stride)));
       }
       if (r == rows) return;
       constexpr __mmask32 UpperRow = 0x55555555;  // the row that the array does not have weighs 0
@@ -58,7 +61,8 @@ struct Avx512Isa : Vectors512 {
 
    private:
     GEMEL_INLINE Vec pair(__m128i a, __m128i b) const {
-      const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
+      const __m256i bytes =
+          _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
       return _mm512_sub_epi16(unsigned_ ? _mm512_cvtepu8_epi16(bytes) : _mm512_cvtepi8_epi16(bytes), zero_point_);
     }
 
@@ -88,7 +92,7 @@ struct Avx512Isa : Vectors512 {
 
 namespace kernel_tables {
 const Kernels Avx512 = {SimdLevel::Avx512, matrix_tile_with<Avx512Isa>, depthwise_with<Vectors512, Vectors256>,
-                       window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
+                        window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
 }
 
 }  // namespace gemel

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the two 512-bit instruction sets share: 16 sums of 32 bits in a vector. Included by avx512.cpp and vnni.cpp only.
+// What the two 512-bit instruction sets share: 16 sums of 32 bits in a vector. For avx512.cpp and vnni.cpp only.
 #pragma once
 #include <immintrin.h>
 
@@ -13,7 +13,7 @@ struct Vectors512 {
   using Vec = __m512i;
   static constexpr int Lanes = 16;
   static constexpr int VectorBytes = 64;
-  static constexpr int MaxPixels = 8;   // 8 x 3 sums, 3 weights and a broadcast are 28 of 32 registers
+  static constexpr int MaxPixels = 8;  // 8 x 3 sums, 3 weights and a broadcast are 28 of 32 registers
   static constexpr int MaxVectors = 3;
 
   static GEMEL_INLINE Vec zero() { return _mm512_setzero_si512(); }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix tile for any vector instruction set; included once by each file that defines one. The product is computed as
-//   sums of P x K'  times  K' x N      K' = rows of all passes, N = columns of all cout blocks that read the same input
-// 1. Rows are taken in groups of 4 bytes: four 8-bit or two 16-bit values. A pixel's group is one broadcast, and a vector of
-//    weights holds the group's weights of `Lanes` columns, so one instruction makes 4 (or 2) products per column.
-// 2. The address of a group is pixel offset + pass offset. Where padding, rows that fill no group, or 16-bit values forbid to
-//    read the scratchpad in place, the input is first staged: copied once, with the padding written out.
-// 3. Weights of up to `MaxVectors` vectors are packed into a panel and stay in the caches for all pixels.
-// 4. A register block of up to MaxPixels x MaxVectors sums runs over the panel, then is added to the accumulators.
-// Bytes are not operands: with u = a + zu (zu as if unsigned) and v = w + zv, sum a*w = sum u*v - zu*sum v - zv*sum u + count*zu*zv,
-// exact because everything wraps at 32 bits. 16-bit values have no zero points left (zu = zv = 0).
+// The matrix tile for any vector instruction set, as a product of P pixels x (rows of all passes) x (columns of all
+// cout blocks that read the same input); included once by each file that defines an instruction set.
+// 1. Rows go in groups of 4 bytes: four 8-bit or two 16-bit values. A pixel's group is broadcast and meets a vector
+// with
+//    the group's weights of `Lanes` columns: one instruction, 4 (or 2) products per column.
+// 2. A group's address is pixel offset + pass offset. Where padding, odd rows or 16-bit values forbid to read the
+//    scratchpad in place, the input is first staged: copied once, the padding written out.
+// 3. Weights of up to MaxVectors vectors are packed into a panel that stays in the caches for all pixels.
+// 4. A register block of up to MaxPixels x MaxVectors sums runs over the panel and is added to the accumulators.
+// Bytes are not operands: with u = a + zu, v = w + zv (zu and zv as if u were unsigned, v signed),
+// sum a*w = sum u*v - zu*sum v - zv*sum u + count*zu*zv, exact since all of it wraps. 16-bit values have zu = zv = 0.
 #pragma once
 #include <cstring>
 
@@ -50,7 +51,7 @@ struct VectorColumns {
 
 // Addresses of the input, in bytes, as the register block reads it.
 struct Input {
-  const std::uint8_t* base = nullptr;   // of the first cout block
+  const std::uint8_t* base = nullptr;           // of the first cout block
   std::int64_t plane = 0, row = 0, column = 0;  // from one output plane, row or column to the next
   std::int64_t tap_row = 0, tap_column = 0, word = 0;
   bool in_place = false;
@@ -59,8 +60,8 @@ struct Input {
 
 // What is staged of one image dimension. A kernel of one tap reads only every stride-th position; only those are kept.
 struct Span {
-  int first, step, count;    // image coordinates first + i*step
-  int out_step, tap_step;    // positions from one output or tap to the next
+  int first, step, count;  // image coordinates first + i*step
+  int out_step, tap_step;  // positions from one output or tap to the next
 };
 
 GEMEL_INLINE Span span_of(int out, int kernel, int stride, int dilation, int origin) {
@@ -71,17 +72,17 @@ GEMEL_INLINE Span span_of(int out, int kernel, int stride, int dilation, int ori
 // One register block, as the microkernel sees it.
 template <class Isa>
 struct Block {
-  const std::int64_t* pixel_offset;      // of the block's pixels
+  const std::int64_t* pixel_offset;  // of the block's pixels
   const std::uint8_t* input;
   const Run* runs;
   std::int64_t run_count;
-  const std::uint8_t* panel;             // [group][vector][Lanes] of 4 bytes
-  const std::int32_t* initial;           // [vector][Lanes]: the corrections per column
-  const std::int32_t* pixel_correction;  // per pixel, or nullptr
+  const std::uint8_t* panel;                 // [group][vector][Lanes] of 4 bytes
+  const std::int32_t* initial;               // [vector][Lanes]: the corrections per column
+  const std::int32_t* pixel_correction;      // per pixel, or nullptr
   const VectorColumns<Isa::Lanes>* columns;  // per vector
-  std::int32_t* accumulator;             // of the block's first pixel in cout block 0
-  std::int64_t block_sums;               // int32 from one cout block to the next
-  std::int64_t pixel_sums;               // int32 from one pixel to the next (C)
+  std::int32_t* accumulator;                 // of the block's first pixel in cout block 0
+  std::int64_t block_sums;                   // int32 from one cout block to the next
+  std::int64_t pixel_sums;                   // int32 from one pixel to the next (C)
   bool accumulate;
 };
 
@@ -151,10 +152,12 @@ using Microkernel = void (*)(const Block<Isa>&);
 
 template <class Isa, bool Flip>
 GEMEL_INLINE Microkernel<Isa> microkernel(int pixels, int vectors) {
-#define GEMEL_ROW(V)                                                                                          \
-  {multiply<Isa, 1, V, Flip>, multiply<Isa, 2, V, Flip>, multiply<Isa, 3, V, Flip>, multiply<Isa, 4, V, Flip>, \
-   multiply<Isa, least(5, Isa::MaxPixels), V, Flip>, multiply<Isa, least(6, Isa::MaxPixels), V, Flip>,          \
-   multiply<Isa, least(7, Isa::MaxPixels), V, Flip>, multiply<Isa, least(8, Isa::MaxPixels), V, Flip>}
+#define GEMEL_ROW(V)                                                                                            \
+  {                                                                                                             \
+    multiply<Isa, 1, V, Flip>, multiply<Isa, 2, V, Flip>, multiply<Isa, 3, V, Flip>, multiply<Isa, 4, V, Flip>, \
+        multiply<Isa, least(5, Isa::MaxPixels), V, Flip>, multiply<Isa, least(6, Isa::MaxPixels), V, Flip>,     \
+        multiply<Isa, least(7, Isa::MaxPixels), V, Flip>, multiply<Isa, least(8, Isa::MaxPixels), V, Flip>      \
+  }
   static constexpr Microkernel<Isa> table[3][8] = {GEMEL_ROW(1), GEMEL_ROW(2), GEMEL_ROW(least(3, Isa::MaxVectors))};
 #undef GEMEL_ROW
   return table[vectors - 1][pixels - 1];
@@ -242,7 +245,8 @@ class MatrixTileRun {
           out += pixel * (right - left);
         } else {
           const std::int64_t step = std::int64_t{x_.step} * t_.pixel_words * t_.rows;
-          for (int j = left; j < right; ++j, out += pixel, source += step) Isa::stage_words(out, source, t_.cin_blocks, t_);
+          for (int j = left; j < right; ++j, out += pixel, source += step)
+            Isa::stage_words(out, source, t_.cin_blocks, t_);
         }
         pad(out, std::int64_t{x_.count - right} * t_.cin_blocks);
         out += pixel * (x_.count - right);
@@ -323,8 +327,8 @@ class MatrixTileRun {
   void run_blocks(std::int64_t n, std::int64_t blocks) {
     const int C = t_.columns;
     const std::int64_t last = n + blocks;
-    const std::int64_t vectors = C > Isa::Lanes / 2 ? round_up_div(C, Isa::Lanes) * blocks
-                                                    : round_up_div(blocks, Isa::Lanes / C);
+    const std::int64_t vectors =
+        C > Isa::Lanes / 2 ? round_up_div(C, Isa::Lanes) * blocks : round_up_div(blocks, Isa::Lanes / C);
     // A panel that only few pixels use is best still in the first-level cache when they do.
     const std::int64_t panel_bytes = pixels_ <= Isa::MaxPixels ? 16 * 1024 : 192 * 1024;
     const std::int64_t rounds = round_up_div(vectors, Isa::MaxVectors);
@@ -346,7 +350,8 @@ class MatrixTileRun {
         const int count = fill_columns(columns, wanted, C, last, block, column);
         left -= count;
         alignas(64) std::int32_t initial[Isa::MaxVectors * Isa::Lanes];
-        for (int v = 0; v < count; ++v) pack(columns[v], k, end, panel + v * Isa::VectorBytes, count, initial + v * Isa::Lanes);
+        for (int v = 0; v < count; ++v)
+          pack(columns[v], k, end, panel + v * Isa::VectorBytes, count, initial + v * Isa::Lanes);
         run_panel(panel, initial, pixel_correction, columns, count, k > 0 || t_.accumulate);
       }
     }

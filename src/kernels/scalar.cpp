@@ -96,7 +96,8 @@ void sums_of_windows(const VectorTile& t, int block, std::int32_t* sums) {
   walk(
       t, block,
       [&](int, const std::uint8_t* x) {
-        for (int c = 0; c < C; ++c) sum[c] += static_cast<std::uint32_t>(value_of(x[c], t.source_unsigned) - t.source_zero);
+        for (int c = 0; c < C; ++c)
+          sum[c] += static_cast<std::uint32_t>(value_of(x[c], t.source_unsigned) - t.source_zero);
       },
       [&](std::int64_t p) {
         std::memcpy(sums + p * C, sum, sizeof(std::int32_t) * static_cast<std::size_t>(C));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The window kernels of vector_tile.hpp for any vector instruction set; included once by each file that defines one. The
-// sums of four neighbouring pixels and a vector of channels stay in registers while the taps of their windows pass; taps
-// outside the image are cut off by range.
+// The window kernels of vector_tile.hpp for any vector instruction set; included once by each file that defines one.
+// The sums of four neighbouring pixels and a vector of channels stay in registers while the taps of their windows pass;
+// taps outside the image are cut off by range.
 #pragma once
 #include "kernels/matrix_tile_simd.hpp"
 
@@ -115,13 +115,13 @@ void all_windows(const VectorTile& t, const Windows& geometry, const Op& op, con
         const TapRange columns = taps_inside(x, t.kernel_w, t.dilation_x, t.src_width);
         const std::uint8_t* source = line + (x + std::int64_t{columns.first} * t.dilation_x) * geometry.pixel;
         if (ox >= first && ox + 4 <= last) {
-          windows<V, Op, Unsigned, Whole, 4>(t, op, source, row_step, tap_step, pixel_step, rows, columns, weights, padded,
-                                             count, out);
+          windows<V, Op, Unsigned, Whole, 4>(t, op, source, row_step, tap_step, pixel_step, rows, columns, weights,
+                                             padded, count, out);
           ox += 4;
           out += 4 * std::int64_t{t.columns};
         } else {
-          windows<V, Op, Unsigned, Whole, 1>(t, op, source, row_step, tap_step, pixel_step, rows, columns, weights, padded,
-                                             count, out);
+          windows<V, Op, Unsigned, Whole, 1>(t, op, source, row_step, tap_step, pixel_step, rows, columns, weights,
+                                             padded, count, out);
           ox += 1;
           out += t.columns;
         }
@@ -156,7 +156,8 @@ void for_windows(const VectorTile& t, int block, const Op& op, const std::int32_
 
 template <class V>
 void depthwise_by(const VectorTile& t, int block, const DepthwiseWeights& weights, std::int32_t* sums) {
-  const std::int64_t padded = round_up_div(t.columns, V::Lanes) * V::Lanes, taps = std::int64_t{t.kernel_h} * t.kernel_w;
+  const std::int64_t padded = round_up_div(t.columns, V::Lanes) * V::Lanes,
+                     taps = std::int64_t{t.kernel_h} * t.kernel_w;
   auto* wide = static_cast<std::int32_t*>(scratch(Slot::Weights, taps * padded * std::int64_t{sizeof(std::int32_t)}));
   for (std::int64_t tap = 0; tap < taps; ++tap) {
     for (std::int64_t c = 0; c < padded; ++c) {
@@ -173,7 +174,8 @@ template <class Wide, class Narrow>
 void depthwise_with(const VectorTile& t, int block, const DepthwiseWeights& weights, std::int32_t* sums) {
   const auto fits = [](int zero) { return zero >= -4096 && zero <= 4096; };  // a value without it must fit 16 bits
   if (!fits(t.source_zero) || !fits(weights.zero)) return kernel_tables::Scalar.depthwise_sums(t, block, weights, sums);
-  t.columns <= Narrow::Lanes ? depthwise_by<Narrow>(t, block, weights, sums) : depthwise_by<Wide>(t, block, weights, sums);
+  t.columns <= Narrow::Lanes ? depthwise_by<Narrow>(t, block, weights, sums)
+                             : depthwise_by<Wide>(t, block, weights, sums);
 }
 
 template <class Wide, class Narrow>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// AVX-512 VNNI: vpdpbusd adds four products of an unsigned and a signed byte to a 32-bit sum, without saturation. Values u
-// are the activations as unsigned bytes (signed ones with the top bit changed, so shifted by 128), v the weights as
-// signed bytes (unsigned ones shifted by -128); their zero points are shifted alike.
+// AVX-512 VNNI: vpdpbusd adds four products of an unsigned and a signed byte to a 32-bit sum, without saturation.
+// Values u are the activations as unsigned bytes (signed ones with the top bit changed, so shifted by 128), v the
+// weights as signed bytes (unsigned ones shifted by -128); their zero points are shifted alike.
 #if GEMEL_KERNELS_X86
 #include "kernels/avx512_common.hpp"
 
@@ -77,10 +77,12 @@ struct VnniIsa : Vectors512 {
       };
       std::int64_t r = 0;
       if (loader.whole() && stride == Lanes) {
-        for (const std::uint8_t* p = source[0]; r + 4 <= rows; r += 4, p += 64) put(to_columns(_mm512_xor_si512(load(p), flip)));
+        for (const std::uint8_t* p = source[0]; r + 4 <= rows; r += 4, p += 64)
+          put(to_columns(_mm512_xor_si512(load(p), flip)));
       } else if (loader.whole()) {
         for (const std::uint8_t* p = source[0]; r + 4 <= rows; r += 4, p += 4 * stride) {
-          put(to_columns(_mm512_xor_si512(join(load16(p), load16(p + stride), load16(p + 2 * stride), load16(p + 3 * stride)), flip)));
+          put(to_columns(_mm512_xor_si512(
+              join(load16(p), load16(p + stride), load16(p + 2 * stride), load16(p + 3 * stride)), flip)));
         }
       } else {
         for (; r + 4 <= rows; r += 4) {
@@ -112,7 +114,9 @@ struct VnniIsa : Vectors512 {
       const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(c), d, 1);
       return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
-    static GEMEL_INLINE __m128i load16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+    static GEMEL_INLINE __m128i load16(const std::uint8_t* p) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    }
     // Turns four rows of 16 bytes into 16 columns of four: first the 32-bit pieces, then the bytes inside each quarter.
     static GEMEL_INLINE Vec to_columns(Vec rows) {
       const Vec pieces = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -145,7 +149,7 @@ struct VnniIsa : Vectors512 {
 
 namespace kernel_tables {
 const Kernels Vnni = {SimdLevel::Vnni, matrix_tile_with<VnniIsa>, depthwise_with<Vectors512, Vectors256>,
-                     window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
+                      window_sums_with<Vectors512, Vectors256>, window_maxima_with<Vectors512, Vectors256>};
 }
 
 }  // namespace gemel

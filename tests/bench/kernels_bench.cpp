@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast the bulk arithmetic is, per instruction set: GMAC/s of typical matrix tiles and depthwise windows on one core.
-// Each figure is the best of several runs over enough repetitions to last about a tenth of a second. Operands stay in
-// the caches, as they do in the simulator between two instructions. Arguments: names of levels (default: all).
+// How fast the bulk arithmetic is, per instruction set: GMAC/s of typical matrix tiles and depthwise windows on one
+// core. Each figure is the best of several runs over enough repetitions to last about a tenth of a second. Operands
+// stay in the caches, as they do in the simulator between two instructions. Arguments: names of levels (default: all).
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -101,7 +101,8 @@ double matrix_gmacs(const Kernels& kernels, const Shape& s) {
   t.act_width = (s.out_width - 1) * s.stride + s.kernel - 2 * border;
   t.act_zero = -3;
   t.weight_zero = s.weight_zero;
-  const std::int64_t passes = std::int64_t{s.kernel} * s.kernel * s.cin_blocks, pixels = std::int64_t{s.out_height} * s.out_width;
+  const std::int64_t passes = std::int64_t{s.kernel} * s.kernel * s.cin_blocks,
+                     pixels = std::int64_t{s.out_height} * s.out_width;
   const auto activation = random_bytes(std::int64_t{t.act_height} * t.act_width * t.pixel_words * s.rows);
   const auto weight = random_bytes(s.cout_blocks * passes * s.rows * s.columns);
   std::vector<std::int32_t> accumulator(static_cast<std::size_t>(s.cout_blocks * pixels * s.columns));
@@ -110,6 +111,62 @@ double matrix_gmacs(const Kernels& kernels, const Shape& s) {
   t.accumulator = accumulator.data();
   const double macs = static_cast<double>(pixels * passes * s.cout_blocks * s.rows * s.columns);
   return macs / seconds_per_call([&] { kernels.matrix_tile(t); }) * 1e-9;
+}
+
+// A convolution layer: `count` times out x out pixels, channels in and out.
+struct Layer {
+  int count, out, kernel, stride, in_channels, out_channels;
+};
+
+// ResNet-50 v1.5. The first layer is counted as 14 passes of 16 rows (7 x 7 x 3 in windows of 7 x 3), hence 7 x 1 x 32.
+constexpr Layer ResNet50[] = {
+    {1, 112, 7, 2, 32, 64},   {1, 56, 1, 1, 64, 64},    {3, 56, 3, 1, 64, 64},    {3, 56, 1, 1, 64, 256},
+    {1, 56, 1, 1, 64, 256},   {2, 56, 1, 1, 256, 64},   {1, 56, 1, 1, 256, 128},  {1, 28, 3, 2, 128, 128},
+    {4, 28, 1, 1, 128, 512},  {1, 28, 1, 2, 256, 512},  {3, 28, 1, 1, 512, 128},  {3, 28, 3, 1, 128, 128},
+    {1, 28, 1, 1, 512, 256},  {1, 14, 3, 2, 256, 256},  {6, 14, 1, 1, 256, 1024}, {1, 14, 1, 2, 512, 1024},
+    {5, 14, 1, 1, 1024, 256}, {5, 14, 3, 1, 256, 256},  {1, 14, 1, 1, 1024, 512}, {1, 7, 3, 2, 512, 512},
+    {3, 7, 1, 1, 512, 2048},  {1, 7, 1, 2, 1024, 2048}, {2, 7, 1, 1, 2048, 512},  {2, 7, 3, 1, 512, 512},
+};
+
+// All of it on an R x C array, cut so that a tile has at most `sums` accumulator words and `weights` weight words: the
+// time of one tile times their number.
+void print_resnet50(const Kernels& kernels, int rows, int columns, std::int64_t sums, std::int64_t weights) {
+  double seconds = 0, macs = 0;
+  for (const Layer& layer : ResNet50) {
+    const bool first = layer.kernel == 7;
+    MatrixTile t;
+    t.rows = rows;
+    t.columns = columns;
+    t.kernel_h = layer.kernel;
+    t.kernel_w = first ? 1 : layer.kernel;
+    t.stride_y = layer.stride;
+    t.stride_x = first ? 1 : layer.stride;
+    t.out_width = layer.out;
+    t.out_height = static_cast<int>(std::clamp<std::int64_t>(sums / layer.out, 1, layer.out));
+    const int all_cin = (layer.in_channels + rows - 1) / rows, all_cout = (layer.out_channels + columns - 1) / columns;
+    const int taps = t.kernel_h * t.kernel_w;
+    t.cin_blocks = static_cast<int>(std::clamp<std::int64_t>(weights / rows / taps, 1, all_cin));
+    t.cout_blocks = static_cast<int>(std::clamp<std::int64_t>(
+        std::min(sums / (t.out_height * t.out_width), weights / rows / taps / t.cin_blocks), 1, all_cout));
+    t.pixel_words = t.cin_blocks;
+    t.origin_y = -(t.kernel_h / 2);
+    t.origin_x = -(t.kernel_w / 2);
+    t.act_height = (t.out_height - 1) * t.stride_y + t.kernel_h;
+    t.act_width = t.out_width * t.stride_x;
+    const auto activation = random_bytes(std::int64_t{t.act_height} * t.act_width * t.pixel_words * rows);
+    const auto weight = random_bytes(std::int64_t{t.cout_blocks} * taps * t.cin_blocks * rows * columns);
+    std::vector<std::int32_t> accumulator(
+        static_cast<std::size_t>(t.cout_blocks * t.out_height * t.out_width * columns));
+    t.activation = activation.data();
+    t.weight = weight.data();
+    t.accumulator = accumulator.data();
+    const double tiles =
+        static_cast<double>(layer.count) * layer.out / t.out_height * all_cin / t.cin_blocks * all_cout / t.cout_blocks;
+    seconds += tiles * seconds_per_call([&] { kernels.matrix_tile(t); });
+    macs += tiles * t.out_height * t.out_width * taps * t.cin_blocks * t.cout_blocks * rows * columns;
+  }
+  std::printf("ResNet-50 on %dx%d, %s: %.1f ms for %.2f GMAC of the array, %.1f GMAC/s\n", rows, columns,
+              gemel::to_string(kernels.level), seconds * 1e3, macs * 1e-9, macs / seconds * 1e-9);
 }
 
 // One channel block of a depthwise 3x3 convolution over a 28 x 28 image, in multiplications per second.
@@ -123,7 +180,9 @@ double depthwise_gmacs(const Kernels& kernels, int columns) {
   const auto source = random_bytes(28 * 28 * columns), weights = random_bytes(9 * columns);
   std::vector<std::int32_t> sums(static_cast<std::size_t>(28 * 28 * columns));
   t.source = source.data();
-  const double seconds = seconds_per_call([&] { kernels.depthwise_sums(t, 0, {weights.data(), false, 0}, sums.data()); });
+  const double seconds = seconds_per_call([&] {
+    kernels.depthwise_sums(t, 0, {weights.data(), false, 0}, sums.data());
+  });
   return 28 * 28 * 9 * columns / seconds * 1e-9;
 }
 
@@ -133,7 +192,8 @@ int run(const std::vector<std::string>& names) {
   if (names.empty()) {
     for (const gemel::SimdLevel level : gemel::simd_levels()) columns.push_back(&gemel::kernels(level));
   }
-  std::printf("GMAC/s, one core (chosen by default: %s)\n%-8s %-46s", gemel::to_string(gemel::kernels().level), "array", "tile");
+  std::printf("GMAC/s, one core (chosen by default: %s)\n%-8s %-46s", gemel::to_string(gemel::kernels().level), "array",
+              "tile");
   for (const Kernels* k : columns) std::printf("%9s", gemel::to_string(k->level));
   std::printf("\n");
   for (const Shape& shape : Shapes) {
@@ -146,6 +206,12 @@ int run(const std::vector<std::string>& names) {
     std::printf("%-8d %-46s", width, "vector unit: depthwise 3x3, 784 pixels");
     for (const Kernels* k : columns) std::printf("%9.1f", depthwise_gmacs(*k, width));
     std::printf("\n");
+  }
+  for (const Kernels* k : columns) {  // with half of the accumulator and weight buffers of tiny8, edge16, server128
+    if (k->level == gemel::SimdLevel::Scalar) continue;
+    print_resnet50(*k, 8, 8, 256, 1024);
+    print_resnet50(*k, 16, 16, 512, 2048);
+    print_resnet50(*k, 128, 128, 512, 4096);
   }
   return 0;
 }

@@ -41,7 +41,8 @@ TEST(Kernels, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     ASSERT_EQ(error.diagnostics().size(), 1u);
     EXPECT_EQ(to_string(error.diagnostics()[0]),
               "error[E0930]: GEMEL_SIMD names no instruction set: `sse9`\n"
-              "hint: this computer has " + names_of_levels() + "; leave GEMEL_SIMD unset to use the fastest");
+              "hint: this computer has " +
+                  names_of_levels() + "; leave GEMEL_SIMD unset to use the fastest");
   }
 }
 

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernels.hpp"
@@ -65,14 +67,16 @@ std::vector<std::int32_t> expected_sums(const Case& c) {
         for (std::int64_t k = 0; k < c.passes(); ++k) {
           const int cb = static_cast<int>(k % t.cin_blocks), kx = static_cast<int>(k / t.cin_blocks % t.kernel_w);
           const int ky = static_cast<int>(k / t.cin_blocks / t.kernel_w);
-          const int y = t.origin_y + oy * t.stride_y + ky * t.dilation_y, x = t.origin_x + ox * t.stride_x + kx * t.dilation_x;
+          const int y = t.origin_y + oy * t.stride_y + ky * t.dilation_y,
+                    x = t.origin_x + ox * t.stride_x + kx * t.dilation_x;
           const bool inside = 0 <= y && y < t.act_height && 0 <= x && x < t.act_width;
           if (!inside) continue;
           for (int r = 0; r < t.rows; ++r) {
-            const std::int64_t word = t.act_base + z * t.plane_words + (std::int64_t{y} * t.act_width + x) * t.pixel_words +
-                                      cb + n * t.act_block_step;
+            const std::int64_t word = t.act_base + z * t.plane_words +
+                                      (std::int64_t{y} * t.act_width + x) * t.pixel_words + cb + n * t.act_block_step;
             const std::uint8_t a = c.activation[static_cast<std::size_t>(word * t.rows + r)];
-            const std::uint8_t w = c.weight[static_cast<std::size_t>((t.weight_base + (n * c.passes() + k) * t.rows + r) * t.columns + column)];
+            const std::uint8_t w = c.weight[static_cast<std::size_t>(
+                (t.weight_base + (n * c.passes() + k) * t.rows + r) * t.columns + column)];
             const int operand = (t.act_unsigned ? a : static_cast<std::int8_t>(a)) - t.act_zero;
             const int factor = (t.weight_unsigned ? w : static_cast<std::int8_t>(w)) - t.weight_zero;
             sum += operand * factor;
@@ -94,10 +98,11 @@ std::string describe(const MatrixTile& t) {
   };
   return "array" + list({t.rows, t.columns}) + " bases" + list({t.act_base, t.weight_base, t.acc_base}) + " image" +
          list({t.act_height, t.act_width, t.pixel_words, t.plane_words}) + " out" +
-         list({t.out_planes, t.out_height, t.out_width}) + " kernel" + list({t.kernel_h, t.kernel_w, t.cin_blocks, t.cout_blocks}) +
-         " stride" + list({t.stride_y, t.stride_x}) + " dilation" + list({t.dilation_y, t.dilation_x}) + " origin" +
-         list({t.origin_y, t.origin_x}) + " step" + list({t.act_block_step}) + " zeros" + list({t.act_zero, t.weight_zero}) +
-         " unsigned" + list({t.act_unsigned, t.weight_unsigned}) + " accumulate" + list({t.accumulate});
+         list({t.out_planes, t.out_height, t.out_width}) + " kernel" +
+         list({t.kernel_h, t.kernel_w, t.cin_blocks, t.cout_blocks}) + " stride" + list({t.stride_y, t.stride_x}) +
+         " dilation" + list({t.dilation_y, t.dilation_x}) + " origin" + list({t.origin_y, t.origin_x}) + " step" +
+         list({t.act_block_step}) + " zeros" + list({t.act_zero, t.weight_zero}) + " unsigned" +
+         list({t.act_unsigned, t.weight_unsigned}) + " accumulate" + list({t.accumulate});
 }
 
 ::testing::AssertionResult equal(const std::vector<std::int32_t>& actual, const std::vector<std::int32_t>& expected) {
@@ -198,7 +203,8 @@ TEST(MatrixTile, EqualsTheFormulaOnRandomTiles) {
 
 TEST(MatrixTile, EqualsTheFormulaOnLargeArrays) {
   std::mt19937_64 random(seed_of_this_run());
-  for (const auto& [rows, columns] : {std::pair{128, 128}, {256, 256}, {255, 129}, {16, 64}, {64, 16}, {1, 256}, {256, 1}}) {
+  for (const auto& [rows, columns] :
+       {std::pair{128, 128}, {256, 256}, {255, 129}, {16, 64}, {64, 16}, {1, 256}, {256, 1}}) {
     for (const int pixels : {1, 19}) {
       Case c = constant_case(rows, columns, pixels, 5, 0, 0);
       c.tile.act_zero = -7;
@@ -228,7 +234,8 @@ TEST(MatrixTile, DoesNotSaturatePairsOfExtremeProducts) {
   for (const SimdLevel level : simd_levels()) {
     Case c = constant_case(16, 16, 9, 2, 255, 127);
     c.tile.act_unsigned = true;
-    for (const std::int32_t sum : c.run(level)) ASSERT_EQ(sum, 32 /*rows of two passes*/ * 255 * 127) << to_string(level);
+    for (const std::int32_t sum : c.run(level))
+      ASSERT_EQ(sum, 32 /*rows of two passes*/ * 255 * 127) << to_string(level);
     c = constant_case(16, 16, 9, 2, 0x80, 0x80);
     c.tile.act_zero = 127;     // operands -255
     c.tile.weight_zero = 127;  // weights -255
@@ -295,7 +302,8 @@ TEST(MatrixTile, WritesOnlyItsAccumulators) {
       const std::vector<std::int32_t> sums = c.run(level);
       const auto first = static_cast<std::size_t>(4 * columns), last = first + static_cast<std::size_t>(6 * columns);
       for (std::size_t i = 0; i < sums.size(); ++i) {
-        ASSERT_EQ(sums[i] == Untouched, i < first || i >= last) << to_string(level) << " columns " << columns << " sum " << i;
+        ASSERT_EQ(sums[i] == Untouched, i < first || i >= last)
+            << to_string(level) << " columns " << columns << " sum " << i;
       }
     }
   }
@@ -310,6 +318,25 @@ TEST(MatrixTile, RunsAreIndependentOfEarlierOnes) {  // the scratch memory of a 
       random_case(random).run(level);
       ASSERT_TRUE(equal(small.run(level), expected)) << to_string(level) << " " << describe(small.tile);
     }
+  }
+}
+
+TEST(MatrixTile, ThreadsDoNotDisturbEachOther) {
+  const std::uint64_t seed = seed_of_this_run();
+  for (const SimdLevel level : simd_levels()) {
+    std::vector<int> wrong(4, 0);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < wrong.size(); ++i) {
+      threads.emplace_back([&wrong, i, seed, level] {
+        std::mt19937_64 random(seed + i);
+        for (int run = 0; run < 40; ++run) {
+          const Case c = random_case(random);
+          wrong[i] += c.run(level) != expected_sums(c);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, std::vector<int>(4, 0)) << to_string(level);
   }
 }
 

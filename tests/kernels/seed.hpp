@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seed of the randomized tests: GEMEL_SEED if set, else a new one; printed either way, so that a failure can be replayed.
+// The seed of the randomized tests: GEMEL_SEED if set, else a new one; printed either way, so that a failure can be
+// replayed.
 #pragma once
 #include <cstdint>
 #include <cstdlib>
