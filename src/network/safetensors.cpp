@@ -213,6 +213,8 @@ void File::parse(std::size_t size) {
          "the file may be truncated");
 
   const char* text = reinterpret_cast<const char*>(bytes_.get()) + LengthBytes;
+  if (std::memchr(text, '\0', static_cast<std::size_t>(header_bytes)))  // nlohmann takes it for the end, and skips the rest
+    fail("E0302", path_, "the header is not JSON: it has a zero byte in it");
   nlohmann::json header;
   try {
     header = nlohmann::json::parse(text, text + header_bytes, HeaderGuard());
