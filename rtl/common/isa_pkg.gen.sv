@@ -416,11 +416,11 @@ package isa_pkg;
   // UnitNone for halt and for bytes that are no opcode.
   function automatic logic [2:0] unit_of(input logic [7:0] opcode);
     case (opcode)
-      OpcodeLoad: unit_of = UnitLoad;
-      OpcodeMatrix: unit_of = UnitMatrix;
-      OpcodeRequantize, OpcodeAdd, OpcodePoolMax, OpcodePoolSum, OpcodeDepthwise: unit_of = UnitVector;
-      OpcodeStore: unit_of = UnitStore;
-      default: unit_of = UnitNone;
+      8'h10: unit_of = 3'd0;  // UnitLoad
+      8'h20: unit_of = 3'd1;  // UnitMatrix
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34: unit_of = 3'd2;  // UnitVector
+      8'h40: unit_of = 3'd3;  // UnitStore
+      default: unit_of = 3'd4;  // UnitNone
     endcase
   endfunction
 
@@ -429,19 +429,19 @@ package isa_pkg;
     logic failed;
     failed = 1'b0;
     case (word[0 +: 8])
-      OpcodeHalt: begin
-        if ((word & HaltReserved) != 512'd0) failed = 1'b1;
+      8'h01: begin  // halt
+        if ((word & 512'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe00000000000) != 512'd0) failed = 1'b1;
       end
-      OpcodeLoad: begin
-        if ((word & LoadReserved) != 512'd0) failed = 1'b1;
+      8'h10: begin  // load
+        if ((word & 512'hfffffffffffffffffffffffff0000000f000000000000000ffff000000000000ffffff00000000000000000000000000fffffff000000000ff00000000000000) != 512'd0) failed = 1'b1;
         if (word[45 +: 3] > 3'd3) failed = 1'b1;  // buffer
         if (word[168 +: 24] < 24'd1) failed = 1'b1;  // run_bytes
         if (word[216 +: 16] < 16'd1) failed = 1'b1;  // count1
         if (word[288 +: 16] < 16'd1) failed = 1'b1;  // count2
         if ($signed(word[396 +: 16]) > 16'sd0) failed = 1'b1;  // window_offset
       end
-      OpcodeMatrix: begin
-        if ((word & MatrixReserved) != 512'd0) failed = 1'b1;
+      8'h20: begin  // matrix
+        if ((word & 512'hfffffffffffffffffffffff800000000f800000000000000fc00000000000000ffc00000000000000000000000000000ffc00000000000000000000000000000) != 512'd0) failed = 1'b1;
         if (word[164 +: 14] < 14'd1) failed = 1'b1;  // act_height
         if (word[178 +: 14] < 14'd1) failed = 1'b1;  // act_width
         if (word[192 +: 14] < 14'd1) failed = 1'b1;  // pixel_words
@@ -459,8 +459,8 @@ package isa_pkg;
         if ($signed(word[399 +: 9]) < -9'sd128) failed = 1'b1;  // act_zero
         if ($signed(word[409 +: 9]) < -9'sd128) failed = 1'b1;  // weight_zero
       end
-      OpcodeRequantize, OpcodeAdd, OpcodePoolMax, OpcodePoolSum, OpcodeDepthwise: begin
-        if ((word & VectorReserved) != 512'd0) failed = 1'b1;
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34: begin  // requantize, add, pool_max, pool_sum, depthwise
+        if ((word & 512'hffffff0000000000f000000000000000800000000000000000000000000000008000000000000000800000000000000080000000000000000000000000000000) != 512'd0) failed = 1'b1;
         if (word[52 +: 12] < 12'd1) failed = 1'b1;  // blocks
         if ($signed(word[118 +: 9]) < -9'sd128) failed = 1'b1;  // src0_zero
         if ($signed(word[182 +: 9]) < -9'sd128) failed = 1'b1;  // src1_zero
@@ -478,8 +478,8 @@ package isa_pkg;
         if (word[472 +: 8] < 8'd1) failed = 1'b1;  // stride_y
         if (word[480 +: 8] < 8'd1) failed = 1'b1;  // stride_x
       end
-      OpcodeStore: begin
-        if ((word & StoreReserved) != 512'd0) failed = 1'b1;
+      8'h40: begin  // store
+        if ((word & 512'hffffffffffffffffffffffffffffffffffffffffffffffffffffffff00000000ffff0000000000000000000000000000fc000000000000008000000000000000) != 512'd0) failed = 1'b1;
         if (word[128 +: 24] < 24'd1) failed = 1'b1;  // run_bytes
         if (word[152 +: 24] < 24'd1) failed = 1'b1;  // group_bytes
         if (word[176 +: 16] < 16'd1) failed = 1'b1;  // count1

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random instructions for the tests: any legal one (edges of every field included), and the seed they come from.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+
+#include "gemel/isa.gen.hpp"
+
+namespace gemel::isa::test {
+
+using Random = std::mt19937_64;
+
+// GEMEL_SEED if set, else a new seed; printed either way, so that a failure can be replayed.
+inline std::uint64_t seed() {
+  const char* wanted = std::getenv("GEMEL_SEED");
+  const std::uint64_t value = wanted != nullptr ? std::strtoull(wanted, nullptr, 0) : std::random_device{}();
+  std::cout << "GEMEL_SEED=" << value << '\n';
+  return value;
+}
+
+inline std::int64_t between(Random& random, std::int64_t min, std::int64_t max) {
+  return std::uniform_int_distribution<std::int64_t>(min, max)(random);
+}
+
+inline std::int64_t draw(Random& random, const FieldInfo& f) {
+  switch (random() % 4) {
+    case 0: return f.default_value();
+    case 1: return random() % 2 ? f.min : f.max;
+    case 2: return between(random, f.min, std::min(f.max, f.min + 40));
+    default: return between(random, f.min, f.max);
+  }
+}
+
+inline void sort_pair(std::int32_t& base, std::int32_t& last) {
+  if (base > last) std::swap(base, last);
+}
+
+inline Load make_legal(Load i, Random& random) {
+  sort_pair(i.word_base, i.word_last);
+  if (i.window_count == 0) {
+    i.group_bytes = std::max(1, i.group_bytes);
+    i.run_bytes = static_cast<int>(i.group_bytes * between(random, 1, ((1 << 24) - 1) / i.group_bytes));
+    i.window_bytes = i.window_step = i.window_offset = 0;
+  } else {
+    i.group_bytes = 0;
+    i.window_bytes = std::max(1, i.window_bytes);
+    i.window_step = static_cast<int>(between(random, 1, i.window_bytes));
+    i.window_offset = std::max(i.window_offset, 1 - i.window_bytes);
+  }
+  return i;
+}
+
+inline Matrix make_legal(Matrix i, Random&) {
+  sort_pair(i.act_base, i.act_last);
+  sort_pair(i.weight_base, i.weight_last);
+  sort_pair(i.acc_base, i.acc_last);
+  return i;
+}
+
+inline Vector make_legal(Vector i, Random&) {
+  i.chain = 0;
+  sort_pair(i.src0_base, i.src0_last);
+  sort_pair(i.src1_base, i.src1_last);
+  sort_pair(i.dst_base, i.dst_last);
+  sort_pair(i.param_base, i.param_last);
+  sort_pair(i.clamp_min, i.clamp_max);
+  if (i.opcode == Opcode::Requantize || i.opcode == Opcode::Add) i.kernel_h = i.kernel_w = 1;
+  i.src_height = i.opcode == Opcode::Requantize ? 0 : std::max(1, i.src_height);
+  i.src_width = i.opcode == Opcode::Requantize ? 0 : std::max(1, i.src_width);
+  if (i.opcode == Opcode::Add) i.param_shared = 1;
+  if (i.opcode != Opcode::Add) i.src1_base = i.src1_last = 0;
+  if (i.opcode == Opcode::Depthwise) i.param_shared = 0;
+  if (i.opcode == Opcode::PoolMax && !i.table) i.param_last = i.param_base;
+  return i;
+}
+
+inline Store make_legal(Store i, Random& random) {
+  sort_pair(i.word_base, i.word_last);
+  i.run_bytes = static_cast<int>(i.group_bytes * between(random, 1, ((1 << 24) - 1) / i.group_bytes));
+  return i;
+}
+
+// All fields in their ranges, nothing reserved; rules between fields may be broken.
+inline Word random_in_range(Random& random, const OpcodeInfo& info) {
+  Word w{};
+  for (const FieldInfo& f : HeaderFields) set_field(w, f, draw(random, f));
+  set_field(w, HeaderFields[0], static_cast<std::int64_t>(info.opcode));
+  for (int f = 0; f < info.format->field_count; ++f) set_field(w, info.format->fields[f], draw(random, info.format->fields[f]));
+  return w;
+}
+
+inline Word random_legal(Random& random) {
+  const Word w = random_in_range(random, Opcodes[random() % OpcodeCount]);
+  const Instruction i = decode(w);
+  switch (i.unit) {
+    case Unit::Load: return encode(make_legal(i.load, random));
+    case Unit::Matrix: return encode(make_legal(i.matrix, random));
+    case Unit::Vector: return encode(make_legal(i.vector, random));
+    case Unit::Store: return encode(make_legal(i.store, random));
+    case Unit::None: break;
+  }
+  Halt halt;
+  halt.tag = i.halt.tag;
+  return encode(halt);
+}
+
+}  // namespace gemel::isa::test
