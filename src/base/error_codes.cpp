@@ -93,6 +93,10 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0902", User, "A result file cannot be written: disk full, no permission, or not a file."},
       {"E0903", User, "The standard output cannot be written to."},
       {"E0904", User, "The host has too little memory for the run."},
+      {"E0905", User, "A file with input data cannot be read."},
+      {"E0906", User, "A file with input data does not have the size of the network's input."},
+      {"E0907", User, "A workload has no test images to run."},
+      {"E0908", User, "The batch does not divide the number of test images."},
       {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 

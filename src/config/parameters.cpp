@@ -102,7 +102,8 @@ std::vector<Parameter> declare() {
   t.push_back(integer("memory.write_latency_cycles", "cycles", 1, 100000, false,
                       "Cycles from the last beat of a write on the wires to its response.", GEMEL_INTEGER(write_latency_cycles)));
   t.push_back(integer("memory.bytes_per_cycle", "bytes", 1, 4096, false,
-                      "Bandwidth of the memory, each way, shared by the ports that read (or write).", GEMEL_INTEGER(memory_bytes_per_cycle)));
+                      "Bandwidth of the memory, each way, shared by the ports that read (or write).",
+                      GEMEL_INTEGER(memory_bytes_per_cycle)));
   t.push_back(integer("memory.queue", "bursts", 1, 1024, false, "Bursts Q that the memory accepts per port and has not completed.",
                       GEMEL_INTEGER(memory_queue)));
   t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, 1024.0 * GiB, false, {}, true, true,

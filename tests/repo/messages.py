@@ -23,7 +23,7 @@ def main():
         if path == table:
             continue
         code_only = re.sub(r"//.*|#.*", "", path.read_text(encoding="utf-8"))
-        for code in re.findall(r'"(E\d{4})"', code_only):
+        for code in re.findall(r'"(?:error\[)?(E\d{4})[\]"]', code_only):
             used.setdefault(code, name(path))
     for code, where in sorted(used.items()):
         report.expect(code in rows, f"{where}: uses {code}, which has no row in {name(table)}")

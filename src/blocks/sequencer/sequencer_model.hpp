@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/agent.hpp"
+#include "base/counters.hpp"
 #include "config/machine.hpp"
 #include "isa/isa.hpp"
-#include "base/counters.hpp"
 
 namespace gemel {
 
