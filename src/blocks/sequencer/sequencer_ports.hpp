@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// sequencer, ports. Contract: docs/reference/machine.md, 2. CSR accesses (offsets: gemel::isa::csr) take effect, and are answered, two
+// cycles after they were on the wires; so `running` is 1 two cycles after a write of control.start. That is cycle 0. AR of the
+// first fetch burst at 1; an instruction whose last beat comes at b is dispatched at b+2 at the earliest; a command follows its decision by one
+// cycle; `running` falls one cycle after the halt was decided.
+#pragma once
+#include <array>
+
+#include "base/wires.hpp"
+
+namespace gemel {
+
+struct SequencerIn {
+  bool csr_write = false;               // AW and W together
+  std::uint32_t csr_write_offset = 0;
+  std::uint32_t csr_write_data = 0;
+  bool csr_read = false;                // AR
+  std::uint32_t csr_read_offset = 0;
+  ReadResponseWires memory;             // fetch
+  std::array<CompletionWires, isa::UnitCount> unit;
+};
+
+struct SequencerOut {
+  std::array<CommandWires, isa::UnitCount> command;
+  ReadRequestWires memory;              // fetch
+  bool running = false;
+  bool interrupt = false;
+  bool csr_written = false;             // B
+  bool csr_answered = false;            // R
+  std::uint32_t csr_data = 0;
+};
+
+}  // namespace gemel
