@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operators on cases worked by hand, on random networks against the plainest possible loops, and their shape rules.
+#include "ops/ops.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "support/network_builder.hpp"
+#include "support/random_seed.hpp"
+
+namespace gemel {
+namespace {
+
+using test::NetworkBuilder;
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes run_layer(const Network& network, std::size_t layer, const std::vector<Bytes>& inputs) {
+  std::vector<const std::uint8_t*> pointers;
+  for (const Bytes& input : inputs) pointers.push_back(input.data());
+  return ops::golden(network, network.layers.at(layer), pointers);
+}
+Bytes raw(std::initializer_list<int> values) {
+  Bytes bytes;
+  for (const int value : values) bytes.push_back(static_cast<std::uint8_t>(value));
+  return bytes;
+}
+// Multiplies by 1: what comes out is the sum, cut to 8 bits.
+void set_identity(Layer& layer, std::size_t channels) {
+  layer.requant = {Rounding::FixedDouble, std::vector<std::int32_t>(channels, 1 << 30), std::vector<int>(channels, 1)};
+}
+
+// ---- By hand ----------------------------------------------------------------------------------------------------------------
+
+TEST(Ops, ConvolutionPadsWithTheZeroPoint) {
+  NetworkBuilder b("pad");
+  const int x = b.input({1, 1, 2, 1}, {ElementType::UInt8, 1.0, 100});
+  NetworkBuilder::Conv c;
+  c.window.kernel = {3, 3};
+  c.window.padding = {1, 1, 1, 1};
+  c.bias = false;
+  c.output = {ElementType::Int8, 1.0, 5};
+  Layer& layer = b.layer(b.conv(x, c));
+  layer.weights = raw({99, 99, 99, 1, 2, 3, 99, 99, 99});  // the rows above and below meet padding only
+  set_identity(layer, 1);
+  // 103 and 98 are 3 and -2: 2*3 + 3*-2 = 0 and 1*3 + 2*-2 = -1
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({103, 98})}), raw({5, 4}));
+}
+
+TEST(Ops, ConvolutionRemovesTheWeightsZeroPoint) {
+  NetworkBuilder b("zero");
+  const int x = b.input({1, 1, 1, 2}, {ElementType::Int8, 1.0, -128});
+  NetworkBuilder::Conv c;
+  c.weight_type = ElementType::UInt8;
+  c.weight_zero_point = 128;
+  c.output = {ElementType::Int8, 1.0, 0};
+  Layer& layer = b.layer(b.conv(x, c));
+  layer.weights = raw({130, 125});
+  layer.bias = {-7};
+  set_identity(layer, 1);
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({-118, -124})}), raw({10 * 2 - 4 * 3 - 7}));
+}
+
+TEST(Ops, ConvolutionSumsWrapIn32Bits) {
+  NetworkBuilder b("wrap");
+  const int depth = 40000;  // 40000 * 255 * 255 = 2,601,000,000 = 2^32 - 1,693,967,296
+  const int x = b.input({1, 1, 1, depth}, {ElementType::UInt8, 1.0, 0});
+  NetworkBuilder::Conv c;
+  c.weight_type = ElementType::UInt8;
+  c.bias = false;
+  Layer& layer = b.layer(b.conv(x, c));
+  std::fill(layer.weights.begin(), layer.weights.end(), std::uint8_t{255});
+  layer.requant = {Rounding::FixedDouble, {1 << 30}, {-23}};  // / 2^24
+  EXPECT_EQ(run_layer(b.build(), 0, {Bytes(depth, 255)}), raw({-101}));  // -1,693,967,296 / 2^24 = -100.97
+}
+
+TEST(Ops, DepthwiseChannelsComeFromTheirInputChannel) {
+  NetworkBuilder b("depthwise");
+  const int x = b.input({1, 1, 1, 2}, {ElementType::Int8, 1.0, 0});
+  NetworkBuilder::Conv c;
+  c.groups = 2;
+  c.out_channels = 4;  // output channel = input channel * multiplier + m
+  c.bias = false;
+  Layer& layer = b.layer(b.conv(x, c));
+  layer.weights = raw({1, 2, 3, 4});
+  set_identity(layer, 4);
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({5, 7})}), raw({5, 10, 21, 28}));
+}
+
+TEST(Ops, ConvolutionFollowedByATableLooksUpTheClampedByte) {
+  NetworkBuilder b("table");
+  const int x = b.input({1, 1, 3, 1}, {ElementType::Int8, 1.0, 0});
+  NetworkBuilder::Conv c;
+  c.bias = false;
+  Layer& layer = b.layer(b.conv(x, c));
+  layer.weights = raw({1});
+  layer.clamp_min = 0;
+  set_identity(layer, 1);
+  layer.has_table = true;
+  for (int i = 0; i < 256; ++i) layer.table[i] = static_cast<std::uint8_t>(255 - i);
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({-9, 1, 127})}), raw({255, 254, 128}));
+}
+
+TEST(Ops, AdditionRescalesBothInputs) {
+  NetworkBuilder b("add");
+  const int x = b.input({1, 1, 1, 3}, {ElementType::Int8, 0.5, 10});
+  const int y = b.input({1, 1, 1, 3}, {ElementType::UInt8, 0.25, 100});
+  b.add(x, y, {ElementType::Int8, 0.75, -1});
+  // (10, 12, -90) - 10 -> 0, 1.0, -50; (100, 108, 103) - 100 -> 0, 2.0, 0.75; sums / 0.75: 0, 4, -65.67
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({10, 12, -90}), raw({100, 108, 103})}), raw({-1, 3, -67}));
+}
+
+TEST(Ops, PoolsIgnoreWhatLiesOutside) {
+  NetworkBuilder b("pools");
+  const int x = b.input({1, 1, 3, 1}, {ElementType::Int8, 1.0, 50});
+  NetworkBuilder::Window window;
+  window.kernel = {1, 3};
+  window.padding = {0, 1, 0, 1};
+  b.max_pool(x, window);
+  b.avg_pool(x, window);
+  const Network network = b.build();
+  const Bytes data = raw({-3, -4, -120});
+  EXPECT_EQ(run_layer(network, 0, {data}), raw({-3, -3, -4}));
+  EXPECT_EQ(run_layer(network, 1, {data}), raw({-4, -42, -62}));  // -7/2 away from zero; -127/3 = -42.3; -124/2
+}
+
+TEST(Ops, PoolsClamp) {
+  NetworkBuilder b("clamp");
+  const int x = b.input({1, 1, 2, 1}, {ElementType::UInt8, 1.0, 0});
+  NetworkBuilder::Window window;
+  for (const int out : {b.max_pool(x, window), b.avg_pool(x, window)}) b.layer(out).clamp_min = 3, b.layer(out).clamp_max = 200;
+  const Network network = b.build();
+  EXPECT_EQ(run_layer(network, 0, {raw({0, 255})}), raw({3, 200}));
+  EXPECT_EQ(run_layer(network, 1, {raw({0, 255})}), raw({3, 200}));
+}
+
+TEST(Ops, MeanDividesByThePixelsAndRescales) {
+  NetworkBuilder b("mean");
+  const int x = b.input({2, 1, 3, 2}, {ElementType::Int8, 0.5, 4});
+  b.global_avg_pool(x, {ElementType::Int8, 0.25, -3});
+  // image 0: channel 0: (1-4)+(2-4)+(3-4) = -6 -> -2 * 2 - 3; channel 1: (4+5+6) - 12 = 3 -> 1 * 2 - 3
+  // image 1: channel 0: 3 * (100-4) = 288 -> 96 * 2 - 3 = 189: cut; channel 1: 4+4+5 - 12 = 1 -> 0.67 -> 1 - 3
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({1, 4, 2, 5, 3, 6, 100, 4, 100, 4, 100, 5})}), raw({-7, -1, 127, -2}));
+}
+
+TEST(Ops, TablesAreIndexedByTheRawByte) {
+  NetworkBuilder b("table");
+  const int x = b.input({1, 1, 3, 1}, {ElementType::Int8, 1.0, 0});
+  std::array<std::uint8_t, 256> entries{};
+  entries[255] = 7, entries[128] = 9, entries[1] = 11;
+  b.table(x, entries, {});
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({-1, -128, 1})}), raw({7, 9, 11}));
+}
+
+// ---- Against the plainest loops ------------------------------------------------------------------------------------------
+
+// One element of a convolution straight from the formula, in 64 bits.
+std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x, int n, int oy, int ox, int o) {
+  const Tensor& in = network.tensors[l.inputs[0]];
+  const Tensor& out = network.tensors[l.output];
+  const int depth = in.shape.c / l.groups, group = o / (out.shape.c / l.groups);
+  std::int64_t sum = l.bias.empty() ? 0 : l.bias[o];
+  for (int c = 0; c < depth; ++c) {
+    for (int ky = 0; ky < l.kernel_h; ++ky) {
+      for (int kx = 0; kx < l.kernel_w; ++kx) {
+        const int iy = oy * l.stride_h + ky * l.dilation_h - l.pad_top, ix = ox * l.stride_w + kx * l.dilation_w - l.pad_left;
+        if (iy < 0 || ix < 0 || iy >= in.shape.h || ix >= in.shape.w) continue;
+        const std::uint8_t a = x[((n * in.shape.h + iy) * in.shape.w + ix) * in.shape.c + group * depth + c];
+        const std::uint8_t w = l.weights[((o * l.kernel_h + ky) * l.kernel_w + kx) * depth + c];
+        const int av = in.type == ElementType::Int8 ? static_cast<std::int8_t>(a) : a;
+        const int wv = l.weight_type == ElementType::Int8 ? static_cast<std::int8_t>(w) : w;
+        sum += std::int64_t{av - in.zero_point} * (wv - l.weight_zero_point);
+      }
+    }
+  }
+  const auto mode = static_cast<numerics::RequantMode>(l.requant.rounding);
+  const std::int64_t y = std::int64_t{numerics::requantize(mode, static_cast<std::int32_t>(sum), l.requant.multiplier[o], l.requant.shift[o])} +
+                         out.zero_point;
+  const auto byte = static_cast<std::uint8_t>(std::clamp<std::int64_t>(y, l.clamp_min, l.clamp_max));
+  return l.has_table ? l.table[byte] : byte;
+}
+
+TEST(Ops, RandomConvolutionsEqualTheFormula) {
+  test::Random random(test::random_seed());
+  int layers = 0, grouped = 0, depthwise = 0, strided = 0, dilated = 0, batched = 0, roundings[3] = {};
+  for (int i = 0; i < 400; ++i) {
+    const Network network = test::random_network(random);
+    for (const Layer& l : network.layers) {
+      if (l.op != Op::Conv2d) continue;
+      const Tensor& in = network.tensors[l.inputs[0]];
+      const Shape out = network.tensors[l.output].shape;
+      const Bytes x = test::random_bytes(random, in.shape.elements());
+      const Bytes y = ops::golden(network, l, {x.data()});
+      std::size_t at = 0;
+      for (int n = 0; n < out.n; ++n) {
+        for (int oy = 0; oy < out.h; ++oy) {
+          for (int ox = 0; ox < out.w; ++ox) {
+            for (int o = 0; o < out.c; ++o, ++at) {
+              ASSERT_EQ(y[at], conv_element(network, l, x, n, oy, ox, o))
+                  << "network " << i << ", layer " << l.name << ", element " << n << "," << oy << "," << ox << "," << o << "\n"
+                  << test::describe(network);
+            }
+          }
+        }
+      }
+      ++layers;
+      grouped += l.groups > 1;
+      depthwise += l.groups > 1 && l.groups == in.shape.c;
+      strided += l.stride_h > 1;
+      dilated += l.dilation_h > 1 && l.kernel_h > 1;
+      batched += out.n > 1;
+      ++roundings[static_cast<int>(l.requant.rounding)];
+    }
+  }
+  EXPECT_GT(layers, 500);
+  for (const int count : {grouped, depthwise, strided, dilated, batched, roundings[0], roundings[1], roundings[2]}) EXPECT_GT(count, 10);
+}
+
+// ---- Shape rules ---------------------------------------------------------------------------------------------------------------
+
+TEST(Ops, EveryOperatorHasOneRow) {
+  std::set<Op> seen;
+  for (const ops::OpInfo& row : ops::table()) {
+    EXPECT_TRUE(seen.insert(row.op).second) << row.name;
+    EXPECT_EQ(&ops::info(row.op), &row);
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Op::Reshape) + 1);
+  EXPECT_THROW(ops::info(static_cast<Op>(99)), InternalError);
+}
+
+TEST(Ops, ShapesOfWindows) {
+  Layer l;
+  l.kernel_h = 7, l.kernel_w = 7, l.stride_h = 2, l.stride_w = 2;
+  l.pad_top = 2, l.pad_left = 2, l.pad_bottom = 3, l.pad_right = 3;
+  EXPECT_EQ(ops::output_shape(l, {{2, 224, 224, 3}}, {0, 0, 0, 64}).shape, (Shape{2, 112, 112, 64}));
+  l = {};
+  l.kernel_h = 3, l.kernel_w = 2, l.dilation_h = 4;
+  EXPECT_EQ(ops::output_shape(l, {{1, 9, 2, 3}}, {0, 0, 0, 5}).shape, (Shape{1, 1, 1, 5}));
+  l.op = Op::GlobalAvgPool;
+  EXPECT_EQ(ops::output_shape(l, {{3, 9, 2, 4}}).shape, (Shape{3, 1, 1, 4}));
+  l.op = Op::Reshape;
+  EXPECT_EQ(ops::output_shape(l, {{1, 9, 2, 4}}, {1, 1, 1, 72}).shape, (Shape{1, 1, 1, 72}));
+}
+
+TEST(Ops, ShapeRulesSayWhatIsWrong) {
+  Layer l;
+  l.kernel_h = 3;
+  EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {0, 0, 0, 4}).problem, "the kernel, 3x1, is larger than the padded image");
+  l = {};
+  l.groups = 2;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {0, 0, 0, 3}).problem, "2 groups divide not both 4 input and 3 output channels");
+  l.op = Op::Add;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}, {1, 5, 4, 4}}).problem, "what is added must have one shape");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "add takes 2 inputs, not 1");
+  l.op = Op::MaxPool;
+  l.kernel_h = 2, l.kernel_w = 2, l.pad_bottom = 2;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "the padding of a pooling window must be smaller than the window");
+  l.pad_bottom = 0;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 1, 4}}).problem, "the window, 2x2, is larger than the padded image");
+  l.op = Op::Reshape;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {1, 1, 1, 99}).problem, "100 elements cannot be seen as 99");
+}
+
+TEST(Ops, WeightsThatAreMissingAreAnError) {
+  NetworkBuilder b("timing");
+  Layer& layer = b.layer(b.conv(b.input({1, 1, 1, 4}, {}), {}));
+  layer.weights.clear();
+  const Network network = b.build();
+  EXPECT_THROW(run_layer(network, 0, {Bytes(4)}), InternalError);
+}
+
+}  // namespace
+}  // namespace gemel
