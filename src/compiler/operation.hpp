@@ -56,6 +56,10 @@ class Ring {
     head_ = at + words;
     return at;
   }
+  // Makes sure that `words` can be taken piece by piece without a gap: begins anew at the front if the end is too near.
+  void prepare(std::int64_t words) {
+    if (kept_.empty() && head_ + words > end_) head_ = first_;
+  }
   void release(std::int64_t base) {
     kept_.erase(std::remove_if(kept_.begin(), kept_.end(), [&](const Interval& k) { return k.first == base; }), kept_.end());
   }

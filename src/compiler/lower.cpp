@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all groups share: capacities, constants, transfers, choice between array and vector unit; see lower.hpp.
+#include "compiler/lower.hpp"
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "base/numerics.hpp"
+
+namespace gemel::compiler {
+namespace {
+
+constexpr std::int64_t MaxWords = std::int64_t{1} << 18;      // word addresses have 18 bits
+constexpr std::int64_t MaxRunBytes = (std::int64_t{1} << 24) - 1;
+constexpr std::int64_t MaxCount = (std::int64_t{1} << 16) - 1;
+constexpr std::int64_t MaxStride = (std::int64_t{1} << 32) - 1;
+
+bool depthwise(const Layer& layer, const Shape& in, const Shape& out) {
+  return layer.op == Op::Conv2d && layer.groups > 1 && layer.groups == in.c && in.c == out.c;
+}
+
+}  // namespace
+
+std::uint64_t Constants::add(std::int64_t bytes, const std::function<void(std::uint8_t*)>& fill) {
+  const std::uint64_t at = end_;
+  end_ = (end_ + static_cast<std::uint64_t>(bytes) + align_ - 1) / align_ * align_;
+  if (fill && with_bytes_) {
+    data_.resize(end_ - base_);
+    fill(data_.data() + (at - base_));
+  }
+  return at;
+}
+
+Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& graph)
+    : network_(network), machine_(machine), graph_(graph) {
+  weight_bytes.assign(network.layers.size(), 0);
+  plans_.resize(graph.groups.size());
+  const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
+  activation_ = Ring(0, words(Buffer::Activation));
+  weight_ = Ring(0, words(Buffer::Weight));
+  param_ = Ring(0, words(Buffer::Param));
+  const auto& acc = machine.buffer(Buffer::Accumulator);
+  // Each job on banks of its own, so that requantization of one may overlap with the passes of the next.
+  accumulator_ = Ring(0, words(Buffer::Accumulator), acc.banks > 1 ? machine.bank_words(Buffer::Accumulator) : 1);
+
+  // vector_buffer: who may read or write which bank. Load and vector unit never write into one bank, nor do vector unit
+  // and store read from one: sources, temporaries and outputs have banks of their own as far as there are enough.
+  const std::int64_t total = words(Buffer::Vector), banks = machine.buffer(Buffer::Vector).banks;
+  const std::int64_t bank = machine.bank_words(Buffer::Vector);
+  const std::int64_t half = banks >= 2 ? banks / 2 * bank : total / 2;
+  plain_ = {Ring(0, half), Ring(half, 0), Ring(half, total - half)};
+  std::int64_t source = total * 3 / 8, temporary = total / 4;
+  if (banks >= 3) {
+    source = std::max<std::int64_t>(1, banks * 3 / 8) * bank;
+    temporary = std::max<std::int64_t>(1, banks / 4) * bank;
+  }
+  with_add_ = {Ring(0, source), Ring(source, temporary), Ring(source + temporary, total - source - temporary)};
+}
+
+Capacity Lowerer::capacity(bool with_add) const {
+  Capacity c;
+  c.activation = activation_.size();
+  c.weight = weight_.size();
+  c.accumulator = accumulator_.size();
+  c.accumulator_banks = machine_.buffer(Buffer::Accumulator).banks;
+  c.accumulator_bank = machine_.bank_words(Buffer::Accumulator);
+  c.param = param_.size();
+  const Areas& areas = with_add ? with_add_ : plain_;
+  c.source = areas.source.size();
+  c.temporary = areas.temporary.size();
+  c.output = areas.output.size();
+  c.vector = std::min(MaxWords, machine_.words(Buffer::Vector));
+  return c;
+}
+
+ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred) {
+  const std::vector<std::int64_t> key = {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout,
+                                         s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w,
+                                         s.pad_top, s.pad_left, s.groups, s.has_table, s.has_add, s.add_table};
+  const auto found = cache_.find(key);
+  if (found != cache_.end()) return found->second;
+  ConvPlan p = plan_conv(s, machine_, preferred);
+  if (!p.feasible) {
+    Capacity free = preferred;
+    free.free_vector = true;
+    p = plan_conv(s, machine_, free);
+  }
+  cache_.emplace(key, p);
+  return p;
+}
+
+const GroupPlan& Lowerer::plan(int index) {
+  if (plans_[index]) return *plans_[index];
+  const Group& g = graph_.groups[index];
+  const Layer& layer = network_.layers[g.main.layer];
+  const Shape& in = network_.tensors[layer.inputs[0]].shape;
+  const Shape& out = network_.tensors[layer.output].shape;
+  auto plan = std::make_unique<GroupPlan>();
+  const auto window = [&](isa::Opcode op) {
+    WindowShape w;
+    w.op = op;
+    w.in = in;
+    w.out = out;
+    w.kernel_h = layer.kernel_h;
+    w.kernel_w = layer.kernel_w;
+    w.stride_h = out.h > 1 ? layer.stride_h : 1;
+    w.stride_w = out.w > 1 ? layer.stride_w : 1;
+    w.dilation_h = layer.kernel_h > 1 ? layer.dilation_h : 1;
+    w.dilation_w = layer.kernel_w > 1 ? layer.dilation_w : 1;
+    w.pad_top = layer.pad_top;
+    w.pad_left = layer.pad_left;
+    w.has_table = g.main.has_table;
+    return w;
+  };
+  switch (layer.op) {
+    case Op::Conv2d: {
+      plan->conv_shape = conv_shape(layer, in, out);
+      plan->conv_shape.has_table = g.main.has_table;
+      plan->conv_shape.has_add = g.add.layer >= 0;
+      plan->conv_shape.add_table = g.add.has_table;
+      plan->conv = plan_conv_cached(plan->conv_shape, capacity(g.add.layer >= 0));
+      plan->on_array = plan->conv.feasible;
+      plan->cycles = plan->conv.cycles;
+      if (depthwise(layer, in, out) && g.add.layer < 0) {
+        plan->window_shape = window(isa::Opcode::Depthwise);
+        plan->window = plan_window(plan->window_shape, capacity(false));
+        if (plan->window.feasible && (!plan->on_array || plan->window.cycles < plan->conv.cycles)) {
+          plan->on_array = false;
+          plan->cycles = plan->window.cycles;
+        }
+      }
+      if (!plan->on_array && !plan->window.feasible) refuse(layer, *plan);
+      break;
+    }
+    case Op::MaxPool: plan->window_shape = window(isa::Opcode::PoolMax); break;
+    case Op::AvgPool: plan->window_shape = window(isa::Opcode::PoolSum); break;
+    case Op::GlobalAvgPool: {
+      WindowShape w = window(isa::Opcode::PoolSum);
+      // Any two factors of the number of pixels do: the image is one run of pixels.
+      const int pixels = in.h * in.w;
+      int rows = in.h, columns = in.w;
+      if (rows > 255 || columns > 255) {
+        rows = 0;
+        for (int k = 1; k <= 255 && rows == 0; ++k) {
+          if (pixels % k == 0 && pixels / k <= 255) rows = k;
+        }
+        if (rows == 0) {
+          throw UserError("E0604", "layer `" + layer.name + "` averages " + std::to_string(pixels) +
+                                       " pixels, and a window has at most 255 by 255",
+                          "average in two steps");
+        }
+        columns = pixels / rows;
+      }
+      w.in.h = w.kernel_h = rows;
+      w.in.w = w.kernel_w = columns;
+      w.out.h = w.out.w = w.stride_h = w.stride_w = w.dilation_h = w.dilation_w = 1;
+      w.pad_top = w.pad_left = 0;
+      plan->window_shape = w;
+      break;
+    }
+    case Op::Add:
+    case Op::Table: {
+      const Capacity c = capacity(false);
+      const std::int64_t operands = layer.op == Op::Add ? 2 : 1;
+      const std::int64_t sets = (layer.op == Op::Add ? 3 : 1) * SetWords + (g.main.has_table ? table_words(machine_) : 0);
+      if (c.vector < operands + 1 || c.param < sets) refuse(layer, *plan);
+      plan->window.feasible = true;
+      plan->window.free_vector = c.source < operands || c.output < 1;
+      const std::int64_t words = ceil_div(in.elements(), machine_.columns);
+      plan->cycles = words * slices(machine_) * (layer.op == Op::Add ? 3 : 1);
+      break;
+    }
+    case Op::Reshape: break;
+  }
+  if (layer.op == Op::MaxPool || layer.op == Op::AvgPool || layer.op == Op::GlobalAvgPool) {
+    plan->window = plan_window(plan->window_shape, capacity(false));
+    if (!plan->window.feasible) refuse(layer, *plan);
+    plan->cycles = plan->window.cycles;
+  }
+  plans_[index] = std::move(plan);
+  return *plans_[index];
+}
+
+void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
+  const Capacity c = capacity(false);
+  const auto need = [&](std::int64_t words, Buffer buffer, std::int64_t limit, const std::string& what) {
+    if (words <= limit) return;
+    throw UserError("E0601",
+                    "layer `" + layer.name + "` needs " + std::to_string(words) + " words of " + to_string(buffer) + " for " +
+                        what + ", and the machine `" + machine_.name + "` has " + std::to_string(limit),
+                    "give the machine a larger " + std::string(to_string(buffer)));
+  };
+  const auto field = [&](const char* what, std::int64_t value, std::int64_t limit) {
+    if (value <= limit) return;
+    throw UserError("E0602", "layer `" + layer.name + "` has " + what + " " + std::to_string(value) +
+                                 ", and an instruction can say at most " + std::to_string(limit));
+  };
+  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? 16383 : 255);
+  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? 16383 : 255);
+  field("a stride of", std::max(layer.stride_h, layer.stride_w), 255);
+  field("a dilation of", std::max(layer.dilation_h, layer.dilation_w), 255);
+  const bool table = layer.has_table || layer.op == Op::Table;
+  if (layer.op == Op::Conv2d) {
+    need(machine_.rows, Buffer::Weight, c.weight, "the weights of one pass");
+    need(1, Buffer::Accumulator, c.accumulator, "one pixel");
+    need(set_words(machine_, 1, plan.conv_shape.has_table) + (plan.conv_shape.has_add ? set_words(machine_, 3, plan.conv_shape.add_table) : 0),
+         Buffer::Param, c.param, "one block's parameters");
+    need(plan.conv_shape.has_add ? 3 : 1, Buffer::Vector, c.vector, "one pixel");
+  } else {
+    const WindowShape& w = plan.window_shape;
+    const std::int64_t rows = std::min<std::int64_t>(w.in.h, (w.kernel_h - 1) * w.dilation_h + 1);
+    const std::int64_t columns = std::min<std::int64_t>(w.in.w, (w.kernel_w - 1) * w.dilation_w + 1);
+    if (layer.op == Op::Add || layer.op == Op::Table) {
+      need(layer.op == Op::Add ? 3 : 2, Buffer::Vector, c.vector, "one word of each operand and the result");
+      need((layer.op == Op::Add ? 3 : 1) * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
+    } else {
+      need(rows * columns + 1, Buffer::Vector, c.vector, "one window of one channel block and its result");
+      need(SetWords + (table || w.has_table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
+    }
+  }
+  throw UserError("E0601", "layer `" + layer.name + "` does not fit into the buffers of the machine `" + machine_.name + "` in any tiling",
+                  "give the machine larger buffers");
+}
+
+void Lowerer::begin_job(int group) { jobs.push_back({static_cast<int>(operations.size()), 0, group}); }
+void Lowerer::end_job() { jobs.back().end = static_cast<int>(operations.size()); }
+
+Operation& Lowerer::emit(const isa::Instruction& instruction, int layer) {
+  operations.emplace_back();
+  Operation& op = operations.back();
+  op.instruction = instruction;
+  op.layer = layer;
+  op.header().tag = layer & 0xffff;
+  return op;
+}
+
+// A strided transfer as few instructions as can be. Dimensions: inner first. Words follow each other in the buffer.
+void Lowerer::transfer(int layer, bool write, Buffer buffer, std::int64_t word, std::uint64_t address, std::int64_t run,
+                       std::int64_t group, std::vector<Dimension> dims, bool tracked) {
+  const std::int64_t group_words = ceil_div(group, machine_.word_bytes(buffer));
+  // Fold: what is contiguous becomes one run, what is evenly spaced one dimension.
+  std::vector<Dimension> d;
+  for (const Dimension& x : dims) {
+    if (x.count == 1) continue;
+    if (d.empty() && x.stride == run && run * x.count <= MaxRunBytes) {
+      run *= x.count;
+    } else if (!d.empty() && x.stride == d.back().stride * d.back().count && d.back().count * x.count <= MaxCount) {
+      d.back().count *= x.count;
+    } else {
+      d.push_back(x);
+    }
+  }
+  if (run > MaxRunBytes) {  // never more than a buffer holds, but a buffer may be large
+    const std::int64_t piece = MaxRunBytes / group * group;
+    if (!d.empty() || piece == 0) {
+      const Dimension outer = d.empty() ? Dimension{1, 0} : d.back();
+      if (d.empty()) throw InternalError("a run of one group is too long");
+      d.pop_back();
+      const std::int64_t inner = [&] {
+        std::int64_t n = run / group * group_words;
+        for (const Dimension& x : d) n *= x.count;
+        return n;
+      }();
+      for (std::int64_t i = 0; i < outer.count; ++i) {
+        transfer(layer, write, buffer, word + i * inner, address + static_cast<std::uint64_t>(i * outer.stride), run, group, d, tracked);
+      }
+      return;
+    }
+    for (std::int64_t at = 0; at < run; at += piece) {
+      transfer(layer, write, buffer, word + at / group * group_words, address + static_cast<std::uint64_t>(at), std::min(piece, run - at),
+               group, {}, tracked);
+    }
+    return;
+  }
+  std::int64_t runs = 1, span = run;
+  for (const Dimension& x : d) {
+    runs *= x.count;
+    span += (x.count - 1) * x.stride;
+  }
+  const std::int64_t words = runs * (run / group) * group_words;
+  const bool too_large = !d.empty() && (d.back().count > MaxCount || d.back().stride > MaxStride);
+  if (d.size() > 2 || too_large) {
+    const Dimension outer = d.back();
+    d.pop_back();
+    const std::int64_t most = too_large && outer.stride <= MaxStride && d.size() < 2 ? MaxCount : 1;
+    for (std::int64_t i = 0; i < outer.count; i += most) {
+      std::vector<Dimension> part = d;
+      part.push_back({std::min(most, outer.count - i), outer.stride});
+      transfer(layer, write, buffer, word + i * (words / outer.count), address + static_cast<std::uint64_t>(i * outer.stride), run, group,
+               part, tracked);
+    }
+    return;
+  }
+  d.resize(2, {1, 0});
+  if (write) {
+    isa::Store s;
+    s.word_base = static_cast<int>(word);
+    s.word_last = static_cast<int>(word + words - 1);
+    s.address = address;
+    s.run_bytes = static_cast<int>(run);
+    s.group_bytes = static_cast<int>(group);
+    s.count1 = static_cast<int>(d[0].count);
+    s.stride1 = static_cast<std::uint32_t>(d[0].stride);
+    s.count2 = static_cast<int>(d[1].count);
+    s.stride2 = static_cast<std::uint32_t>(d[1].stride);
+    emit(s, layer);
+  } else {
+    isa::Load l;
+    l.buffer = static_cast<int>(buffer);
+    l.word_base = static_cast<int>(word);
+    l.word_last = static_cast<int>(word + words - 1);
+    l.address = address;
+    l.run_bytes = static_cast<int>(run);
+    l.group_bytes = static_cast<int>(group);
+    l.count1 = static_cast<int>(d[0].count);
+    l.stride1 = static_cast<std::uint32_t>(d[0].stride);
+    l.count2 = static_cast<int>(d[1].count);
+    l.stride2 = static_cast<std::uint32_t>(d[1].stride);
+    emit(l, layer);
+  }
+  Operation& op = operations.back();
+  op.words = words;
+  op.runs = runs;
+  if (tracked) {
+    op.memory_first = address;
+    op.memory_end = address + static_cast<std::uint64_t>(span);
+  }
+}
+
+// One contiguous constant of whole words into a ring's next place, which the ring keeps; -1 if there is no room.
+std::int64_t Lowerer::load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words) {
+  Ring& ring = buffer == Buffer::Weight ? weight_ : param_;
+  const std::int64_t base = ring.take(words);
+  if (base < 0) return -1;
+  const std::int64_t bytes = machine_.columns;
+  transfer(layer, false, buffer, base, address, words * bytes, bytes, {}, false);
+  return base;
+}
+
+void Lowerer::release() {
+  weight_.release_all();
+  param_.release_all();
+  activation_.release_all();
+}
+
+void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {
+  memory_ = &memory;
+  constants_ = &constants;
+  const GroupPlan& p = plan(index);
+  const Layer& layer = network_.layers[graph_.groups[index].main.layer];
+  if (p.on_array) {
+    lower_conv(index);
+  } else if (layer.op == Op::Add || layer.op == Op::Table) {
+    lower_elementwise(index);
+  } else {
+    lower_window(index);
+  }
+}
+
+// ---- Parameter sets -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+void put32(std::uint8_t* at, std::int32_t value) {
+  const auto v = static_cast<std::uint32_t>(value);
+  for (int i = 0; i < 4; ++i) at[i] = static_cast<std::uint8_t>(v >> (8 * i));
+}
+
+void put_set(std::uint8_t* at, int columns, int lane, std::int32_t bias, std::int32_t multiplier, int shift) {
+  put32(at + 4 * lane, bias);
+  put32(at + 4 * (columns + lane), multiplier);
+  at[8 * columns + lane] = static_cast<std::uint8_t>(shift);
+}
+
+}  // namespace
+
+// A table, if the stage has one, and then what fill_sets writes; `words` in all.
+std::uint64_t Lowerer::add_sets(const Stage& stage, int, int, const std::function<void(std::uint8_t*)>& fill_sets, std::int64_t words) {
+  return constants_->add(words * machine_.columns, [&](std::uint8_t* at) {
+    if (stage.has_table) {
+      std::memcpy(at, stage.table.data(), stage.table.size());
+      at += std::int64_t{table_words(machine_)} * machine_.columns;
+    }
+    fill_sets(at);
+  });
+}
+
+std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int blocks, bool with_weights) {
+  const Layer& layer = network_.layers[stage.layer];
+  const int channels = network_.tensors[layer.output].shape.c, c = machine_.columns;
+  const int taps = with_weights ? layer.kernel_h * layer.kernel_w : 0;
+  const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + std::int64_t{blocks} * (SetWords + taps);
+  weight_bytes[stage.layer] += std::int64_t{blocks} * taps * c;
+  return add_sets(stage, first_block, blocks, [&](std::uint8_t* at) {
+    for (int b = 0; b < blocks; ++b) {
+      for (int lane = 0; lane < c; ++lane) {
+        const int channel = (first_block + b) * c + lane;
+        if (channel >= channels) continue;
+        const std::size_t i = static_cast<std::size_t>(channel);
+        const auto& multiplier = layer.requant.multiplier;
+        const auto& shift = layer.requant.shift;
+        put_set(at, c, lane, layer.bias.empty() ? 0 : layer.bias[i],
+                multiplier.empty() ? 0 : multiplier[multiplier.size() == 1 ? 0 : i],
+                shift.empty() ? 0 : shift[shift.size() == 1 ? 0 : i]);
+      }
+      at += std::int64_t{SetWords} * c;
+      for (int t = 0; t < taps; ++t, at += c) {
+        for (int lane = 0; lane < c && !layer.weights.empty(); ++lane) {
+          const int channel = (first_block + b) * c + lane;
+          at[lane] = channel < channels ? layer.weights[static_cast<std::size_t>(channel) * taps + t]
+                                        : static_cast<std::uint8_t>(layer.weight_zero_point);
+        }
+      }
+    }
+  }, words);
+}
+
+std::uint64_t Lowerer::shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift) {
+  const int c = machine_.columns;
+  const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + static_cast<std::int64_t>(multiplier.size()) * SetWords;
+  return add_sets(stage, 0, 0, [&](std::uint8_t* at) {
+    for (std::size_t s = 0; s < multiplier.size(); ++s, at += std::int64_t{SetWords} * c) {
+      for (int lane = 0; lane < c; ++lane) put_set(at, c, lane, 0, multiplier[s], shift[s]);
+    }
+  }, words);
+}
+
+}  // namespace gemel::compiler

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lowering: groups of layers to operations in sequential order, with all addresses, and the constants they read. A job is
+// a tile from its loads to its store; what a job leaves in vector_buffer or the accumulators nobody needs afterwards, so jobs
+// of neighbouring groups may later be interleaved.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "compiler/conv.hpp"
+#include "compiler/graph.hpp"
+#include "compiler/operation.hpp"
+
+namespace gemel::compiler {
+
+// Bytes that must lie in memory before the start, in one piece from `base` on.
+class Constants {
+ public:
+  Constants(std::uint64_t base, std::uint64_t align, bool with_bytes)
+      : base_(base), align_(align), end_(base), with_bytes_(with_bytes) {}
+  // Address of `bytes` new bytes. `fill` writes them (they are 0 before); without it they are only an address.
+  std::uint64_t add(std::int64_t bytes, const std::function<void(std::uint8_t*)>& fill);
+  void reserve(std::int64_t bytes) { data_.reserve(static_cast<std::size_t>(bytes)); }
+  std::uint64_t base() const { return base_; }
+  std::uint64_t end() const { return end_; }
+  std::vector<std::uint8_t> take() { return std::move(data_); }
+
+ private:
+  std::uint64_t base_, align_, end_;
+  bool with_bytes_;
+  std::vector<std::uint8_t> data_;
+};
+
+struct Job {
+  int first = 0, end = 0;  // operations
+  int group = 0;
+};
+
+// Tiling of an operator that works on windows of vector_buffer: pooling, mean, depthwise convolution.
+struct WindowPlan {
+  bool feasible = false;
+  bool free_vector = false;
+  int tile_n = 1, tile_h = 1, tile_w = 1, blocks = 1;
+  bool params_resident = false;
+  std::int64_t cycles = 0, vector_cycles = 0;
+};
+
+struct WindowShape {
+  isa::Opcode op = isa::Opcode::PoolMax;
+  Shape in, out;
+  int kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
+  bool has_table = false;
+};
+
+struct GroupPlan {
+  bool on_array = false;  // conv
+  ConvShape conv_shape;
+  ConvPlan conv;
+  WindowShape window_shape;
+  WindowPlan window;
+  std::int64_t cycles = 0;
+  bool vector_only() const { return !on_array; }
+};
+
+class Lowerer {
+ public:
+  Lowerer(const Network& network, const Machine& machine, const Graph& graph);
+
+  // The cheapest way found; UserError if there is none.
+  const GroupPlan& plan(int group);
+  // Emits a group's operations as jobs. Needs plan() of all groups, and the places of tensors.
+  void lower(int group, const MemoryMap& memory, Constants& constants);
+  // Lets later groups have the words that lowered groups keep (their weights and parameters).
+  void release();
+
+  std::vector<Operation> operations;
+  std::vector<Job> jobs;
+  std::vector<std::int64_t> weight_bytes;  // per layer
+
+ private:
+  struct Dimension {
+    std::int64_t count, stride;
+  };
+  struct ActTile {
+    std::int64_t base = 0, words = 0;
+    int z = 1, y0 = 0, height = 1, x0 = 0, width = 1;  // rows and columns of the input that it holds
+    int first_word = 0, pixel_words = 1;               // words [first_word, first_word + pixel_words) of each pixel
+  };
+  struct Areas {  // of vector_buffer
+    Ring source, temporary, output;
+  };
+
+  Capacity capacity(bool with_add) const;
+  ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);
+  WindowPlan plan_window(const WindowShape& shape, const Capacity& capacity) const;
+  WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
+  [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
+
+  void begin_job(int group);
+  void end_job();
+  Operation& emit(const isa::Instruction& instruction, int layer);
+  void transfer(int layer, bool write, Buffer buffer, std::int64_t word, std::uint64_t address, std::int64_t run, std::int64_t group,
+                std::vector<Dimension> dimensions, bool tracked);
+  std::int64_t load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words);
+
+  void lower_conv(int group);
+  ActTile load_activations(int layer, const ConvShape& s, const ConvPlan& p, const Tile& tile, const Chunk& part,
+                           std::uint64_t address, int zero_point);
+  void lower_window(int group);
+  void lower_elementwise(int group);
+
+  std::uint64_t add_sets(const Stage& stage, int first_channel, int blocks, const std::function<void(std::uint8_t*)>& fill_sets,
+                         std::int64_t words);
+  std::uint64_t requantize_sets(const Stage& stage, int first_block, int blocks, bool depthwise);
+  std::uint64_t shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift);
+
+  const Network& network_;
+  const Machine& machine_;
+  const Graph& graph_;
+  const MemoryMap* memory_ = nullptr;
+  Constants* constants_ = nullptr;
+  std::vector<std::unique_ptr<GroupPlan>> plans_;
+  std::map<std::vector<std::int64_t>, ConvPlan> cache_;
+  std::map<std::vector<std::int64_t>, WindowPlan> window_cache_;
+  Ring activation_, weight_, accumulator_, param_;
+  Areas plain_, with_add_;
+};
+
+}  // namespace gemel::compiler
