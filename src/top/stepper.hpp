@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// stepper: the whole machine from beat models, one rising edge after the other, without SystemC. Each cycle it takes what all
+// blocks have on their wires, then clocks every block: so the order of blocks cannot matter. The reference for the fast
+// models, and the bench that RTL stands in later. While every block is quiet it goes straight to memory's next event.
+#pragma once
+#include <array>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/cycle.hpp"
+#include "blocks/load_dma/load_dma_beat.hpp"
+#include "blocks/matrix_unit/matrix_unit_beat.hpp"
+#include "blocks/pe_array/pe_array_beat.hpp"
+#include "blocks/requantizer/requantizer_beat.hpp"
+#include "blocks/scratchpad/scratchpad_beat.hpp"
+#include "blocks/sequencer/sequencer_beat.hpp"
+#include "blocks/store_dma/store_dma_beat.hpp"
+#include "blocks/vector_unit/vector_unit_beat.hpp"
+#include "config/machine.hpp"
+#include "top/memory_beat.hpp"
+
+namespace gemel {
+
+// Every connection of the chip, in the direction of its payload.
+enum class Port : std::uint8_t {
+  LoadCommand, MatrixCommand, VectorCommand, StoreCommand,
+  LoadCompletion, MatrixCompletion, VectorCompletion, StoreCompletion,
+  FetchRequest, FetchData, LoadRequest, LoadData, StoreRequest, StoreData, StoreResponse,
+  LoadWrite,                                              // address and word, into one of four buffers
+  MatrixActivationRead, MatrixWeightRead, MatrixAccumulatorRead, MatrixAccumulatorWrite,
+  VectorAccumulatorRead, VectorVectorRead, VectorParamRead, VectorVectorWrite,
+  StoreVectorRead,
+  ArrayWeight, ArrayActivation, ArraySums,
+  RequantizerIn, RequantizerOut,
+  Count
+};
+inline constexpr int PortCount = static_cast<int>(Port::Count);
+const char* to_string(Port port);  // "load_dma.ar", "matrix_unit.activation_read", ...
+
+// What is on the wires of a port in a cycle. For requests and SRAM accesses `value` is the address; for completions bit 0 done,
+// bit 1 chain, bit 2 error. RequantizerIn: x, multiplier and shift follow each other in three calls with value 0, 1, 2.
+struct Beat {
+  Port port = Port::Count;
+  Cycle cycle = 0;
+  std::uint64_t value = 0;
+  const void* data = nullptr;
+  std::size_t bytes = 0;
+};
+using BeatObserver = std::function<void(const Beat&)>;
+
+struct StepperInstruction {
+  std::uint32_t index = 0;   // in the program
+  isa::Unit unit = isa::Unit::None;
+  Cycle start = 0;           // s: command on the wires
+  Cycle done = Never;        // p: done on the wires
+};
+
+struct StepperFault {
+  Cycle cycle = 0;           // in which the access was on the wires
+  Buffer buffer = Buffer::Activation;
+  ScratchpadFault fault = ScratchpadFault::None;
+  std::uint32_t address = 0;
+};
+
+enum class StepperEnd : std::uint8_t {
+  Halt,
+  Error,       // error_code and its companions
+  Deadlock,    // nothing moves and nothing is expected from memory
+  CycleLimit,
+};
+
+struct StepperResult {
+  StepperEnd end = StepperEnd::Halt;
+  Cycle cycles = 0;                                       // start to halt
+  SequencerBeat::Counters counters{};
+  isa::ErrorCode error_code = isa::ErrorCode::None;
+  Cycle error_cycle = 0;
+  std::uint32_t error_instruction = 0;
+  std::vector<StepperInstruction> instructions;           // in the order of their starts
+  std::array<std::int64_t, PortCount> beats{};            // cycles with something on the wires; counted while observed
+  std::vector<StepperFault> faults;                       // the first 100
+  Cycle stepped = 0;                                      // cycles that were not skipped
+};
+
+class Stepper {
+ public:
+  // `memory` is what a program and its data lie in, from address 0 on; used by an ideal memory of this machine.
+  Stepper(const Machine& machine, std::vector<std::uint8_t>& memory);
+  // Or any bridge and memory.
+  Stepper(const Machine& machine, MemoryBeat& memory);
+
+  // Resets the chip (not memory), starts it through its registers and steps until it has halted.
+  StepperResult run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles);
+
+  void observe(BeatObserver observer) { observer_ = std::move(observer); }
+  void never_skip() { skips_ = false; }
+  const ScratchpadBeat& scratchpad(Buffer buffer) const { return *scratchpads_[static_cast<std::size_t>(buffer)]; }
+  const SequencerBeat& sequencer() const { return sequencer_; }
+  IdealMemoryBeat* ideal_memory() { return ideal_.get(); }
+
+ private:
+  void reset();
+  void step(SequencerIn& control);
+  void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
+  void tell(const SequencerOut& sequencer, const LoadDmaOut& load, const MatrixUnitOut& matrix, const VectorUnitOut& vector,
+            const StoreDmaOut& store, const PeArrayOut& array, const RequantizerOut& requantizer,
+            const MemoryBeatOut& memory);
+  bool quiet() const;
+
+  const Machine& machine_;
+  SequencerBeat sequencer_;
+  LoadDmaBeat load_dma_;
+  MatrixUnitBeat matrix_unit_;
+  PeArrayBeat pe_array_;
+  VectorUnitBeat vector_unit_;
+  RequantizerBeat requantizer_;
+  StoreDmaBeat store_dma_;
+  std::array<std::unique_ptr<ScratchpadBeat>, BufferCount> scratchpads_;
+  std::unique_ptr<IdealMemoryBeat> ideal_;
+  MemoryBeat& memory_;
+
+  bool skips_ = true;
+  BeatObserver observer_;
+  std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
+  bool scratchpads_quiet_ = true;
+  StepperResult result_;
+};
+
+}  // namespace gemel
