@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import ClassVar, Union
+from typing import ClassVar
 
 INSTRUCTION_BITS = 512
 INSTRUCTION_BYTES = 64
@@ -428,7 +428,7 @@ class Store(Header):
     stride2: int = 0
 
 
-Instruction = Union[Halt, Load, Matrix, Vector, Store]
+Instruction = Halt | Load | Matrix | Vector | Store
 FORMATS: dict[Opcode, type[Header]] = {
     Opcode.HALT: Halt,
     Opcode.LOAD: Load,

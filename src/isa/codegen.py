@@ -49,7 +49,7 @@ class Field:
 
     @property
     def default(self) -> int:
-        return self.min if self.min > 0 else 0
+        return max(0, self.min)
 
     @property
     def cpp_type(self) -> str:
@@ -444,8 +444,8 @@ def cpp(isa: Isa) -> str:
     for f in isa.formats:
         reserved = ", ".join(f"0x{w:x}" for w in reserved_words(isa, isa.header + f.fields))
         fields = f"{f.camel}Fields" if f.fields else "nullptr"
-        out += [f'inline constexpr FormatInfo {f.camel}Format = {{"{f.name}", Unit::{camel(f.unit)}, {fields}, '
-                f"{len(f.fields)},", f"    {{{{{reserved}}}}}}};"]
+        start = f'{{"{f.name}", Unit::{camel(f.unit)}, {fields}, {len(f.fields)},'
+        out += [f"inline constexpr FormatInfo {f.camel}Format = {start}", f"    {{{{{reserved}}}}}}};"]
     out += ["", "inline constexpr OpcodeInfo Opcodes[] = {"]
     out += [f'    {{"{o.name}", Opcode::{camel(o.name)}, &{f.camel}Format, {cpp_string(o.doc)}}},' for f, o in all_opcodes]
     out += ["};", f"inline constexpr int OpcodeCount = {len(all_opcodes)};"]
@@ -532,8 +532,8 @@ def sv(isa: Isa) -> str:
     csr_bits = max(r.offset + 4 * r.count - 1 for r in isa.csrs).bit_length()
     out += [f"  localparam int CsrAddressBits = {csr_bits};"]
     for r in isa.csrs:
-        out += [f"  localparam logic [{csr_bits - 1}:0] Csr{camel(r.name)} = {csr_bits}'h{r.offset:03x};"
-                f"  // {r.access}: {one_line(r.doc)}"]
+        value = f"{csr_bits}'h{r.offset:03x}"
+        out += [f"  localparam logic [{csr_bits - 1}:0] Csr{camel(r.name)} = {value};  // {r.access}: {one_line(r.doc)}"]
     out += ["", "  // Fields of every instruction.", *sv_fields(isa, "Header", isa.header)]
     for f in isa.formats:
         out += ["", f"  // Format {f.name}: " + ", ".join(o.name for o in f.opcodes) + "."]
@@ -574,7 +574,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import ClassVar, Union
+from typing import ClassVar
 
 INSTRUCTION_BITS = %BITS%
 INSTRUCTION_BYTES = %BYTES%
@@ -608,7 +608,7 @@ class Field:
 
 PY_TAIL = """
 
-Instruction = Union[%FORMATS%]
+Instruction = %FORMATS%
 FORMATS: dict[Opcode, type[Header]] = {%TABLE%}
 
 
@@ -690,7 +690,7 @@ def py(isa: Isa) -> str:
             out += [*[f"        {py_field(x)}" for x in f.fields], "    )"]
         out += [f"    opcode: Opcode = Opcode.{f.opcodes[0].name.upper()}"]
         out += [f"    {x.name}: int = {x.default}" for x in f.fields]
-    names = ", ".join(f.camel for f in isa.formats)
+    names = " | ".join(f.camel for f in isa.formats)
     table = "\n" + "".join(f"    Opcode.{o.name.upper()}: {f.camel},\n" for f in isa.formats for o in f.opcodes)
     out += [PY_TAIL.rstrip().replace("%FORMATS%", names).replace("%TABLE%", table)]
     return "\n".join(out) + "\n"
