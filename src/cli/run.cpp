@@ -19,7 +19,7 @@
 #include "config/load.hpp"
 #include "network/synthetic.hpp"
 #include "network/workload.hpp"
-#include "ops/ops.hpp"
+#include "ops/golden.hpp"
 #include "report/report.hpp"
 #include "sim/simulation.hpp"
 

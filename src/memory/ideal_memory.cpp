@@ -97,7 +97,7 @@ bool IdealMemory::access(tlm::tlm_generic_payload& payload) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return false;
   }
-  if (first <= poison_last_ && poison_first_ < first + bytes) {
+  if (poison_first_ <= poison_last_ && first <= poison_last_ && poison_first_ < first + bytes) {
     payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
     return false;
   }

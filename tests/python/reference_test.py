@@ -164,6 +164,10 @@ class Digits(unittest.TestCase):
         self.assertGreaterEqual(got, 0.97)
         self.assertLessEqual(abs(float(self.workload.tensors["test.float_accuracy"][0]) - got), 0.005)
 
+    def test_scores_in_the_file_are_those_of_the_reference(self):
+        scores = self.workload.run(self.images)["dense"].reshape(len(self.images), -1)
+        np.testing.assert_array_equal(scores, self.workload.tensors["test.scores"])
+
     def test_activations_use_their_range(self):
         for name, values in self.workload.run(self.images).items():
             self.assertGreater(int(values.max()) - int(values.min()), 100, name)
