@@ -149,7 +149,7 @@ void Lowerer::lower_window(int index) {
       q.words = table + SetWords;
       numerics::QuantizedMultiplier m;
       if (mean) {
-        m = numerics::mean_requant(layer.requant.multiplier.at(0), layer.requant.shift.at(0), key);
+        m = {layer.requant.multiplier.at(0), layer.requant.shift.at(0)};  // the division is in it
       } else {
         m = numerics::average_multiplier(std::max(1, key));
       }
