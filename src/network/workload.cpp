@@ -393,7 +393,7 @@ void Loader::read_layer(const YamlValue& item) {
   else if (d.op == "global_avg_pool") read_global_pool(d);
   else if (d.op == "table") read_table(d);
   else read_reshape(d);
-  d.map.done("these are the keys that `" + d.op + "` takes; docs/reference/workloads.md explains them");
+  d.map.done("docs/reference/workloads.md lists the keys that `" + d.op + "` takes");
   d.layer.output = add_tensor(d.output, {d.valid, d.statistics});
   net_.layers.push_back(std::move(d.layer));
 }
