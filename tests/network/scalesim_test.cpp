@@ -77,17 +77,19 @@ TEST(LayerTable, WhatTheTablesVaryInIsTaken) {
        "\"c\",\"8\",\" 8 \",3,3,4,8,1");                                       // quotes
   same("Layer, IFMAP Width, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides\n" + row);  // a known slip
   same("Layer name,ifmap height,ifmap width,filter height,filter width,channel,num filters,stride\n" + row);
-  same("Layer name,\xC2\xA0 IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides\nc,\xC2\xA0" "8,8,3,3,4,8,1");
+  same("Layer name,\xC2\xA0 IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides\n"
+       "c,\xC2\xA0" "8,8,3,3,4,8,1");                                           // no-break spaces
   same(Convolution + "c, 8, 8, 3, 3, 4, 8, 1, # a comment\n");
   same(Convolution + "# a comment line\n" + row);
-  same("Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,,,Eh,Ew\nc,8,8,3,3,4,8,1,,,6,whatever");
+  same("Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,,,Eh,Ew\n"
+       "c,8,8,3,3,4,8,1,,,6,whatever");
 }
 
 TEST(LayerTable, ASecondStrideIsTheHorizontalOne) {
   const Network unnamed = load(Convolution + "c, 9, 9, 3, 3, 4, 8, 1, 2,\n");
   EXPECT_EQ(out(unnamed), (Shape{1, 7, 4, 8}));
-  const Network named = load("L, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Stride Height, Stride Width\n"
-                             "c, 9, 9, 3, 3, 4, 8, 2, 1\n");
+  const Network named = load("L, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+                             "Stride Height, Stride Width\nc, 9, 9, 3, 3, 4, 8, 2, 1\n");
   EXPECT_EQ(out(named), (Shape{1, 4, 7, 8}));
 }
 

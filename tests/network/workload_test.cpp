@@ -143,7 +143,9 @@ TEST(Workload, ABatchThatDoesNotFitIsRefused) {
 }
 
 TEST(Workload, PoolsHandOnTheirQuantization) {
-  const Network n = load("[1, 8, 8, 4]", "  - {name: m, op: max_pool, kernel: 2, stride: 2}\n  - {name: a, op: avg_pool, kernel: 4, activation: relu}\n");
+  const Network n = load("[1, 8, 8, 4]",
+                         "  - {name: m, op: max_pool, kernel: 2, stride: 2}\n"
+                         "  - {name: a, op: avg_pool, kernel: 4, activation: relu}\n");
   const Tensor &image = n.tensors[0], &m = n.tensors[1], &a = n.tensors[2];
   EXPECT_EQ(m.scale, image.scale);
   EXPECT_EQ(a.zero_point, image.zero_point);
