@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks compiled for machines and executed by the interpreter: every tensor that reaches memory equals golden, in program
+// order and in any order that the semaphores permit.
+#include "compiler/compile.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "compiler/interpreter.hpp"
+#include "config/load.hpp"
+#include "ops/golden.hpp"
+#include "support/network_builder.hpp"
+#include "support/random_seed.hpp"
+
+namespace gemel {
+namespace {
+
+using test::Interpreter;
+using test::Random;
+
+Machine shipped(const std::string& name) { return load_machine(std::string(GEMEL_SOURCE_DIR) + "/configs/" + name + ".yaml"); }
+
+std::string run(const Network& network, const Machine& machine, const Schedule& schedule, Random& random, bool at_random) {
+  Golden golden(network);
+  Interpreter interpreter(schedule, machine);
+  for (const int t : network.inputs) {
+    std::vector<std::uint8_t> bytes = test::random_bytes(random, network.tensors[t].shape.elements());
+    interpreter.set_input(t, bytes);
+    golden.set_input(t, std::move(bytes));
+  }
+  std::vector<std::vector<int>> completes(schedule.program.size());
+  for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
+    if (schedule.layers[l].complete_after >= 0) completes[schedule.layers[l].complete_after].push_back(schedule.layers[l].output);
+  }
+  std::string difference;
+  std::size_t compared = 0, expected = 0;
+  for (const auto& c : completes) expected += c.size();
+  const auto compare = [&](int instruction) {
+    for (const int t : completes[instruction]) {
+      ++compared;
+      const auto got = interpreter.tensor(t);
+      const auto& want = golden.tensor(t);
+      if (got == want || !difference.empty()) continue;
+      std::size_t at = 0;
+      while (got[at] == want[at]) ++at;
+      difference = "tensor " + network.tensors[t].name + " differs first in byte " + std::to_string(at) + ": " +
+                   std::to_string(got[at]) + ", not " + std::to_string(want[at]);
+    }
+  };
+  const std::string problem = at_random ? interpreter.run_at_random(random, compare) : interpreter.run_in_order(compare);
+  if (!problem.empty()) return problem;
+  if (!difference.empty()) return difference;
+  if (compared != expected || expected == 0) return "not every tensor was completed";
+  for (const int t : network.outputs) {
+    if (schedule.tensors[t].in_memory && interpreter.tensor(t) != golden.tensor(t)) return "output " + network.tensors[t].name + " was spoilt";
+  }
+  return "";
+}
+
+void expect_correct(const Network& network, const Machine& machine, Random& random, int random_orders) {
+  Schedule schedule;
+  try {
+    schedule = compile(network, machine);
+  } catch (const InternalError& e) {
+    FAIL() << e.what() << "\n" << test::describe(network) << to_yaml(machine);
+  }
+  for (int i = 0; i <= random_orders; ++i) {
+    const std::string problem = run(network, machine, schedule, random, i > 0);
+    ASSERT_EQ(problem, "") << (i > 0 ? "in random order\n" : "in program order\n") << test::describe(network) << to_yaml(machine);
+  }
+}
+
+// From barely enough up; rows and columns unequal and odd.
+Machine random_machine(Random& random) {
+  using test::draw;
+  Machine m;
+  m.name = "random";
+  m.rows = draw(random, 1, 24);
+  m.columns = draw(random, 1, 24);
+  m.lanes = draw(random, 1, m.columns);
+  const int tightness = draw(random, 0, 3);  // 0: barely enough
+  const auto size = [&](Buffer b, std::int64_t least, std::int64_t most) {
+    ScheduleBank:
+    auto& s = m.buffers[static_cast<int>(b)];
+    s.banks = draw(random, 1, 8);
+    const std::int64_t high = tightness == 0 ? least + least / 4 : tightness == 1 ? std::min(most, least * 3) : most;
+    std::int64_t words = draw(random, static_cast<int>(least), static_cast<int>(std::max(high, least)));
+    if (words < s.banks) goto ScheduleBank;
+    words = (words + s.banks - 1) / s.banks * s.banks;
+    s.size_bytes = words * m.word_bytes(b);
+  };
+  const int table = (256 + m.columns - 1) / m.columns;
+  size(Buffer::Activation, 1, 4000);
+  size(Buffer::Weight, m.rows, 2000);
+  size(Buffer::Accumulator, 1, 1000);
+  size(Buffer::Vector, 260, 6000);  // a whole image for a mean
+  size(Buffer::Param, 2 * table + 9 + 27, 600);
+  m.bus_bytes = 4 << draw(random, 0, 4);
+  m.burst_bytes = m.bus_bytes << draw(random, 0, 4);
+  m.queue_depth = draw(random, 1, 12);
+  m.prefetch_instructions = std::max(1, m.burst_bytes / 64) + draw(random, 0, 16);
+  m.memory_bytes_per_cycle = m.bus_bytes;
+  return m;
+}
+
+TEST(Compile, RunsOneConvolutionOnEveryShippedMachine) {
+  Random random(test::random_seed());
+  test::NetworkBuilder b("conv");
+  const int x = b.input({1, 12, 12, 20}, {});
+  test::NetworkBuilder::Conv c;
+  c.out_channels = 37;
+  c.window.kernel = {3, 3};
+  c.window.padding = {1, 1, 1, 1};
+  b.conv(x, c);
+  const Network network = b.build();
+  for (const char* name : {"tiny8", "edge16", "wide16x64", "odd7x13", "server128"}) {
+    SCOPED_TRACE(name);
+    expect_correct(network, shipped(name), random, 2);
+  }
+}
+
+TEST(Compile, RandomNetworksOnShippedMachinesEqualGolden) {
+  Random random(test::random_seed());
+  for (int i = 0; i < 40; ++i) {
+    const Network network = test::random_network(random, {});
+    const char* names[] = {"tiny8", "edge16", "wide16x64", "odd7x13"};
+    SCOPED_TRACE(i);
+    expect_correct(network, shipped(names[i % 4]), random, 1);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Compile, RandomNetworksOnRandomMachinesEqualGolden) {
+  const std::uint64_t seed = test::random_seed();
+  int compiled = 0, refused = 0;
+  const char* count = std::getenv("GEMEL_FUZZ_PAIRS");
+  for (int i = 0; i < (count != nullptr ? std::atoi(count) : 150); ++i) {
+    Random random(seed * 1000003 + static_cast<std::uint64_t>(i));
+    const Network network = test::random_network(random, {});
+    const Machine machine = random_machine(random);
+    SCOPED_TRACE("pair " + std::to_string(i));
+    try {
+      expect_correct(network, machine, random, 1);
+      ++compiled;
+    } catch (const UserError& e) {
+      const std::string code = e.diagnostics().at(0).code;
+      ASSERT_TRUE(code == "E0601" || code == "E0602" || code == "E0604") << e.what();
+      ++refused;
+    }
+    if (HasFatalFailure()) return;
+  }
+  std::cout << compiled << " compiled, " << refused << " refused\n";
+  EXPECT_GT(compiled, 10 * refused);
+}
+
+}  // namespace
+}  // namespace gemel
