@@ -80,14 +80,15 @@ build() {
   fi
 }
 
-# python_environment FILE: a virtual environment in .venv with the packages that the requirements FILE names.
+# python_environment FILE: a virtual environment in .venv with the packages that the requirements FILE names, besides those
+# that other FILEs have brought there.
 python_environment() {
-  local wanted stamp=.venv/.requirements
+  local wanted stamp=.venv/.installed_${1//\//_}
   wanted=$(sha256sum "$1" | cut -d' ' -f1)
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   say "python: preparing .venv with the packages of $1"
   mkdir -p build
-  if ! { python3 -m venv .venv &&
+  if ! { { [ -x .venv/bin/python ] || python3 -m venv .venv; } &&
          .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"; } >build/python.log 2>&1; then
     tail -15 build/python.log >&2
     fail "the Python environment could not be prepared; the whole output is in build/python.log"
