@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "top/npu.hpp"
+#include "top/stepper.hpp"
 
 namespace gemel {
 namespace {
@@ -97,6 +98,35 @@ std::string element_text(const Shape& shape, std::int64_t index) {
   return "[" + std::to_string(n) + ", " + std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c) + "]";
 }
 
+// Throws RunError E0804 unless layer l's output in memory is golden; false if there is no golden for it.
+bool compare_tensor(const Schedule& schedule, int l, Cycle at, const std::uint8_t* memory, const SimulationOptions& options) {
+  const ScheduleLayer& layer = schedule.layers[static_cast<std::size_t>(l)];
+  const ScheduleTensor& tensor = schedule.tensors[static_cast<std::size_t>(layer.output)];
+  const std::vector<std::uint8_t>* expected = options.golden(layer.output);
+  if (expected == nullptr) return false;
+  const std::uint8_t* actual = memory + tensor.address;
+  if (static_cast<std::int64_t>(expected->size()) != tensor.bytes) {
+    throw InternalError("golden of tensor `" + tensor.name + "` has " + std::to_string(expected->size()) +
+                        " bytes, the schedule says " + std::to_string(tensor.bytes));
+  }
+  if (std::memcmp(actual, expected->data(), expected->size()) == 0) return true;
+  std::int64_t count = 0, first = -1;
+  for (std::int64_t i = 0; i < tensor.bytes; ++i) {
+    if (actual[i] == (*expected)[static_cast<std::size_t>(i)]) continue;
+    if (first < 0) first = i;
+    ++count;
+  }
+  const auto value = [&](std::uint8_t byte) {
+    return std::to_string(tensor.type == ElementType::UInt8 ? int{byte} : int{static_cast<std::int8_t>(byte)});
+  };
+  throw RunError("E0804",
+                 "layer `" + layer.name + "`: " + std::to_string(count) + " of " + std::to_string(tensor.bytes) +
+                     " elements differ from golden; the first at " + element_text(tensor.shape, first) + ": is " +
+                     value(actual[first]) + ", must be " + value((*expected)[static_cast<std::size_t>(first)]) +
+                     " (complete at cycle " + std::to_string(at) + ")",
+                 "this is a bug of Gemel or of a block of yours; please keep the command that shows it");
+}
+
 // Collects figures by layer and compares tensors; stops the simulation when something is wrong.
 class Recorder : public SequencerObserver {
  public:
@@ -166,34 +196,10 @@ class Recorder : public SequencerObserver {
   }
 
   void compare(int l, Cycle at) {
-    const ScheduleLayer& layer = schedule_.layers[static_cast<std::size_t>(l)];
-    const ScheduleTensor& tensor = schedule_.tensors[static_cast<std::size_t>(layer.output)];
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::uint8_t>* expected = options_.golden(layer.output);
-    if (expected == nullptr) return;
-    const std::uint8_t* actual = memory_ + tensor.address;
-    if (static_cast<std::int64_t>(expected->size()) != tensor.bytes) {
-      throw InternalError("golden of tensor `" + tensor.name + "` has " + std::to_string(expected->size()) +
-                          " bytes, the schedule says " + std::to_string(tensor.bytes));
+    if (compare_tensor(schedule_, l, at, memory_, options_)) {
+      result_.layers[static_cast<std::size_t>(l)].compared = "equal";
     }
-    if (std::memcmp(actual, expected->data(), expected->size()) != 0) {
-      std::int64_t count = 0, first = -1;
-      for (std::int64_t i = 0; i < tensor.bytes; ++i) {
-        if (actual[i] == (*expected)[static_cast<std::size_t>(i)]) continue;
-        if (first < 0) first = i;
-        ++count;
-      }
-      const auto value = [&](std::uint8_t byte) {
-        return std::to_string(tensor.type == ElementType::UInt8 ? int{byte} : int{static_cast<std::int8_t>(byte)});
-      };
-      throw RunError("E0804",
-                     "layer `" + layer.name + "`: " + std::to_string(count) + " of " + std::to_string(tensor.bytes) +
-                         " elements differ from golden; the first at " + element_text(tensor.shape, first) + ": is " +
-                         value(actual[first]) + ", must be " + value((*expected)[static_cast<std::size_t>(first)]) +
-                         " (complete at cycle " + std::to_string(at) + ")",
-                     "this is a bug of Gemel or of a block of yours; please keep the command that shows it");
-    }
-    result_.layers[static_cast<std::size_t>(l)].compared = "equal";
     result_.golden_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
@@ -271,11 +277,86 @@ RunResult new_result(const Machine& machine, const Schedule& schedule, const Sim
   return result;
 }
 
+void take_outputs(const Schedule& schedule, const SimulationOptions& options, const std::uint8_t* memory,
+                  SimulationOutput& output) {
+  if (options.timing_only) return;
+  for (const ScheduleTensor& tensor : schedule.tensors) {
+    if (tensor.is_output) output.outputs.emplace_back(memory + tensor.address, memory + tensor.address + tensor.bytes);
+  }
+  if (options.keep_memory) output.memory.assign(memory, memory + schedule.memory_bytes_used);
+}
+
+// The beat models, stepped: every cycle of every block. Slow and plain; the same cycles.
+SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule,
+                                const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
+  SimulationOutput output;
+  output.result = new_result(machine, schedule, options);
+  RunResult& result = output.result;
+  const auto wall_start = std::chrono::steady_clock::now();
+  std::vector<std::uint8_t> memory(static_cast<std::size_t>(std::min(machine.memory_bytes, schedule.memory_bytes_used)));
+  load_image(schedule, inputs, options.timing_only, memory.data());
+  Stepper stepper(machine, memory);
+  const StepperResult steps = stepper.run(
+      schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes), options.max_cycles);
+  if (steps.end == StepperEnd::Deadlock) {
+    throw RunError("E0802", "deadlock: nothing can happen any more, and the program has not ended",
+                   "run the same with --engine model to see who waits for what");
+  }
+  if (steps.end == StepperEnd::CycleLimit) {
+    throw RunError("E0803", "the run did not end within " + std::to_string(options.max_cycles) + " cycles",
+                   "raise the limit with --max-cycles");
+  }
+  result.cycles = steps.cycles;
+  result.counters = steps.counters;
+  for (const StepperInstruction& i : steps.instructions) {
+    const isa::Instruction instruction = isa::decode(schedule.program[i.index]);
+    LayerResult& layer = result.layers[std::min<std::size_t>(static_cast<std::size_t>(instruction.header().tag),
+                                                             result.layers.size() - 1)];
+    if (layer.first_cycle < 0) layer.first_cycle = i.start;
+    if (i.done != Never) layer.last_cycle = std::max(layer.last_cycle, i.done);
+    const std::int64_t bytes = payload_bytes(instruction);
+    (i.unit == isa::Unit::Store ? layer.store_bytes : layer.load_bytes) += bytes;
+    (i.unit == isa::Unit::Store ? result.store_bytes : result.load_bytes) += bytes;
+    if (i.unit == isa::Unit::Matrix) {
+      const std::int64_t cycles = matrix_pixels(instruction.matrix) * matrix_passes(instruction.matrix);
+      layer.array_cycles += cycles;
+      result.array_cycles += cycles;
+    }
+    if (options.trace && i.done != Never) {
+      result.trace.push_back({static_cast<int>(i.unit), instruction.header().tag, i.start, i.done, i.index});
+    }
+  }
+  result.fetch_bytes = static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
+  result.instructions = static_cast<std::int64_t>(schedule.program.size());
+  output.error_code = static_cast<std::uint32_t>(steps.error_code);
+  output.error_cycle = steps.error_cycle;
+  output.error_instruction = steps.error_instruction;
+  for (const StepperFault& fault : steps.faults) {
+    static constexpr const char* Kinds[] = {"", "read and write of one word", "two clients at one port", "outside the buffer",
+                                            "read of a word never written"};
+    output.faults.push_back(std::string(Kinds[static_cast<int>(fault.fault)]) + ": " + to_string(fault.buffer) + " word " +
+                            std::to_string(fault.address) + " at cycle " + std::to_string(fault.cycle));
+  }
+  take_outputs(schedule, options, memory.data(), output);
+  result.simulate_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();
+  if (output.error_code == 0 && options.golden && !options.timing_only) {
+    for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
+      const int tensor = schedule.layers[l].output;
+      if (tensor < 0 || !schedule.tensors[static_cast<std::size_t>(tensor)].is_output) continue;
+      compare_tensor(schedule, static_cast<int>(l), steps.cycles, memory.data(), options);
+      result.layers[l].compared = "equal";
+    }
+  }
+  result.peak_memory_mib = peak_memory_mib();
+  return output;
+}
+
 }  // namespace
 
 SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
                               const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
   require_machine(schedule, machine);
+  if (options.engine == Engine::Beat) return simulate_beats(machine, schedule, inputs, options);
   SimulationOutput output;
   output.result = new_result(machine, schedule, options);
   RunResult& result = output.result;
@@ -337,13 +418,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   output.error_cycle = error.cycle;
   output.error_instruction = error.instruction;
   output.error_text = error.text;
-  if (!options.timing_only) {
-    for (const ScheduleTensor& tensor : schedule.tensors) {
-      if (tensor.is_output) {
-        output.outputs.emplace_back(memory.data() + tensor.address, memory.data() + tensor.address + tensor.bytes);
-      }
-    }
-  }
+  take_outputs(schedule, options, memory.data(), output);
   result.simulate_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count() - result.golden_seconds;
   result.peak_memory_mib = peak_memory_mib();

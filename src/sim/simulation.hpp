@@ -37,6 +37,7 @@ struct SimulationOptions {
   std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
   std::function<void(const Progress&)> progress;  // now and then
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
+  bool keep_memory = false;                   // fill SimulationOutput::memory
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
   std::uint64_t poison_first = 1, poison_last = 0;
 };
@@ -50,6 +51,8 @@ class Interrupted : public std::runtime_error {
 struct SimulationOutput {
   RunResult result;
   std::vector<std::vector<std::uint8_t>> outputs;  // bytes of the tensors with is_output, in order (not in timing-only runs)
+  std::vector<std::uint8_t> memory;  // [0, schedule.memory_bytes_used) at the end, with keep_memory
+  std::vector<std::string> faults;   // beat engine: scratchpad accesses that must not happen
   // The machine stopped by itself: error code, cycle, instruction of the machine's error registers. Thrown as RunError unless
   // `keep_machine_error` was asked for through simulate_raw().
   std::uint32_t error_code = 0;
@@ -60,6 +63,7 @@ struct SimulationOutput {
 
 // `inputs`: bytes of the tensors with is_input, in order. Throws
 //   UserError E0505/E0510: another machine's schedule, inputs that do not fit
+// The beat engine knows no tracing of memory errors (poison) and compares with golden only what is in memory at the end.
 //   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
 //             limit, E0804 difference from golden, E0805 overlapping memory accesses
 //   Interrupted
