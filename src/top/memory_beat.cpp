@@ -34,7 +34,8 @@ void IdealMemoryBeat::poison(std::uint64_t first, std::uint64_t last) {
 bool IdealMemoryBeat::reachable(std::uint64_t address, std::uint64_t bytes) const {
   const std::uint64_t size = bytes_.size();
   if (address > size || bytes > size - address) return false;
-  return !(address <= poison_last_ && poison_first_ < address + bytes);
+  const bool poisoned = poison_first_ <= poison_last_ && address <= poison_last_ && poison_first_ < address + bytes;
+  return !poisoned;
 }
 
 void IdealMemoryBeat::step(const MemoryBeatIn& in) {

@@ -20,6 +20,7 @@ LoadDmaBeat::LoadDmaBeat(const Machine& machine)
       ring_(static_cast<std::size_t>(places_) * burst_bytes_) {
   while ((std::uint64_t{1} << burst_shift_) < burst_bytes_) ++burst_shift_;
   for (auto& w : word_) w.resize(static_cast<std::size_t>(std::max(machine.rows, machine.columns)));
+  reset();
 }
 
 void LoadDmaBeat::reset() {
@@ -37,6 +38,7 @@ void LoadDmaBeat::reset() {
   done_next_ = false;
   changed_ = false;
   out_ = {};
+  out_.completion.status = UnitStatus::WaitData;
 }
 
 void LoadDmaBeat::step(const LoadDmaIn& in) {

@@ -19,6 +19,7 @@ StoreDmaBeat::StoreDmaBeat(const Machine& machine)
       cutter_(machine.burst_bytes) {
   while ((std::uint64_t{1} << burst_shift_) < burst_bytes_) ++burst_shift_;
   for (auto& b : beat_) b.resize(bus_bytes_);
+  reset();
 }
 
 void StoreDmaBeat::reset() {
@@ -38,6 +39,7 @@ void StoreDmaBeat::reset() {
   failed_ = false;
   changed_ = false;
   out_ = {};
+  out_.completion.status = UnitStatus::WaitWrite;
 }
 
 void StoreDmaBeat::step(const StoreDmaIn& in) {

@@ -169,13 +169,28 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
       }
     }
     std::int32_t* row = q.data() + 512;
+    const auto finish_word = [&](int b, std::int64_t p) {
+      std::uint8_t* out = result.word(b, p);
+      numerics::requantize_row(mode, row, sum.bias, sum.multiplier, sum.shift, columns, v.dst_zero, v.clamp_min,
+                               v.clamp_max, out);
+      result.look_up(out);
+    };
     for (int b = 0; b < v.blocks; ++b) {
       std::int64_t p = 0;
       for (int z = 0; z < v.out_planes; ++z) {
         for (int y = 0; y < v.out_height; ++y) {
           for (int x = 0; x < v.out_width; ++x, ++p) {
+            const int sy = v.origin_y + y * v.stride_y, sx = v.origin_x + x * v.stride_x;
+            if (sy < 0 || sy >= v.src_height || sx < 0 || sx >= v.src_width) {  // contributes nothing: only the biases
+              for (int c = 0; c < columns; ++c) {
+                row[c] = numerics::wrap_add(numerics::requantize(mode, set.bias[c], set.multiplier[c], set.shift[c]),
+                                            numerics::requantize(mode, second.bias[c], second.multiplier[c], second.shift[c]));
+              }
+              finish_word(b, p);
+              continue;
+            }
             const std::int64_t offset = std::int64_t{b} * v.block_step + std::int64_t{z} * v.plane_words +
-                                        (std::int64_t{y} * v.src_width + x) * v.pixel_words;
+                                        (std::int64_t{sy} * v.src_width + sx) * v.pixel_words;
             const std::uint8_t* first = vector_->word(v.src0_base + offset);
             const std::uint8_t* other = vector_->word(v.src1_base + offset);
             if (tabled) {
@@ -190,10 +205,7 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
                     static_cast<std::uint32_t>(scaled(other[c], v.src1_unsigned != 0, v.src1_zero, second, c)));
               }
             }
-            std::uint8_t* out = result.word(b, p);
-            numerics::requantize_row(mode, row, sum.bias, sum.multiplier, sum.shift, columns, v.dst_zero, v.clamp_min,
-                                     v.clamp_max, out);
-            result.look_up(out);
+            finish_word(b, p);
           }
         }
       }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine made of beat models against the fast models under SystemC: two descriptions of one specification, made apart.
+// Equal must be: every instruction's start and end, all counters, total cycles, errors with cycle and instruction, memory.
+#include "top/stepper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "isa/schedule.hpp"
+#include "sim/simulation.hpp"
+#include "support/platform.hpp"
+#include "support/random_program.hpp"
+#include "support/random_seed.hpp"
+
+namespace gemel {
+namespace {
+
+using testing::Random;
+using testing::RandomProgram;
+
+std::vector<std::uint8_t> random_memory(Random& random, const Machine& machine, const std::vector<isa::Word>& program) {
+  std::vector<std::uint8_t> memory(static_cast<std::size_t>(machine.memory_bytes));
+  for (auto& byte : memory) byte = random.byte();
+  std::memcpy(memory.data() + testing::ProgramRegion, program.data(), program.size() * isa::InstructionBytes);
+  return memory;
+}
+
+struct FastRun {
+  bool violation = false;  // of memory: E0805
+  SimulationOutput output;
+};
+
+// All of memory as one tensor, in and out.
+FastRun run_fast(const Machine& machine, const std::vector<isa::Word>& program, const std::vector<std::uint8_t>& memory,
+                 SimulationOptions options = {}) {
+  Schedule s;
+  s.network = "random";
+  s.machine = machine.name;
+  s.machine_text = machine_text(machine);
+  s.program_base = testing::ProgramRegion;
+  s.program = program;
+  s.layers.resize(8);
+  s.memory_bytes_used = machine.memory_bytes;
+  ScheduleTensor tensor;
+  tensor.name = "memory";
+  tensor.shape = {1, 1, 1, static_cast<int>(memory.size())};
+  tensor.bytes = static_cast<std::int64_t>(memory.size());
+  tensor.is_input = tensor.is_output = true;
+  s.tensors.push_back(tensor);
+  options.trace = true;
+  FastRun run;
+  try {
+    run.output = simulate_raw(machine, s, {memory}, options);
+  } catch (const RunError& error) {
+    if (error.diagnostics().front().code != "E0805") throw;
+    run.violation = true;
+  }
+  return run;
+}
+
+std::string listing(const Machine& machine, const std::vector<isa::Word>& program) {
+  std::string text = "R=" + std::to_string(machine.rows) + " C=" + std::to_string(machine.columns) +
+                     " L=" + std::to_string(machine.lanes) + " bus=" + std::to_string(machine.bus_bytes) +
+                     " burst=" + std::to_string(machine.burst_bytes) + " N=" + std::to_string(machine.load_outstanding) +
+                     "/" + std::to_string(machine.store_outstanding) + " Q=" + std::to_string(machine.memory_queue) +
+                     " latency=" + std::to_string(machine.read_latency_cycles) + "/" +
+                     std::to_string(machine.write_latency_cycles) +
+                     " bytes_per_cycle=" + std::to_string(machine.memory_bytes_per_cycle) +
+                     " queue=" + std::to_string(machine.queue_depth) +
+                     " prefetch=" + std::to_string(machine.prefetch_instructions) + "\n";
+  int index = 0;
+  for (const isa::Word& word : program) text += std::to_string(index++) + ": " + isa::disassemble(word) + "\n";
+  return text;
+}
+
+// Compares up to the end, or up to an error.
+void expect_equal(const StepperResult& beat, const FastRun& fast, const std::vector<std::uint8_t>& beat_memory) {
+  const SimulationOutput& model = fast.output;
+  ASSERT_EQ(static_cast<int>(beat.error_code), static_cast<int>(model.error_code)) << model.error_text;
+  const bool error = beat.error_code != isa::ErrorCode::None;
+  if (error) {
+    EXPECT_EQ(beat.error_cycle, model.error_cycle) << model.error_text;
+    EXPECT_EQ(beat.error_instruction, model.error_instruction) << model.error_text;
+  }
+  for (const TraceEvent& event : model.result.trace) {
+    if (error && event.end >= beat.error_cycle) continue;
+    bool found = false;
+    for (const StepperInstruction& i : beat.instructions) {
+      if (i.index != event.instruction) continue;
+      found = true;
+      ASSERT_EQ(i.start, event.start) << "start of instruction " << i.index;
+      ASSERT_EQ(i.done, event.end) << "end of instruction " << i.index;
+    }
+    ASSERT_TRUE(found) << "instruction " << event.instruction;
+  }
+  if (error) return;
+  EXPECT_EQ(beat.cycles, model.result.cycles);
+  for (std::size_t u = 0; u < isa::UnitCount; ++u) {
+    for (std::size_t c = 0; c < isa::CauseCount; ++c) {
+      EXPECT_EQ(beat.counters[u][c], model.result.counters[u][c])
+          << isa::to_string(static_cast<isa::Unit>(u)) << ", " << isa::to_string(static_cast<isa::Cause>(c));
+    }
+  }
+  ASSERT_EQ(model.outputs.size(), 1u);
+  for (std::size_t a = 0; a < beat_memory.size(); ++a) {
+    ASSERT_EQ(int{beat_memory[a]}, int{model.outputs[0][a]}) << "memory at " << a;
+  }
+}
+
+void compare_random_runs(int runs, int careless_percent, int largest_array, int* errors) {
+  const std::uint64_t seed = test::random_seed();
+  for (int run = 0; run < runs; ++run) {
+    Random random(seed * 1000003 + static_cast<std::uint64_t>(run));
+    const Machine machine = testing::random_machine(random, largest_array);
+    RandomProgram maker(random, machine);
+    maker.careless_percent = careless_percent;
+    const std::vector<isa::Word> program = maker.make(random.range(1, 40));
+    const std::vector<std::uint8_t> memory = random_memory(random, machine, program);
+    SCOPED_TRACE("run " + std::to_string(run) + "\n" + listing(machine, program));
+
+    std::vector<std::uint8_t> beat_memory = memory;
+    Stepper stepper(machine, beat_memory);
+    const StepperResult beat = stepper.run(testing::ProgramRegion,
+                                           static_cast<std::uint32_t>(program.size() * isa::InstructionBytes), 10'000'000);
+    ASSERT_TRUE(beat.end == StepperEnd::Halt || beat.end == StepperEnd::Error) << static_cast<int>(beat.end);
+    ASSERT_EQ(stepper.ideal_memory()->violation(), "");
+    if (beat.end == StepperEnd::Error && errors != nullptr) ++*errors;
+    for (const StepperFault& fault : beat.faults) {
+      ASSERT_TRUE(fault.fault == ScratchpadFault::NeverWritten)
+          << to_string(fault.buffer) << " fault " << static_cast<int>(fault.fault) << " at cycle " << fault.cycle << " word "
+          << fault.address;
+    }
+    expect_equal(beat, run_fast(machine, program, memory), beat_memory);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(Stepper, EqualsTheFastModelsOnRandomPrograms) { compare_random_runs(150, 0, 12, nullptr); }
+
+TEST(Stepper, EqualsTheFastModelsWhenWaitsAreMissing) {
+  int errors = 0;
+  compare_random_runs(100, 30, 8, &errors);
+  EXPECT_GT(errors, 20);  // it must have met what it is for
+}
+
+}  // namespace
+}  // namespace gemel
+
+// The library wants one to exist; tests elaborate by themselves.
+extern "C" int sc_main(int, char**) { return 1; }
