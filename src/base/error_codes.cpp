@@ -73,6 +73,10 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0511", User, "A schedule has nothing to run."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
+      {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},
+      {"E0602", User, "A layer has a number that is too large for the fields of an instruction."},
+      {"E0603", User, "A network does not fit into a machine's memory."},
+      {"E0604", User, "A global average is over more pixels than a window can cover."},
 
       // E07xx: instructions (src/isa)
       {"E0701", User, "A line of assembly does not begin with an instruction."},

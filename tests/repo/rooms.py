@@ -57,7 +57,7 @@ def check_width(report):
             continue
         report.look()
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if len(line) > 140:
+            if len(line) > 160:
                 report.complain(f"{name(path)}:{number}: {len(line)} characters wide")
 
 
