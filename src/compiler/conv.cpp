@@ -186,6 +186,7 @@ class Planner {
       if (most < 1) most = c_.weight / (std::int64_t{p_.acc_blocks} * m_.rows);
       for (most = std::min(most, kernel_passes_); most >= 1; most /= 2) {
         p_.chunks = split_kernel(s_.kernel_h, taps_w_, p_.block_cin, most);
+        if (p_.window && p_.chunks.front().ncb < p_.cin_blocks) break;  // a window is loaded whole
         cost();
       }
     }

@@ -161,6 +161,7 @@ void Lowerer::lower_window(int index) {
     return parameters.emplace(key, q).first->second;
   };
 
+  int last_key = -1;
   const bool counts = layer.op == Op::AvgPool;
   const std::vector<TapRun> row_runs = tap_runs(w.out.h, w.stride_h, w.pad_top, w.kernel_h, w.in.h, !counts);
   const std::vector<TapRun> column_runs = tap_runs(w.out.w, w.stride_w, w.pad_left, w.kernel_w, w.in.w, !counts);
@@ -170,7 +171,14 @@ void Lowerer::lower_window(int index) {
     const std::int64_t bytes = std::min<std::int64_t>(w.in.c, channel + std::int64_t{count} * columns) - channel;
     const auto job = [&](const Tile& t, int taps) {
       begin_job(index);
-      Parameters& q = parameters_of(depthwise ? first : w.op == isa::Opcode::PoolSum ? taps : 0, count);
+      const int key = depthwise ? first : w.op == isa::Opcode::PoolSum ? taps : 0;
+      if (!depthwise && key != last_key && parameters.count(last_key) > 0) {  // one set at a time
+        Parameters& old = parameters.at(last_key);
+        param_.release(old.base);
+        old.base = -1;
+      }
+      last_key = key;
+      Parameters& q = parameters_of(key, count);
       if (q.words > 0 && q.base < 0) q.base = load_constant(tag, Buffer::Param, q.address, q.words);
       if (q.words > 0 && q.base < 0) throw InternalError("no room left in param_buffer");
       const Span y = input_span(t.y, t.ny, w.stride_h, w.pad_top, 0, w.kernel_h, w.dilation_h, w.in.h);

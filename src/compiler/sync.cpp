@@ -14,6 +14,7 @@ namespace {
 
 using Clock = std::array<int, Units>;  // per unit the greatest operation known to be done, -1 none
 constexpr Clock Nothing{-1, -1, -1, -1};
+constexpr int MaxBehind = 128;  // tokens of one semaphore in sequential order
 
 void join(Clock& a, const Clock& b) {
   for (int u = 0; u < Units; ++u) a[u] = std::max(a[u], b[u]);
@@ -101,6 +102,7 @@ std::vector<Edge> derive_edges(const std::vector<Operation>& operations, const M
   }
   std::vector<Clock> known(operations.size());  // what is done when an operation starts
   Clock latest = Nothing;                       // last operation of each unit
+  std::array<std::vector<int>, Units> streams;  // all so far
 
   for (int i = 0; i < static_cast<int>(operations.size()); ++i) {
     const Operation& op = operations[i];
@@ -126,6 +128,12 @@ std::vector<Edge> derive_edges(const std::vector<Operation>& operations, const M
 
     // A unit starts in order, so what its last start knew is known. Then the youngest producer first: it knows most.
     Clock clock = latest[unit] >= 0 ? known[latest[unit]] : Nothing;
+    for (int u = 0; u < Units; ++u) {
+      // Never a token older than MaxBehind operations of its producer: it would have to be kept with all those after it.
+      // To wait for a younger one is always right, and so far behind it costs no overlap worth having.
+      const int count = static_cast<int>(streams[u].size());
+      if (need[u] > clock[u] && count > MaxBehind) need[u] = std::max(need[u], streams[u][static_cast<std::size_t>(count - MaxBehind)]);
+    }
     for (;;) {
       int producer = -1;
       for (int u = 0; u < Units; ++u) {
@@ -142,6 +150,7 @@ std::vector<Edge> derive_edges(const std::vector<Operation>& operations, const M
     }
     known[i] = clock;
     latest[unit] = i;
+    streams[unit].push_back(i);
   }
   return edges;
 }

@@ -50,7 +50,7 @@ std::string run(const Network& network, const Machine& machine, const Schedule& 
   const std::string problem = at_random ? interpreter.run_at_random(random, compare) : interpreter.run_in_order(compare);
   if (!problem.empty()) return problem;
   if (!difference.empty()) return difference;
-  if (compared != expected || expected == 0) return "not every tensor was completed";
+  if (compared != expected || (expected == 0 && schedule.program.size() > 1)) return "not every tensor was completed";
   for (const int t : network.outputs) {
     if (schedule.tensors[t].in_memory && interpreter.tensor(t) != golden.tensor(t)) return "output " + network.tensors[t].name + " was spoilt";
   }
