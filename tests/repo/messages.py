@@ -46,7 +46,7 @@ def main():
     # A test has the exact text of a message if it, or a file beside it, holds the message's first line.
     tested = set()
     for path in files("tests", suffixes={".cpp", ".hpp", ".py", ".expected"}):
-        tested |= set(re.findall(r"error\[(E\d{4})\]: \S", path.read_text(encoding="utf-8")))
+        tested |= set(re.findall(r"error\\?\[(E\d{4})\\?\]: \S", path.read_text(encoding="utf-8")))
     listed_file = ROOT / "tests/repo/untested_codes.txt"
     listed = set(CODE.findall(re.sub(r"#.*", "", listed_file.read_text(encoding="utf-8"))))
     for code in sorted(rows):

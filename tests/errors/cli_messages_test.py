@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user of the command line gets for a mistake: exit code, the exact text on stderr, and no half-written file.
+Called as: cli_messages_test.py GEMEL [unittest arguments]"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+GEMEL = ""
+ROOT = Path(__file__).resolve().parents[2]
+DONE, USER, RUN, INTERRUPTED = 0, 2, 4, 130
+
+
+class CommandLine(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-cli-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def gemel(self, *arguments, **more):
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT)}
+        return subprocess.run(
+            [GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False, **more
+        )
+
+    def left_behind(self):
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    def expect(self, arguments, text, code=USER):
+        before = self.left_behind()
+        result = self.gemel(*arguments)
+        self.assertEqual(result.stderr, text)
+        self.assertEqual(result.returncode, code)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(self.left_behind(), before, "a mistake must leave no file behind")
+
+    def test_unknown_machine(self):
+        self.expect(
+            ["run", "digits", "--machine", "edge61", "--out", "out"],
+            "error[E0109]: there is no machine `edge61`\n"
+            "  did you mean `edge16`?\n"
+            "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml\n",
+        )
+
+    def test_unknown_workload(self):
+        self.expect(
+            ["run", "digitz"],
+            "error[E0208]: there is no workload `digitz`\n"
+            "  did you mean `digits`?\n"
+            "hint: `gemel workloads` lists them; a file of your own is given as a path, such as ./mine.yaml\n",
+        )
+
+    def test_several_bad_settings_at_once(self):
+        self.expect(
+            ["run", "digits", "--set", "pe_array.rows=abc", "--set", "foo"],
+            "error[E0106]: `pe_array.rows` must be an integer, not `abc`\n"
+            "  --set pe_array.rows=abc\n"
+            "error[E0110]: a setting must be key=value, not `foo`\n"
+            "  --set foo\n"
+            "hint: for example `--set pe_array.rows=32`\n",
+        )
+
+    def test_input_that_is_not_there(self):
+        self.expect(["run", "digits", "--input", "image.bin"], "error[E0905]: cannot read the input `image.bin`\n")
+
+    def test_input_of_another_size(self):
+        (self.folder / "image.bin").write_bytes(b"abcd")
+        self.expect(
+            ["run", "digits", "--input", "image.bin"],
+            "error[E0906]: the input `image.bin` has 4 bytes, but tensor `image` takes 64\nhint: give raw bytes, dense NHWC\n",
+        )
+
+    def test_no_test_images(self):
+        self.expect(
+            ["run", "gemm_512", "--test"],
+            "error[E0907]: workload `gemm_512` has no test images\nhint: leave out --test\n",
+        )
+
+    def test_batch_that_does_not_divide(self):
+        self.expect(["run", "digits", "--test", "--batch", "7"], "error[E0908]: --batch 7 does not divide the 360 test images\n")
+
+    def test_folder_that_cannot_be_written(self):
+        (self.folder / "file").write_text("")
+        result = self.gemel("run", "digits", "--out", "file/out")
+        self.assertEqual(
+            result.stderr,
+            "error[E0901]: cannot write into folder `file/out`: Not a directory\nhint: choose another folder with --out\n",
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def test_schedule_that_cannot_be_written(self):
+        self.expect(
+            ["compile", "digits", "--out", "none/x.gemel"],
+            "error[E0902]: cannot write `none/x.gemel`: No such file or directory\n"
+            "hint: nothing was left behind; choose another folder with --out\n",
+        )
+
+    def test_memory_too_small(self):
+        result = self.gemel("run", "digits", "--set", "memory.size_bytes=4KiB")
+        self.assertRegex(
+            result.stderr,
+            r"\Aerror\[E0603\]: network `digits` needs \d+ bytes of memory, and the machine `edge16` has 4096\n"
+            r"hint: raise memory.size_bytes, or lower the batch\n\Z",
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def test_buffer_too_small(self):
+        self.expect(
+            ["run", "gemm_512", "--set", "weight_buffer.size_bytes=64"],
+            "error[E0601]: layer `gemm` needs 16 words of weight_buffer for the weights of one pass, "
+            "and the machine `edge16` has 4\n"
+            "hint: give the machine a larger weight_buffer\n",
+        )
+
+    def write_network(self, shape, layer):
+        (self.folder / "net.yaml").write_text(
+            "gemel_workload: 1\nname: net\nsynthetic: {seed: 1}\n"
+            f"inputs: [{{name: x, shape: {shape}, type: int8}}]\nlayers:\n  - {layer}\n"
+        )
+
+    def test_number_too_large_for_an_instruction(self):
+        self.write_network("[1, 300, 300, 1]", "{name: pool, op: max_pool, kernel: 256}")
+        self.expect(
+            ["run", "net.yaml"],
+            "error[E0602]: layer `pool` has a kernel height of 256, and an instruction can say at most 255\n",
+        )
+
+    def test_average_over_too_much(self):
+        self.write_network("[1, 1009, 1009, 1]", "{name: mean, op: global_avg_pool}")  # 1009 is a prime
+        self.expect(
+            ["run", "net.yaml"],
+            "error[E0604]: layer `mean` averages 1018081 pixels, and a window has at most 255 by 255\n"
+            "hint: average in two steps\n",
+        )
+
+    def test_cycle_limit(self):
+        self.expect(
+            ["run", "digits", "--max-cycles", "100", "--out", "out"],
+            "error[E0803]: the run did not end within 100 cycles\nhint: raise the limit with --max-cycles\n",
+            RUN,
+        )
+
+    def test_nothing_of_that_name_to_explain(self):
+        self.expect(
+            ["explain", "rows"],
+            "error[E0111]: there is nothing to explain about `rows`\n"
+            "  did you mean `pe_array.rows`?\n"
+            "hint: `gemel explain machine` lists every parameter; a code such as E0103 is explained, too\n",
+        )
+
+    def test_file_that_is_no_schedule(self):
+        (self.folder / "x.gemel").write_bytes(b"abcd")
+        self.expect(
+            ["disasm", "x.gemel"],
+            "error[E0502]: this is no schedule of Gemel, or it is damaged: this is no safetensors file: it has 4 bytes, "
+            "and 8 hold the header's length\n"
+            "  x.gemel\n"
+            "hint: `gemel compile` makes schedules\n",
+        )
+
+    def test_command_line_that_makes_no_sense(self):
+        for arguments in ([], ["run"], ["frobnicate"], ["machines", "--foo"], ["run", "digits", "--batch", "0"]):
+            with self.subTest(arguments=arguments):
+                result = self.gemel(*arguments)
+                self.assertEqual(result.returncode, USER)
+                self.assertIn("Run with --help", result.stderr)
+                self.assertEqual(result.stdout, "")
+
+    def test_standard_output_full(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("this system has no /dev/full")
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([GEMEL, "explain", "machine"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(
+            result.stderr, "error[E0903]: standard output cannot be written\nhint: is the disk full, or the reader gone?\n"
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def test_disk_full(self):
+        # A limit on the size of files stands for a full disk: write() fails halfway.
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        result = self.gemel("compile", "digits", "--out", "x.gemel", preexec_fn=limit)
+        self.assertEqual(
+            result.stderr,
+            "error[E0902]: cannot write `x.gemel`: File too large\n"
+            "hint: nothing was left behind; make room, or choose another folder with --out\n",
+        )
+        self.assertEqual(result.returncode, USER)
+        self.assertEqual(self.left_behind(), [])
+
+    def test_memory_that_the_host_does_not_have(self):
+        if "san" in os.environ.get("GEMEL_SANITIZER", ""):
+            self.skipTest("sanitizers need address space without limit")
+        result = self.gemel(
+            "run", "digits", "--set", "memory.size_bytes=1024GiB",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)),
+        )
+        self.assertEqual(
+            result.stderr,
+            "error[E0914]: the host cannot map 1099511627776 bytes for the simulated memory\n"
+            "hint: choose a smaller memory.size_bytes\n",
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def test_out_of_memory(self):
+        if "san" in os.environ.get("GEMEL_SANITIZER", ""):
+            self.skipTest("sanitizers need address space without limit")
+        result = self.gemel(  # the weights of vgg16 are 138 MB
+            "run", "vgg16", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20))
+        )
+        self.assertEqual(
+            result.stderr, "error[E0904]: out of memory\nhint: choose a smaller network, batch or memory.size_bytes\n"
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def test_interrupted(self):
+        # Ctrl-C in the middle of a run that takes some seconds: says where it stood, ends in 130, leaves no result.
+        process = subprocess.Popen(
+            [GEMEL, "run", "vgg16", "--machine", "tiny8", "--out", "out"],
+            cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, INTERRUPTED, errors)
+        self.assertEqual(output, "")
+        self.assertRegex(errors, r"interrupted")
+        self.assertEqual(self.left_behind(), [])
+
+    def test_a_run_without_mistakes(self):
+        result = self.gemel("run", "digits", "--out", "out", "--trace")
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        self.assertEqual(self.left_behind(), ["out/report.html", "out/result.json", "out/trace.json"])
+        self.assertGreater(json.loads((self.folder / "out/result.json").read_text())["cycles"], 0)
+
+
+if __name__ == "__main__":
+    GEMEL = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=1)
