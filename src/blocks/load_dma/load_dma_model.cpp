@@ -67,6 +67,7 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
     }
   }
   jobs_.push_back(std::move(job));
+  if (jobs_.size() == 1) emit_leading_fill(jobs_.front());
   schedule_request();
 }
 
@@ -148,8 +149,15 @@ void LoadDmaModel::read_response(Cycle first_beat, bool error) {
     if (!job.failed) place(job);
     jobs_.pop_front();
     --request_job_;
+    if (!jobs_.empty()) emit_leading_fill(jobs_.front());
   }
   schedule_request();
+}
+
+// Words wholly of fill at the head of an instruction wait for no burst: they may be written before its first response, even in
+// the cycle in which the instruction before is done, whose status counts they belong to.
+void LoadDmaModel::emit_leading_fill(Job& job) {
+  while (job.last_byte(job.word) < 0) emitted(job, 1, std::max(word_ + 1, job.s + 3));
 }
 
 // All words that the answered bytes allow.

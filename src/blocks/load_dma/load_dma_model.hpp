@@ -62,6 +62,7 @@ class LoadDmaModel : public Agent, public UnitModel, public ReadSink {
 
   bool next_burst(Burst& burst);
   void schedule_request();
+  void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
   void emitted(Job& job, std::int64_t count, Cycle first);
   void place(Job& job);
