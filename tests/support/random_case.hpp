@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// One random (machine, network) pair, and what has to hold for it: every layer equals golden on the fast models; the beat
+// models give the same cycles, counters, instruction times and bytes of memory; no scratchpad fault; counters add up. A case is
+// its seed: the same number gives the same pair everywhere.
+#pragma once
+#include <sstream>
+#include <string>
+
+#include "base/error.hpp"
+#include "compiler/compile.hpp"
+#include "isa/isa.hpp"
+#include "ops/golden.hpp"
+#include "sim/simulation.hpp"
+#include "support/network_builder.hpp"
+
+namespace gemel::test {
+
+// Rows and columns 1..24, every parameter within its range, buffers from a few words up.
+inline Machine random_machine(Random& random) {
+  Machine m;
+  m.name = "random";
+  m.rows = draw(random, 1, 24);
+  m.columns = chance(random, 0.3) ? m.rows : draw(random, 1, 24);
+  m.lanes = chance(random, 0.4) ? m.columns : draw(random, 1, m.columns);
+  m.bus_bytes = 4 << draw(random, 0, 4);
+  m.burst_bytes = m.bus_bytes << draw(random, 0, 4);
+  m.load_outstanding = draw(random, 1, 16);
+  m.store_outstanding = draw(random, 1, 16);
+  m.queue_depth = draw(random, 1, 10);
+  m.prefetch_instructions = std::max(1, m.burst_bytes / 64) * draw(random, 1, 6);
+  m.read_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
+  m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
+  m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 64);
+  m.memory_queue = chance(random, 0.7) ? 64 : draw(random, 1, 16);
+  m.memory_bytes = 16 << 20;
+  const int barely = chance(random, 0.4) ? 1 : 0;
+  for (int b = 0; b < BufferCount; ++b) {
+    ScratchpadParams& s = m.buffers[static_cast<std::size_t>(b)];
+    s.banks = 1 << draw(random, 0, 3);
+    const int low[] = {6, 8, 6, 7, 4};  // log2 of words: what a small layer needs
+    const int exponent = low[b] + draw(random, 0, barely ? 2 : 6);
+    const std::int64_t words = (std::int64_t{1} << exponent) + draw(random, 0, 7);
+    s.size_bytes = std::max<std::int64_t>(words, s.banks) * m.word_bytes(static_cast<Buffer>(b));
+  }
+  return m;
+}
+
+inline std::string describe(const Machine& m) {
+  std::ostringstream out;
+  out << m.rows << "x" << m.columns << " lanes " << m.lanes << " bus " << m.bus_bytes << " burst " << m.burst_bytes
+      << " outstanding " << m.load_outstanding << "/" << m.store_outstanding << " queue " << m.queue_depth << " prefetch "
+      << m.prefetch_instructions << " latency " << m.read_latency_cycles << "/" << m.write_latency_cycles << " width "
+      << m.memory_bytes_per_cycle << " Q " << m.memory_queue << " buffers";
+  for (int b = 0; b < BufferCount; ++b) {
+    out << " " << m.words(static_cast<Buffer>(b)) << "w/" << m.buffer(static_cast<Buffer>(b)).banks;
+  }
+  return out.str();
+}
+
+struct CaseResult {
+  bool refused = false;      // the machine truly cannot run the network (E06xx), said so
+  std::string failure;       // empty: everything held
+  std::string refusal;
+  std::int64_t cycles = 0;
+};
+
+inline CaseResult run_case(std::uint64_t seed, const RandomNetworkLimits& limits = {}) {
+  Random random(seed);
+  const Machine machine = random_machine(random);
+  const Network network = random_network(random, limits);
+  CaseResult result;
+  const std::string who = "seed " + std::to_string(seed) + "\n" + describe(machine) + "\n" + describe(network);
+  try {
+    const Schedule schedule = compile(network, machine);
+    for (std::size_t i = 0; i < schedule.program.size(); ++i) {
+      if (const auto illegal = isa::check_claims(isa::decode(schedule.program[i]), machine)) {
+        result.failure = who + "instruction " + std::to_string(i) + ": " + isa::to_string(*illegal);
+        return result;
+      }
+    }
+    const auto inputs = random_inputs(network, random);
+    Golden golden(network);
+    for (std::size_t i = 0; i < inputs.size(); ++i) golden.set_input(network.inputs[i], inputs[i]);
+    SimulationOptions options;
+    options.golden = [&](int tensor) { return &golden.tensor(tensor); };
+    options.trace = true;
+    options.keep_memory = true;
+    options.max_cycles = 100'000'000;
+    const SimulationOutput model = simulate(machine, schedule, inputs, options);
+    options.engine = Engine::Beat;
+    const SimulationOutput beat = simulate(machine, schedule, inputs, options);
+    result.cycles = model.result.cycles;
+    std::ostringstream what;
+    if (model.result.cycles != beat.result.cycles) {
+      what << "cycles: model " << model.result.cycles << ", beat " << beat.result.cycles << "\n";
+    }
+    for (int u = 0; u < UnitCount; ++u) {
+      std::int64_t sum = 0;
+      for (int c = 0; c < CauseCount; ++c) {
+        const std::int64_t a = model.result.counters[u][c], b = beat.result.counters[u][c];
+        sum += a;
+        if (a != b) what << "counter " << u << "/" << c << ": model " << a << ", beat " << b << "\n";
+      }
+      if (sum != model.result.cycles) what << "counters of unit " << u << " add up to " << sum << "\n";
+    }
+    const auto by_index = [](std::vector<TraceEvent> t) {
+      std::sort(t.begin(), t.end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
+      return t;
+    };
+    const auto a = by_index(model.result.trace), b = by_index(beat.result.trace);
+    if (a.size() != b.size()) what << "instructions: model " << a.size() << ", beat " << b.size() << "\n";
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      if (a[i].start != b[i].start || a[i].end != b[i].end) {
+        what << "instruction " << a[i].instruction << ": model " << a[i].start << ".." << a[i].end << ", beat " << b[i].start
+             << ".." << b[i].end << ": " << isa::disassemble(schedule.program[a[i].instruction]) << "\n";
+        break;
+      }
+    }
+    if (model.memory != beat.memory) what << "memory differs\n";
+    for (const std::string& fault : beat.faults) what << "fault: " << fault << "\n";
+    if (!what.str().empty()) result.failure = who + what.str();
+  } catch (const UserError& error) {
+    result.refusal = error.diagnostics().front().message;
+    result.refused = error.diagnostics().front().code.substr(0, 3) == "E06";
+    if (!result.refused) result.failure = who + error.what();
+  } catch (const std::exception& error) {
+    result.failure = who + error.what();
+  }
+  return result;
+}
+
+}  // namespace gemel::test
