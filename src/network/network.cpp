@@ -35,6 +35,30 @@ std::string to_string(const Shape& s) {
          std::to_string(s.c) + "]";
 }
 
+std::string name_problem(const std::string& name) {
+  constexpr std::size_t Longest = 200;
+  if (name.empty()) return "is empty";
+  if (name.size() > Longest) return "is longer than " + std::to_string(Longest) + " bytes";
+  for (std::size_t i = 0; i < name.size();) {
+    const auto byte = [&](std::size_t k) { return k < name.size() ? static_cast<unsigned char>(name[k]) : 0u; };
+    const unsigned first = byte(i);
+    if (first < 0x20 || first == 0x7F) return "has a control character";
+    // UTF-8: how many bytes follow, and the least code point that may be written so.
+    const int more = first < 0x80 ? 0 : first < 0xC2 ? -1 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : first < 0xF5 ? 3 : -1;
+    unsigned code = more == 1 ? first & 0x1F : more == 2 ? first & 0x0F : more == 3 ? first & 0x07 : first;
+    bool valid = more >= 0;
+    for (int k = 1; k <= more; ++k) {
+      valid = valid && (byte(i + k) & 0xC0) == 0x80;
+      code = code << 6 | (byte(i + k) & 0x3F);
+    }
+    if (!valid || (more == 2 && code < 0x800) || (more == 3 && (code < 0x10000 || code > 0x10FFFF)) ||
+        (code >= 0xD800 && code <= 0xDFFF))
+      return "is not UTF-8";
+    i += static_cast<std::size_t>(more) + 1;
+  }
+  return {};
+}
+
 std::int64_t Network::weights(const Layer& layer) const {
   if (layer.op != Op::Conv2d) return 0;
   const std::int64_t in_channels = tensors[layer.inputs[0]].shape.c;

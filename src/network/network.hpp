@@ -96,4 +96,7 @@ const char* to_string(ElementType type);  // "int8", "uint8"
 const char* to_string(Rounding rounding);  // "fixed_double", "fixed_single", "float"
 std::string to_string(const Shape& shape);  // "[1, 56, 56, 64]"
 
+// Why a text cannot serve as a name (of a network, tensor, layer), or "": names end in JSON, in tables and on terminals.
+std::string name_problem(const std::string& name);
+
 }  // namespace gemel

@@ -390,6 +390,10 @@ Network Table::load() {
     line->cells = split(line->text, header_.separator);
     while (!line->cells.empty() && line->cells.back().text.empty()) line->cells.pop_back();
     if (line->cells.empty() || line->cells[0].text.rfind('#', 0) == 0) continue;  // blank, or a comment
+    if (const std::string problem = name_problem(line->cells[0].text); !problem.empty() && !line->cells[0].text.empty()) {
+      complain("E0404", *line, line->cells[0], "the layer's name " + problem);
+      continue;
+    }
     if (line->cells.size() == 1) {  // a title: the layers below belong to it
       section_ = line->cells[0].text;
       continue;

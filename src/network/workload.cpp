@@ -148,7 +148,11 @@ Network Loader::load() {
   YamlMap top = reader_.root().map();
   top.integer("gemel_workload", 1, 1);
   net_.name = top.text("name");
+  if (const YamlValue name = top.find("name"); name.is_scalar() && !name_problem(net_.name).empty())
+    name.complain("`name` cannot be a name: it " + name_problem(net_.name));
   net_.description = top.text("description", "");
+  if (const YamlValue text = top.find("description"); !net_.description.empty() && !name_problem(net_.description).empty())
+    text.complain("`description` cannot be shown: it " + name_problem(net_.description));
   rounding_ = static_cast<Rounding>(index_of(ArithmeticNames, top.choice("arithmetic", ArithmeticNames, ArithmeticNames[0])));
   read_sources(top);
 
@@ -207,7 +211,11 @@ int Loader::add_tensor(Tensor tensor, State state) {
 }
 
 bool Loader::claim_name(const YamlValue& where, const std::string& name) {
-  if (name.empty()) return true;  // complained of already
+  if (!where.is_scalar()) return false;  // complained of already
+  if (const std::string problem = name_problem(name); !problem.empty()) {
+    where.complain("`" + where.path() + "` cannot be a name: it " + problem);
+    return false;
+  }
   if (!by_name_.count(name)) return true;
   where.complain("the name `" + name + "` is taken: every input and layer needs its own", {}, {}, "E0209");
   return false;
@@ -371,7 +379,7 @@ void Loader::read_layer(const YamlValue& item) {
   if (!item.is_map()) return;
   d.layer.line = item.line();
   d.layer.name = d.map.text("name");
-  d.valid = !d.layer.name.empty() && claim_name(d.map.find("name"), d.layer.name);
+  d.valid = claim_name(d.map.find("name"), d.layer.name);
   d.output.name = d.layer.name;
   const YamlValue op = d.map.require("op");
   const auto known_op = op.exists() ? op.as_choice(OpNames) : std::nullopt;
