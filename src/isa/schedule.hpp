@@ -68,11 +68,13 @@ struct Schedule {
   // Throw UserError: E0501 cannot be read, E0502 no schedule or cut short, E0503 of another version, E0504 damaged,
   // E0507 contradicts itself (an illegal instruction, an index beyond its table).
   static Schedule load(const std::string& path);
-  static Schedule from_bytes(const void* bytes, std::size_t size, const std::string& name);
+  enum class Checksum { Verify, Ignore };  // Ignore: only for fuzzing what lies behind it
+  static Schedule from_bytes(const void* bytes, std::size_t size, const std::string& name,
+                             Checksum verification = Checksum::Verify);
 };
 
-// The parameters of a machine that a schedule depends on, one `key=value` per line: all of the chip, and the size of memory.
-// Not the clock, nor the memory's latency and bandwidth: with those changed a schedule runs as well, in other cycles.
+// The parameters of a machine that a schedule depends on, one `key=value` per line: array, lanes, buffers, bus, burst, size of
+// memory. Not the clock, latencies, queues and outstanding bursts: with those changed it runs as well, in other cycles.
 std::string machine_text(const Machine& machine);
 
 // 16 hexadecimal digits of machine_text(), for reports.

@@ -3,24 +3,18 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <iostream>
 #include <random>
 #include <string>
 
 #include "gemel/isa.gen.hpp"
+#include "support/random_seed.hpp"
 
 namespace gemel::isa::test {
 
 using Random = std::mt19937_64;
 
-// GEMEL_SEED if set, else a new seed; printed either way, so that a failure can be replayed.
-inline std::uint64_t seed() {
-  const char* wanted = std::getenv("GEMEL_SEED");
-  const std::uint64_t value = wanted != nullptr ? std::strtoull(wanted, nullptr, 0) : std::random_device{}();
-  std::cout << "GEMEL_SEED=" << value << '\n';
-  return value;
-}
+// Another seed in every run; printed, so that a failure can be replayed.
+inline std::uint64_t seed() { return gemel::test::random_seed(std::random_device{}()); }
 
 inline std::int64_t between(Random& random, std::int64_t min, std::int64_t max) {
   return std::uniform_int_distribution<std::int64_t>(min, max)(random);
