@@ -182,7 +182,8 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
     const Layer& layer = network.layers[i];
     if (layer.op != Op::Conv2d || layer.name != result.layers[i].name) continue;
     const int in_channels = network.tensors[static_cast<std::size_t>(layer.inputs.front())].shape.c;
-    result.layers[i].out_channels = network.tensors[static_cast<std::size_t>(layer.output)].shape.c / layer.groups;
+    result.layers[i].out_channels = network.tensors[static_cast<std::size_t>(layer.output)].shape.c;
+    result.layers[i].groups = layer.groups;
     result.layers[i].reduction = std::int64_t{layer.kernel_h} * layer.kernel_w * in_channels / layer.groups;
   }
   result.version = GEMEL_VERSION;

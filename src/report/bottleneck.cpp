@@ -15,6 +15,8 @@ namespace {
 
 // A unit that works in this share of the cycles is taken for the bound.
 constexpr double BoundShare = 0.7;
+// A layer without array work whose units are all less busy than this costs little: others run at the same time.
+constexpr double BesideShare = 0.35;
 
 std::int64_t count(const LayerResult& layer, isa::Unit unit, isa::Cause cause) {
   return layer.counters[static_cast<int>(unit)][static_cast<int>(cause)];
@@ -44,21 +46,27 @@ Diagnosis diagnose_waiting(const LayerResult& layer, std::int64_t cycles, const 
     return {Bottleneck::MemoryLatency,
             "memory latency: load_dma waits for memory in " + whole_percent(latency) + " of the cycles" + who_waits};
   }
-  return {Bottleneck::Dependency, "dependency: units wait for one another (load_dma busy " + whole_percent(load) +
-                                      ", vector_unit " + whole_percent(vector) + ", store_dma " + whole_percent(store) + ")" +
-                                      who_waits};
+  const std::string shares = "(load_dma busy " + whole_percent(load) + ", vector_unit " + whole_percent(vector) + ", store_dma " +
+                             whole_percent(store) + ")";
+  if (who_waits.empty() && most < BesideShare) return {Bottleneck::Dependency, "beside other layers: its units mostly serve those " + shares};
+  return {Bottleneck::Dependency, "dependency: units wait for one another " + shares + who_waits};
 }
 
 std::string underfilled_text(const LayerResult& layer, const Machine& machine, double filled) {
   std::string text = "array underfilled: " + whole_percent(filled) + " of its places have work";
   std::string why;
-  if (layer.reduction > 0 && layer.reduction % machine.rows != 0) {
-    why = "depth " + std::to_string(layer.reduction) + " is no multiple of " + std::to_string(machine.rows) + " rows";
-  }
-  if (layer.out_channels > 0 && layer.out_channels % machine.columns != 0) {
-    if (!why.empty()) why += ", ";
-    why += std::to_string(layer.out_channels) + (layer.out_channels == 1 ? " output channel is" : " output channels are") +
-           " no multiple of " + std::to_string(machine.columns) + " columns";
+  if (layer.groups > 1) {
+    why = std::to_string(layer.groups) + " groups, each of " + std::to_string(layer.out_channels / layer.groups) +
+          (layer.out_channels == layer.groups ? " channel" : " channels");
+  } else {
+    if (layer.reduction > 0 && layer.reduction % machine.rows != 0) {
+      why = "depth " + std::to_string(layer.reduction) + " is no multiple of " + std::to_string(machine.rows) + " rows";
+    }
+    if (layer.out_channels > 0 && layer.out_channels % machine.columns != 0) {
+      if (!why.empty()) why += ", ";
+      why += std::to_string(layer.out_channels) + (layer.out_channels == 1 ? " output channel is" : " output channels are") +
+             " no multiple of " + std::to_string(machine.columns) + " columns";
+    }
   }
   return why.empty() ? text : text + " (" + why + ")";
 }
@@ -66,9 +74,10 @@ std::string underfilled_text(const LayerResult& layer, const Machine& machine, d
 }  // namespace
 
 Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
-  if (!layer.fused_into.empty()) return {Bottleneck::None, "computed with " + layer.fused_into};
   const LayerFigures figures = layer_figures(layer, machine);
-  if (figures.span_cycles == 0) return {Bottleneck::None, "costs nothing"};
+  if (figures.span_cycles == 0) {
+    return {Bottleneck::None, layer.fused_into.empty() ? "costs nothing" : "computed with " + layer.fused_into};
+  }
   if (figures.utilization && *figures.utilization >= WellUsed) return {Bottleneck::Array, "array bound"};
   if (layer.array_cycles == 0) return diagnose_waiting(layer, figures.span_cycles, "");
 

@@ -42,7 +42,7 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine);
 // --- reasons (bottleneck.cpp) ---
 
 enum class Bottleneck {
-  None,           // no instruction of its own: fused into another layer, or a view
+  None,           // no instruction of its own: computed with another layer, or a view
   Array,          // the array is well used (70 % or more)
   Underfilled,    // rows or columns of the array without work
   SmallTiles,     // weights are loaded and the array is filled and drained with too few pixels in between

@@ -26,7 +26,7 @@ struct LayerResult {
   // that waits, queue_empty to the layer last started in that unit. Sums over layers equal the totals.
   UnitCounters counters{};
   // Shape of the work, for explanations; 0: not known. reduction: products per output (kernel taps * input channels / groups).
-  std::int64_t reduction = 0, out_channels = 0;
+  std::int64_t reduction = 0, out_channels = 0, groups = 0;
   std::string compared;            // "equal", "fused", "not compared", "view"
 };
 

@@ -227,6 +227,27 @@ TEST(Bottleneck, SaysWhichChannelsDoNotFit) {
   EXPECT_EQ(bottleneck(layer, sample_machine()),
             "array underfilled: 53 % of its places have work (depth 9 is no multiple of 4 rows, 3 output channels are no "
             "multiple of 4 columns)");
+  layer.groups = layer.out_channels = 32;
+  EXPECT_EQ(bottleneck(layer, sample_machine()), "array underfilled: 53 % of its places have work (32 groups, each of 1 channel)");
+}
+
+TEST(Bottleneck, ALayerThatRunsBesideOthersSaysSo) {
+  LayerResult layer;
+  layer.op = "max_pool";
+  layer.first_cycle = 0;
+  layer.last_cycle = 99;
+  cell(layer.counters, Unit::Vector, Cause::Busy) = 34;
+  EXPECT_EQ(bottleneck(layer, sample_machine()),
+            "beside other layers: its units mostly serve those (load_dma busy 0 %, vector_unit 34 %, store_dma 0 %)");
+  cell(layer.counters, Unit::Vector, Cause::Busy) = 35;
+  EXPECT_EQ(bottleneck(layer, sample_machine()),
+            "dependency: units wait for one another (load_dma busy 0 %, vector_unit 35 %, store_dma 0 %)");
+}
+
+TEST(Bottleneck, ALayerFusedIntoAnotherButWithInstructionsOfItsOwnIsExplained) {
+  LayerResult layer = array_layer(1600, 190, 200, 40);
+  layer.fused_into = "sum";
+  EXPECT_EQ(diagnose(layer, sample_machine()).kind, Bottleneck::Underfilled);
 }
 
 TEST(Bottleneck, LayersWithoutInstructionsSayWhy) {
