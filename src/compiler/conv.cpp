@@ -165,6 +165,8 @@ class Planner {
     for (const bool outer : {false, true}) {
       p_.weights_outer = outer;
       if (outer && group_weights > c_.weight) continue;
+      p_.params_outer = outer && !p_.params_resident &&
+                        ceil_div(p_.store_blocks, p_.acc_blocks) * acc_sets + add_sets <= c_.param / 2;
       std::int64_t last = 0;
       for (const std::int64_t share : {c_.weight / 2, c_.weight / 4, c_.weight}) {
         if (outer && share != c_.weight / 2) continue;
@@ -180,7 +182,7 @@ class Planner {
     // Activations chunk by chunk, for what is too large in one piece.
     if (tile_words(false) > c_.activation / 2 || p_.cin_blocks > MaxField14) {
       if (s_.groups > 1 && p_.acc_blocks > 1) return;
-      p_.weights_outer = false;
+      p_.weights_outer = p_.params_outer = false;
       p_.act_chunked = true;
       std::int64_t most = std::min(c_.weight / 2, c_.weight) / (std::int64_t{p_.acc_blocks} * m_.rows);
       if (most < 1) most = c_.weight / (std::int64_t{p_.acc_blocks} * m_.rows);
@@ -236,6 +238,13 @@ class Planner {
     const std::int64_t out_words = tile_pixels * p_.store_blocks;
     const bool out_twice = !p_.free_vector && 2 * out_words <= c_.output && (!s_.has_add || 2 * out_words <= c_.source);
 
+    const std::int64_t acc_sets = set_words(m_, p_.acc_blocks, s_.has_table), add_sets = s_.has_add ? set_words(m_, 3, s_.add_table) : 0;
+    const bool params_twice = p_.params_resident || p_.params_outer || 2 * acc_sets + add_sets <= c_.param;
+    // Streamed weights: chunk after chunk through a ring that holds `depth` of them.
+    const std::int64_t depth = c_.weight / chunk_weights, chunk_count = static_cast<std::int64_t>(p_.chunks.size());
+    const std::int64_t chunk_load = transfer_cycles(m_, 1, chunk_weights * m_.columns, chunk_weights, false);
+    const std::int64_t chunk_wait = depth < 2 ? 0 : ceil_div(chunk_load + m_.read_latency_cycles + 20, std::min<std::int64_t>(depth - 1, 3));
+
     std::int64_t matrix = 0, vector = 0, load = 0, store = 0, serial = 0, instructions = 0;
     std::int64_t first_load = 0, last_out = 0, tiles = 0;
     const std::int64_t kernel_bytes = kernel_passes_ * m_.rows * m_.columns;
@@ -246,7 +255,8 @@ class Planner {
           const std::int64_t count = std::int64_t{pn.count} * py.count * px.count;
           const std::int64_t pixels = std::int64_t{pn.size} * py.size * px.size;
           tiles += count;
-          const std::int64_t t_matrix = kernel_passes_ * p_.cout_blocks * pass_cycles(m_, pixels);
+          std::int64_t t_matrix = kernel_passes_ * p_.cout_blocks * pass_cycles(m_, pixels);
+          if (!p_.weights_outer) t_matrix = std::max(t_matrix, acc_groups * chunk_count * chunk_wait);
           const std::int64_t t_requant =
               requantize_cycles(m_, pixels, p_.acc_blocks, s_.has_table) + 4;  // and the way from one instruction to the next
           std::int64_t t_vector = acc_groups * t_requant;
@@ -270,18 +280,19 @@ class Planner {
               loads_act = store_groups;
             }
           }
-          const std::int64_t t_params = p_.params_resident ? 0 : acc_groups * 24;
+          const std::int64_t t_params = p_.params_resident || p_.params_outer ? 0 : acc_groups * (acc_sets + 8);
           matrix += count * t_matrix;
           vector += count * t_vector;
           store += count * t_store;
           load += count * (t_act + t_residual + t_params + (p_.weights_outer ? 0 : weight_load));
           instructions += count * (loads_act + acc_groups * (1 + static_cast<std::int64_t>(p_.chunks.size()) * (p_.weights_outer ? 1 : 2) +
-                                                             (p_.params_resident ? 0 : 1)) +
+                                                             (p_.params_resident || p_.params_outer ? 0 : 1)) +
                                    store_groups * (s_.has_add ? 3 : 1));
           if (!act_twice) serial += count * (t_act + m_.read_latency_cycles);
           if (!weights_twice && !p_.weights_outer) {
             serial += count * (weight_load + acc_groups * static_cast<std::int64_t>(p_.chunks.size()) * m_.read_latency_cycles);
           }
+          if (!params_twice) serial += count * acc_groups * (t_requant + acc_sets + m_.read_latency_cycles);
           if (!acc_twice) serial += count * acc_groups * (t_requant + m_.rows * 2 + m_.columns);
           if (!out_twice) serial += count * std::min(t_store + store_groups * m_.write_latency_cycles, t_matrix);
           first_load = std::max(first_load, t_act / (p_.act_chunked ? loads_act : 1) + m_.read_latency_cycles);
@@ -302,7 +313,7 @@ class Planner {
     p_.store_cycles = store;
     p_.cycles = std::max({matrix + serial, vector, load, store, fetch}) + first_load + last_out + 2 * m_.rows + m_.columns;
     // Of two equally long ones, the one that keeps the units less busy.
-    const std::int64_t tie = (vector + load + store) / 64 + instructions * 2;
+    const std::int64_t tie = (vector + load + store) / 64 + instructions * 8;
     p_.feasible = true;
     if (!best_.feasible || p_.cycles + tie < best_.cycles + best_tie_) {
       best_ = p_;

@@ -60,7 +60,8 @@ struct ConvPlan {
   int acc_blocks = 1;       // blocks out in one matrix instruction
   bool weights_outer = false;  // blocks out in the outer loop, their weights loaded once; else tiles outside
   bool act_chunked = false;    // activations are loaded chunk by chunk
-  bool params_resident = false;
+  bool params_resident = false;  // parameters are loaded once and kept
+  bool params_outer = false;     // with weights_outer: kept as long as the weights
   bool free_vector = false;
   std::vector<Chunk> chunks;   // of one block out
   std::int64_t cycles = 0;     // predicted

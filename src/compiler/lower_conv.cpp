@@ -13,6 +13,8 @@
 namespace gemel::compiler {
 namespace {
 
+constexpr std::size_t MaxAhead = 3;  // items whose weights are loaded before their turn
+
 // Blocks out of one instruction: their blocks in begin `step` words apart.
 struct BlockRun {
   int block = 0, count = 1, first_word = 0, step = 0;
@@ -233,9 +235,11 @@ void Lowerer::lower_conv(int index) {
 
   ActTile act;
   bool act_loaded = false;
+  const int first_job_number = static_cast<int>(jobs.size()) + 1;
   // One store group of one tile.
   const auto job = [&](int first, int count, const Tile& t, bool last_of_tile) {
     begin_job(index);
+    const bool first_job = static_cast<int>(jobs.size()) == first_job_number;
     const std::int64_t pixels = t.pixels();
     const std::int64_t words = pixels * count;
     const std::int64_t requantized = (has_add ? areas.temporary : areas.output).take(words);
@@ -262,6 +266,13 @@ void Lowerer::lower_conv(int index) {
       if (base < 0) base = load_constant(main_tag, Buffer::Weight, c.weights[i.chunk], item_words(i));
       return base >= 0;
     };
+    // What fits of the next items' weights, so that their loads stand before this item's passes.
+    const auto look_ahead = [&](std::size_t i) {
+      for (std::size_t j = i + 1; j < items.size() && j <= i + MaxAhead; ++j) {
+        if (!load_weights(items[j])) break;
+        if (!p.params_resident && items[j].chunk == 0 && !load_sets(items[j])) break;
+      }
+    };
     const auto must = [](bool room) {
       if (!room) throw InternalError("no room left for constants");
     };
@@ -272,8 +283,8 @@ void Lowerer::lower_conv(int index) {
       must(load_weights(item));
       if (p.weights_outer) {
         for (const Item& other : items) must(load_weights(other));
-      } else if (i + 1 < items.size() && load_weights(items[i + 1]) && !p.params_resident) {
-        load_sets(items[i + 1]);
+      } else if (first_job) {
+        look_ahead(i);  // weights do not wait for the layer before, activations do
       }
       GroupConstants& c = constants[static_cast<std::size_t>(item.block)];
       const Chunk& k = p.chunks[item.chunk];
@@ -290,6 +301,7 @@ void Lowerer::lower_conv(int index) {
         act = load_activations(main_tag, s, p, t, part, in_address, in.zero_point);
         act_loaded = true;
       }
+      if (!p.weights_outer) look_ahead(i);
       if (item.chunk == 0) {
         acc = accumulator_.take(pixels * item.count);
         if (acc < 0) throw InternalError("no room left in accumulator_buffer");
@@ -359,7 +371,7 @@ void Lowerer::lower_conv(int index) {
       v.clamp_max = layer.clamp_max;
       emit(v, main_tag);
       accumulator_.release(acc);
-      if (!p.params_resident) {
+      if (!p.params_resident && !p.params_outer) {
         param_.release(c.set_base);
         c.set_base = -1;
       }
@@ -420,7 +432,7 @@ void Lowerer::lower_conv(int index) {
       emit(v, g.add.layer);
       areas.source.release(residual);
       areas.temporary.release(requantized);
-      if (!p.params_resident) {
+      if (!p.params_resident && !p.params_outer) {
         param_.release(add_base);
         add_base = -1;
       }
@@ -436,7 +448,12 @@ void Lowerer::lower_conv(int index) {
       weight_.prepare(std::int64_t{count} * machine_.rows * s.kernel_h * (p.window ? 1 : s.kernel_w) * p.block_cin);
       for (const Tile& t : tiles) job(first, count, t, true);
       for (int n = first; n < first + count; ++n) {
-        for (std::int64_t& base : constants[static_cast<std::size_t>(n)].weight_base) weight_.release(base);
+        GroupConstants& c = constants[static_cast<std::size_t>(n)];
+        for (std::int64_t& base : c.weight_base) weight_.release(base);
+        if (!p.params_resident && c.set_base >= 0) {
+          param_.release(c.set_base);
+          c.set_base = -1;
+        }
       }
     }
   } else {
