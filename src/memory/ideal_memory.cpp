@@ -51,18 +51,19 @@ tlm::tlm_sync_enum IdealMemory::forward(int port, tlm::tlm_generic_payload& payl
 }
 
 void IdealMemory::decide() {
-  std::stable_sort(requests_.begin(), requests_.end(), [](const Request& a, const Request& b) { return a.port < b.port; });
-  std::vector<Request> batch;
-  batch.swap(requests_);
+  // One request per port and cycle at most, so the order is a plain sort by port.
+  std::sort(requests_.begin(), requests_.end(), [](const Request& a, const Request& b) { return a.port < b.port; });
+  deciding_.swap(requests_);
   const sc_core::sc_time now_time = sc_core::sc_time_stamp();
   const auto now = static_cast<Cycle>(now_time.value() / period_.value());  // half a period is cut off
-  for (const Request& request : batch) {
+  for (const Request& request : deciding_) {
     const Cycle at = serve(*request.payload, request.port, now);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
     sc_core::sc_time delay = static_cast<double>(at) * period_ - now_time;
     auto& socket = request.port == Fetch ? fetch : request.port == Load ? load : store;
     socket->nb_transport_bw(*request.payload, phase, delay);
   }
+  deciding_.clear();
 }
 
 Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now) {

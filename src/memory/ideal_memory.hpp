@@ -56,7 +56,7 @@ class IdealMemory : public sc_core::sc_module {
   std::uint64_t size_;
   std::uint8_t* data_ = nullptr;
   sc_core::sc_event decide_event_;
-  std::vector<Request> requests_;
+  std::vector<Request> requests_, deciding_;
   std::deque<Outstanding> outstanding_;  // reads
   Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
   std::string violation_;
