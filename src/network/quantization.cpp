@@ -12,10 +12,7 @@
 namespace gemel::quantization {
 namespace {
 
-constexpr int AddLeftShift = 20;  // TFLite's headroom for int8 additions
-
-void append(Requant& requant, double real) {
-  const auto q = numerics::quantize_multiplier(real);
+void append(Requant& requant, const numerics::QuantizedMultiplier& q) {
   requant.multiplier.push_back(q.multiplier);
   requant.shift.push_back(q.shift);
 }
@@ -25,8 +22,6 @@ std::int32_t bits(float value) {
   std::memcpy(&out, &value, sizeof out);
   return out;
 }
-
-int floor_log2(std::int64_t n) { return 63 - __builtin_clzll(static_cast<unsigned long long>(n)); }
 
 }  // namespace
 
@@ -72,7 +67,7 @@ Requant conv_requant(Rounding rounding, double input_scale, const std::vector<fl
       const float product_f = input_f * weight_f;
       const double product =
           dense && weight_scales.size() == 1 ? double{product_f} : input_scale * static_cast<double>(weight_f);
-      append(requant, product / output_scale);
+      append(requant, numerics::quantize_multiplier(product / output_scale));
     }
   }
   return requant;
@@ -81,22 +76,16 @@ Requant conv_requant(Rounding rounding, double input_scale, const std::vector<fl
 Requant add_requant(Rounding rounding, double scale_a, double scale_b, double output_scale) {
   Requant requant;
   requant.rounding = rounding;
-  const double twice_max = 2 * std::max(scale_a, scale_b);
-  append(requant, scale_a / twice_max);
-  append(requant, scale_b / twice_max);
-  append(requant, twice_max / ((1 << AddLeftShift) * output_scale));
+  const auto q = numerics::add_requant(scale_a, scale_b, output_scale);
+  for (const auto& part : {q.first, q.second, q.sum}) append(requant, part);
   return requant;
 }
 
 Requant mean_requant(Rounding rounding, double input_scale, double output_scale, std::int64_t count) {
   Requant requant;
   requant.rounding = rounding;
-  append(requant, input_scale / output_scale);
-  std::int32_t& multiplier = requant.multiplier[0];
-  int& shift = requant.shift[0];
-  const int k = std::max(0, std::min({floor_log2(count), 32, 31 + shift}));
-  multiplier = static_cast<std::int32_t>((std::int64_t{multiplier} << k) / count);
-  shift -= k;
+  const auto rescale = numerics::quantize_multiplier(input_scale / output_scale);
+  append(requant, numerics::mean_requant(rescale.multiplier, rescale.shift, count));
   return requant;
 }
 
