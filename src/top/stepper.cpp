@@ -25,7 +25,6 @@ static_assert(sizeof PortNames / sizeof PortNames[0] == PortCount);
 
 // Client numbers at the scratchpads; scratchpad_ports.hpp has the table.
 constexpr std::size_t VectorReadByUnit = 0, VectorReadByStore = 1;
-constexpr std::size_t VectorWriteByLoad = 0, VectorWriteByUnit = 1;
 constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 
 }  // namespace
@@ -73,7 +72,7 @@ void Stepper::reset() {
   store_dma_.reset();
   for (auto& scratchpad : scratchpads_) scratchpad->reset();
   for (auto& queue : in_flight_) queue.clear();
-  scratchpads_quiet_ = true;
+  faulty_pads_ = 0;
   result_ = {};
 }
 
@@ -131,7 +130,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
 
 bool Stepper::quiet() const {
   return sequencer_.quiet() && load_dma_.quiet() && matrix_unit_.quiet() && pe_array_.quiet() && vector_unit_.quiet() &&
-         requantizer_.quiet() && store_dma_.quiet() && scratchpads_quiet_ && memory_.quiet();
+         requantizer_.quiet() && store_dma_.quiet() && faulty_pads_ == 0 && memory_.quiet();
 }
 
 void Stepper::step(SequencerIn& control) {
@@ -172,31 +171,37 @@ void Stepper::step(SequencerIn& control) {
   store_dma_.step(store_in);
   memory_.step(memory_in);
 
-  // Scratchpads last: they alone are skipped one by one, when nobody has an enable up.
-  const bool accesses = load.write.enable || matrix.activation.enable || matrix.weight.enable ||
-                        matrix.accumulator_read.enable || matrix.accumulator_write.enable || vector.accumulator.enable ||
-                        vector.vector_read.enable || vector.param.enable || vector.vector_write.enable ||
-                        store.vector.enable;
-  if (!accesses && scratchpads_quiet_) return;
-  std::array<ScratchpadIn, BufferCount> in{};
-  const auto of = [&in](Buffer buffer) -> ScratchpadIn& { return in[static_cast<std::size_t>(buffer)]; };
-  if (load.write.enable) of(load.buffer).write[load.buffer == Buffer::Vector ? VectorWriteByLoad : 0] = load.write;
-  of(Buffer::Activation).read[0] = matrix.activation;
-  of(Buffer::Weight).read[0] = matrix.weight;
-  of(Buffer::Accumulator).read = {matrix.accumulator_read, vector.accumulator};
-  of(Buffer::Accumulator).write[0] = matrix.accumulator_write;
-  of(Buffer::Vector).read = {vector.vector_read, store.vector};
-  of(Buffer::Vector).write[VectorWriteByUnit] = vector.vector_write;
-  of(Buffer::Param).read[0] = vector.param;
-  scratchpads_quiet_ = true;
-  for (std::size_t b = 0; b < in.size(); ++b) {
-    scratchpads_[b]->step(in[b]);
-    if (scratchpads_[b]->quiet()) continue;
-    scratchpads_quiet_ = false;
+  // Scratchpads last: each is clocked only when somebody has an enable up, or to take a fault off the wires.
+  const int now_faulty = faulty_pads_;
+  faulty_pads_ = 0;
+  const auto clock_pad = [&](Buffer buffer, const ScratchpadIn& in) {
+    ScratchpadBeat& pad = *scratchpads_[static_cast<std::size_t>(buffer)];
+    pad.step(in);
+    if (pad.quiet()) return;
+    faulty_pads_ |= 1 << static_cast<int>(buffer);
     if (result_.faults.size() < MaxFaults) {
-      const ScratchpadOut& out = scratchpads_[b]->out();
-      result_.faults.push_back({sequencer_.cycle() - 1, static_cast<Buffer>(b), out.fault, out.fault_address});
+      result_.faults.push_back({sequencer_.cycle() - 1, buffer, pad.out().fault, pad.out().fault_address});
     }
+  };
+  const auto wants = [&](Buffer buffer) { return (now_faulty >> static_cast<int>(buffer) & 1) != 0; };
+  const auto loads = [&](Buffer buffer) { return load.write.enable && load.buffer == buffer; };
+  const auto loaded = [&](Buffer buffer) { return loads(buffer) ? load.write : SramWrite{}; };
+  if (matrix.activation.enable || loads(Buffer::Activation) || wants(Buffer::Activation)) {
+    clock_pad(Buffer::Activation, {{matrix.activation, {}}, {loaded(Buffer::Activation), {}}});
+  }
+  if (matrix.weight.enable || loads(Buffer::Weight) || wants(Buffer::Weight)) {
+    clock_pad(Buffer::Weight, {{matrix.weight, {}}, {loaded(Buffer::Weight), {}}});
+  }
+  if (matrix.accumulator_read.enable || matrix.accumulator_write.enable || vector.accumulator.enable ||
+      wants(Buffer::Accumulator)) {
+    clock_pad(Buffer::Accumulator, {{matrix.accumulator_read, vector.accumulator}, {matrix.accumulator_write, {}}});
+  }
+  if (vector.vector_read.enable || vector.vector_write.enable || store.vector.enable || loads(Buffer::Vector) ||
+      wants(Buffer::Vector)) {
+    clock_pad(Buffer::Vector, {{vector.vector_read, store.vector}, {loaded(Buffer::Vector), vector.vector_write}});
+  }
+  if (vector.param.enable || loads(Buffer::Param) || wants(Buffer::Param)) {
+    clock_pad(Buffer::Param, {{vector.param, {}}, {loaded(Buffer::Param), {}}});
   }
 }
 

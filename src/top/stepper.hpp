@@ -123,7 +123,7 @@ class Stepper {
   bool skips_ = true;
   BeatObserver observer_;
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
-  bool scratchpads_quiet_ = true;
+  int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires
   StepperResult result_;
 };
 

@@ -35,14 +35,26 @@ void PeArrayBeat::enter_weights(const std::int16_t* weight) {
   ++loaded_;
 }
 
+// Tile by tile, so that a tile's sums stay in registers over all rows.
 void PeArrayBeat::multiply(const std::int16_t* activation, std::int32_t* sums) const {
-  const std::size_t columns = static_cast<std::size_t>(columns_);
-  std::fill(sums, sums + columns, 0);
-  const std::int16_t* weight = active_.data();
-  for (int r = 0; r < rows_; ++r, weight += columns) {
-    const std::int16_t a = activation[r];
-    if (a == 0) continue;
-    for (std::size_t c = 0; c < columns; ++c) sums[c] += a * weight[c];
+  constexpr int Tile = 16;
+  for (int first = 0; first < columns_; first += Tile) {
+    const std::int16_t* weight = active_.data() + first;
+    if (columns_ - first >= Tile) {
+      std::int32_t tile[Tile] = {};
+      for (int r = 0; r < rows_; ++r, weight += columns_) {
+        const std::int16_t a = activation[r];
+        for (int c = 0; c < Tile; ++c) tile[c] += a * weight[c];
+      }
+      std::copy(tile, tile + Tile, sums + first);
+    } else {
+      const int count = columns_ - first;
+      std::fill(sums + first, sums + columns_, 0);
+      for (int r = 0; r < rows_; ++r, weight += columns_) {
+        const std::int16_t a = activation[r];
+        for (int c = 0; c < count; ++c) sums[first + c] += a * weight[c];
+      }
+    }
   }
 }
 
