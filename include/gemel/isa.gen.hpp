@@ -70,7 +70,9 @@ enum class ErrorCode : std::uint8_t {
 
 // What a unit does in a cycle: the first that is true. Counters of a unit add up to the total cycles.
 enum class Cause : std::uint8_t {
-  Busy = 0,  // an instruction is at work or being started; load_dma: a word is written; store_dma: a word is read or a W beat sent
+  // an instruction is at work or being started; load_dma: a word is written; store_dma: a word is read or a W beat
+  // sent
+  Busy = 0,
   Error = 1,  // the machine has stopped with an error
   WaitSemaphore0 = 2,  // idle, the head of the queue waits for the unit's semaphore 0
   WaitSemaphore1 = 3,  // ... 1
@@ -150,7 +152,8 @@ constexpr const char* to_string(Cause value) {
 
 // AXI4-Lite registers, 32 bits each, byte offsets. 64-bit values: low word first.
 namespace csr {
-inline constexpr std::uint32_t Control = 0x000;  // w: bit 0: start; bit 1: clear interrupt and error (only when not running)
+// w: bit 0: start; bit 1: clear interrupt and error (only when not running)
+inline constexpr std::uint32_t Control = 0x000;
 inline constexpr std::uint32_t Status = 0x004;  // r: bit 0: running; bit 1: done; bit 2: error; bit 3: interrupt
 inline constexpr std::uint32_t ProgramBaseLow = 0x008;  // rw: address of the first instruction, a multiple of 64
 inline constexpr std::uint32_t ProgramBaseHigh = 0x00c;  // rw: its upper bits
@@ -171,7 +174,8 @@ struct Header {
   Opcode opcode = Opcode::Halt;  // what to do
   std::int32_t tag = 0;  // Layer number for reports; the hardware only carries it.
   std::int32_t wait_mask = 0;  // Semaphores 4*unit+i that must be at least 1 at the start; one is taken from each.
-  std::int32_t chain = 0;  // May start behind the previous instruction of its unit before that one has posted (load, matrix, store).
+  // May start behind the previous instruction of its unit before that one has posted (load, matrix, store).
+  std::int32_t chain = 0;
   std::int32_t post_mask = 0;  // Semaphores that gain one when the instruction is done.
 };
 
@@ -230,7 +234,8 @@ struct Matrix : Header {
   std::int32_t act_width = 1;  // Columns of the resident tile.
   std::int32_t pixel_words = 1;  // [words] Words per pixel of the resident tile.
   std::int32_t plane_words = 0;  // [words] Words per plane of the resident tile.
-  std::int32_t act_block_step = 0;  // [words] Activation words skipped per cout block (block-diagonal layers); 0 otherwise.
+  // [words] Activation words skipped per cout block (block-diagonal layers); 0 otherwise.
+  std::int32_t act_block_step = 0;
   std::int32_t out_planes = 1;  // Planes (images) of the tile.
   std::int32_t out_height = 1;  // Output rows of the tile.
   std::int32_t out_width = 1;  // Output columns of the tile.

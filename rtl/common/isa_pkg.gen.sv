@@ -60,13 +60,16 @@ package isa_pkg;
     ErrorSemaphoreOverflow = 4'd4,  // done: a semaphore would exceed 255
     ErrorReadError = 4'd5,  // memory answered a read burst with an error
     ErrorWriteError = 4'd6,  // memory answered a write burst with an error
-    ErrorIllegalChain = 4'd7,  // start: chained matrix instructions whose accumulator claims overlap without being equal
+    // start: chained matrix instructions whose accumulator claims overlap without being equal
+    ErrorIllegalChain = 4'd7,
     ErrorEndOfProgram = 4'd8  // the program ended without halt
   } error_e;
 
   // What a unit does in a cycle: the first that is true. Counters of a unit add up to the total cycles.
   typedef enum logic [3:0] {
-    CauseBusy = 4'd0,  // an instruction is at work or being started; load_dma: a word is written; store_dma: a word is read or a W beat sent
+    // an instruction is at work or being started; load_dma: a word is written; store_dma: a word is read or a W beat
+    // sent
+    CauseBusy = 4'd0,
     CauseError = 4'd1,  // the machine has stopped with an error
     CauseWaitSemaphore0 = 4'd2,  // idle, the head of the queue waits for the unit's semaphore 0
     CauseWaitSemaphore1 = 4'd3,  // ... 1
@@ -105,7 +108,8 @@ package isa_pkg;
   // Semaphores 4*unit+i that must be at least 1 at the start; one is taken from each. Legal: 0..15.
   localparam int HeaderWaitMaskLsb = 24;
   localparam int HeaderWaitMaskWidth = 4;
-  // May start behind the previous instruction of its unit before that one has posted (load, matrix, store). Legal: 0..1.
+  // May start behind the previous instruction of its unit before that one has posted (load, matrix, store). Legal:
+  // 0..1.
   localparam int HeaderChainLsb = 28;
   localparam int HeaderChainWidth = 1;
   // Semaphores that gain one when the instruction is done. Legal: 0..65535.

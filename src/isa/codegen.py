@@ -321,11 +321,18 @@ inline void set_field(Word& w, const FieldInfo& f, std::int64_t value) {
 """
 
 
+def commented(line: str, doc: str) -> list[str]:
+    """The line with its comment behind it, or above it where that would be too wide."""
+    indent = line[: len(line) - len(line.lstrip())]
+    wide = f"{line}  // {one_line(doc)}"
+    return [wide] if len(wide) <= 120 else [*wrap(doc, f"{indent}// "), line]
+
+
 def cpp_enum(name: str, base: str, doc: str, values: list[Opcode], hexadecimal: bool = False) -> list[str]:
     out = ["", *wrap(doc, "// "), f"enum class {name} : {base} {{"]
     for v in values:
         number = f"0x{v.value:02x}" if hexadecimal else str(v.value)
-        out.append(f"  {camel(v.name)} = {number},  // {one_line(v.doc)}")
+        out += commented(f"  {camel(v.name)} = {number},", v.doc)
     return out + ["};"]
 
 
@@ -341,7 +348,7 @@ def cpp_members(fields: tuple[Field, ...]) -> list[str]:
     out = []
     for f in fields:
         unit = f"[{f.unit}] " if f.unit else ""
-        out.append(f"  {f.cpp_type} {f.name} = {f.default};  // {unit}{one_line(f.doc)}")
+        out += commented(f"  {f.cpp_type} {f.name} = {f.default};", unit + f.doc)
     return out
 
 
@@ -374,7 +381,7 @@ def cpp(isa: Isa) -> str:
 
     out += ["", *wrap(isa.csr_doc, "// "), "namespace csr {"]
     for r in isa.csrs:
-        out.append(f"inline constexpr std::uint32_t {camel(r.name)} = 0x{r.offset:03x};  // {r.access}: {one_line(r.doc)}")
+        out += commented(f"inline constexpr std::uint32_t {camel(r.name)} = 0x{r.offset:03x};", f"{r.access}: {r.doc}")
     out += ["}  // namespace csr"]
 
     out += ["", "// Fields of every instruction.", "struct Header {", "  Opcode opcode = Opcode::Halt;  // what to do"]
@@ -477,7 +484,7 @@ def sv_enum(name: str, prefix: str, width: int, doc: str, values: list[Opcode], 
     for index, v in enumerate(values):
         number = f"{width}'h{v.value:02x}" if hexadecimal else f"{width}'d{v.value}"
         comma = "" if index + 1 == len(values) else ","
-        out.append(f"    {prefix}{camel(v.name)} = {number}{comma}  // {one_line(v.doc)}")
+        out += commented(f"    {prefix}{camel(v.name)} = {number}{comma}", v.doc)
     return out + [f"  }} {name}_e;"]
 
 
@@ -485,7 +492,7 @@ def sv_fields(isa: Isa, prefix: str, fields: tuple[Field, ...]) -> list[str]:
     out = []
     for f in fields:
         unit = f"[{f.unit}] " if f.unit else ""
-        out += [f"  // {unit}{one_line(f.doc)} Legal: {f.min}..{f.max}{', signed' if f.signed else ''}."]
+        out += wrap(f"{unit}{f.doc} Legal: {f.min}..{f.max}{', signed' if f.signed else ''}.", "  // ")
         out += [f"  localparam int {prefix}{f.camel}Lsb = {f.lsb};"]
         out += [f"  localparam int {prefix}{f.camel}Width = {f.width};"]
     return out
