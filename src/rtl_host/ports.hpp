@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks as RTL sees them: parameters and ports (src/isa/ports.toml), resolved for a machine.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/machine.hpp"
+
+namespace gemel {
+
+using RtlParameters = std::map<std::string, std::int64_t>;
+
+struct PortSpec {
+  std::string name;        // "weight_i"; inputs end in _i, outputs in _o
+  bool input = false;
+  int width = 1;           // bits
+  std::string valid;       // the port under which the payload counts; empty: always
+  int delay = 0;           // it counts so many cycles after `valid`
+};
+
+struct BlockSpec {
+  const char* name;        // "vector_buffer"
+  const char* module;      // "scratchpad": SystemVerilog module and folder under rtl/
+  RtlParameters (*parameters)(const RtlParameters& machine);
+  std::vector<PortSpec> (*ports)(const RtlParameters& block);  // without clk_i, rst_ni, quiet_o
+};
+
+const std::vector<BlockSpec>& block_specs();                // in the order of ports.toml
+const BlockSpec& block_spec(const std::string& name);       // UserError E1001: no such block
+RtlParameters machine_parameters(const Machine& machine);   // the names that ports.toml's expressions use
+
+}  // namespace gemel
