@@ -183,8 +183,8 @@ TEST(Workload, NamesArePrintableUtf8) {
   EXPECT_EQ(name_problem(std::string(201, 'x')), "is longer than 200 bytes");
   for (const char* bad : {"\x80", "\xC0\x80", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF", "a\xE2\x82"})
     EXPECT_EQ(name_problem(bad), "is not UTF-8") << bad;
-  EXPECT_EQ(message([] { load("[1, 8, 8, 4]", "  - {name: \"a\\x07\", op: table, function: relu}\n"); }).substr(0, 82),
-            "error[E0207]: `layers[0].name` cannot be a name: it has a control character\n  t.yam");
+  const std::string text = message([] { load("[1, 8, 8, 4]", "  - {name: \"a\\x07\", op: table, function: relu}\n"); });
+  EXPECT_EQ(text.substr(0, text.find('\n')), "error[E0207]: `layers[0].name` cannot be a name: it has a control character");
 }
 
 TEST(Workload, TimingOnlyDiffersInNothingButTheNumbers) {
