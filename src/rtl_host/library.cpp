@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rtl_host/library.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/dll/shared_library.hpp>
+#include <boost/uuid/detail/sha1.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "config/home.hpp"
+
+extern char** environ;
+
+namespace gemel {
+namespace fs = std::filesystem;
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path)) throw UserError("E1003", "cannot read the source `" + path + "`");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string sha1(const std::string& text) {
+  boost::uuids::detail::sha1 hash;
+  hash.process_bytes(text.data(), text.size());
+  unsigned digest[5];
+  hash.get_digest(digest);
+  char out[41];
+  for (int i = 0; i < 5; ++i) std::snprintf(out + 8 * i, 9, "%08x", digest[i]);
+  return std::string(out, 40);
+}
+
+struct CommandResult {
+  int status = 0;
+  std::string output;  // both streams
+};
+
+// Runs a program with its output in a file; no shell.
+CommandResult run(const std::vector<std::string>& arguments, const std::string& log) {
+  std::vector<char*> argv;
+  for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  pid_t pid = 0;
+  const int failed = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return {127, std::strerror(failed)};
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  CommandResult result;
+  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  std::ifstream file(log);
+  std::ostringstream text;
+  text << file.rdbuf();
+  result.output = text.str();
+  return result;
+}
+
+std::string verilator_version(const std::string& folder) {
+  const CommandResult r = run({"verilator", "--version"}, folder + "/version.log");
+  if (r.status != 0) {
+    throw UserError("E1002", "Verilator cannot be run: " + (r.output.empty() ? "no answer" : r.output),
+                    "install the package `verilator`, or use the models only");
+  }
+  return r.output;
+}
+
+// Gemel's own sources of a module and of all it instantiates: every .sv below rtl/, packages first.
+std::vector<std::string> own_sources() {
+  for (const std::string& home : home_folders()) {
+    const fs::path rtl = fs::path(home) / "rtl";
+    if (!fs::is_directory(rtl)) continue;
+    std::vector<std::string> packages, modules;
+    for (const auto& entry : fs::recursive_directory_iterator(rtl)) {
+      if (entry.path().extension() != ".sv") continue;
+      const std::string name = entry.path().filename();
+      (name.find("_pkg") != std::string::npos ? packages : modules).push_back(entry.path());
+    }
+    std::sort(packages.begin(), packages.end());
+    std::sort(modules.begin(), modules.end());
+    packages.insert(packages.end(), modules.begin(), modules.end());
+    return packages;
+  }
+  throw UserError("E1003", "the folder `rtl` with Gemel's own Verilog is nowhere to be found", "set GEMEL_HOME");
+}
+
+// Only the first lines, the way a person reads a compiler's output.
+std::string first_lines(const std::string& text, int count) {
+  std::istringstream in(text);
+  std::string line, out;
+  while (count > 0 && std::getline(in, line)) {
+    if (line.rfind("        : ...", 0) == 0 || line.rfind("%Error: Exiting", 0) == 0) continue;
+    out += "\n  " + line;
+    --count;
+  }
+  return out;
+}
+
+std::string module_of(const std::string& block) { return block == "npu" ? "npu" : block_spec(block).module; }
+
+std::vector<PortSpec> expected_ports(const RtlRequest& request) {
+  std::vector<PortSpec> ports = block_spec(request.block).ports(request.parameters);
+  ports.push_back({"clk_i", true, 1, "", 0});
+  ports.push_back({"rst_ni", true, 1, "", 0});
+  ports.push_back({"quiet_o", false, 1, "", 0});
+  return ports;
+}
+
+// Compares the module's ports, as Verilator's XML tells them after elaboration, with the contract.
+void check_ports(const std::string& xml, const RtlRequest& request, const std::string& module) {
+  std::map<std::string, int> widths;  // of types, by id
+  const std::regex type("<(basicdtype|packarraydtype|enumdtype|refdtype|structdtype)[^>]*id=\"([0-9]+)\"[^>]*>");
+  const std::regex range("left=\"(-?[0-9]+)\" right=\"(-?[0-9]+)\"");
+  for (std::sregex_iterator i(xml.begin(), xml.end(), type), end; i != end; ++i) {
+    const std::string element = (*i)[0];
+    std::smatch m;
+    widths[(*i)[2]] = (*i)[1] == "basicdtype" ? (std::regex_search(element, m, range) ? std::abs(std::stoi(m[1]) - std::stoi(m[2])) + 1 : 1) : -1;
+  }
+  struct Found {
+    bool input;
+    int width;
+  };
+  std::map<std::string, Found> found;
+  const std::regex port("<var [^>]*name=\"([A-Za-z0-9_]+)\"[^>]*dtype_id=\"([0-9]+)\" dir=\"(input|output|inout)\"[^>]*>");
+  const std::size_t top = xml.find("topModule=\"1\"");
+  const std::size_t last = top == std::string::npos ? top : xml.find("</module>", top);
+  const std::string body = top == std::string::npos ? xml : xml.substr(top, last - top);
+  for (std::sregex_iterator i(body.begin(), body.end(), port), end; i != end; ++i) {
+    found.emplace((*i)[1], Found{(*i)[3] == "input", widths.count((*i)[2]) ? widths[(*i)[2]] : -1});
+  }
+  std::vector<Diagnostic> wrong;
+  const auto complain = [&](const std::string& text) {
+    Diagnostic d;
+    d.code = "E1005";
+    d.message = "module `" + module + "`: " + text;
+    wrong.push_back(d);
+  };
+  std::set<std::string> known;
+  for (const PortSpec& spec : expected_ports(request)) {
+    known.insert(spec.name);
+    const auto it = found.find(spec.name);
+    const std::string what = std::string(spec.input ? "input" : "output") + " of " + std::to_string(spec.width) +
+                             (spec.width == 1 ? " bit" : " bits");
+    if (it == found.end()) {
+      complain("port `" + spec.name + "` is missing; it must be an " + what);
+    } else if (it->second.input != spec.input) {
+      complain("port `" + spec.name + "` is an " + (it->second.input ? "input" : "output") + "; it must be an " + what);
+    } else if (it->second.width != spec.width) {
+      complain("port `" + spec.name + "` has " +
+               (it->second.width < 0 ? std::string("a structured type") : std::to_string(it->second.width) + " bits") +
+               "; it must be an " + what + " (a flat packed vector)");
+    }
+  }
+  for (const auto& [name, f] : found) {
+    if (known.count(name) == 0) complain("port `" + name + "` is not part of the contract");
+  }
+  if (!wrong.empty()) {
+    wrong.back().hint = "`gemel explain --ports " + request.block + "` prints the contract";
+    throw UserError(wrong);
+  }
+}
+
+std::string wrapper_source(const RtlRequest& request) {
+  std::ostringstream out;
+  out << "#include <cstring>\n#include \"Vblock.h\"\n#include \"verilated.h\"\n";
+  if (request.trace) out << "#include \"verilated_fst_c.h\"\n";
+  out << "namespace {\nstruct Model {\n  VerilatedContext context;\n  Vblock* top = nullptr;\n";
+  if (request.trace) out << "  VerilatedFstC* waves = nullptr;\n";
+  out << "};\n}\n#define API extern \"C\" __attribute__((visibility(\"default\")))\n"
+      << "API void* gemel_create(int seed) {\n  Model* m = new Model;\n  m->context.randReset(" << (request.random_reset ? 2 : 0)
+      << ");\n  m->context.randSeed(seed);\n  m->context.assertOn(false);\n";
+  if (request.trace) out << "  m->context.traceEverOn(true);\n";
+  out << "  m->top = new Vblock(&m->context);\n  return m;\n}\n"
+      << "API void gemel_destroy(void* p) {\n  Model* m = static_cast<Model*>(p);\n";
+  if (request.trace) out << "  if (m->waves) { m->waves->close(); delete m->waves; }\n";
+  out << "  m->top->final();\n  delete m->top;\n  delete m;\n}\n"
+      << "API void gemel_eval(void* p) { static_cast<Model*>(p)->top->eval(); }\n"
+      << "API void* gemel_port(void* p, const char* name) {\n  Vblock* t = static_cast<Model*>(p)->top;\n";
+  for (const PortSpec& port : expected_ports(request)) {
+    out << "  if (!std::strcmp(name, \"" << port.name << "\")) return &t->" << port.name << ";\n";
+  }
+  out << "  return nullptr;\n}\n";
+  if (request.trace) {
+    out << "API void gemel_waves_open(void* p, const char* path) {\n  Model* m = static_cast<Model*>(p);\n"
+           "  m->waves = new VerilatedFstC;\n  m->top->trace(m->waves, 99);\n  m->waves->open(path);\n}\n"
+           "API void gemel_waves_dump(void* p, long long time) { static_cast<Model*>(p)->waves->dump(static_cast<vluint64_t>(time)); }\n"
+           "API void gemel_waves_close(void* p) {\n  Model* m = static_cast<Model*>(p);\n"
+           "  if (m->waves) { m->waves->close(); delete m->waves; m->waves = nullptr; }\n}\n";
+  }
+  return out.str();
+}
+
+class FileLock {
+ public:
+  explicit FileLock(const std::string& path) : descriptor_(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+    if (descriptor_ < 0) {
+      throw UserError("E1009", "the cache folder cannot be written: " + path + ": " + std::strerror(errno), "set GEMEL_CACHE to another folder");
+    }
+    while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  ~FileLock() { ::close(descriptor_); }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(const std::string& parent) {
+    std::string pattern = parent + "/build.XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      throw UserError("E1009", "the cache folder cannot be written: " + parent + ": " + std::strerror(errno), "set GEMEL_CACHE to another folder");
+    }
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+void build(const RtlRequest& request, const std::vector<std::string>& sources, const std::string& object,
+           const std::string& cache, const RtlProgress& progress) {
+  const std::string module = module_of(request.block);
+  if (progress) progress("Verilating " + request.block);
+  const TemporaryFolder folder(cache);
+  const std::string& dir = folder.path();
+  std::vector<std::string> base = {"verilator", "--top-module", module, "--prefix", "Vblock", "--Mdir", dir, "-Wno-fatal", "-Wno-lint",
+                                   "-Wno-style", "-Wno-DECLFILENAME", "--x-assign", "fast"};
+  base.push_back("--x-initial");
+  base.push_back(request.random_reset ? "unique" : "fast");
+  for (const auto& [name, value] : request.parameters) base.push_back("-G" + name + "=" + std::to_string(value));
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = base;
+    all.insert(all.end(), more.begin(), more.end());
+    all.insert(all.end(), sources.begin(), sources.end());
+    return all;
+  };
+  const auto refuse = [&](const CommandResult& r) {
+    if (r.output.find("No space left") != std::string::npos) {
+      throw UserError("E1009", "the cache folder is on a full disk: " + cache, "make room, or set GEMEL_CACHE to another folder");
+    }
+    std::smatch m;
+    if (std::regex_search(r.output, m, std::regex("Specified --top-module '([^']*)' was not found"))) {
+      throw UserError("E1006", "there is no module `" + module + "` in the given sources", "the module must be named as the block");
+    }
+    if (std::regex_search(r.output, m, std::regex("Parameters from the command line were not found in the design: ([^\n]*)"))) {
+      throw UserError("E1006", "module `" + module + "` lacks parameters: " + std::string(m[1]),
+                      "`gemel explain --ports " + request.block + "` prints the contract");
+    }
+    throw UserError("E1004", "block `" + request.block + "` does not compile; Verilator says:" + first_lines(r.output, 12));
+  };
+  if (!request.sources.empty()) {
+    const CommandResult r = run(with({"--xml-only", "--xml-output", dir + "/ports.xml"}), dir + "/xml.log");
+    if (r.status != 0) refuse(r);
+    check_ports(read_file(dir + "/ports.xml"), request, module);
+  }
+  std::vector<std::string> flags = {"--cc", "-O3"};
+  if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
+  const CommandResult translated = run(with(flags), dir + "/verilate.log");
+  if (translated.status != 0) refuse(translated);
+
+  if (progress) progress("compiling " + request.block);
+  {
+    std::ofstream wrapper(dir + "/wrapper.cpp");
+    wrapper << wrapper_source(request);
+  }
+  const std::string flags_text = "-O3 -march=native -fPIC -fvisibility=hidden -w";
+  const auto compiled = run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
+                             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a", "libverilated.a"},
+                            dir + "/make.log");
+  const auto check = [&](const CommandResult& r) {
+    if (r.status == 0) return;
+    if (r.output.find("No space left") != std::string::npos) {
+      throw UserError("E1009", "the cache folder is on a full disk: " + cache, "make room, or set GEMEL_CACHE to another folder");
+    }
+    throw UserError("E1004", "the Verilated code of block `" + request.block + "` does not compile:" + first_lines(r.output, 8));
+  };
+  check(compiled);
+  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, dir + "/root.log");
+  std::string include = root.output.substr(0, root.output.find('\n')) + "/include";
+  std::vector<std::string> link = {"g++", "-std=c++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
+                                   "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
+                                   dir + "/libverilated.a", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
+  if (request.trace) link.insert(link.end(), {"-lz"});
+  check(run(link, dir + "/link.log"));
+  std::string text = request.block;
+  for (const auto& [name, value] : request.parameters) text += " " + name + "=" + std::to_string(value);
+  for (const std::string& source : request.sources) text += " " + source;
+  if (request.trace) text += " (waves)";
+  write_file_atomically(object + ".txt", text + "\n");
+  std::error_code failed;
+  fs::rename(dir + "/block.so", object, failed);
+  if (failed) throw UserError("E1009", "the cache folder cannot be written: " + object + ": " + failed.message(), "set GEMEL_CACHE to another folder");
+}
+
+class LoadedModel;
+
+class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<LoadedLibrary> {
+ public:
+  LoadedLibrary(const std::string& path, RtlRequest request)
+      : path_(path), request_(std::move(request)), library_(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local) {
+    create_ = library_.get<void*(int)>("gemel_create");
+    destroy_ = library_.get<void(void*)>("gemel_destroy");
+    eval_ = library_.get<void(void*)>("gemel_eval");
+    port_ = library_.get<void*(void*, const char*)>("gemel_port");
+    if (request_.trace) {
+      open_ = library_.get<void(void*, const char*)>("gemel_waves_open");
+      dump_ = library_.get<void(void*, long long)>("gemel_waves_dump");
+      close_ = library_.get<void(void*)>("gemel_waves_close");
+    }
+    for (const PortSpec& spec : expected_ports(request_)) widths_[spec.name] = spec.width;
+  }
+  std::unique_ptr<RtlModel> create(int seed) override;
+  const std::string& path() const override { return path_; }
+
+ private:
+  friend class LoadedModel;
+  std::string path_;
+  RtlRequest request_;
+  boost::dll::shared_library library_;
+  std::map<std::string, int> widths_;
+  void* (*create_)(int) = nullptr;
+  void (*destroy_)(void*) = nullptr;
+  void (*eval_)(void*) = nullptr;
+  void* (*port_)(void*, const char*) = nullptr;
+  void (*open_)(void*, const char*) = nullptr;
+  void (*dump_)(void*, long long) = nullptr;
+  void (*close_)(void*) = nullptr;
+};
+
+class LoadedModel : public RtlModel {
+ public:
+  LoadedModel(std::shared_ptr<LoadedLibrary> library, int seed) : library_(std::move(library)), model_(library_->create_(seed)) {
+    clock_ = port("clk_i").bytes;
+    reset_ = port("rst_ni").bytes;
+    quiet_ = port("quiet_o").bytes;
+  }
+  ~LoadedModel() override { library_->destroy_(model_); }
+  RtlPort port(const std::string& name) override {
+    void* bytes = library_->port_(model_, name.c_str());
+    if (bytes == nullptr) throw InternalError("block `" + library_->request_.block + "` has no port `" + name + "`");
+    return {static_cast<std::uint8_t*>(bytes), library_->widths_.at(name)};
+  }
+  void set_clock(bool high) override { *clock_ = high ? 1 : 0; }
+  void set_reset(bool active) override { *reset_ = active ? 0 : 1; }
+  void eval() override { library_->eval_(model_); }
+  bool quiet() const override { return *quiet_ != 0; }
+  void open_waves(const std::string& path) override { library_->open_(model_, path.c_str()); }
+  void dump_waves(std::int64_t time) override { library_->dump_(model_, time); }
+  void close_waves() override { library_->close_(model_); }
+
+ private:
+  std::shared_ptr<LoadedLibrary> library_;
+  void* model_;
+  std::uint8_t* clock_ = nullptr;
+  std::uint8_t* reset_ = nullptr;
+  std::uint8_t* quiet_ = nullptr;
+};
+
+std::unique_ptr<RtlModel> LoadedLibrary::create(int seed) { return std::make_unique<LoadedModel>(shared_from_this(), seed); }
+
+}  // namespace
+
+std::string rtl_cache_folder() {
+  if (const char* folder = std::getenv("GEMEL_CACHE")) return folder;
+  if (const char* folder = std::getenv("XDG_CACHE_HOME")) return std::string(folder) + "/gemel";
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr ? home : "/tmp") + "/.cache/gemel";
+}
+
+std::vector<RtlCacheEntry> list_rtl_cache() {
+  std::vector<RtlCacheEntry> entries;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(rtl_cache_folder(), ignored)) {
+    if (entry.path().extension() != ".so") continue;
+    RtlCacheEntry e;
+    e.hash = entry.path().stem();
+    e.bytes = static_cast<std::int64_t>(fs::file_size(entry.path(), ignored));
+    std::ifstream text(entry.path().string() + ".txt");
+    std::getline(text, e.description);
+    entries.push_back(e);
+  }
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.description < b.description; });
+  return entries;
+}
+
+std::int64_t clear_rtl_cache() {
+  std::int64_t bytes = 0;
+  std::error_code ignored;
+  std::vector<fs::path> all;
+  for (const auto& entry : fs::directory_iterator(rtl_cache_folder(), ignored)) all.push_back(entry.path());
+  for (const fs::path& path : all) {
+    const std::string name = path.filename();
+    const bool ours = path.extension() == ".so" || path.extension() == ".lock" || name.find(".so.txt") != std::string::npos ||
+                      name.rfind("build.", 0) == 0;
+    if (!ours) continue;
+    if (fs::is_regular_file(path, ignored)) bytes += static_cast<std::int64_t>(fs::file_size(path, ignored));
+    fs::remove_all(path, ignored);
+  }
+  return bytes;
+}
+
+std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const RtlProgress& progress) {
+  const std::string cache = rtl_cache_folder();
+  make_output_folder(cache);
+  // Own sources: packages, and every module: a block may use others. Users' sources stand beside Gemel's packages.
+  std::vector<std::string> sources = own_sources();
+  if (!request.sources.empty()) {
+    const std::vector<std::string> own = sources;
+    sources.clear();
+    for (const std::string& source : own) {
+      if (source.find("_pkg") != std::string::npos) sources.push_back(source);
+    }
+    for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
+  }
+  const TemporaryFolder probe(cache);
+  std::string key = "gemel rtl 1\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
+  for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
+  key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
+  for (const std::string& source : sources) key += read_file(source) + "\n--\n";
+  const std::string hash = sha1(key);
+  const std::string object = cache + "/" + hash + ".so";
+  const FileLock lock(cache + "/" + hash + ".lock");
+  if (!fs::exists(object)) build(request, sources, object, cache, progress);
+  try {
+    return std::make_shared<LoadedLibrary>(object, request);
+  } catch (const boost::system::system_error&) {  // damaged on disk: make it again, once
+    std::error_code ignored;
+    fs::remove(object, ignored);
+    build(request, sources, object, cache, progress);
+    return std::make_shared<LoadedLibrary>(object, request);
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verilated blocks on demand: (block, parameters, sources, Verilator) -> shared object, built when first needed, kept in the
+// user's cache folder under a hash, loaded at run time. Safe against parallel use (a lock per object), a killed build (temporary
+// folder, renamed when whole) and a full disk (nothing half-made is ever loaded).
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rtl_host/ports.hpp"
+
+namespace gemel {
+
+struct RtlRequest {
+  std::string block;                 // "vector_buffer"
+  RtlParameters parameters;          // of the module
+  std::vector<std::string> sources;  // empty: Gemel's own
+  bool trace = false;                // built with FST waves
+  bool random_reset = false;         // registers start with random bits until reset
+};
+
+// One port of a model: its storage, little endian, ceil(width / 8) bytes; Verilator's types all lie so.
+struct RtlPort {
+  std::uint8_t* bytes = nullptr;
+  int width = 0;
+};
+
+// An instance of a Verilated block, driven through a plain C interface.
+class RtlModel {
+ public:
+  virtual ~RtlModel() = default;
+  virtual RtlPort port(const std::string& name) = 0;   // InternalError if there is none
+  virtual void set_clock(bool high) = 0;
+  virtual void set_reset(bool active) = 0;             // rst_ni = !active
+  virtual void eval() = 0;
+  virtual bool quiet() const = 0;
+  virtual void open_waves(const std::string& path) = 0;  // models built with `trace`
+  virtual void dump_waves(std::int64_t time) = 0;
+  virtual void close_waves() = 0;
+};
+
+// Progress of a build: a line of text, now and then. May be empty.
+using RtlProgress = std::function<void(const std::string&)>;
+
+// Folder of the cache: $GEMEL_CACHE, else $XDG_CACHE_HOME/gemel, else ~/.cache/gemel.
+std::string rtl_cache_folder();
+struct RtlCacheEntry {
+  std::string hash, description;
+  std::int64_t bytes = 0;
+};
+std::vector<RtlCacheEntry> list_rtl_cache();
+std::int64_t clear_rtl_cache();  // removes all entries; bytes freed
+
+// Throws UserError
+//   E1002 Verilator is not installed        E1003 a source cannot be read
+//   E1004 it does not compile (Verilator's own lines are shown)
+//   E1005 ports are missing, extra, or of the wrong width or direction (each named)
+//   E1006 the module or one of its parameters is missing
+//   E1009 the cache folder cannot be written
+class RtlLibrary {
+ public:
+  static std::shared_ptr<RtlLibrary> get(const RtlRequest& request, const RtlProgress& progress = {});
+  virtual ~RtlLibrary() = default;
+  // `seed`: of the random reset, if the library was requested so.
+  virtual std::unique_ptr<RtlModel> create(int seed = 0) = 0;
+  virtual const std::string& path() const = 0;
+};
+
+}  // namespace gemel
