@@ -15,8 +15,6 @@ namespace {
 
 // A unit that works in this share of the cycles is taken for the bound.
 constexpr double BoundShare = 0.7;
-// A layer without array work whose units are all less busy than this costs little: others run at the same time.
-constexpr double BesideShare = 0.35;
 
 std::int64_t count(const LayerResult& layer, isa::Unit unit, isa::Cause cause) {
   return layer.counters[static_cast<int>(unit)][static_cast<int>(cause)];
@@ -48,7 +46,8 @@ Diagnosis diagnose_waiting(const LayerResult& layer, std::int64_t cycles, const 
   }
   const std::string shares = "(load_dma busy " + whole_percent(load) + ", vector_unit " + whole_percent(vector) + ", store_dma " +
                              whole_percent(store) + ")";
-  if (who_waits.empty() && most < BesideShare) return {Bottleneck::Dependency, "beside other layers: its units mostly serve those " + shares};
+  // A layer without array work whose units are all less busy costs little: others run at the same time.
+  if (who_waits.empty()) return {Bottleneck::Dependency, "beside other layers, or waiting for them " + shares};
   return {Bottleneck::Dependency, "dependency: units wait for one another " + shares + who_waits};
 }
 

@@ -95,7 +95,7 @@ void tiles(std::ostream& out, const RunResult& result) {
   }
   std::int64_t equal = 0;
   for (const LayerResult& layer : result.layers) equal += layer.compared == "equal";
-  tile(out, equal > 0 ? with_commas(equal) : "none", "layers compared with golden, all equal");
+  tile(out, equal > 0 ? with_commas(equal) : "no", equal > 0 ? "layers compared with golden, all equal" : "comparison with golden");
   out << "</div>\n";
 }
 
@@ -127,7 +127,7 @@ void where(std::ostream& out, const RunResult& result) {
                       with_commas(cycles[g]) + " cycles (" + percent(share) + ")");
       if (share > 0.06) {
         out << "<text x=\"" << number(x + Width * share / 2) << "\" y=\"" << number(y + 20)
-            << "\" text-anchor=\"middle\" style=\"fill:var(--back)\">" << percent(share, 0) << "</text>\n";
+            << "\" text-anchor=\"middle\" style=\"fill:var(" << (static_cast<Group>(g) == Group::Empty ? "--text" : "--back") << ")\">" << percent(share, 0) << "</text>\n";
       }
       x += Width * share;
     }
