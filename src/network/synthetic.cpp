@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Synthetic weights and scales. Weights: (1) splitmix64 of a counter gives 8 uniform bytes; (2) the mean of four such words,
-// byte by byte, is bell-shaped. Scales: with K weights of deviation d and inputs of deviation x (after the zero point), the
+// Synthetic weights and scales. Weights: (1) a hash of a counter gives 4 uniform bytes; (2) the mean of four such words, byte
+// by byte, is bell-shaped. Written so that compilers vectorize it: 25 million weights in hundredths of a second. Scales: with K weights of deviation d and inputs of deviation x (after the zero point), the
 // sum has the deviation sqrt(K)*d*x; the weight scale makes that the wanted one. The input's mean is taken out by the bias,
 // as a batch normalization would: otherwise deep networks of random weights end with every pixel the same.
 #include "network/synthetic.hpp"
@@ -26,16 +26,39 @@ std::uint64_t mix(std::uint64_t z) {  // splitmix64's output function
 
 std::uint64_t word(std::uint64_t stream, std::uint64_t index) { return mix(stream + (index + 1) * Golden); }
 
-// Means of eight pairs of bytes, rounded up.
-std::uint64_t mean_up(std::uint64_t a, std::uint64_t b) {
-  return (a | b) - (((a ^ b) & 0xFEFEFEFEFEFEFEFE) >> 1);
+// Means of four pairs of bytes, rounded up.
+inline std::uint32_t mean_up(std::uint32_t a, std::uint32_t b) { return (a | b) - (((a ^ b) & 0xFEFEFEFE) >> 1); }
+
+// A hash of 32 bits whose every step is a bijection (xorshifts and odd multipliers); the key enters twice.
+inline std::uint32_t hash32(std::uint32_t counter, std::uint32_t key_a, std::uint32_t key_b) {
+  std::uint32_t x = counter * 0x9E3779B9u + key_a;
+  x = (x ^ (x >> 16)) * 0x7FEB352Du;
+  x = (x ^ (x >> 15) ^ key_b) * 0x846CA68Bu;
+  return x ^ (x >> 16);
 }
 
-// Eight unsigned bytes around 128: rounding up twice makes up for 127.5, the mean of a uniform byte.
-std::uint64_t bell_word(std::uint64_t stream, std::uint64_t index) {
-  return mean_up(mean_up(word(stream, 4 * index), word(stream, 4 * index + 1)),
-                 mean_up(word(stream, 4 * index + 2), word(stream, 4 * index + 3)));
+// Four signed bytes around 0, made as bytes around 128: rounding up twice makes up for 127.5, the mean of a uniform byte.
+// -128 (four zeros meeting) becomes -127.
+inline std::uint32_t bell_word(std::uint32_t index, std::uint32_t key_a, std::uint32_t key_b) {
+  const std::uint32_t bytes = mean_up(mean_up(hash32(4 * index, key_a, key_b), hash32(4 * index + 1, key_a, key_b)),
+                                      mean_up(hash32(4 * index + 2, key_a, key_b), hash32(4 * index + 3, key_a, key_b)));
+  const std::uint32_t not_zero = ((bytes & 0x7F7F7F7F) + 0x7F7F7F7F) | bytes;  // the highest bit of each byte
+  return (bytes | (~not_zero & 0x80808080) >> 7) ^ 0x80808080;
 }
+
+__attribute__((always_inline)) inline void bell_words(std::uint8_t* out, std::size_t words, std::uint32_t key_a,
+                                                      std::uint32_t key_b) {
+  for (std::size_t i = 0; i < words; ++i) {
+    const std::uint32_t four = bell_word(static_cast<std::uint32_t>(i), key_a, key_b);
+    std::memcpy(out + 4 * i, &four, 4);
+  }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void bell_words_avx2(std::uint8_t* out, std::size_t words, std::uint32_t key_a, std::uint32_t key_b) {
+  bell_words(out, words, key_a, key_b);
+}
+#endif
 
 double normal(std::uint64_t stream, std::uint64_t index) {  // Box and Muller
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(stream, 2 * index)));
@@ -65,17 +88,17 @@ std::uint64_t stream(std::uint64_t seed, std::string_view name, std::string_view
 }
 
 void fill_bell(std::int8_t* out, std::size_t count, std::uint64_t stream_seed) {
-  constexpr std::uint64_t Signs = 0x8080808080808080;
-  std::size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const std::uint64_t eight = bell_word(stream_seed, i / 8) ^ Signs;
-    std::memcpy(out + i, &eight, 8);
-  }
-  if (i < count) {
-    const std::uint64_t eight = bell_word(stream_seed, i / 8) ^ Signs;
-    std::memcpy(out + i, &eight, count - i);
-  }
-  for (i = 0; i < count; ++i) out[i] = std::max<std::int8_t>(out[i], -127);
+  const std::uint64_t keys = mix(stream_seed);
+  const auto key_a = static_cast<std::uint32_t>(keys), key_b = static_cast<std::uint32_t>(keys >> 32);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(out);
+  const std::size_t words = count / 4;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) bell_words_avx2(bytes, words, key_a, key_b);  // the same numbers, sooner
+  else
+#endif
+    bell_words(bytes, words, key_a, key_b);
+  const std::uint32_t last = bell_word(static_cast<std::uint32_t>(words), key_a, key_b);
+  std::memcpy(bytes + 4 * words, &last, count % 4);
 }
 
 double uniform(std::uint64_t stream_seed, std::uint64_t index) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iostream>
@@ -42,6 +43,29 @@ TEST(Bell, HasNoMeanAndTheStatedDeviation) {
   EXPECT_NEAR(m.mean, 0.0, 4 * synthetic::BellDeviation / std::sqrt(Count));
   EXPECT_NEAR(m.deviation, synthetic::BellDeviation, 0.3);
   for (const std::uint8_t byte : bytes) ASSERT_NE(byte, 0x80) << "-128 never occurs";
+}
+
+// The definition again, byte by byte: what is vectorized must give the same numbers as what is not.
+TEST(Bell, IsTheMeanOfFourHashedBytes) {
+  const std::uint64_t stream = 77;
+  std::uint64_t keys = stream;  // splitmix64's output function
+  keys = (keys ^ (keys >> 30)) * 0xBF58476D1CE4E5B9;
+  keys = (keys ^ (keys >> 27)) * 0x94D049BB133111EB;
+  keys ^= keys >> 31;
+  const auto hash = [&](std::uint32_t counter) {
+    std::uint32_t x = counter * 0x9E3779B9u + static_cast<std::uint32_t>(keys);
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15) ^ static_cast<std::uint32_t>(keys >> 32)) * 0x846CA68Bu;
+    return x ^ (x >> 16);
+  };
+  std::vector<std::int8_t> found(100003);
+  synthetic::fill_bell(found.data(), found.size(), stream);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    unsigned bytes[4];
+    for (unsigned k = 0; k < 4; ++k) bytes[k] = hash(static_cast<std::uint32_t>(i / 4 * 4 + k)) >> (8 * (i % 4)) & 0xFF;
+    const unsigned mean = ((bytes[0] + bytes[1] + 1) / 2 + (bytes[2] + bytes[3] + 1) / 2 + 1) / 2;
+    ASSERT_EQ(found[i], std::max(static_cast<int>(mean) - 128, -127)) << i;
+  }
 }
 
 TEST(Bell, APrefixIsAPrefix) {
@@ -90,7 +114,7 @@ TEST(SyntheticNetwork, HasTheRecordedFirstWeights) {
   std::uint64_t hash = 0xCBF29CE484222325;
   for (const Layer& l : n.layers)
     for (const std::uint8_t w : l.weights) hash = (hash ^ w) * 0x100000001B3;
-  EXPECT_EQ(hash, 13012417563524104603ull);
+  EXPECT_EQ(hash, 18321338232544757491ull);
 }
 
 TEST(SyntheticNetwork, EveryLayerUsesItsRange) {
@@ -119,7 +143,7 @@ TEST(SyntheticNetwork, ResNet50IsMadeInATenthOfASecond) {
   }
   std::cout << "25.5 million weights, biases and scales in " << best << " s\n";
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(best, 0.3) << "0.07 s on a 2.x GHz core of 2023";
+  EXPECT_LT(best, 0.3) << "0.03 s on an idle core with AVX2";
 #endif
 }
 
