@@ -12,15 +12,75 @@ namespace {
 
 using namespace compiler;
 
+constexpr std::int64_t MaxComparisons = 20'000'000;  // of jobs with jobs, when groups are interleaved
+constexpr std::size_t Slack = 2;  // jobs that stand between a store and the load that needs it, so that the load need not wait
+
+// Jobs of groups that need only the vector unit are moved between the jobs of the group before them, each behind the last
+// one whose store it reads. Groups of one step are such neighbours.
+std::vector<Job> interleave(const std::vector<Operation>& operations, const std::vector<Job>& jobs, const std::vector<int>& step) {
+  std::vector<Job> order;
+  order.reserve(jobs.size());
+  struct Written {
+    std::uint64_t first, end;
+  };
+  std::size_t next = 0;
+  while (next < jobs.size()) {
+    // One step: its first group as it is, then group by group.
+    const int this_step = step[static_cast<std::size_t>(jobs[next].group)];
+    std::vector<Job> merged;
+    while (next < jobs.size() && step[static_cast<std::size_t>(jobs[next].group)] == this_step) {
+      const int group = jobs[next].group;
+      std::size_t last = next;
+      while (last < jobs.size() && jobs[last].group == group) ++last;
+      if (merged.empty() || static_cast<std::int64_t>(merged.size() * (last - next)) > MaxComparisons) {
+        merged.insert(merged.end(), jobs.begin() + static_cast<std::int64_t>(next), jobs.begin() + static_cast<std::int64_t>(last));
+        next = last;
+        continue;
+      }
+      std::vector<Written> writes;
+      std::vector<std::size_t> writer;
+      for (std::size_t j = 0; j < merged.size(); ++j) {
+        for (int i = merged[j].first; i < merged[j].end; ++i) {
+          const Operation& op = operations[static_cast<std::size_t>(i)];
+          if (op.instruction.unit != isa::Unit::Store) continue;
+          writes.push_back({op.memory_first, op.memory_end});
+          writer.push_back(j);
+        }
+      }
+      // Evenly, too: a heap of them in one place would hold up the others.
+      std::vector<Job> result;
+      std::size_t taken = 0;
+      const std::size_t count = last - next, others = merged.size();
+      for (std::size_t k = 0; k < count; ++k, ++next) {
+        std::size_t after = 0;  // so many of the others must stand before
+        for (int i = jobs[next].first; i < jobs[next].end; ++i) {
+          const Operation& op = operations[static_cast<std::size_t>(i)];
+          if (op.instruction.unit != isa::Unit::Load || op.memory_end == op.memory_first) continue;
+          for (std::size_t w = writes.size(); w-- > 0 && writer[w] + 1 > after;) {
+            if (writes[w].first < op.memory_end && op.memory_first < writes[w].end) after = writer[w] + 1;
+          }
+        }
+        const std::size_t place = std::min(others, std::max(after + Slack, (k + 1) * others / count));
+        for (; taken < place; ++taken) result.push_back(merged[taken]);
+        result.push_back(jobs[next]);
+      }
+      for (; taken < merged.size(); ++taken) result.push_back(merged[taken]);
+      merged = std::move(result);
+    }
+    order.insert(order.end(), merged.begin(), merged.end());
+  }
+  return order;
+}
+
 // Operations job by job in another order.
-void reorder(std::vector<Operation>& operations, const std::vector<Job>& order) {
+std::vector<Operation> reorder(const std::vector<Operation>& operations, const std::vector<Job>& order) {
   std::vector<Operation> sorted;
   sorted.reserve(operations.size());
   for (const Job& j : order) {
-    for (int i = j.first; i < j.end; ++i) sorted.push_back(operations[static_cast<std::size_t>(i)]);
+    sorted.insert(sorted.end(), operations.begin() + j.first, operations.begin() + j.end);
   }
   if (sorted.size() != operations.size()) throw InternalError("jobs do not cover all operations");
-  operations = std::move(sorted);
+  return sorted;
 }
 
 void fill_layers(Schedule& schedule, const Network& network, const Graph& graph, const Lowerer& lowerer,
@@ -59,10 +119,10 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   const Graph graph = make_graph(network, options.fuse);
   Lowerer lowerer(network, machine, graph);
   const int groups = static_cast<int>(graph.groups.size());
-  std::vector<int> step(static_cast<std::size_t>(groups));
+  std::vector<int> step(static_cast<std::size_t>(groups), 0);
   for (int g = 0; g < groups; ++g) {
-    lowerer.plan(g);
-    step[static_cast<std::size_t>(g)] = g;
+    const bool beside = lowerer.plan(g).beside && options.overlap_layers;
+    step[static_cast<std::size_t>(g)] = g == 0 ? 0 : step[static_cast<std::size_t>(g - 1)] + (beside ? 0 : 1);
   }
   const auto align = static_cast<std::uint64_t>(std::max(64, machine.burst_bytes));
   const MemoryMap memory = map_memory(network, graph, step, align);
@@ -75,11 +135,12 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   Constants constants(memory.end, align, weights > 0 || !has_conv);
   constants.reserve(weights + weights / 8);
   for (int g = 0; g < groups; ++g) {
+    if (g == 0 || step[static_cast<std::size_t>(g)] != step[static_cast<std::size_t>(g - 1)]) lowerer.begin_step();
     lowerer.lower(g, memory, constants);
-    lowerer.release();
   }
 
   std::vector<Operation>& operations = lowerer.operations;
+  operations = reorder(operations, interleave(operations, lowerer.jobs, step));
   set_chains(operations);
   const std::vector<Edge> edges = derive_edges(operations, machine);
   apply_edges(operations, edges);

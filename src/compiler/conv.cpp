@@ -313,7 +313,9 @@ class Planner {
     p_.store_cycles = store;
     p_.cycles = std::max({matrix + serial, vector, load, store, fetch}) + first_load + last_out + 2 * m_.rows + m_.columns;
     // Of two equally long ones, the one that keeps the units less busy.
-    const std::int64_t tie = (vector + load + store) / 64 + instructions * 8;
+    std::int64_t tie = (vector + load + store) / 64 + instructions * 8;
+    // Tiles that cut rows make all others of their rows wait for each other's neighbours: memory is compared by hulls.
+    if (p_.tile_w < s_.ow && s_.oh > 1) tie += p_.cycles / 64;
     p_.feasible = true;
     if (!best_.feasible || p_.cycles + tie < best_.cycles + best_tie_) {
       best_ = p_;

@@ -19,6 +19,12 @@ bool depthwise(const Layer& layer, const Shape& in, const Shape& out) {
   return layer.op == Op::Conv2d && layer.groups > 1 && layer.groups == in.c && in.c == out.c;
 }
 
+// Whether others may run beside: its areas of vector_buffer are theirs too, and it leaves half of the parameters.
+bool hosts(const GroupPlan& plan) {
+  return plan.on_array && !plan.conv_shape.has_add && !plan.conv.free_vector && plan.conv.params_resident &&
+         (!plan.conv.weights_outer || plan.conv.store_blocks == plan.conv.cout_blocks);
+}
+
 }  // namespace
 
 std::uint64_t Constants::add(std::int64_t bytes, const std::function<void(std::uint8_t*)>& fill) {
@@ -124,7 +130,26 @@ const GroupPlan& Lowerer::plan(int index) {
       if (depthwise(layer, in, out) && g.add.layer < 0) {
         plan->window_shape = window(isa::Opcode::Depthwise);
         plan->window = plan_window(plan->window_shape, capacity(false));
-        if (plan->window.feasible && (!plan->on_array || plan->window.cycles < plan->conv.cycles)) {
+        std::int64_t cycles = plan->window.cycles;
+        // Beside the layer before, the vector unit's work costs only what that layer's passes do not hide.
+        const GroupPlan* before = index > 0 ? plans_[static_cast<std::size_t>(index - 1)].get() : nullptr;
+        if (before != nullptr && hosts(*before)) {
+          Capacity half = capacity(false);
+          half.param /= 2;
+          const WindowPlan beside = plan_window_in(plan->window_shape, half, false);
+          // Its first tiles have to be there before anything can run beside it.
+          const ConvShape& host = before->conv_shape;
+          const std::int64_t tiles = ceil_div(host.n, before->conv.tile_n) * ceil_div(host.oh, before->conv.tile_h) *
+                                     ceil_div(host.ow, before->conv.tile_w);
+          const std::int64_t passes = before->conv.matrix_cycles * std::max<std::int64_t>(0, tiles - 4) / tiles;
+          const std::int64_t hidden = std::max<std::int64_t>(0, std::min(beside.vector_cycles, passes - before->conv.vector_cycles));
+          const std::int64_t more = beside.cycles - hidden;
+          if (beside.feasible && more < cycles) {
+            plan->window = beside;
+            cycles = more;
+          }
+        }
+        if (plan->window.feasible && (!plan->on_array || cycles < plan->conv.cycles)) {
           plan->on_array = false;
           plan->cycles = plan->window.cycles;
         }
@@ -176,6 +201,22 @@ const GroupPlan& Lowerer::plan(int index) {
     plan->window = plan_window(plan->window_shape, capacity(false));
     if (!plan->window.feasible) refuse(layer, *plan);
     plan->cycles = plan->window.cycles;
+  }
+  if (!plan->on_array && !plan->window.free_vector && index > 0) {
+    const GroupPlan& before = *plans_[static_cast<std::size_t>(index - 1)];
+    const std::int64_t table = g.main.has_table ? table_words(machine_) : 0;
+    const int blocks = static_cast<int>(ceil_div(out.c, machine_.columns));
+    if (layer.op == Op::Conv2d) {
+      const std::int64_t block = SetWords + std::int64_t{layer.kernel_h} * layer.kernel_w;
+      const std::int64_t sets = plan->window.params_resident ? ceil_div(blocks, plan->window.blocks) : 1;
+      plan->param_words = sets * (table + plan->window.blocks * block);
+    } else {
+      plan->param_words = table + SetWords * (layer.op == Op::Add ? 3 : 1);
+    }
+    plan->param_varies = layer.op == Op::AvgPool || (layer.op == Op::Conv2d && !plan->window.params_resident);
+    if (before.beside) plan->param_words += before.param_words;
+    plan->beside = plan->param_words <= param_.size() / 2 &&
+                   (hosts(before) || (before.beside && !before.param_varies && !plan->param_varies));
   }
   plans_[index] = std::move(plan);
   return *plans_[index];
@@ -337,10 +378,12 @@ std::int64_t Lowerer::load_constant(int layer, Buffer buffer, std::uint64_t addr
   return base;
 }
 
-void Lowerer::release() {
+void Lowerer::begin_step() {
   weight_.release_all();
-  param_.release_all();
   activation_.release_all();
+  // What a step's first group keeps lies in one half of param_buffer, so that the other is whole for groups beside it.
+  param_.release_all();
+  param_.other_half();
 }
 
 void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {

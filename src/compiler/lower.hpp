@@ -59,7 +59,11 @@ struct GroupPlan {
   WindowShape window_shape;
   WindowPlan window;
   std::int64_t cycles = 0;
-  bool vector_only() const { return !on_array; }
+  bool beside = false;    // may run beside the group before it: needs only the vector unit, and leaves that group its words
+  // Of param_buffer: what this group and those before it in its step keep (an array group keeps at most the other half),
+  // and whether it takes and returns words as it goes on.
+  std::int64_t param_words = 0;
+  bool param_varies = false;
 };
 
 class Lowerer {
@@ -70,8 +74,8 @@ class Lowerer {
   const GroupPlan& plan(int group);
   // Emits a group's operations as jobs. Needs plan() of all groups, and the places of tensors.
   void lower(int group, const MemoryMap& memory, Constants& constants);
-  // Lets later groups have the words that lowered groups keep (their weights and parameters).
-  void release();
+  // From here on groups may have the words that those before kept (their weights and parameters).
+  void begin_step();
 
   std::vector<Operation> operations;
   std::vector<Job> jobs;

@@ -96,6 +96,7 @@ WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool
         p.params_resident = (depthwise ? groups : 1) * sets <= c.param / 2;
         p.vector_cycles = tiles * work;
         p.cycles = (twice ? tiles * std::max({work, load, store}) : tiles * (work + load + store + latency)) + load + store + latency;
+        if (columns < w.out.w) p.cycles += p.cycles / 64;  // memory is compared by hulls: such tiles wait for their neighbours
         if (!best.feasible || p.cycles < best.cycles) best = p;
       }
     }
@@ -165,11 +166,10 @@ void Lowerer::lower_window(int index) {
   const bool counts = layer.op == Op::AvgPool;
   const std::vector<TapRun> row_runs = tap_runs(w.out.h, w.stride_h, w.pad_top, w.kernel_h, w.in.h, !counts);
   const std::vector<TapRun> column_runs = tap_runs(w.out.w, w.stride_w, w.pad_left, w.kernel_w, w.in.w, !counts);
-  for (int first = 0; first < blocks; first += p.blocks) {
-    const int count = std::min(p.blocks, blocks - first);
-    const std::int64_t channel = std::int64_t{first} * columns;
-    const std::int64_t bytes = std::min<std::int64_t>(w.in.c, channel + std::int64_t{count} * columns) - channel;
-    const auto job = [&](const Tile& t, int taps) {
+  const auto job = [&](const Tile& t, int taps, int first) {
+      const int count = std::min(p.blocks, blocks - first);
+      const std::int64_t channel = std::int64_t{first} * columns;
+      const std::int64_t bytes = std::min<std::int64_t>(w.in.c, channel + std::int64_t{count} * columns) - channel;
       begin_job(index);
       const int key = depthwise ? first : w.op == isa::Opcode::PoolSum ? taps : 0;
       if (!depthwise && key != last_key && parameters.count(last_key) > 0) {  // one set at a time
@@ -234,23 +234,39 @@ void Lowerer::lower_window(int index) {
                bytes, {{t.nx, w.out.c}, {t.ny, out_row}, {t.nz, out_plane}}, true);
       areas.source.release(source);
       areas.output.release(result);
-      if (q.base >= 0 && !p.params_resident) {
+      if (gp.beside && !p.params_resident && q.base >= 0) {
         param_.release(q.base);
         q.base = -1;
       }
       end_job();
     };
+  const auto all_tiles = [&](auto visit) {
     for (int z = 0; z < w.in.n; z += p.tile_n) {
       for (const TapRun& rows : row_runs) {
         for (int y = rows.first; y < rows.first + rows.count; y += p.tile_h) {
           for (const TapRun& cols : column_runs) {
             for (int x = cols.first; x < cols.first + cols.count; x += p.tile_w) {
-              job({z, std::min(p.tile_n, w.in.n - z), y, std::min(p.tile_h, rows.first + rows.count - y), x,
-                   std::min(p.tile_w, cols.first + cols.count - x)},
-                  rows.taps * cols.taps);
+              visit(Tile{z, std::min(p.tile_n, w.in.n - z), y, std::min(p.tile_h, rows.first + rows.count - y), x,
+                         std::min(p.tile_w, cols.first + cols.count - x)},
+                    rows.taps * cols.taps);
             }
           }
         }
+      }
+    }
+  };
+  // Beside the layer that makes the input, tiles come as that layer makes them; else parameters change as seldom as can be.
+  if (gp.beside) {
+    all_tiles([&](const Tile& t, int taps) {
+      for (int first = 0; first < blocks; first += p.blocks) job(t, taps, first);
+    });
+  } else {
+    for (int first = 0; first < blocks; first += p.blocks) {
+      all_tiles([&](const Tile& t, int taps) { job(t, taps, first); });
+      for (auto& entry : parameters) {
+        if (p.params_resident || entry.second.base < 0) continue;
+        param_.release(entry.second.base);
+        entry.second.base = -1;
       }
     }
   }

@@ -64,6 +64,11 @@ class Ring {
     kept_.erase(std::remove_if(kept_.begin(), kept_.end(), [&](const Interval& k) { return k.first == base; }), kept_.end());
   }
   void release_all() { kept_.clear(); }
+  // Goes on in the half in which it is not.
+  void other_half() {
+    const std::int64_t middle = first_ + (end_ - first_) / 2;
+    head_ = head_ > middle || head_ == first_ ? first_ : middle;
+  }
 
  private:
   struct Interval {
