@@ -31,46 +31,43 @@ constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 
 const char* to_string(Port port) { return PortNames[static_cast<int>(port)]; }
 
-Stepper::Stepper(const Machine& machine, std::vector<std::uint8_t>& memory)
+Stepper::Stepper(const Machine& machine, std::vector<std::uint8_t>& memory, StepperBlocks blocks)
     : machine_(machine),
-      sequencer_(machine),
-      load_dma_(machine),
-      matrix_unit_(machine),
-      pe_array_(machine),
-      vector_unit_(machine),
-      requantizer_(machine),
-      store_dma_(machine),
+      blocks_(std::move(blocks)),
       ideal_(std::make_unique<IdealMemoryBeat>(machine, memory)),
       memory_(*ideal_) {
-  for (int b = 0; b < BufferCount; ++b) {
-    scratchpads_[static_cast<std::size_t>(b)] = std::make_unique<ScratchpadBeat>(machine, static_cast<Buffer>(b));
-  }
+  complete();
 }
 
-Stepper::Stepper(const Machine& machine, MemoryBeat& memory)
-    : machine_(machine),
-      sequencer_(machine),
-      load_dma_(machine),
-      matrix_unit_(machine),
-      pe_array_(machine),
-      vector_unit_(machine),
-      requantizer_(machine),
-      store_dma_(machine),
-      memory_(memory) {
-  for (int b = 0; b < BufferCount; ++b) {
-    scratchpads_[static_cast<std::size_t>(b)] = std::make_unique<ScratchpadBeat>(machine, static_cast<Buffer>(b));
+Stepper::Stepper(const Machine& machine, MemoryBeat& memory, StepperBlocks blocks)
+    : machine_(machine), blocks_(std::move(blocks)), memory_(memory) {
+  complete();
+}
+
+void Stepper::complete() {
+  StepperBlocks& b = blocks_;
+  if (!b.sequencer) b.sequencer = std::make_unique<SequencerBeat>(machine_);
+  if (!b.load_dma) b.load_dma = std::make_unique<LoadDmaBeat>(machine_);
+  if (!b.matrix_unit) b.matrix_unit = std::make_unique<MatrixUnitBeat>(machine_);
+  if (!b.pe_array) b.pe_array = std::make_unique<PeArrayBeat>(machine_);
+  if (!b.vector_unit) b.vector_unit = std::make_unique<VectorUnitBeat>(machine_);
+  if (!b.requantizer) b.requantizer = std::make_unique<RequantizerBeat>(machine_);
+  if (!b.store_dma) b.store_dma = std::make_unique<StoreDmaBeat>(machine_);
+  for (int i = 0; i < BufferCount; ++i) {
+    auto& scratchpad = b.scratchpads[static_cast<std::size_t>(i)];
+    if (!scratchpad) scratchpad = std::make_unique<ScratchpadBeat>(machine_, static_cast<Buffer>(i));
   }
 }
 
 void Stepper::reset() {
-  sequencer_.reset();
-  load_dma_.reset();
-  matrix_unit_.reset();
-  pe_array_.reset();
-  vector_unit_.reset();
-  requantizer_.reset();
-  store_dma_.reset();
-  for (auto& scratchpad : scratchpads_) scratchpad->reset();
+  blocks_.sequencer->reset();
+  blocks_.load_dma->reset();
+  blocks_.matrix_unit->reset();
+  blocks_.pe_array->reset();
+  blocks_.vector_unit->reset();
+  blocks_.requantizer->reset();
+  blocks_.store_dma->reset();
+  for (auto& scratchpad : blocks_.scratchpads) scratchpad->reset();
   for (auto& queue : in_flight_) queue.clear();
   faulty_pads_ = 0;
   result_ = {};
@@ -93,32 +90,32 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     control.csr_write_data = write.value;
     step(control);
   }
-  while (!sequencer_.out().running) {
+  while (!blocks_.sequencer->out().running) {
     control = {};
     step(control);
   }
-  while (sequencer_.out().running) {
-    if (sequencer_.cycle() >= max_cycles) {
+  while (blocks_.sequencer->out().running) {
+    if (blocks_.sequencer->cycle() >= max_cycles) {
       result_.end = StepperEnd::CycleLimit;
       break;
     }
     control = {};
     step(control);
     ++result_.stepped;
-    if (!skips_ || !quiet() || !sequencer_.out().running) continue;
+    if (!skips_ || !quiet() || !blocks_.sequencer->out().running) continue;
     const Cycle until = memory_.until_change();
     if (until == Never) {
       result_.end = StepperEnd::Deadlock;
       break;
     }
-    const Cycle skipped = std::min(until - 1, max_cycles - sequencer_.cycle());
+    const Cycle skipped = std::min(until - 1, max_cycles - blocks_.sequencer->cycle());
     if (skipped <= 0) continue;
     memory_.skip(skipped);
-    sequencer_.skip(skipped);
+    blocks_.sequencer->skip(skipped);
   }
-  result_.cycles = sequencer_.cycle();
-  result_.counters = sequencer_.counters();
-  const SequencerBeat::Failure& failure = sequencer_.failure();
+  result_.cycles = blocks_.sequencer->cycle();
+  result_.counters = blocks_.sequencer->counters();
+  const SequencerFailure failure = blocks_.sequencer->failure();
   if (failure.code != isa::ErrorCode::None) {
     if (result_.end == StepperEnd::Halt) result_.end = StepperEnd::Error;
     result_.error_code = failure.code;
@@ -129,22 +126,22 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
 }
 
 bool Stepper::quiet() const {
-  return sequencer_.quiet() && load_dma_.quiet() && matrix_unit_.quiet() && pe_array_.quiet() && vector_unit_.quiet() &&
-         requantizer_.quiet() && store_dma_.quiet() && faulty_pads_ == 0 && memory_.quiet();
+  return blocks_.sequencer->quiet() && blocks_.load_dma->quiet() && blocks_.matrix_unit->quiet() && blocks_.pe_array->quiet() && blocks_.vector_unit->quiet() &&
+         blocks_.requantizer->quiet() && blocks_.store_dma->quiet() && faulty_pads_ == 0 && memory_.quiet();
 }
 
 void Stepper::step(SequencerIn& control) {
   // What is on the wires. Copies: stepping a block changes its own.
-  const SequencerOut sequencer = sequencer_.out();
-  const LoadDmaOut load = load_dma_.out();
-  const MatrixUnitOut matrix = matrix_unit_.out();
-  const VectorUnitOut vector = vector_unit_.out();
-  const StoreDmaOut store = store_dma_.out();
-  const PeArrayOut array = pe_array_.out();
-  const RequantizerOut requantizer = requantizer_.out();
+  const SequencerOut sequencer = blocks_.sequencer->out();
+  const LoadDmaOut load = blocks_.load_dma->out();
+  const MatrixUnitOut matrix = blocks_.matrix_unit->out();
+  const VectorUnitOut vector = blocks_.vector_unit->out();
+  const StoreDmaOut store = blocks_.store_dma->out();
+  const PeArrayOut array = blocks_.pe_array->out();
+  const RequantizerOut requantizer = blocks_.requantizer->out();
   const MemoryBeatOut memory = memory_.out();
   const auto data = [this](Buffer buffer, std::size_t client) {
-    return scratchpads_[static_cast<std::size_t>(buffer)]->out().data[client];
+    return blocks_.scratchpads[static_cast<std::size_t>(buffer)]->out().data[client];
   };
   const auto command = [&sequencer](isa::Unit unit) { return sequencer.command[static_cast<std::size_t>(unit)]; };
 
@@ -162,25 +159,25 @@ void Stepper::step(SequencerIn& control) {
   const MemoryBeatIn memory_in{sequencer.memory, load.memory, store.memory};
 
   // Clock: any order would do.
-  sequencer_.step(control);
-  load_dma_.step(load_in);
-  matrix_unit_.step(matrix_in);
-  pe_array_.step(matrix.array);
-  vector_unit_.step(vector_in);
-  requantizer_.step(vector.requantizer);
-  store_dma_.step(store_in);
+  blocks_.sequencer->step(control);
+  blocks_.load_dma->step(load_in);
+  blocks_.matrix_unit->step(matrix_in);
+  blocks_.pe_array->step(matrix.array);
+  blocks_.vector_unit->step(vector_in);
+  blocks_.requantizer->step(vector.requantizer);
+  blocks_.store_dma->step(store_in);
   memory_.step(memory_in);
 
   // Scratchpads last: each is clocked only when somebody has an enable up, or to take a fault off the wires.
   const int now_faulty = faulty_pads_;
   faulty_pads_ = 0;
   const auto clock_pad = [&](Buffer buffer, const ScratchpadIn& in) {
-    ScratchpadBeat& pad = *scratchpads_[static_cast<std::size_t>(buffer)];
+    Clocked<ScratchpadIn, ScratchpadOut>& pad = *blocks_.scratchpads[static_cast<std::size_t>(buffer)];
     pad.step(in);
     if (pad.quiet()) return;
     faulty_pads_ |= 1 << static_cast<int>(buffer);
     if (result_.faults.size() < MaxFaults) {
-      result_.faults.push_back({sequencer_.cycle() - 1, buffer, pad.out().fault, pad.out().fault_address});
+      result_.faults.push_back({blocks_.sequencer->cycle() - 1, buffer, pad.out().fault, pad.out().fault_address});
     }
   };
   const auto wants = [&](Buffer buffer) { return (now_faulty >> static_cast<int>(buffer) & 1) != 0; };
@@ -209,20 +206,20 @@ void Stepper::step(SequencerIn& control) {
 void Stepper::watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion) {
   for (std::size_t u = 0; u < in_flight_.size(); ++u) {
     if (completion[u].done && !in_flight_[u].empty()) {
-      result_.instructions[in_flight_[u].front()].done = sequencer_.cycle();
+      result_.instructions[in_flight_[u].front()].done = blocks_.sequencer->cycle();
       in_flight_[u].pop_front();
     }
     if (!sequencer.command[u].valid) continue;
     in_flight_[u].push_back(result_.instructions.size());
     result_.instructions.push_back(
-        {sequencer_.started_index(static_cast<int>(u)), static_cast<isa::Unit>(u), sequencer_.cycle(), Never});
+        {blocks_.sequencer->started_index(static_cast<int>(u)), static_cast<isa::Unit>(u), blocks_.sequencer->cycle(), Never});
   }
 }
 
 void Stepper::tell(const SequencerOut& sequencer, const LoadDmaOut& load, const MatrixUnitOut& matrix,
                    const VectorUnitOut& vector, const StoreDmaOut& store, const PeArrayOut& array,
                    const RequantizerOut& requantizer, const MemoryBeatOut& memory) {
-  const Cycle now = sequencer_.cycle();
+  const Cycle now = blocks_.sequencer->cycle();
   const auto beat = [&](Port port, std::uint64_t value, const void* data, std::size_t bytes) {
     ++result_.beats[static_cast<std::size_t>(port)];
     observer_({port, now, value, data, bytes});

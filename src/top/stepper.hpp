@@ -14,6 +14,7 @@
 #include "blocks/pe_array/pe_array_beat.hpp"
 #include "blocks/requantizer/requantizer_beat.hpp"
 #include "blocks/scratchpad/scratchpad_beat.hpp"
+#include "base/clocked.hpp"
 #include "blocks/sequencer/sequencer_beat.hpp"
 #include "blocks/store_dma/store_dma_beat.hpp"
 #include "blocks/vector_unit/vector_unit_beat.hpp"
@@ -83,23 +84,39 @@ struct StepperResult {
   Cycle stepped = 0;                                      // cycles that were not skipped
 };
 
+// Who stands behind each block's ports; what is empty is the beat model.
+struct StepperBlocks {
+  std::unique_ptr<SequencerBlock> sequencer;
+  std::unique_ptr<Clocked<LoadDmaIn, LoadDmaOut>> load_dma;
+  std::unique_ptr<Clocked<MatrixUnitIn, MatrixUnitOut>> matrix_unit;
+  std::unique_ptr<Clocked<PeArrayIn, PeArrayOut>> pe_array;
+  std::unique_ptr<Clocked<VectorUnitIn, VectorUnitOut>> vector_unit;
+  std::unique_ptr<Clocked<RequantizerIn, RequantizerOut>> requantizer;
+  std::unique_ptr<Clocked<StoreDmaIn, StoreDmaOut>> store_dma;
+  std::array<std::unique_ptr<Clocked<ScratchpadIn, ScratchpadOut>>, BufferCount> scratchpads;
+};
+
 class Stepper {
  public:
   // `memory` is what a program and its data lie in, from address 0 on; used by an ideal memory of this machine.
-  Stepper(const Machine& machine, std::vector<std::uint8_t>& memory);
+  Stepper(const Machine& machine, std::vector<std::uint8_t>& memory, StepperBlocks blocks = {});
   // Or any bridge and memory.
-  Stepper(const Machine& machine, MemoryBeat& memory);
+  Stepper(const Machine& machine, MemoryBeat& memory, StepperBlocks blocks = {});
 
   // Resets the chip (not memory), starts it through its registers and steps until it has halted.
   StepperResult run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles);
 
   void observe(BeatObserver observer) { observer_ = std::move(observer); }
   void never_skip() { skips_ = false; }
-  const ScratchpadBeat& scratchpad(Buffer buffer) const { return *scratchpads_[static_cast<std::size_t>(buffer)]; }
-  const SequencerBeat& sequencer() const { return sequencer_; }
+  // The beat model of a scratchpad; it must not have been replaced.
+  const ScratchpadBeat& scratchpad(Buffer buffer) const {
+    return dynamic_cast<const ScratchpadBeat&>(*blocks_.scratchpads[static_cast<std::size_t>(buffer)]);
+  }
+  const SequencerBlock& sequencer() const { return *blocks_.sequencer; }
   IdealMemoryBeat* ideal_memory() { return ideal_.get(); }
 
  private:
+  void complete();  // beat models for what is empty
   void reset();
   void step(SequencerIn& control);
   void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
@@ -109,14 +126,7 @@ class Stepper {
   bool quiet() const;
 
   const Machine& machine_;
-  SequencerBeat sequencer_;
-  LoadDmaBeat load_dma_;
-  MatrixUnitBeat matrix_unit_;
-  PeArrayBeat pe_array_;
-  VectorUnitBeat vector_unit_;
-  RequantizerBeat requantizer_;
-  StoreDmaBeat store_dma_;
-  std::array<std::unique_ptr<ScratchpadBeat>, BufferCount> scratchpads_;
+  StepperBlocks blocks_;
   std::unique_ptr<IdealMemoryBeat> ideal_;
   MemoryBeat& memory_;
 

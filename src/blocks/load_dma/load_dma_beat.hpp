@@ -11,19 +11,20 @@
 #include <deque>
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "base/burst_cutter.hpp"
 #include "blocks/load_dma/load_dma_ports.hpp"
 
 namespace gemel {
 
-class LoadDmaBeat {
+class LoadDmaBeat : public Clocked<LoadDmaIn, LoadDmaOut> {
  public:
   explicit LoadDmaBeat(const Machine& machine);
 
-  void reset();
-  const LoadDmaOut& out() const { return out_; }
-  void step(const LoadDmaIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const LoadDmaOut& out() const override { return out_; }
+  void step(const LoadDmaIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   struct Job {

@@ -7,19 +7,20 @@
 #pragma once
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "blocks/matrix_unit/matrix_unit_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class MatrixUnitBeat {
+class MatrixUnitBeat : public Clocked<MatrixUnitIn, MatrixUnitOut> {
  public:
   explicit MatrixUnitBeat(const Machine& machine);
 
-  void reset();
-  const MatrixUnitOut& out() const { return out_; }
-  void step(const MatrixUnitIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const MatrixUnitOut& out() const override { return out_; }
+  void step(const MatrixUnitIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   enum class Shadow : std::uint8_t { Empty, Loading, Full };

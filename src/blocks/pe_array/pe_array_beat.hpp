@@ -4,19 +4,20 @@
 #pragma once
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "blocks/pe_array/pe_array_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class PeArrayBeat {
+class PeArrayBeat : public Clocked<PeArrayIn, PeArrayOut> {
  public:
   explicit PeArrayBeat(const Machine& machine);
 
-  void reset();
-  const PeArrayOut& out() const { return out_; }
-  void step(const PeArrayIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const PeArrayOut& out() const override { return out_; }
+  void step(const PeArrayIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   void enter_weights(const std::int16_t* weight);

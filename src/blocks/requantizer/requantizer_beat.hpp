@@ -3,19 +3,20 @@
 #pragma once
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "blocks/requantizer/requantizer_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class RequantizerBeat {
+class RequantizerBeat : public Clocked<RequantizerIn, RequantizerOut> {
  public:
   explicit RequantizerBeat(const Machine& machine);
 
-  void reset();
-  const RequantizerOut& out() const { return out_; }
-  void step(const RequantizerIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const RequantizerOut& out() const override { return out_; }
+  void step(const RequantizerIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   static constexpr int Places = RequantizerLatency + 1;  // one more: what is on the wires outlives the step

@@ -3,19 +3,20 @@
 #pragma once
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "blocks/scratchpad/scratchpad_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class ScratchpadBeat {
+class ScratchpadBeat : public Clocked<ScratchpadIn, ScratchpadOut> {
  public:
   ScratchpadBeat(const Machine& machine, Buffer buffer);
 
-  void reset();
-  const ScratchpadOut& out() const { return out_; }
-  void step(const ScratchpadIn& in);
-  bool quiet() const { return out_.fault == ScratchpadFault::None; }
+  void reset() override;
+  const ScratchpadOut& out() const override { return out_; }
+  void step(const ScratchpadIn& in) override;
+  bool quiet() const override { return out_.fault == ScratchpadFault::None; }
 
   int word_bytes() const { return word_bytes_; }
   std::int64_t words() const { return words_; }

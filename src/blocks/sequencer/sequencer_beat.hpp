@@ -19,32 +19,27 @@
 
 namespace gemel {
 
-class SequencerBeat {
+class SequencerBeat : public SequencerBlock {
  public:
-  using Counters = std::array<std::array<std::int64_t, isa::CauseCount>, isa::UnitCount>;
-
-  struct Failure {
-    isa::ErrorCode code = isa::ErrorCode::None;
-    Cycle cycle = 0;
-    std::uint32_t instruction = 0;
-  };
+  using Counters = SequencerCounters;
+  using Failure = SequencerFailure;
 
   explicit SequencerBeat(const Machine& machine);
 
-  void reset();
-  const SequencerOut& out() const { return out_; }
-  void step(const SequencerIn& in);
+  void reset() override;
+  const SequencerOut& out() const override { return out_; }
+  void step(const SequencerIn& in) override;
   // Besides the cycle counter and the performance counters, which skip() moves.
-  bool quiet() const { return !changed_; }
+  bool quiet() const override { return !changed_; }
   // As `cycles` steps with the inputs of the last one; only while everything is quiet.
-  void skip(Cycle cycles);
+  void skip(Cycle cycles) override;
 
   // What the CSRs tell, without the wires.
-  Cycle cycle() const { return cycle_; }               // of the period that out() belongs to; total cycles after the run
-  const Counters& counters() const { return counters_; }
-  const Failure& failure() const { return failure_; }
+  Cycle cycle() const override { return cycle_; }               // of the period that out() belongs to; total cycles after the run
+  Counters counters() override { return counters_; }
+  Failure failure() override { return failure_; }
   // Index in the program of the instruction whose command is on the wires, and of the one that finishes next.
-  std::uint32_t started_index(int unit) const { return unit_[static_cast<std::size_t>(unit)].started_index; }
+  std::uint32_t started_index(int unit) const override { return unit_[static_cast<std::size_t>(unit)].started_index; }
   std::uint32_t finishing_index(int unit) const { return unit_[static_cast<std::size_t>(unit)].in_flight.front().index; }
   std::uint64_t dispatched() const { return dispatched_; }
 

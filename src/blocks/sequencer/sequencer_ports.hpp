@@ -6,6 +6,8 @@
 #pragma once
 #include <array>
 
+#include "base/clocked.hpp"
+#include "base/cycle.hpp"
 #include "base/wires.hpp"
 
 namespace gemel {
@@ -28,6 +30,26 @@ struct SequencerOut {
   bool csr_written = false;             // B
   bool csr_answered = false;            // R
   std::uint32_t csr_data = 0;
+};
+
+using SequencerCounters = std::array<std::array<std::int64_t, isa::CauseCount>, isa::UnitCount>;
+
+struct SequencerFailure {
+  isa::ErrorCode code = isa::ErrorCode::None;
+  Cycle cycle = 0;
+  std::uint32_t instruction = 0;
+};
+
+// A sequencer also tells what its registers hold, so that whoever runs it needs no bus for it.
+class SequencerBlock : public Clocked<SequencerIn, SequencerOut> {
+ public:
+  // As `cycles` steps with the inputs of the last one; only while everything is quiet (the counters go on).
+  virtual void skip(Cycle cycles) = 0;
+  virtual Cycle cycle() const = 0;  // of the period that out() belongs to; total cycles after the run
+  virtual SequencerCounters counters() = 0;
+  virtual SequencerFailure failure() = 0;
+  // Index in the program of the instruction whose command is on the wires.
+  virtual std::uint32_t started_index(int unit) const = 0;
 };
 
 }  // namespace gemel

@@ -11,20 +11,21 @@
 #include <deque>
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "base/burst_cutter.hpp"
 #include "blocks/store_dma/store_dma_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class StoreDmaBeat {
+class StoreDmaBeat : public Clocked<StoreDmaIn, StoreDmaOut> {
  public:
   explicit StoreDmaBeat(const Machine& machine);
 
-  void reset();
-  const StoreDmaOut& out() const { return out_; }
-  void step(const StoreDmaIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const StoreDmaOut& out() const override { return out_; }
+  void step(const StoreDmaIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   // A word on its way from the buffer into the ring.

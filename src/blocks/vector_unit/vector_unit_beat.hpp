@@ -11,19 +11,20 @@
 #include <array>
 #include <vector>
 
+#include "base/clocked.hpp"
 #include "blocks/vector_unit/vector_unit_ports.hpp"
 #include "config/machine.hpp"
 
 namespace gemel {
 
-class VectorUnitBeat {
+class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
  public:
   explicit VectorUnitBeat(const Machine& machine);
 
-  void reset();
-  const VectorUnitOut& out() const { return out_; }
-  void step(const VectorUnitIn& in);
-  bool quiet() const { return !changed_; }
+  void reset() override;
+  const VectorUnitOut& out() const override { return out_; }
+  void step(const VectorUnitIn& in) override;
+  bool quiet() const override { return !changed_; }
 
  private:
   static constexpr std::int64_t Places = 32;  // of the pipeline's tags; a power of two above the longest path
