@@ -57,6 +57,8 @@ std::array<std::int64_t, GroupCount> grouped(const std::array<std::int64_t, Caus
   return groups;
 }
 
+bool is_attributed(const LayerResult& layer) { return layer.counters != UnitCounters{}; }
+
 LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
   LayerFigures figures;
   if (layer.first_cycle >= 0) figures.span_cycles = layer.last_cycle - layer.first_cycle + 1;

@@ -79,6 +79,9 @@ void tile(std::ostream& out, const std::string& value, const std::string& what) 
   out << "<div class=\"tile\"><b>" << html_escape(value) << "</b><span>" << html_escape(what) << "</span></div>\n";
 }
 
+// The beat engine does not count bursts.
+std::string bursts_text(std::int64_t bursts) { return bursts > 0 ? ", in " + with_commas(bursts) + " bursts" : ""; }
+
 void tiles(std::ostream& out, const RunResult& result) {
   const double seconds = static_cast<double>(result.cycles) / (result.clock_mhz * 1e6);
   out << "<div class=\"tiles\">\n";
@@ -86,8 +89,8 @@ void tiles(std::ostream& out, const RunResult& result) {
   tile(out, seconds_text(seconds), "at " + fixed(result.clock_mhz, 0) + " MHz");
   tile(out, percent(result.utilization()), "of the array's MAC slots used");
   tile(out, count_text(static_cast<double>(result.macs)), "multiply-accumulates");
-  tile(out, bytes_text(result.load_bytes), "loaded, in " + with_commas(result.load_bursts) + " bursts");
-  tile(out, bytes_text(result.store_bytes), "stored, in " + with_commas(result.store_bursts) + " bursts");
+  tile(out, bytes_text(result.load_bytes), "loaded" + bursts_text(result.load_bursts));
+  tile(out, bytes_text(result.store_bytes), "stored" + bursts_text(result.store_bursts));
   if (result.accuracy >= 0) {
     tile(out, percent(result.accuracy, 2),
          "int8 accuracy on " + with_commas(result.images) + " images" +
@@ -191,7 +194,8 @@ void layer_table(std::ostream& out, const RunResult& result, const Machine& mach
     if (figures.span_cycles == 0) {
       out << "<td>-</td><td>-</td><td>-</td><td class=\"left\">-</td><td>-</td><td>-</td>";
     } else {
-      out << "<td>" << with_commas(figures.span_cycles) << "</td><td>" << with_commas(figures.matrix_cycles) << "</td><td>"
+      out << "<td>" << with_commas(figures.span_cycles) << "</td><td>"
+          << (is_attributed(layer) ? with_commas(figures.matrix_cycles) : "-") << "</td><td>"
           << (layer.macs > 0 ? count_text(static_cast<double>(layer.macs)) : "-") << "</td><td class=\"left\">";
       if (figures.utilization) {
         const double share = std::clamp(*figures.utilization, 0.0, 1.0);
@@ -270,8 +274,8 @@ void run_table(std::ostream& out, const RunResult& result) {
   const auto row = [&](const std::string& key, const std::string& value) {
     out << "<tr><td class=\"left\">" << html_escape(key) << "</td><td class=\"why\">" << html_escape(value) << "</td></tr>\n";
   };
-  row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched in " +
-                          with_commas(result.fetch_bursts) + " bursts)");
+  row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched" +
+                          bursts_text(result.fetch_bursts) + ")");
   row("compile", seconds_text(result.compile_seconds));
   row("simulate", seconds_text(result.simulate_seconds));
   if (result.golden_seconds > 0) row("golden", seconds_text(result.golden_seconds));

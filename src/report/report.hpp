@@ -28,13 +28,16 @@ std::string_view group_name(Group group);  // "busy", "waits for another unit", 
 // Cycles of one unit by group.
 std::array<std::int64_t, GroupCount> grouped(const std::array<std::int64_t, CauseCount>& causes);
 
+// Whether the layer's cycles are known by unit and cause. The beat engine leaves that to the totals.
+bool is_attributed(const LayerResult& layer);
+
 struct LayerFigures {
   // From the start of its first instruction to the end of its last. Layers overlap, so these add up to more than the run.
   std::int64_t span_cycles = 0;
   // The matrix unit's cycles that belong to this layer, waiting included. These do add up to the run.
   std::int64_t matrix_cycles = 0;
   // Share of the array's MAC slots used: in matrix_cycles where the layer uses the array, else (depthwise convolutions on the
-  // vector unit) in span_cycles. None for layers without multiplications.
+  // vector unit) in span_cycles. None for layers without multiplications, or on the array and not attributed.
   std::optional<double> utilization;
 };
 LayerFigures layer_figures(const LayerResult& layer, const Machine& machine);
@@ -42,7 +45,7 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine);
 // --- reasons (bottleneck.cpp) ---
 
 enum class Bottleneck {
-  None,           // no instruction of its own: computed with another layer, or a view
+  None,           // no instruction of its own (computed with another layer, or a view), or not attributed
   Array,          // the array is well used (70 % or more)
   Underfilled,    // rows or columns of the array without work
   SmallTiles,     // weights are loaded and the array is filled and drained with too few pixels in between

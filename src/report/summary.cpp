@@ -55,7 +55,8 @@ void print_layers(std::ostream& out, const RunResult& result, const Machine& mac
       continue;
     }
     const bool well_used = figures.utilization && *figures.utilization >= WellUsed;
-    table.add({shortened(layer.name), layer.op, with_commas(figures.span_cycles), with_commas(figures.matrix_cycles),
+    table.add({shortened(layer.name), layer.op, with_commas(figures.span_cycles),
+               is_attributed(layer) ? with_commas(figures.matrix_cycles) : "-",
                layer.macs > 0 ? count_text(static_cast<double>(layer.macs)) : "-",
                figures.utilization ? percent(*figures.utilization) : "-", bytes_text(layer.load_bytes),
                bytes_text(layer.store_bytes), well_used ? "" : bottleneck(layer, machine)});
@@ -94,6 +95,9 @@ void print_where(std::ostream& out, const RunResult& result) {
   table.print(out);
 }
 
+// The beat engine does not count bursts.
+std::string bursts_text(std::int64_t bursts) { return bursts > 0 ? " in " + with_commas(bursts) + " bursts" : ""; }
+
 // How the layers compared with golden, in one sentence.
 std::string comparison_text(const RunResult& result) {
   std::int64_t equal = 0, compared = 0;
@@ -122,8 +126,8 @@ void print_summary(std::ostream& out, const RunResult& result, const Machine& ma
   total.add({"cycles", with_commas(result.cycles) + " (" + seconds_text(seconds) + " at " + fixed(result.clock_mhz, 0) + " MHz)"});
   total.add({"MACs", with_commas(result.macs)});
   total.add({"utilization", percent(result.utilization()) + " of the array's MAC slots"});
-  total.add({"loaded", bytes_text(result.load_bytes) + " in " + with_commas(result.load_bursts) + " bursts"});
-  total.add({"stored", bytes_text(result.store_bytes) + " in " + with_commas(result.store_bursts) + " bursts"});
+  total.add({"loaded", bytes_text(result.load_bytes) + bursts_text(result.load_bursts)});
+  total.add({"stored", bytes_text(result.store_bytes) + bursts_text(result.store_bursts)});
   total.add({"instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + ")"});
   total.add({"result", comparison_text(result)});
   if (result.accuracy >= 0) {

@@ -243,6 +243,14 @@ TEST(Bottleneck, ALayerThatRunsBesideOthersSaysSo) {
   EXPECT_EQ(bottleneck(layer, sample_machine()), "vector bound: vector_unit works in 70 % of the cycles");
 }
 
+TEST(Bottleneck, ALayerWhoseCyclesAreNotAttributedGetsNoReasonInvented) {
+  LayerResult layer = array_layer(1600, 190, 200, 40);
+  layer.counters = {};
+  EXPECT_EQ(diagnose(layer, sample_machine()).kind, Bottleneck::None);
+  EXPECT_THAT(bottleneck(layer, sample_machine()), StartsWith("not known"));
+  EXPECT_FALSE(layer_figures(layer, sample_machine()).utilization);
+}
+
 TEST(Bottleneck, ALayerFusedIntoAnotherButWithInstructionsOfItsOwnIsExplained) {
   LayerResult layer = array_layer(1600, 190, 200, 40);
   layer.fused_into = "sum";
