@@ -18,8 +18,9 @@ ALLOWED = {
     "compiler": {"base", "config", "isa", "network", "ops", "kernels"},
     "blocks": {"base", "config", "isa", "kernels"},
     "memory": {"base", "config"},
-    "top": {"base", "config", "isa", "memory", "blocks"},
-    "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "report"},
+    "rtl_host": {"base", "config", "isa"},
+    "top": {"base", "config", "isa", "memory", "blocks", "rtl_host"},
+    "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "report", "rtl_host"},
     "report": {"base", "config", "isa", "network", "sim"},
     "cli": {"base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top"},
 }
