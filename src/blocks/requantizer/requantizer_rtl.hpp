@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// requantizer, adapter: its ports as RTL has them.
+#pragma once
+#include "blocks/requantizer/requantizer_ports.hpp"
+#include "rtl_host/block.hpp"
+
+namespace gemel {
+
+class RequantizerRtl : public RtlBlock<RequantizerIn, RequantizerOut> {
+ public:
+  RequantizerRtl(const Machine& machine, std::unique_ptr<RtlModel> model)
+      : RtlBlock("requantizer", std::move(model)), lanes_(machine.lanes) {
+    for (auto& y : y_) y.resize(static_cast<std::size_t>(lanes_));
+  }
+
+ protected:
+  void drive(const RequantizerIn& in) override {
+    set_bits(valid_i_, in.valid);
+    if (!in.valid) return;
+    set_bits(rounding_, static_cast<std::uint64_t>(in.rounding));
+    set_bytes(x_, in.x);
+    set_bytes(multiplier_, in.multiplier);
+    pack(shift_, in.shift, lanes_, 6);
+  }
+  void sample(RequantizerOut& out, int flip) override {
+    out.valid = get_bits(valid_o_) != 0;
+    if (!out.valid) return;
+    std::memcpy(y_[flip].data(), y_port_.bytes, y_[flip].size() * 4);
+    out.y = y_[flip].data();
+  }
+
+ private:
+  int lanes_;
+  RtlPort valid_i_ = port("valid_i"), rounding_ = port("rounding_i"), x_ = port("x_i"), multiplier_ = port("multiplier_i"),
+          shift_ = port("shift_i");
+  RtlPort valid_o_ = port("valid_o"), y_port_ = port("y_o");
+  std::vector<std::int32_t> y_[2];
+};
+
+inline void compare(const Machine& machine, const RequantizerIn&, const RequantizerOut& expected, const RequantizerOut& actual,
+                    Comparison& c) {
+  c.value("valid_o", expected.valid, actual.valid);
+  if (expected.valid && actual.valid) c.bytes("y_o", expected.y, actual.y, static_cast<std::size_t>(machine.lanes) * 4);
+}
+
+}  // namespace gemel

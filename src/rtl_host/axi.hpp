@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// AXI ports of an adapter: the read and the write master's wires on the ports of those names.
+#pragma once
+#include "base/wires.hpp"
+#include "rtl_host/block.hpp"
+
+namespace gemel {
+
+struct AxiReadPorts {
+  RtlPort arvalid, araddr, arlen, ar_bytes, arready, rvalid, rdata, rresp, rlast;
+
+  AxiReadPorts(RtlModel& m, const std::string& prefix = "")
+      : arvalid(m.port(prefix + "arvalid_o")), araddr(m.port(prefix + "araddr_o")), arlen(m.port(prefix + "arlen_o")),
+        ar_bytes(m.port(prefix + "ar_bytes_o")), arready(m.port(prefix + "arready_i")), rvalid(m.port(prefix + "rvalid_i")),
+        rdata(m.port(prefix + "rdata_i")), rresp(m.port(prefix + "rresp_i")), rlast(m.port(prefix + "rlast_i")) {}
+
+  void drive(const ReadResponseWires& in) const {
+    set_bits(arready, in.request_ready);
+    set_bits(rvalid, in.valid);
+    if (!in.valid) return;
+    set_bytes(rdata, in.data);
+    set_bits(rresp, in.error ? 2 : 0);  // SLVERR
+    set_bits(rlast, in.last);
+  }
+  ReadRequestWires sample() const {
+    ReadRequestWires out;
+    out.valid = get_bits(arvalid) != 0;
+    out.address = get_bits(araddr);
+    out.bytes = static_cast<std::uint32_t>(get_bits(ar_bytes));
+    return out;
+  }
+};
+
+struct AxiWritePorts {
+  RtlPort awvalid, awaddr, awlen, aw_bytes, awready, wvalid, wdata, wstrb, wlast, bvalid, bresp;
+  std::vector<std::uint8_t> beat[2];
+
+  AxiWritePorts(RtlModel& m, const std::string& prefix = "")
+      : awvalid(m.port(prefix + "awvalid_o")), awaddr(m.port(prefix + "awaddr_o")), awlen(m.port(prefix + "awlen_o")),
+        aw_bytes(m.port(prefix + "aw_bytes_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")),
+        wdata(m.port(prefix + "wdata_o")), wstrb(m.port(prefix + "wstrb_o")), wlast(m.port(prefix + "wlast_o")),
+        bvalid(m.port(prefix + "bvalid_i")), bresp(m.port(prefix + "bresp_i")) {
+    for (auto& b : beat) b.resize(static_cast<std::size_t>(wdata.width / 8));
+  }
+
+  void drive(const WriteResponseWires& in) const {
+    set_bits(awready, in.request_ready);
+    set_bits(bvalid, in.valid);
+    set_bits(bresp, in.valid && in.error ? 2 : 0);
+  }
+  WriteRequestWires sample(int flip) {
+    WriteRequestWires out;
+    out.valid = get_bits(awvalid) != 0;
+    out.address = get_bits(awaddr);
+    out.bytes = static_cast<std::uint32_t>(get_bits(aw_bytes));
+    out.data_valid = get_bits(wvalid) != 0;
+    if (!out.data_valid) return out;
+    out.data_last = get_bits(wlast) != 0;
+    int first = 0, end = 0;
+    for (int i = 0; i < wstrb.width; ++i) {
+      if (!(wstrb.bytes[i / 8] >> (i % 8) & 1)) continue;
+      if (end == 0) first = i;
+      end = i + 1;
+    }
+    out.strobe_first = static_cast<std::uint8_t>(first);
+    out.strobe_end = static_cast<std::uint8_t>(end);
+    std::memcpy(beat[flip].data(), wdata.bytes, beat[flip].size());
+    out.data = beat[flip].data();
+    return out;
+  }
+};
+
+inline void compare_requests(const char* valid, const char* address, const char* bytes, const ReadRequestWires& e, const ReadRequestWires& a, Comparison& c) {
+  c.value(valid, e.valid, a.valid);
+  if (!e.valid || !a.valid) return;
+  c.value(address, e.address, a.address);
+  c.value(bytes, e.bytes, a.bytes);
+}
+
+}  // namespace gemel

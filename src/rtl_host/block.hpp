@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Verilated block behind a block's ports: what all adapters (blocks/x/x_rtl.hpp) share. An adapter says how In is driven onto
+// the ports and how Out is sampled from them; clocking, reset and the watch for combinational paths are here.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clocked.hpp"
+#include "base/error.hpp"
+#include "config/machine.hpp"
+#include "isa/isa.hpp"
+#include "rtl_host/library.hpp"
+
+namespace gemel {
+
+// ---- bits ----------------------------------------------------------------------------------------------------------------
+
+inline std::uint64_t get_bits(const RtlPort& port) {  // up to 64
+  std::uint64_t value = 0;
+  std::memcpy(&value, port.bytes, static_cast<std::size_t>((port.width + 7) / 8));
+  return value;
+}
+inline void set_bits(const RtlPort& port, std::uint64_t value) {
+  std::memcpy(port.bytes, &value, static_cast<std::size_t>((port.width + 7) / 8));
+}
+inline void set_bytes(const RtlPort& port, const void* bytes) {  // widths that are whole bytes
+  if (bytes != nullptr) std::memcpy(port.bytes, bytes, static_cast<std::size_t>(port.width / 8));
+}
+// `count` numbers of `bits` each, packed; two's complement.
+template <class T>
+void pack(const RtlPort& port, const T* values, int count, int bits) {
+  const std::uint64_t mask = (std::uint64_t{1} << bits) - 1;
+  std::uint64_t hold = 0;
+  int held = 0;
+  std::uint8_t* out = port.bytes;
+  for (int i = 0; i < count; ++i) {
+    hold |= (static_cast<std::uint64_t>(values[i]) & mask) << held;
+    held += bits;
+    while (held >= 8) {
+      *out++ = static_cast<std::uint8_t>(hold);
+      hold >>= 8;
+      held -= 8;
+    }
+  }
+  if (held > 0) *out = static_cast<std::uint8_t>(hold);
+}
+template <class T>
+void unpack(const RtlPort& port, T* values, int count, int bits) {
+  std::uint64_t hold = 0;
+  int held = 0;
+  const std::uint8_t* in = port.bytes;
+  for (int i = 0; i < count; ++i) {
+    while (held < bits) {
+      hold |= std::uint64_t{*in++} << held;
+      held += 8;
+    }
+    const std::uint64_t value = hold & ((std::uint64_t{1} << bits) - 1);
+    values[i] = static_cast<T>(static_cast<std::int64_t>(value << (64 - bits)) >> (64 - bits));
+    hold >>= bits;
+    held -= bits;
+  }
+}
+
+// ---- differences ---------------------------------------------------------------------------------------------------------
+
+struct Difference {
+  std::string port;
+  std::string expected, actual;
+};
+
+std::string hex_bytes(const void* bytes, std::size_t count);  // highest byte first, as a Verilog number is read
+
+// Collects the first difference between what a block must say and what it says.
+class Comparison {
+ public:
+  void value(const char* port, std::uint64_t expected, std::uint64_t actual) {
+    if (expected != actual) found(port, std::to_string(expected), std::to_string(actual));
+  }
+  void bytes(const char* port, const void* expected, const void* actual, std::size_t count) {
+    if (expected == nullptr || actual == nullptr) {
+      if (expected != actual) found(port, expected ? "data" : "none", actual ? "data" : "none");
+    } else if (std::memcmp(expected, actual, count) != 0) {
+      found(port, hex_bytes(expected, count), hex_bytes(actual, count));
+    }
+  }
+  bool any() const { return any_; }
+  const Difference& first() const { return first_; }
+
+ private:
+  void found(const char* port, std::string expected, std::string actual) {
+    if (!any_) first_ = {port, std::move(expected), std::move(actual)};
+    any_ = true;
+  }
+  bool any_ = false;
+  Difference first_;
+};
+
+// ---- the block -----------------------------------------------------------------------------------------------------------
+
+// Base may be Clocked<In, Out> or an interface derived from it.
+template <class In, class Out, class Base = Clocked<In, Out>>
+class RtlBlock : public Base {
+ public:
+  RtlBlock(std::string name, std::unique_ptr<RtlModel> model) : name_(std::move(name)), model_(std::move(model)) {}
+
+  void reset() override {
+    drive(In{});
+    model_->set_reset(true);
+    clock();
+    clock();
+    model_->set_reset(false);
+    clock();
+    flip_ ^= 1;
+    out_[flip_] = Out{};
+    sample(out_[flip_], flip_);
+  }
+  const Out& out() const override { return out_[flip_]; }
+  void step(const In& in) override {
+    drive(in);
+    if (watched_) watch();
+    model_->set_clock(true);
+    model_->eval();
+    if (waves_) model_->dump_waves(2 * time_);
+    model_->set_clock(false);
+    model_->eval();
+    if (waves_) model_->dump_waves(2 * time_ + 1);
+    ++time_;
+    flip_ ^= 1;
+    sample(out_[flip_], flip_);
+  }
+  bool quiet() const override { return model_->quiet(); }
+
+  // Every step looks whether an output follows an input within the cycle: UserError E1007 names the port.
+  void watch_combinational_paths(std::vector<PortSpec> outputs) {
+    watched_ = true;
+    for (const PortSpec& spec : outputs) {
+      if (!spec.input) outputs_.push_back({spec.name, model_->port(spec.name), {}});
+    }
+  }
+  RtlModel& model() { return *model_; }
+  void open_waves(const std::string& path) {
+    model_->open_waves(path);
+    waves_ = true;
+  }
+  void close_waves() {
+    if (waves_) model_->close_waves();
+    waves_ = false;
+  }
+
+ protected:
+  virtual void drive(const In& in) = 0;
+  virtual void sample(Out& out, int flip) = 0;  // `flip`: which of two storages what Out points to must lie in
+  RtlPort port(const char* name) { return model_->port(name); }
+
+ private:
+  struct Watched {
+    std::string name;
+    RtlPort port;
+    std::vector<std::uint8_t> before;
+  };
+  void clock() {
+    model_->set_clock(true);
+    model_->eval();
+    model_->set_clock(false);
+    model_->eval();
+  }
+  void watch() {
+    const auto size = [](const RtlPort& p) { return static_cast<std::size_t>((p.width + 7) / 8); };
+    for (Watched& w : outputs_) w.before.assign(w.port.bytes, w.port.bytes + size(w.port));
+    model_->eval();
+    for (Watched& w : outputs_) {
+      if (std::memcmp(w.before.data(), w.port.bytes, w.before.size()) != 0) {
+        throw UserError("E1007", "block `" + name_ + "`: output `" + w.name + "` follows an input within the cycle (clock " + std::to_string(time_) + ")",
+                        "every output must be a register (docs/reference/machine.md, 1)");
+      }
+    }
+  }
+
+  std::string name_;
+  std::unique_ptr<RtlModel> model_;
+  Out out_[2]{};
+  int flip_ = 0;
+  bool watched_ = false, waves_ = false;
+  std::int64_t time_ = 0;
+  std::vector<Watched> outputs_;
+};
+
+}  // namespace gemel
