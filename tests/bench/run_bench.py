@@ -10,6 +10,7 @@ dense layers natively on one thread.
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -25,11 +26,13 @@ HEAD = [
     "compile s",
     "simulate s",
     "wall s",
+    "CPU s",
     "GMAC/s",
     "Mcycles/s",
     "peak MiB",
     "arithmetic s",
     "x ORT",
+    "(CPU)",
 ]
 
 
@@ -51,11 +54,13 @@ def simulate(gemel: Path, network: str, machine: str, timing_only: bool, runs: i
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             command = [str(gemel), "run", network, "--machine", machine, "--no-golden", "--quiet", "--out", folder]
-            start = time.perf_counter()
+            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             call(command + ["--timing-only"] * timing_only)
-            wall = time.perf_counter() - start
+            wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             results.append(
-                json.loads((Path(folder) / "result.json").read_text(encoding="utf-8")) | {"wall_seconds": wall}
+                json.loads((Path(folder) / "result.json").read_text(encoding="utf-8"))
+                | {"wall_seconds": wall, "cpu_seconds": cpu}
             )
     if len({r["cycles"] for r in results}) != 1:
         raise RuntimeError(f"{network} on {machine}: runs differ in cycles")
@@ -66,20 +71,16 @@ def row_of(r: dict, arithmetic: dict | None, native: float) -> list[str]:
     spent = r["compile_seconds"] + r["simulate_seconds"]
     return [
         r["network"], r["machine"]["name"], "timing" if r["timing_only"] else "data", f"{r['cycles']:,}", f"{r['compile_seconds']:.3f}",
-        f"{r['simulate_seconds']:.3f}", f"{r['wall_seconds']:.3f}", f"{r['macs'] / r['simulate_seconds'] / 1e9:.1f}",
+        f"{r['simulate_seconds']:.3f}", f"{r['wall_seconds']:.3f}", f"{r['cpu_seconds']:.3f}", f"{r['macs'] / r['simulate_seconds'] / 1e9:.1f}",
         f"{r['cycles'] / r['simulate_seconds'] / 1e6:.1f}", f"{r['peak_memory_mib']:.0f}",
-        f"{arithmetic['matrix_seconds'] + arithmetic['vector_seconds']:.3f}" if arithmetic else "-", f"{spent / native:.2f}",
+        f"{arithmetic['matrix_seconds'] + arithmetic['vector_seconds']:.3f}" if arithmetic else "-", f"{spent / native:.1f}", f"{r['cpu_seconds'] / native:.1f}",
     ]  # fmt: skip
 
 
 def print_table(rows: list[list[str]]) -> None:
     widths = [max(len(r[c]) for r in rows) for c in range(len(HEAD))]
     for row in rows:
-        print(
-            "  ".join(
-                v.ljust(w) if c < 3 else v.rjust(w) for c, (v, w) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-        )
+        print("  ".join(v.ljust(w) if c < 3 else v.rjust(w) for c, (v, w) in enumerate(zip(row, widths, strict=True))).rstrip())
 
 
 def main() -> int:
@@ -99,10 +100,11 @@ def main() -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        say(f"note: this computer is busy (load {busy:.1f}); wall times will be too long, CPU times less so")
     say("onnxruntime")
-    baseline = json.loads(
-        call([sys.executable, str(ROOT / "tests" / "bench" / "ort_baseline.py"), *arguments.networks])
-    )
+    baseline = json.loads(call([sys.executable, str(ROOT / "tests" / "bench" / "ort_baseline.py"), *arguments.networks]))
     rows, figures, failures = [HEAD], {"onnxruntime": baseline, "runs": []}, []
     for network in arguments.networks:
         native = baseline["networks"][network]["convolution_seconds"]
@@ -113,9 +115,7 @@ def main() -> int:
                 for timing_only in (False, True):
                     result = simulate(gemel, network, machine, timing_only, arguments.runs)
                     rows.append(row_of(result, None if timing_only else arithmetic, native))
-                    figures["runs"].append(
-                        {k: v for k, v in result.items() if k != "layers"} | {"arithmetic": arithmetic}
-                    )
+                    figures["runs"].append({k: v for k, v in result.items() if k != "layers"} | {"arithmetic": arithmetic})
             except RuntimeError as problem:  # one failure must not hide the other figures, but is one in the end
                 failures.append(str(problem))
     print_table(rows)
@@ -125,9 +125,11 @@ def main() -> int:
             f"ONNX Runtime {baseline['onnxruntime']}, one thread: {network} {figure['convolution_seconds'] * 1e3:.1f} ms for convolutions "
             f"and dense layers ({figure['macs_per_second'] / 1e9:.0f} GMAC/s), {figure['network_seconds'] * 1e3:.1f} ms in all"
         )
-    print(
-        "GMAC/s, Mcycles/s: by simulate time. arithmetic: the units' bulk computation alone. x ORT: compile + simulate by ONNX Runtime."
-    )
+    print("wall, CPU: the whole process, reading the workload included. GMAC/s, Mcycles/s: by simulate time.")
+    print("arithmetic: the units' bulk computation alone. x ORT: compile + simulate by ONNX Runtime's time for convolutions and")
+    print("dense layers; (CPU): the process's CPU time by that, which a busy computer spoils less.")
+    if busy > 0.5:
+        print(f"Measured on a busy computer: load {busy:.1f}.")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
