@@ -124,6 +124,12 @@ const GroupPlan& Lowerer::plan(int index) {
       plan->conv_shape.has_table = g.main.has_table;
       plan->conv_shape.has_add = g.add.layer >= 0;
       plan->conv_shape.add_table = g.add.has_table;
+      // Fields of an instruction; what the planner does not see because it never changes them.
+      const ConvShape& shape = plan->conv_shape;
+      if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > 255 ||
+          std::max({shape.kernel_h, shape.kernel_w, shape.pad_top, shape.pad_left}) > 8191) {
+        refuse(layer, *plan);
+      }
       plan->conv = plan_conv_cached(plan->conv_shape, capacity(g.add.layer >= 0));
       plan->on_array = plan->conv.feasible;
       plan->cycles = plan->conv.cycles;
@@ -236,8 +242,9 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
     throw UserError("E0602", "layer `" + layer.name + "` has " + what + " " + std::to_string(value) +
                                  ", and an instruction can say at most " + std::to_string(limit));
   };
-  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? 16383 : 255);
-  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? 16383 : 255);
+  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? 8191 : 255);
+  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? 8191 : 255);
+  field("a padding of", std::max(layer.pad_top, layer.pad_left), 8191);
   field("a stride of", std::max(layer.stride_h, layer.stride_w), 255);
   field("a dilation of", std::max(layer.dilation_h, layer.dilation_w), 255);
   const bool table = layer.has_table || layer.op == Op::Table;
