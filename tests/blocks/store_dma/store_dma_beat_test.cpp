@@ -17,7 +17,7 @@ namespace {
 using testing::Random;
 
 constexpr Cycle LongAgo = -1000000;
-constexpr int MemoryBytes = 1 << 14, Words = 2048;
+constexpr int MemoryBytes = 1 << 14, Words = 1 << 14;
 
 isa::Store random_store(Random& random) {
   isa::Store i;
