@@ -281,7 +281,6 @@ class Planner {
             }
           }
           const std::int64_t t_params = p_.params_resident || p_.params_outer ? 0 : acc_groups * (acc_sets + 8);
-          matrix += count * t_matrix;
           vector += count * t_vector;
           store += count * t_store;
           load += count * (t_act + t_residual + t_params + (p_.weights_outer ? 0 : weight_load));
@@ -289,6 +288,12 @@ class Planner {
                                                              (p_.params_resident || p_.params_outer ? 0 : 1)) +
                                    store_groups * (s_.has_add ? 3 : 1));
           if (!act_twice) serial += count * (t_act + m_.read_latency_cycles);
+          if (p_.act_chunked) {
+            // Each chunk's activations come behind its weights, and those when the passes before the last are over.
+            t_matrix = std::max(t_matrix, t_act + acc_groups * chunk_count * (chunk_load + 2 * m_.read_latency_cycles)) +
+                       t_act / loads_act;
+          }
+          matrix += count * t_matrix;
           if (!weights_twice && !p_.weights_outer) {
             serial += count * (weight_load + acc_groups * static_cast<std::int64_t>(p_.chunks.size()) * m_.read_latency_cycles);
           }
@@ -301,6 +306,7 @@ class Planner {
         }
       }
     }
+    if (!act_twice && !p_.act_chunked) serial -= first_load;  // the first tile's is counted as the way in
     if (p_.weights_outer) {
       load += weight_load;
       if (!weights_twice) serial += weight_load + store_groups * m_.read_latency_cycles;
