@@ -114,6 +114,7 @@ class RtlBlock : public Base {
     clock();
     model_->set_reset(false);
     clock();
+    time_ = 0;
     flip_ ^= 1;
     out_[flip_] = Out{};
     sample(out_[flip_], flip_);
@@ -124,10 +125,11 @@ class RtlBlock : public Base {
     if (watched_) watch();
     model_->set_clock(true);
     model_->eval();
-    if (waves_) model_->dump_waves(2 * time_);
+    const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
+    if (waves) model_->dump_waves(2 * time_);
     model_->set_clock(false);
     model_->eval();
-    if (waves_) model_->dump_waves(2 * time_ + 1);
+    if (waves) model_->dump_waves(2 * time_ + 1);
     ++time_;
     flip_ ^= 1;
     sample(out_[flip_], flip_);
@@ -142,13 +144,11 @@ class RtlBlock : public Base {
     }
   }
   RtlModel& model() { return *model_; }
-  void open_waves(const std::string& path) {
+  // Waves of the clocks first .. last since reset.
+  void open_waves(const std::string& path, std::int64_t first, std::int64_t last) {
     model_->open_waves(path);
-    waves_ = true;
-  }
-  void close_waves() {
-    if (waves_) model_->close_waves();
-    waves_ = false;
+    waves_first_ = first;
+    waves_last_ = last;
   }
 
  protected:
@@ -184,8 +184,9 @@ class RtlBlock : public Base {
   std::unique_ptr<RtlModel> model_;
   Out out_[2]{};
   int flip_ = 0;
-  bool watched_ = false, waves_ = false;
-  std::int64_t time_ = 0;
+  bool watched_ = false;
+  std::int64_t time_ = 0;  // clocks since reset
+  std::int64_t waves_first_ = 0, waves_last_ = -1;
   std::vector<Watched> outputs_;
 };
 

@@ -10,7 +10,8 @@
 
 namespace gemel {
 
-using DivergenceSink = std::function<void(const Difference&)>;  // called in every cycle that differs
+// Called in every cycle that differs; `clock`: clocks of this block since reset.
+using DivergenceSink = std::function<void(const Difference&, std::int64_t clock)>;
 
 template <class In, class Out, class Base, class Compare>
 class Checked : public Base {
@@ -21,6 +22,7 @@ class Checked : public Base {
   void reset() override {
     model_->reset();
     rtl_->reset();
+    clock_ = 0;
   }
   const Out& out() const override { return model_->out(); }
   void step(const In& in) override {
@@ -28,7 +30,8 @@ class Checked : public Base {
     rtl_->step(in);
     Comparison c;
     compare_(machine_, in, model_->out(), rtl_->out(), c);
-    if (c.any()) sink_(c.first());
+    ++clock_;
+    if (c.any()) sink_(c.first(), clock_);
   }
   bool quiet() const override { return model_->quiet() && rtl_->quiet(); }
 
@@ -42,6 +45,7 @@ class Checked : public Base {
   std::unique_ptr<Base> model_, rtl_;
   Compare compare_;
   DivergenceSink sink_;
+  std::int64_t clock_ = 0;
 };
 
 }  // namespace gemel

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 
 #include "base/error.hpp"
@@ -249,7 +250,12 @@ RunResult new_result(const Machine& machine, const Schedule& schedule, const Sim
   result.rows = machine.rows;
   result.columns = machine.columns;
   result.timing_only = options.timing_only;
-  result.engine = options.engine == Engine::Model ? "model" : "beat";
+  result.engine = options.engine == Engine::Model && options.blocks.empty() ? "model" : "beat";
+  for (const BlockChoice& c : options.blocks) {
+    std::string value = to_string(c.kind);
+    for (const std::string& source : c.sources) value += (&source == &c.sources.front() ? ":" : ",") + source;
+    result.settings.emplace_back("block " + c.block, value);
+  }
   for (const ScheduleLayer& layer : schedule.layers) {
     LayerResult out;
     out.name = layer.name;
@@ -286,6 +292,77 @@ void take_outputs(const Schedule& schedule, const SimulationOptions& options, co
   if (options.keep_memory) output.memory.assign(memory, memory + schedule.memory_bytes_used);
 }
 
+struct Diverged {  // thrown out of a step
+  Divergence divergence;
+  Cycle cycle;
+  std::string in_flight;
+};
+
+const char* unit_block(int unit) {
+  static constexpr const char* Names[] = {"load_dma", "matrix_unit", "vector_unit", "store_dma"};
+  return Names[unit];
+}
+
+// The instruction that a block is working on, with its layer; empty if there is none.
+std::string in_flight_text(const Stepper& stepper, const Schedule& schedule, const std::string& block) {
+  isa::Unit unit = isa::Unit::Matrix;
+  if (block == "load_dma") unit = isa::Unit::Load;
+  if (block == "store_dma") unit = isa::Unit::Store;
+  if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") unit = isa::Unit::Vector;
+  if (block == "sequencer") return {};
+  const std::vector<std::uint32_t> indices = stepper.in_flight(unit);
+  if (indices.empty()) return {};
+  const isa::Word& word = schedule.program[indices.front()];
+  const auto tag = static_cast<std::size_t>(isa::decode(word).header().tag);
+  return "instruction " + std::to_string(indices.front()) +
+         (tag < schedule.layers.size() ? " of layer `" + schedule.layers[tag].name + "`" : "") + ": " + isa::disassemble(word);
+}
+
+constexpr std::int64_t WaveClocksBefore = 200, WaveClocksAfter = 20;
+
+// Runs the same thing again with waves of the block around the difference; the path, or empty if there are none.
+std::string record_waves(const Machine& machine, const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs,
+                         const SimulationOptions& options, const Divergence& first) {
+  if (options.waves_folder.empty()) return {};
+  struct Enough {};
+  SwapOptions swap;
+  swap.progress = options.rtl_progress;
+  swap.reset_seed = options.reset_seed;
+  swap.waves = options.waves_folder;
+  swap.waves_block = first.block;
+  swap.waves_first = std::max<std::int64_t>(0, first.clock - WaveClocksBefore);
+  swap.waves_last = first.clock + WaveClocksAfter;
+  Stepper* running = nullptr;
+  swap.on_divergence = [&](const Divergence& d) {
+    if (d.block == first.block && d.clock > swap.waves_last) throw Enough{};
+  };
+  std::vector<std::uint8_t> memory(static_cast<std::size_t>(std::min(machine.memory_bytes, schedule.memory_bytes_used)));
+  load_image(schedule, inputs, options.timing_only, memory.data());
+  Stepper stepper(machine, memory, make_blocks(machine, options.blocks, schedule.program, swap));
+  running = &stepper;
+  if (options.no_skip) running->never_skip();
+  try {
+    stepper.run(schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes), options.max_cycles);
+  } catch (const Enough&) {
+  }
+  return options.waves_folder + "/" + first.block + ".fst";
+}
+
+[[noreturn]] void report_divergence(const Machine& machine, const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs,
+                                    const SimulationOptions& options, const Diverged& d) {
+  const std::string waves = record_waves(machine, schedule, inputs, options, d.divergence);
+  const Difference& difference = d.divergence.difference;
+  std::string text = "block `" + d.divergence.block + "` differs from its model at cycle " + std::to_string(d.cycle) + ", port `" +
+                     difference.port + "`: is " + difference.actual + ", must be " + difference.expected;
+  if (!d.in_flight.empty()) text += "\n  " + d.in_flight;
+  if (!waves.empty()) {
+    text += "\n  waves: " + waves + ", clocks " + std::to_string(std::max<std::int64_t>(0, d.divergence.clock - WaveClocksBefore)) +
+            " to " + std::to_string(d.divergence.clock + WaveClocksAfter) + "; the difference is at clock " +
+            std::to_string(d.divergence.clock);
+  }
+  throw RunError("E0806", text);
+}
+
 // The beat models, stepped: every cycle of every block. Slow and plain; the same cycles.
 SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule,
                                 const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
@@ -295,9 +372,39 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   const auto wall_start = std::chrono::steady_clock::now();
   std::vector<std::uint8_t> memory(static_cast<std::size_t>(std::min(machine.memory_bytes, schedule.memory_bytes_used)));
   load_image(schedule, inputs, options.timing_only, memory.data());
-  Stepper stepper(machine, memory);
-  const StepperResult steps = stepper.run(
-      schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes), options.max_cycles);
+  SwapOptions swap;
+  swap.progress = options.rtl_progress;
+  swap.reset_seed = options.reset_seed;
+  Stepper* running = nullptr;
+  std::map<std::string, std::int64_t> differences;
+  swap.on_divergence = [&](const Divergence& d) {
+    ++differences[d.block];
+    if (!options.keep_going) throw Diverged{d, running->sequencer().cycle(), in_flight_text(*running, schedule, d.block)};
+  };
+  Stepper stepper(machine, memory, make_blocks(machine, options.blocks, schedule.program, swap));
+  running = &stepper;
+  if (options.no_skip) stepper.never_skip();
+  const bool own_rtl = !options.blocks.empty();
+  if (own_rtl) stepper.set_watchdog(100'000 + 10 * (machine.read_latency_cycles + machine.write_latency_cycles));
+  StepperResult steps;
+  try {
+    steps = stepper.run(schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes),
+                        options.max_cycles);
+  } catch (const Diverged& d) {
+    report_divergence(machine, schedule, inputs, options, d);
+  }
+  if (steps.end == StepperEnd::Silent || (own_rtl && steps.end == StepperEnd::Deadlock)) {
+    std::string blocks;
+    for (const BlockChoice& c : options.blocks) blocks += (blocks.empty() ? "`" : ", `") + c.block + "`";
+    std::string waiting;
+    for (int u = 0; u < UnitCount; ++u) {
+      const std::string text = in_flight_text(stepper, schedule, unit_block(u));
+      if (!text.empty()) waiting += "\n  in flight on " + std::string(unit_block(u)) + ": " + text;
+    }
+    throw RunError("E0807", "nothing has moved on any port since about cycle " + std::to_string(steps.cycles) +
+                                " and the program has not ended; implemented by RTL: " + blocks + waiting,
+                   "one of these blocks never answers; look at it with check instead of rtl");
+  }
   if (steps.end == StepperEnd::Deadlock) {
     throw RunError("E0802", "deadlock: nothing can happen any more, and the program has not ended",
                    "run the same with --engine model to see who waits for what");
@@ -328,6 +435,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   }
   result.fetch_bytes = static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
   result.instructions = static_cast<std::int64_t>(schedule.program.size());
+  for (const auto& difference : differences) output.differences.push_back(difference);
   output.error_code = static_cast<std::uint32_t>(steps.error_code);
   output.error_cycle = steps.error_cycle;
   output.error_instruction = steps.error_instruction;
@@ -356,7 +464,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
 SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
                               const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
   require_machine(schedule, machine);
-  if (options.engine == Engine::Beat) return simulate_beats(machine, schedule, inputs, options);
+  if (options.engine == Engine::Beat || !options.blocks.empty()) return simulate_beats(machine, schedule, inputs, options);
   SimulationOutput output;
   output.result = new_result(machine, schedule, options);
   RunResult& result = output.result;

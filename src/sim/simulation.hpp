@@ -13,6 +13,7 @@
 #include "config/machine.hpp"
 #include "isa/schedule.hpp"
 #include "sim/result.hpp"
+#include "top/swap.hpp"
 
 namespace gemel {
 
@@ -36,6 +37,13 @@ struct SimulationOptions {
   // Expected bytes of a tensor (index in schedule.tensors), or nullptr for "do not compare". Not asked in timing-only runs.
   std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
   std::function<void(const Progress&)> progress;  // now and then
+  // Blocks that are not their models (resolve_choices()); not empty: the beat engine.
+  std::vector<BlockChoice> blocks;
+  bool keep_going = false;                    // count differences of checked blocks instead of ending with the first
+  bool no_skip = false;                       // clock every block in every cycle, also when all are quiet
+  std::string waves_folder;                   // where the waves around the first difference go; empty: none
+  RtlProgress rtl_progress;
+  int reset_seed = -1;                        // >= 0: RTL registers start with random bits
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   bool keep_memory = false;                   // fill SimulationOutput::memory
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
@@ -52,6 +60,7 @@ struct SimulationOutput {
   RunResult result;
   std::vector<std::vector<std::uint8_t>> outputs;  // bytes of the tensors with is_output, in order (not in timing-only runs)
   std::vector<std::uint8_t> memory;  // [0, schedule.memory_bytes_used) at the end, with keep_memory
+  std::vector<std::pair<std::string, std::int64_t>> differences;  // with keep_going: block, cycles that differed
   std::vector<std::string> faults;   // beat engine: scratchpad accesses that must not happen
   // The machine stopped by itself: error code, cycle, instruction of the machine's error registers. Thrown as RunError unless
   // `keep_machine_error` was asked for through simulate_raw().
@@ -65,7 +74,7 @@ struct SimulationOutput {
 //   UserError E0505/E0510: another machine's schedule, inputs that do not fit
 // The beat engine knows no tracing of memory errors (poison) and compares with golden only what is in memory at the end.
 //   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
-//             limit, E0804 difference from golden, E0805 overlapping memory accesses
+//             limit, E0804 difference from golden, E0805 overlapping memory accesses, E0806 a checked block differs from its model, E0807 RTL that never answers
 //   Interrupted
 SimulationOutput simulate(const Machine& machine, const Schedule& schedule,
                           const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options);

@@ -71,6 +71,7 @@ void Stepper::reset() {
   for (auto& queue : in_flight_) queue.clear();
   faulty_pads_ = 0;
   result_ = {};
+  last_beat_ = 0;
 }
 
 StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles) {
@@ -102,6 +103,10 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     control = {};
     step(control);
     ++result_.stepped;
+    if (watchdog_ > 0 && blocks_.sequencer->cycle() - last_beat_ > watchdog_) {
+      result_.end = StepperEnd::Silent;
+      break;
+    }
     if (!skips_ || !quiet() || !blocks_.sequencer->out().running) continue;
     const Cycle until = memory_.until_change();
     if (until == Never) {
@@ -110,6 +115,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     }
     const Cycle skipped = std::min(until - 1, max_cycles - blocks_.sequencer->cycle());
     if (skipped <= 0) continue;
+    last_beat_ += skipped;
     memory_.skip(skipped);
     blocks_.sequencer->skip(skipped);
   }
@@ -123,6 +129,12 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     result_.error_instruction = failure.instruction;
   }
   return result_;
+}
+
+std::vector<std::uint32_t> Stepper::in_flight(isa::Unit unit) const {
+  std::vector<std::uint32_t> indices;
+  for (const std::size_t i : in_flight_[static_cast<std::size_t>(unit)]) indices.push_back(result_.instructions[i].index);
+  return indices;
 }
 
 bool Stepper::quiet() const {
@@ -157,6 +169,16 @@ void Stepper::step(SequencerIn& control) {
                                data(Buffer::Vector, VectorReadByUnit), data(Buffer::Param, 0), requantizer};
   const StoreDmaIn store_in{command(isa::Unit::Store), data(Buffer::Vector, VectorReadByStore), memory.store};
   const MemoryBeatIn memory_in{sequencer.memory, load.memory, store.memory};
+
+  if (watchdog_ > 0) {
+    bool beat = memory.fetch.valid || memory.load.valid || memory.store.valid || store.memory.data_valid || load.write.enable ||
+                matrix.activation.enable || matrix.weight.enable || matrix.accumulator_write.enable || vector.param.enable ||
+                vector.vector_read.enable || vector.accumulator.enable || vector.vector_write.enable || store.vector.enable ||
+                array.valid || requantizer.valid;
+    for (const CompletionWires& c : control.unit) beat = beat || c.done || c.chain;
+    for (const CommandWires& c : sequencer.command) beat = beat || c.valid;
+    if (beat) last_beat_ = blocks_.sequencer->cycle();
+  }
 
   // Clock: any order would do.
   blocks_.sequencer->step(control);

@@ -69,6 +69,7 @@ enum class StepperEnd : std::uint8_t {
   Error,       // error_code and its companions
   Deadlock,    // nothing moves and nothing is expected from memory
   CycleLimit,
+  Silent,      // the watchdog: not quiet, and yet no beat anywhere for a long time
 };
 
 struct StepperResult {
@@ -113,6 +114,10 @@ class Stepper {
     return dynamic_cast<const ScratchpadBeat&>(*blocks_.scratchpads[static_cast<std::size_t>(buffer)]);
   }
   const SequencerBlock& sequencer() const { return *blocks_.sequencer; }
+  // Instructions in flight on a unit, oldest first (indices in the program).
+  std::vector<std::uint32_t> in_flight(isa::Unit unit) const;
+  // Without any beat on any port for so many cycles the run ends in StepperEnd::Silent; for RTL that never answers. 0: never.
+  void set_watchdog(Cycle cycles) { watchdog_ = cycles; }
   IdealMemoryBeat* ideal_memory() { return ideal_.get(); }
 
  private:
@@ -131,6 +136,8 @@ class Stepper {
   MemoryBeat& memory_;
 
   bool skips_ = true;
+  Cycle watchdog_ = 0;
+  Cycle last_beat_ = 0;
   BeatObserver observer_;
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
   int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires

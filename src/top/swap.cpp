@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "top/swap.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "blocks/load_dma/load_dma_rtl.hpp"
+#include "blocks/matrix_unit/matrix_unit_rtl.hpp"
+#include "blocks/pe_array/pe_array_rtl.hpp"
+#include "blocks/requantizer/requantizer_rtl.hpp"
+#include "blocks/scratchpad/scratchpad_rtl.hpp"
+#include "blocks/sequencer/sequencer_rtl.hpp"
+#include "blocks/store_dma/store_dma_rtl.hpp"
+#include "blocks/vector_unit/vector_unit_rtl.hpp"
+
+namespace gemel {
+namespace {
+
+// Every name that --block takes; the order is that of messages and of building.
+const std::vector<std::string>& swappable() {
+  static const std::vector<std::string> names = {"sequencer", "load_dma", "store_dma", "matrix_unit", "vector_unit",
+                                                 "activation_buffer", "weight_buffer", "vector_buffer", "param_buffer",
+                                                 "accumulator_buffer", "pe_array", "requantizer"};
+  return names;
+}
+
+class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBlock,
+                                        void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)> {
+ public:
+  using Checked::Checked;
+  void skip(Cycle) override { throw InternalError("an RTL sequencer is never quiet while it runs"); }
+  Cycle cycle() const override { return model().cycle(); }
+  SequencerCounters counters() override {
+    const SequencerCounters counted = model().counters();
+    if (rtl().counters() != counted) counters_differ_ = true;
+    return counted;
+  }
+  SequencerFailure failure() override { return model().failure(); }
+  std::uint32_t started_index(int unit) const override { return model().started_index(unit); }
+  bool counters_differ() const { return counters_differ_; }
+
+ private:
+  bool counters_differ_ = false;
+};
+
+template <class In, class Out>
+using Compare = void (*)(const Machine&, const In&, const Out&, const Out&, Comparison&);
+
+class Maker {
+ public:
+  Maker(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options)
+      : machine_(machine), choices_(choices), options_(options) {}
+
+  const BlockChoice* choice(const std::string& block) const {
+    for (const BlockChoice& c : choices_) {
+      if (c.block == block) return &c;
+    }
+    return nullptr;
+  }
+
+  template <class In, class Out, class Rtl, class Beat, class... Extra>
+  std::unique_ptr<Clocked<In, Out>> make(const std::string& block, Extra... extra) {
+    return make_with<In, Out, Rtl, Beat>(block, static_cast<Compare<In, Out>>(&compare), extra...);
+  }
+  template <class In, class Out, class Rtl, class Beat, class Comparer, class... Extra>
+  std::unique_ptr<Clocked<In, Out>> make_with(const std::string& block, Comparer comparer, Extra... extra) {
+    const BlockChoice* c = choice(block);
+    if (c == nullptr) return nullptr;
+    std::unique_ptr<Clocked<In, Out>> rtl = ready(*c, std::make_unique<Rtl>(machine_, extra..., model_of(*c)));
+    if (c->kind == BlockKind::Rtl) return rtl;
+    return std::make_unique<Checked<In, Out, Clocked<In, Out>, Comparer>>(machine_, std::make_unique<Beat>(machine_, extra...),
+                                                                          std::move(rtl), comparer, sink(block));
+  }
+  std::unique_ptr<SequencerBlock> make_sequencer(const std::vector<isa::Word>& program) {
+    const BlockChoice* c = choice("sequencer");
+    if (c == nullptr) return nullptr;
+    std::unique_ptr<SequencerBlock> rtl = ready(*c, std::make_unique<SequencerRtl>(machine_, model_of(*c), program));
+    if (c->kind == BlockKind::Rtl) return rtl;
+    return std::make_unique<CheckedSequencer>(
+        machine_, std::make_unique<SequencerBeat>(machine_), std::move(rtl),
+        static_cast<void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)>(&compare),
+        sink("sequencer"));
+  }
+
+ private:
+  bool traced(const std::string& block) const { return !options_.waves.empty() && options_.waves_block == block; }
+
+  std::unique_ptr<RtlModel> model_of(const BlockChoice& c) {
+    const BlockSpec& spec = block_spec(c.block);
+    RtlRequest request;
+    request.block = c.block;
+    request.parameters = spec.parameters(machine_parameters(machine_));
+    request.sources = c.sources;
+    request.trace = traced(c.block);
+    request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
+    const auto library = RtlLibrary::get(request, options_.progress);
+    if (!c.sources.empty()) require_defined_reset(*library, c, spec, request.parameters);
+    return library->create(std::max(options_.reset_seed, 0));
+  }
+
+  // Somebody's block: two instances whose registers began with other random bits must look alike after reset.
+  static void require_defined_reset(RtlLibrary& library, const BlockChoice& c, const BlockSpec& spec, const RtlParameters& parameters) {
+    const auto after_reset = [&](int seed) {
+      auto model = library.create(seed);
+      std::vector<std::pair<std::string, std::uint64_t>> outputs;
+      for (const PortSpec& p : spec.ports(parameters)) {
+        const RtlPort port = model->port(p.name);
+        if (p.input) std::memset(port.bytes, 0, static_cast<std::size_t>((port.width + 7) / 8));
+      }
+      const auto clock = [&] {
+        model->set_clock(true);
+        model->eval();
+        model->set_clock(false);
+        model->eval();
+      };
+      model->set_reset(true);
+      clock();
+      clock();
+      model->set_reset(false);
+      clock();
+      for (const PortSpec& p : spec.ports(parameters)) {
+        if (!p.input && p.valid.empty() && p.width <= 64) outputs.emplace_back(p.name, get_bits(model->port(p.name)));
+      }
+      return outputs;
+    };
+    const auto first = after_reset(1), second = after_reset(2);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      if (first[i].second == second[i].second) continue;
+      throw UserError("E1011", "block `" + c.block + "`: output `" + first[i].first + "` is X after reset: it depends on what registers held before",
+                      "give the register behind it a reset value");
+    }
+  }
+
+  template <class Rtl>
+  std::unique_ptr<Rtl> ready(const BlockChoice& c, std::unique_ptr<Rtl> rtl) {
+    if (!c.sources.empty()) {
+      const BlockSpec& spec = block_spec(c.block);
+      rtl->watch_combinational_paths(spec.ports(spec.parameters(machine_parameters(machine_))));
+    }
+    if (traced(c.block)) rtl->open_waves(options_.waves + "/" + c.block + ".fst", options_.waves_first, options_.waves_last);
+    return rtl;
+  }
+
+  DivergenceSink sink(const std::string& block) {
+    return [block, tell = options_.on_divergence](const Difference& difference, std::int64_t clock) {
+      if (tell) tell({block, difference, clock});
+    };
+  }
+
+  const Machine& machine_;
+  const std::vector<BlockChoice>& choices_;
+  const SwapOptions& options_;
+};
+
+}  // namespace
+
+const char* to_string(BlockKind kind) {
+  switch (kind) {
+    case BlockKind::Model: return "model";
+    case BlockKind::Rtl: return "rtl";
+    case BlockKind::Check: return "check";
+  }
+  return "?";
+}
+
+BlockChoice parse_block_choice(const std::string& text) {
+  BlockChoice choice;
+  const std::size_t equals = text.find('=');
+  const std::size_t colon = text.find(':', equals == std::string::npos ? 0 : equals);
+  const std::string kind = equals == std::string::npos ? "" : text.substr(equals + 1, colon == std::string::npos ? colon : colon - equals - 1);
+  if (kind == "model") {
+    choice.kind = BlockKind::Model;
+  } else if (kind == "rtl") {
+    choice.kind = BlockKind::Rtl;
+  } else if (kind == "check") {
+    choice.kind = BlockKind::Check;
+  } else {
+    throw UserError("E1010", "`--block " + text + "` is not of the form NAME=model|rtl|check[:FILE.sv,...]");
+  }
+  choice.block = text.substr(0, equals);
+  if (choice.block != "all" && choice.block != "npu" &&
+      std::find(swappable().begin(), swappable().end(), choice.block) == swappable().end()) {
+    std::string names = "all, npu";
+    for (const std::string& name : swappable()) names += ", " + name;
+    throw UserError("E1001", "there is no block `" + choice.block + "`", "blocks are: " + names);
+  }
+  if (colon != std::string::npos) {
+    if (choice.kind == BlockKind::Model || choice.block == "all") {
+      throw UserError("E1010", "`--block " + text + "`: sources go with rtl or check of one block");
+    }
+    std::size_t begin = colon + 1;
+    while (begin <= text.size()) {
+      const std::size_t end = std::min(text.find(',', begin), text.size());
+      if (end > begin) choice.sources.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    if (choice.sources.empty()) throw UserError("E1010", "`--block " + text + "` names no source after the colon");
+  }
+  return choice;
+}
+
+std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices) {
+  std::vector<BlockChoice> resolved;
+  const auto put = [&](const BlockChoice& choice) {
+    resolved.erase(std::remove_if(resolved.begin(), resolved.end(), [&](const BlockChoice& c) { return c.block == choice.block; }),
+                   resolved.end());
+    if (choice.kind != BlockKind::Model) resolved.push_back(choice);
+  };
+  for (const BlockChoice& choice : choices) {
+    if (choice.block != "all") {
+      put(choice);
+      continue;
+    }
+    for (const std::string& name : swappable()) put({name, choice.kind, {}});
+  }
+  return resolved;
+}
+
+StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,
+                          const SwapOptions& options) {
+  Maker maker(machine, choices, options);
+  StepperBlocks b;
+  b.sequencer = maker.make_sequencer(program);
+  b.load_dma = maker.make<LoadDmaIn, LoadDmaOut, LoadDmaRtl, LoadDmaBeat>("load_dma");
+  b.store_dma = maker.make<StoreDmaIn, StoreDmaOut, StoreDmaRtl, StoreDmaBeat>("store_dma");
+  b.matrix_unit = maker.make<MatrixUnitIn, MatrixUnitOut, MatrixUnitRtl, MatrixUnitBeat>("matrix_unit");
+  b.vector_unit = maker.make<VectorUnitIn, VectorUnitOut, VectorUnitRtl, VectorUnitBeat>("vector_unit");
+  b.pe_array = maker.make<PeArrayIn, PeArrayOut, PeArrayRtl, PeArrayBeat>("pe_array");
+  b.requantizer = maker.make<RequantizerIn, RequantizerOut, RequantizerRtl, RequantizerBeat>("requantizer");
+  for (int i = 0; i < BufferCount; ++i) {
+    const auto buffer = static_cast<Buffer>(i);
+    b.scratchpads[static_cast<std::size_t>(i)] = maker.make_with<ScratchpadIn, ScratchpadOut, ScratchpadRtl, ScratchpadBeat>(
+        to_string(buffer), ScratchpadCompare{buffer}, buffer);
+  }
+  return b;
+}
+
+}  // namespace gemel

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which implementation stands behind each block's ports: `--block NAME=model|rtl|check[:FILE[,FILE...]]`.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "rtl_host/checked.hpp"
+#include "rtl_host/library.hpp"
+#include "top/stepper.hpp"
+
+namespace gemel {
+
+enum class BlockKind {
+  Model,  // the model
+  Rtl,    // the Verilated block instead of the model
+  Check,  // the model drives, the Verilated block is compared with it in every cycle
+};
+const char* to_string(BlockKind kind);
+
+struct BlockChoice {
+  std::string block;                 // "requantizer", "vector_buffer", "pe" (inside pe_array), "all", "npu"
+  BlockKind kind = BlockKind::Model;
+  std::vector<std::string> sources;  // empty: Gemel's own
+};
+
+// "requantizer=check:mine.sv,helper.sv". UserError E1001 (no such block, with the list), E1010 (not of this form).
+BlockChoice parse_block_choice(const std::string& text);
+// Later choices override earlier ones; "all" stands for every block but npu and pe. One entry per block, models left out.
+std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices);
+
+struct Divergence {
+  std::string block;
+  Difference difference;
+  std::int64_t clock = 0;  // of the block, since reset: the time axis of its waves
+};
+
+struct SwapOptions {
+  RtlProgress progress;
+  std::function<void(const Divergence&)> on_divergence;  // checked blocks; called during the step
+  std::string waves;       // folder for BLOCK.fst of the blocks below, or empty
+  std::string waves_block;
+  std::int64_t waves_first = 0, waves_last = -1;         // in clocks since reset
+  int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
+};
+
+// The blocks for a stepper. The program is for the sequencer's adapter.
+StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,
+                          const SwapOptions& options);
+
+}  // namespace gemel
