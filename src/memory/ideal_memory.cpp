@@ -76,12 +76,14 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
     const Cycle start = std::max(now + machine_.read_latency_cycles, read_free_);
     read_free_ = start + occupied;
     const Cycle first_beat = start + occupied - beats;
-    outstanding_.push_back({first, first + bytes - 1, first_beat + beats - 1, port});
+    outstanding_.push_back({first, first + bytes - 1, now, first_beat + beats - 1, port});
     return first_beat;
   }
   while (!outstanding_.empty() && outstanding_.front().last_beat < now) outstanding_.pop_front();
   for (const Outstanding& read : outstanding_) {
-    if (read.last_beat >= now && read.first < first + bytes && first <= read.last && violation_.empty()) {
+    // A read accepted in this very cycle has been sampled before the write takes effect.
+    const bool outstanding = read.accepted < now && now <= read.last_beat;
+    if (outstanding && read.first < first + bytes && first <= read.last && violation_.empty()) {
       violation_ = "a write of [" + std::to_string(first) + ", +" + std::to_string(bytes) + ") at cycle " +
                    std::to_string(now) + " meets an outstanding read of [" + std::to_string(read.first) + ".." +
                    std::to_string(read.last) + "] by " + (read.port == Fetch ? "fetch" : "load_dma");

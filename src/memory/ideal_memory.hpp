@@ -41,7 +41,7 @@ class IdealMemory : public sc_core::sc_module {
 
  private:
   struct Request { tlm::tlm_generic_payload* payload; Port port; };
-  struct Outstanding { std::uint64_t first, last; Cycle last_beat; Port port; };
+  struct Outstanding { std::uint64_t first, last; Cycle accepted, last_beat; Port port; };
 
   tlm::tlm_sync_enum forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
   void blocking(int port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);

@@ -58,7 +58,8 @@ class RandomProgram {
  public:
   RandomProgram(Random& random, const Machine& machine) : random_(random), machine_(machine) {}
 
-  int careless_percent = 0;  // chance of leaving a wait out
+  int careless_percent = 0;                    // chance of leaving a wait out
+  std::uint64_t store_region = StoreRegion;    // LoadRegion: writes meet reads in memory
 
   std::vector<isa::Word> make(int instructions) {
     for (int i = 0; i < instructions;) {
@@ -247,7 +248,7 @@ class RandomProgram {
   bool draw_store(isa::Instruction& out) {
     isa::Store i;
     i.word_base = base(Buffer::Vector);
-    i.address = StoreRegion + static_cast<std::uint64_t>(random_.range(0, 2000));
+    i.address = store_region + static_cast<std::uint64_t>(random_.range(0, 2000));
     i.group_bytes = random_.skewed(1, 60);
     i.run_bytes = i.group_bytes * random_.skewed(1, 8);
     i.count1 = random_.skewed(1, 6);

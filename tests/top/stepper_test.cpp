@@ -109,13 +109,22 @@ void expect_equal(const StepperResult& beat, const FastRun& fast, const std::vec
   }
 }
 
-void compare_random_runs(int runs, int careless_percent, int largest_array, int* errors) {
+struct Kinds {
+  int careless_percent = 0;
+  std::uint64_t store_region = testing::StoreRegion;
+  int largest_array = 12;
+  // Met on the way.
+  int errors = 0, violations = 0;
+};
+
+void compare_random_runs(int runs, Kinds& kinds) {
   const std::uint64_t seed = test::random_seed();
   for (int run = 0; run < runs; ++run) {
     Random random(seed * 1000003 + static_cast<std::uint64_t>(run));
-    const Machine machine = testing::random_machine(random, largest_array);
+    const Machine machine = testing::random_machine(random, kinds.largest_array);
     RandomProgram maker(random, machine);
-    maker.careless_percent = careless_percent;
+    maker.careless_percent = kinds.careless_percent;
+    maker.store_region = kinds.store_region;
     const std::vector<isa::Word> program = maker.make(random.range(1, 40));
     const std::vector<std::uint8_t> memory = random_memory(random, machine, program);
     SCOPED_TRACE("run " + std::to_string(run) + "\n" + listing(machine, program));
@@ -125,24 +134,96 @@ void compare_random_runs(int runs, int careless_percent, int largest_array, int*
     const StepperResult beat = stepper.run(testing::ProgramRegion,
                                            static_cast<std::uint32_t>(program.size() * isa::InstructionBytes), 10'000'000);
     ASSERT_TRUE(beat.end == StepperEnd::Halt || beat.end == StepperEnd::Error) << static_cast<int>(beat.end);
-    ASSERT_EQ(stepper.ideal_memory()->violation(), "");
-    if (beat.end == StepperEnd::Error && errors != nullptr) ++*errors;
+    const FastRun fast = run_fast(machine, program, memory);
+    const std::string& violation = stepper.ideal_memory()->violation();
+    ASSERT_EQ(!violation.empty(), fast.violation) << violation;
+    kinds.violations += fast.violation;
+    if (fast.violation) continue;
+    kinds.errors += beat.end == StepperEnd::Error;
     for (const StepperFault& fault : beat.faults) {
       ASSERT_TRUE(fault.fault == ScratchpadFault::NeverWritten)
           << to_string(fault.buffer) << " fault " << static_cast<int>(fault.fault) << " at cycle " << fault.cycle << " word "
           << fault.address;
     }
-    expect_equal(beat, run_fast(machine, program, memory), beat_memory);
+    expect_equal(beat, fast, beat_memory);
     if (::testing::Test::HasFailure()) return;
   }
 }
 
-TEST(Stepper, EqualsTheFastModelsOnRandomPrograms) { compare_random_runs(150, 0, 12, nullptr); }
+TEST(Stepper, EqualsTheFastModelsOnRandomPrograms) {
+  Kinds kinds;
+  compare_random_runs(150, kinds);
+  EXPECT_EQ(kinds.errors, 0);
+  EXPECT_EQ(kinds.violations, 0);
+}
 
+// In these two the runs must have met what they are for.
 TEST(Stepper, EqualsTheFastModelsWhenWaitsAreMissing) {
-  int errors = 0;
-  compare_random_runs(100, 30, 8, &errors);
-  EXPECT_GT(errors, 20);  // it must have met what it is for
+  Kinds kinds;
+  kinds.careless_percent = 30;
+  kinds.largest_array = 8;
+  compare_random_runs(100, kinds);
+  EXPECT_GT(kinds.errors, 20);
+}
+
+TEST(Stepper, EqualsTheFastModelsWhenWritesMeetReadsInMemory) {
+  Kinds kinds;
+  kinds.store_region = testing::LoadRegion;
+  kinds.largest_array = 8;
+  compare_random_runs(250, kinds);
+  EXPECT_GT(kinds.violations, 3);
+  EXPECT_LT(kinds.violations, 200);
+}
+
+TEST(Stepper, SkippingQuietCyclesChangesNothing) {
+  Random random(test::random_seed());
+  Machine machine = testing::random_machine(random, 6);
+  machine.read_latency_cycles = machine.write_latency_cycles = 300;
+  RandomProgram maker(random, machine);
+  const std::vector<isa::Word> program = maker.make(30);
+  const std::vector<std::uint8_t> memory = random_memory(random, machine, program);
+  const auto bytes = static_cast<std::uint32_t>(program.size() * isa::InstructionBytes);
+  std::vector<std::uint8_t> skipped_memory = memory, stepped_memory = memory;
+  Stepper skipping(machine, skipped_memory), stepping(machine, stepped_memory);
+  stepping.never_skip();
+  const StepperResult a = skipping.run(testing::ProgramRegion, bytes, 10'000'000);
+  const StepperResult b = stepping.run(testing::ProgramRegion, bytes, 10'000'000);
+  EXPECT_EQ(b.stepped, b.cycles);
+  EXPECT_LT(a.stepped, a.cycles);
+  EXPECT_EQ(a.cycles, b.cycles);
+  EXPECT_EQ(a.counters, b.counters);
+  EXPECT_EQ(skipped_memory, stepped_memory);
+}
+
+TEST(Stepper, SaysDeadlockWhenASemaphoreIsNeverPosted) {
+  const Machine machine = testing::small_machine();
+  isa::Store store;
+  store.wait_mask = 1;
+  store.run_bytes = store.group_bytes = 4;
+  const std::vector<isa::Word> program = {isa::encode(store), isa::encode(isa::Halt{})};
+  std::vector<std::uint8_t> memory(static_cast<std::size_t>(machine.memory_bytes));
+  std::memcpy(memory.data() + testing::ProgramRegion, program.data(), program.size() * isa::InstructionBytes);
+  Stepper stepper(machine, memory);
+  const StepperResult result = stepper.run(testing::ProgramRegion, 2 * isa::InstructionBytes, 100000);
+  EXPECT_TRUE(result.end == StepperEnd::Deadlock);
+  stepper.never_skip();
+  EXPECT_TRUE(stepper.run(testing::ProgramRegion, 2 * isa::InstructionBytes, 1000).end == StepperEnd::CycleLimit);
+}
+
+// Cycles do not depend on data.
+TEST(Stepper, TakesTheSameCyclesForZeros) {
+  Random random(test::random_seed());
+  const Machine machine = testing::random_machine(random);
+  RandomProgram maker(random, machine);
+  const std::vector<isa::Word> program = maker.make(40);
+  std::vector<std::uint8_t> memory = random_memory(random, machine, program), zeros(memory.size());
+  std::memcpy(zeros.data() + testing::ProgramRegion, program.data(), program.size() * isa::InstructionBytes);
+  const auto bytes = static_cast<std::uint32_t>(program.size() * isa::InstructionBytes);
+  Stepper one(machine, memory), other(machine, zeros);
+  const StepperResult a = one.run(testing::ProgramRegion, bytes, 10'000'000);
+  const StepperResult b = other.run(testing::ProgramRegion, bytes, 10'000'000);
+  EXPECT_EQ(a.cycles, b.cycles);
+  EXPECT_EQ(a.counters, b.counters);
 }
 
 }  // namespace

@@ -204,7 +204,8 @@ void SequencerModel::take_dones(Cycle now) {
     }
     for (int s = 0; s < 16; ++s) {
       if (!(header.post_mask >> s & 1)) continue;
-      if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax) {
+      // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
+      if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax + (takes(s) ? 1 : 0)) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
              "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed 255");
       }
@@ -271,18 +272,28 @@ void SequencerModel::dispatch(Cycle now) {
   schedule_fetch();
 }
 
+bool SequencerModel::wants_to_start(int u) const {
+  const Unit& unit = unit_[static_cast<std::size_t>(u)];
+  if (unit.queued == 0) return false;
+  const isa::Header& header = unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header();
+  if (unit.in_flight > 0 && !(unit.in_flight < MaxInFlight && header.chain && unit.credit)) return false;
+  for (int i = 0; i < 4; ++i) {
+    if ((header.wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(4 * u + i)] == 0) return false;
+  }
+  return true;
+}
+
+// Whether the start that is decided in this cycle takes a token of semaphore s.
+bool SequencerModel::takes(int s) const {
+  if (!wants_to_start(s / 4)) return false;
+  const Unit& unit = unit_[static_cast<std::size_t>(s / 4)];
+  return (unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header().wait_mask >> (s % 4) & 1) != 0;
+}
+
 void SequencerModel::start(Cycle now) {
   std::array<bool, 4> starting{};
   const auto head = [](Unit& unit) -> Entry& { return unit.entries[static_cast<std::size_t>(unit.in_flight)]; };
-  for (int u = 0; u < 4; ++u) {
-    Unit& unit = unit_[static_cast<std::size_t>(u)];
-    if (unit.queued == 0) continue;
-    const isa::Header& header = head(unit).instruction.header();
-    if (unit.in_flight > 0 && !(unit.in_flight < MaxInFlight && header.chain && unit.credit)) continue;
-    bool ready = true;
-    for (int i = 0; i < 4; ++i) ready = ready && (!(header.wait_mask >> i & 1) || semaphore_[static_cast<std::size_t>(4 * u + i)] > 0);
-    starting[static_cast<std::size_t>(u)] = ready;
-  }
+  for (int u = 0; u < 4; ++u) starting[static_cast<std::size_t>(u)] = wants_to_start(u);
   for (int u = 0; u < 4; ++u) {
     if (!starting[static_cast<std::size_t>(u)]) continue;
     Unit& unit = unit_[static_cast<std::size_t>(u)];

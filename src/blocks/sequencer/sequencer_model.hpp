@@ -87,6 +87,8 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void count(int unit, isa::Cause cause, int tag, Cycle cycles);
   void take_dones(Cycle now);
   void dispatch(Cycle now);
+  bool wants_to_start(int u) const;
+  bool takes(int s) const;
   void start(Cycle now);
   void classify(Cycle now);
   void schedule_fetch();
