@@ -22,27 +22,29 @@ std::int64_t count(const LayerResult& layer, isa::Unit unit, isa::Cause cause) {
 
 std::string whole_percent(double share) { return percent(share, 0); }
 
-// Who holds the others up, in `cycles` cycles of waiting and working.
-Diagnosis diagnose_waiting(const LayerResult& layer, std::int64_t cycles, const std::string& who_waits) {
+// Who holds the others up, in `cycles` cycles of waiting and working. A DMA counts as moving data while it moves words, or while
+// the bus or the memory is full of its bytes, whichever takes longer.
+Diagnosis diagnose_waiting(const LayerResult& layer, const Machine& machine, std::int64_t cycles, const std::string& who_waits) {
   const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(cycles); };
-  const double load = share(count(layer, isa::Unit::Load, isa::Cause::Busy));
+  const int bandwidth = std::max(1, std::min(machine.bus_bytes, machine.memory_bytes_per_cycle));
+  const double load = share(std::max(count(layer, isa::Unit::Load, isa::Cause::Busy), layer.load_bytes / bandwidth));
   const double vector = share(count(layer, isa::Unit::Vector, isa::Cause::Busy));
-  const double store = share(count(layer, isa::Unit::Store, isa::Cause::Busy));
+  const double store = share(std::max(count(layer, isa::Unit::Store, isa::Cause::Busy), layer.store_bytes / bandwidth));
   const double latency = share(count(layer, isa::Unit::Load, isa::Cause::WaitData) +
                                count(layer, isa::Unit::Load, isa::Cause::WaitRequest));
   const double most = std::max({load, vector, store});
   if (most >= BoundShare) {
-    if (most == load) {
-      return {Bottleneck::Load, "load bandwidth: load_dma moves data in " + whole_percent(load) + " of the cycles" + who_waits};
-    }
-    if (most == vector) {
-      return {Bottleneck::Vector, "vector bound: vector_unit works in " + whole_percent(vector) + " of the cycles" + who_waits};
-    }
-    return {Bottleneck::Store, "store bandwidth: store_dma moves data in " + whole_percent(store) + " of the cycles" + who_waits};
+    // Parts of a layer's work may lie outside these cycles; more than all of them is all of them.
+    const std::string of_cycles = whole_percent(std::min(most, 1.0)) + " of the cycles" + who_waits;
+    if (most == load) return {Bottleneck::Load, "load bandwidth: load_dma moves data in " + of_cycles};
+    if (most == vector) return {Bottleneck::Vector, "vector bound: vector_unit works in " + of_cycles};
+    return {Bottleneck::Store, "store bandwidth: store_dma moves data in " + of_cycles};
   }
-  if (latency > most && latency >= 0.25) {
+  // Waiting is latency only if the bus and the memory are idle meanwhile.
+  const double idle = share(count(layer, isa::Unit::Load, isa::Cause::Busy)) + latency - load;
+  if (idle > most && idle >= 0.25) {
     return {Bottleneck::MemoryLatency,
-            "memory latency: load_dma waits for memory in " + whole_percent(latency) + " of the cycles" + who_waits};
+            "memory latency: load_dma waits for an idle memory in " + whole_percent(idle) + " of the cycles" + who_waits};
   }
   const std::string shares = "(load_dma busy " + whole_percent(load) + ", vector_unit " + whole_percent(vector) + ", store_dma " +
                              whole_percent(store) + ")";
@@ -79,7 +81,7 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
   }
   if (!is_attributed(layer)) return {Bottleneck::None, "not known: this engine counts cycles by cause for the whole run only"};
   if (figures.utilization && *figures.utilization >= WellUsed) return {Bottleneck::Array, "array bound"};
-  if (layer.array_cycles == 0) return diagnose_waiting(layer, figures.span_cycles, "");
+  if (layer.array_cycles == 0) return diagnose_waiting(layer, machine, figures.span_cycles, "");
 
   const double total = static_cast<double>(figures.matrix_cycles);
   const std::int64_t busy = count(layer, isa::Unit::Matrix, isa::Cause::Busy);
@@ -94,9 +96,32 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
     return {Bottleneck::SmallTiles, "small tiles: loading weights, filling and draining take " +
                                         whole_percent(passes / total) + " of matrix_unit's cycles"};
   }
-  return diagnose_waiting(layer, figures.matrix_cycles, "; matrix_unit stands still in " + whole_percent(waiting / total));
+  return diagnose_waiting(layer, machine, std::max(figures.matrix_cycles, figures.span_cycles),
+                          "; matrix_unit stands still in " + whole_percent(waiting / total));
 }
 
-std::string bottleneck(const LayerResult& layer, const Machine& machine) { return diagnose(layer, machine).text; }
+Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine) {
+  LayerResult layer = result.layers.at(index);
+  // What runs as one is bound as one: the vector work of a convolution with a fused addition goes under the addition's name.
+  for (std::size_t i = 0; i < result.layers.size(); ++i) {
+    const LayerResult& other = result.layers[i];
+    const bool together = i != index && ((!layer.fused_into.empty() && other.name == layer.fused_into) ||
+                                         (!other.fused_into.empty() && other.fused_into == layer.name));
+    if (!together || other.first_cycle < 0) continue;
+    for (const isa::Unit unit : {isa::Unit::Load, isa::Unit::Vector, isa::Unit::Store}) {
+      for (int cause = 0; cause < CauseCount; ++cause) {
+        layer.counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] +=
+            other.counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)];
+      }
+    }
+    layer.load_bytes += other.load_bytes;
+    layer.store_bytes += other.store_bytes;
+  }
+  return diagnose(layer, machine);
+}
+
+std::string bottleneck(const RunResult& result, std::size_t index, const Machine& machine) {
+  return diagnose(result, index, machine).text;
+}
 
 }  // namespace gemel

@@ -130,7 +130,8 @@ void where(std::ostream& out, const RunResult& result) {
                       with_commas(cycles[g]) + " cycles (" + percent(share) + ")");
       if (share > 0.06) {
         out << "<text x=\"" << number(x + Width * share / 2) << "\" y=\"" << number(y + 20)
-            << "\" text-anchor=\"middle\" style=\"fill:var(" << (static_cast<Group>(g) == Group::Empty ? "--text" : "--back") << ")\">" << percent(share, 0) << "</text>\n";
+            << "\" text-anchor=\"middle\" style=\"fill:var("
+            << (static_cast<Group>(g) == Group::Empty ? "--text" : "--back") << ")\">" << percent(share, 0) << "</text>\n";
       }
       x += Width * share;
     }
@@ -188,7 +189,8 @@ void layer_table(std::ostream& out, const RunResult& result, const Machine& mach
          "slots. The reason is given below 70 %.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"left\">layer</th><th "
          "class=\"left\">op</th><th>cycles</th><th>array cycles</th><th>MACs</th><th class=\"left\">use</th><th>loaded</th>"
          "<th>stored</th><th class=\"left\">golden</th><th class=\"left\">why</th></tr>\n";
-  for (const LayerResult& layer : result.layers) {
+  for (std::size_t i = 0; i < result.layers.size(); ++i) {
+    const LayerResult& layer = result.layers[i];
     const LayerFigures figures = layer_figures(layer, machine);
     out << "<tr><td class=\"left\">" << html_escape(layer.name) << "</td><td class=\"left\">" << html_escape(layer.op) << "</td>";
     if (figures.span_cycles == 0) {
@@ -208,7 +210,7 @@ void layer_table(std::ostream& out, const RunResult& result, const Machine& mach
     }
     const bool well_used = figures.utilization && *figures.utilization >= WellUsed;
     out << "<td class=\"left\">" << html_escape(layer.compared) << "</td><td class=\"why\">"
-        << (well_used ? "" : html_escape(bottleneck(layer, machine))) << "</td></tr>\n";
+        << (well_used ? "" : html_escape(bottleneck(result, i, machine))) << "</td></tr>\n";
   }
   out << "</table></div>\n";
 }

@@ -21,7 +21,8 @@ Json counters_json(const UnitCounters& counters) {
   return units;
 }
 
-Json layer_json(const LayerResult& layer, const Machine& machine) {
+Json layer_json(const RunResult& result, std::size_t index, const Machine& machine) {
+  const LayerResult& layer = result.layers[index];
   const LayerFigures figures = layer_figures(layer, machine);
   Json json;
   json["name"] = layer.name;
@@ -36,7 +37,7 @@ Json layer_json(const LayerResult& layer, const Machine& machine) {
   json["array_cycles"] = layer.array_cycles;
   json["predicted_cycles"] = layer.predicted_cycles;
   json["utilization"] = figures.utilization ? Json(*figures.utilization) : Json(nullptr);
-  json["bottleneck"] = bottleneck(layer, machine);
+  json["bottleneck"] = bottleneck(result, index, machine);
   json["load_bytes"] = layer.load_bytes;
   json["store_bytes"] = layer.store_bytes;
   json["units"] = counters_json(layer.counters);
@@ -94,7 +95,7 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["float_accuracy"] = result.float_accuracy >= 0 ? Json(result.float_accuracy) : Json(nullptr);
 
   json["layers"] = Json::array();
-  for (const LayerResult& layer : result.layers) json["layers"].push_back(layer_json(layer, machine));
+  for (std::size_t i = 0; i < result.layers.size(); ++i) json["layers"].push_back(layer_json(result, i, machine));
   return dump(json, 1);
 }
 

@@ -3,6 +3,9 @@
 // page, nothing fetched), and a summary as text. Every function here only turns a RunResult into text; write_reports()
 // alone touches the disk.
 #pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
@@ -60,7 +63,9 @@ struct Diagnosis {
   std::string text;  // "load bandwidth: load_dma moves data in 93 % of the cycles, ..."
 };
 Diagnosis diagnose(const LayerResult& layer, const Machine& machine);
-std::string bottleneck(const LayerResult& layer, const Machine& machine);  // the text alone
+// The same for a layer of a run, seen together with the layers that are fused with it.
+Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine);
+std::string bottleneck(const RunResult& result, std::size_t index, const Machine& machine);  // the text alone
 inline constexpr double WellUsed = 0.7;  // layers below this utilization get a reason in the reports
 
 // --- writers ---

@@ -48,10 +48,11 @@ std::string shortened(const std::string& name) {
 void print_layers(std::ostream& out, const RunResult& result, const Machine& machine) {
   Table table({"layer", "op", "cycles", "array cycles", "MACs", "use", "load", "store", "why below 70 %"},
               {true, true, false, false, false, false, false, false, true});
-  for (const LayerResult& layer : result.layers) {
+  for (std::size_t i = 0; i < result.layers.size(); ++i) {
+    const LayerResult& layer = result.layers[i];
     const LayerFigures figures = layer_figures(layer, machine);
     if (figures.span_cycles == 0) {
-      table.add({shortened(layer.name), layer.op, "-", "-", "-", "-", "-", "-", bottleneck(layer, machine)});
+      table.add({shortened(layer.name), layer.op, "-", "-", "-", "-", "-", "-", bottleneck(result, i, machine)});
       continue;
     }
     const bool well_used = figures.utilization && *figures.utilization >= WellUsed;
@@ -59,7 +60,7 @@ void print_layers(std::ostream& out, const RunResult& result, const Machine& mac
                is_attributed(layer) ? with_commas(figures.matrix_cycles) : "-",
                layer.macs > 0 ? count_text(static_cast<double>(layer.macs)) : "-",
                figures.utilization ? percent(*figures.utilization) : "-", bytes_text(layer.load_bytes),
-               bytes_text(layer.store_bytes), well_used ? "" : bottleneck(layer, machine)});
+               bytes_text(layer.store_bytes), well_used ? "" : bottleneck(result, i, machine)});
   }
   table.print(out);
   out << "  cycles: from a layer's first instruction to the end of its last (layers overlap). array cycles: those of\n"

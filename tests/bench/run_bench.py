@@ -49,13 +49,13 @@ def call(command: list[str]) -> str:
     return done.stdout
 
 
-def simulate(gemel: Path, network: str, machine: str, timing_only: bool, runs: int) -> dict:
+def simulate(gemel: Path, network: str, machine: str, timing_only: bool, runs: int, batch: int = 1) -> dict:
     results = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             command = [str(gemel), "run", network, "--machine", machine, "--no-golden", "--quiet", "--out", folder]
             start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-            call(command + ["--timing-only"] * timing_only)
+            call(command + ["--timing-only"] * timing_only + ["--batch", str(batch)])
             wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
             cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             results.append(
@@ -69,18 +69,22 @@ def simulate(gemel: Path, network: str, machine: str, timing_only: bool, runs: i
 
 def row_of(r: dict, arithmetic: dict | None, native: float) -> list[str]:
     spent = r["compile_seconds"] + r["simulate_seconds"]
-    return [
-        r["network"], r["machine"]["name"], "timing" if r["timing_only"] else "data", f"{r['cycles']:,}", f"{r['compile_seconds']:.3f}",
-        f"{r['simulate_seconds']:.3f}", f"{r['wall_seconds']:.3f}", f"{r['cpu_seconds']:.3f}", f"{r['macs'] / r['simulate_seconds'] / 1e9:.1f}",
-        f"{r['cycles'] / r['simulate_seconds'] / 1e6:.1f}", f"{r['peak_memory_mib']:.0f}",
-        f"{arithmetic['matrix_seconds'] + arithmetic['vector_seconds']:.3f}" if arithmetic else "-", f"{spent / native:.1f}", f"{r['cpu_seconds'] / native:.1f}",
-    ]  # fmt: skip
+    name, kind = [r["network"], r["machine"]["name"]], "timing" if r["timing_only"] else "data"
+    times = [f"{r[key]:.3f}" for key in ("compile_seconds", "simulate_seconds", "wall_seconds", "cpu_seconds")]
+    rates = [f"{r['macs'] / r['simulate_seconds'] / 1e9:.1f}", f"{r['cycles'] / r['simulate_seconds'] / 1e6:.1f}"]
+    alone = f"{arithmetic['matrix_seconds'] + arithmetic['vector_seconds']:.3f}" if arithmetic else "-"
+    ratios = [f"{spent / native:.1f}", f"{r['cpu_seconds'] / native:.1f}"]
+    return [*name, kind, f"{r['cycles']:,}", *times, *rates, f"{r['peak_memory_mib']:.0f}", alone, *ratios]
 
 
 def print_table(rows: list[list[str]]) -> None:
     widths = [max(len(r[c]) for r in rows) for c in range(len(HEAD))]
     for row in rows:
-        print("  ".join(v.ljust(w) if c < 3 else v.rjust(w) for c, (v, w) in enumerate(zip(row, widths, strict=True))).rstrip())
+        print(
+            "  ".join(
+                v.ljust(w) if c < 3 else v.rjust(w) for c, (v, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+        )
 
 
 def main() -> int:
@@ -88,6 +92,9 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--networks", nargs="+", default=["resnet50", "mobilenet_v2"])
     parser.add_argument("--machines", nargs="+", default=["tiny8", "edge16", "server128"])
+    parser.add_argument(
+        "--batches", nargs="*", type=int, default=[1, 2, 4, 8], help="of the first network on the second machine"
+    )
     parser.add_argument("--runs", type=int, default=3, help="simulations of each kind")
     parser.add_argument("--out", type=Path, help="every figure as JSON")
     arguments = parser.parse_args()
@@ -104,7 +111,9 @@ def main() -> int:
     if busy > 0.5:
         say(f"note: this computer is busy (load {busy:.1f}); wall times will be too long, CPU times less so")
     say("onnxruntime")
-    baseline = json.loads(call([sys.executable, str(ROOT / "tests" / "bench" / "ort_baseline.py"), *arguments.networks]))
+    baseline = json.loads(
+        call([sys.executable, str(ROOT / "tests" / "bench" / "ort_baseline.py"), *arguments.networks])
+    )
     rows, figures, failures = [HEAD], {"onnxruntime": baseline, "runs": []}, []
     for network in arguments.networks:
         native = baseline["networks"][network]["convolution_seconds"]
@@ -115,10 +124,27 @@ def main() -> int:
                 for timing_only in (False, True):
                     result = simulate(gemel, network, machine, timing_only, arguments.runs)
                     rows.append(row_of(result, None if timing_only else arithmetic, native))
-                    figures["runs"].append({k: v for k, v in result.items() if k != "layers"} | {"arithmetic": arithmetic})
+                    figures["runs"].append(
+                        {k: v for k, v in result.items() if k != "layers"} | {"arithmetic": arithmetic}
+                    )
             except RuntimeError as problem:  # one failure must not hide the other figures, but is one in the end
                 failures.append(str(problem))
     print_table(rows)
+    if arguments.batches:
+        network, machine = arguments.networks[0], arguments.machines[min(1, len(arguments.machines) - 1)]
+        print(f"\n{network} on {machine} with data, by batch")
+        for batch in arguments.batches:
+            try:
+                r = simulate(gemel, network, machine, False, arguments.runs, batch)
+            except RuntimeError as problem:
+                failures.append(str(problem))
+                continue
+            figures["runs"].append({k: v for k, v in r.items() if k != "layers"})
+            spent = r["compile_seconds"] + r["simulate_seconds"]
+            print(
+                f"  {batch:3d} images: {r['cycles'] / batch:13,.0f} cycles, {spent / batch:.3f} s and {r['cpu_seconds'] / batch:.3f} CPU s "
+                f"each; {r['peak_memory_mib']:.0f} MiB"
+            )
     print()
     for network, figure in baseline["networks"].items():
         print(
@@ -126,7 +152,9 @@ def main() -> int:
             f"and dense layers ({figure['macs_per_second'] / 1e9:.0f} GMAC/s), {figure['network_seconds'] * 1e3:.1f} ms in all"
         )
     print("wall, CPU: the whole process, reading the workload included. GMAC/s, Mcycles/s: by simulate time.")
-    print("arithmetic: the units' bulk computation alone. x ORT: compile + simulate by ONNX Runtime's time for convolutions and")
+    print(
+        "arithmetic: the units' bulk computation alone. x ORT: compile + simulate by ONNX Runtime's time for convolutions and"
+    )
     print("dense layers; (CPU): the process's CPU time by that, which a busy computer spoils less.")
     if busy > 0.5:
         print(f"Measured on a busy computer: load {busy:.1f}.")
