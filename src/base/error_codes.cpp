@@ -91,6 +91,8 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0803", Run, "The run did not end within the limit of cycles."},
       {"E0804", Run, "A layer's output in memory differs from the reference."},
       {"E0805", Run, "A write to memory overlaps a burst that another port has under way."},
+      {"E0806", Run, "A block's RTL and its model differ."},
+      {"E0807", Run, "The run stands still, and a block implemented by RTL may be why."},
 
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},
@@ -104,7 +106,18 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
-      // E10xx: RTL
+      // E10xx: RTL (src/rtl_host, src/top)
+      {"E1001", User, "There is no block of that name."},
+      {"E1002", User, "Verilator cannot be run."},
+      {"E1003", User, "A Verilog source cannot be read."},
+      {"E1004", User, "The Verilog of a block does not compile."},
+      {"E1005", User, "A module's ports are not those of the block's contract."},
+      {"E1006", User, "The Verilog of a block lacks the module or a parameter of the contract."},
+      {"E1007", User, "An output of a block follows an input within the cycle."},
+      {"E1008", User, "A block's RTL does not answer an access to its registers."},
+      {"E1009", User, "The cache folder for compiled RTL cannot be written."},
+      {"E1010", User, "A setting given with --block is not of the form NAME=KIND."},
+      {"E1011", User, "An output of a block is undefined after reset."},
   };
   return table;
 }

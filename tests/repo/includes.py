@@ -16,7 +16,7 @@ ALLOWED = {
     "ops": {"base", "config", "network"},
     "network": {"base", "config", "ops"},  # ops and network are one layer: shape rules are asked for while reading
     "compiler": {"base", "config", "isa", "network", "ops", "kernels"},
-    "blocks": {"base", "config", "isa", "kernels"},
+    "blocks": {"base", "config", "isa", "kernels", "rtl_host"},
     "memory": {"base", "config"},
     "rtl_host": {"base", "config", "isa"},
     "top": {"base", "config", "isa", "memory", "blocks", "rtl_host"},
@@ -77,6 +77,8 @@ def main():
                     report.complain(f"{where}: report may use only {', '.join(sorted(REPORT_MAY_USE_OF_SIM))} of sim")
             elif block is not None and len(parts) > 3 and parts[2] != block and not is_contract(parts):
                 report.complain(f"{where}: of another room only its contract may be included")
+            if block is not None and other == "rtl_host" and not source.stem.endswith("_rtl"):
+                report.complain(f"{where}: only the adapter (x_rtl) knows rtl_host")
             if block is not None and source.stem.endswith("_model") and re.search(r"_(golden|rtl)$", target.stem):
                 report.complain(f"{where}: a model knows neither golden nor rtl")
             if block is not None and source.stem.endswith("_golden") and re.search(r"_(model|rtl|beat)$", target.stem):
