@@ -52,7 +52,9 @@ class Result(unittest.TestCase):
             self.assertEqual(sum(causes.values()), result["cycles"], unit)
             for cause, cycles in causes.items():
                 if result["engine"] == "model":
-                    self.assertEqual(sum(layer["units"][unit][cause] for layer in result["layers"]), cycles, (unit, cause))
+                    self.assertEqual(
+                        sum(layer["units"][unit][cause] for layer in result["layers"]), cycles, (unit, cause)
+                    )
         for key in ("macs", "array_cycles", "load_bytes", "store_bytes"):
             self.assertEqual(sum(layer[key] for layer in result["layers"]), result[key], key)
         attributed = sum(layer["matrix_cycles"] for layer in result["layers"])
