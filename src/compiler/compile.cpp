@@ -159,6 +159,11 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   schedule.memory_bytes_used =
       static_cast<std::int64_t>(schedule.program_base) + static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
   if (schedule.memory_bytes_used > machine.memory_bytes) {
+    if (options.overlap_layers) {  // side by side, more tensors live at a time
+      CompileOptions apart = options;
+      apart.overlap_layers = false;
+      return compile(network, machine, apart);
+    }
     throw UserError("E0603",
                     "network `" + network.name + "` needs " + std::to_string(schedule.memory_bytes_used) + " bytes of memory, and the machine `" +
                         machine.name + "` has " + std::to_string(machine.memory_bytes),

@@ -70,22 +70,20 @@ void expect_correct(const Network& network, const Machine& machine, Random& rand
   }
 }
 
-// From barely enough up; rows and columns unequal and odd.
-Machine random_machine(Random& random) {
+// From barely enough up; rows and columns unequal and odd. `starved`: perhaps not even enough.
+Machine random_machine(Random& random, bool starved = false) {
   using test::draw;
   Machine m;
   m.name = "random";
   m.rows = draw(random, 1, 24);
   m.columns = draw(random, 1, 24);
   m.lanes = draw(random, 1, m.columns);
-  const int tightness = draw(random, 0, 3);  // 0: barely enough
+  const int tightness = starved ? 0 : draw(random, 0, 3);  // 0: barely enough
   const auto size = [&](Buffer b, std::int64_t least, std::int64_t most) {
-    ScheduleBank:
     auto& s = m.buffers[static_cast<int>(b)];
-    s.banks = draw(random, 1, 8);
     const std::int64_t high = tightness == 0 ? least + least / 4 : tightness == 1 ? std::min(most, least * 3) : most;
     std::int64_t words = draw(random, static_cast<int>(least), static_cast<int>(std::max(high, least)));
-    if (words < s.banks) goto ScheduleBank;
+    s.banks = draw(random, 1, static_cast<int>(std::min<std::int64_t>(words, 8)));
     words = (words + s.banks - 1) / s.banks * s.banks;
     s.size_bytes = words * m.word_bytes(b);
   };
@@ -93,8 +91,8 @@ Machine random_machine(Random& random) {
   size(Buffer::Activation, 1, 4000);
   size(Buffer::Weight, m.rows, 2000);
   size(Buffer::Accumulator, 1, 1000);
-  size(Buffer::Vector, 260, 6000);  // a whole image for a mean
-  size(Buffer::Param, 2 * table + 9 + 27, 600);
+  size(Buffer::Vector, starved ? draw(random, 1, 60) : 260, 6000);  // a whole image for a mean
+  size(Buffer::Param, starved ? draw(random, 1, 2 * table + 36) : 2 * table + 9 + 27, 600);
   m.bus_bytes = 4 << draw(random, 0, 4);
   m.burst_bytes = m.bus_bytes << draw(random, 0, 4);
   m.queue_depth = draw(random, 1, 12);
@@ -151,6 +149,33 @@ TEST(Compile, RandomNetworksOnRandomMachinesEqualGolden) {
   }
   std::cout << compiled << " compiled, " << refused << " refused\n";
   EXPECT_GT(compiled, 10 * refused);
+}
+
+TEST(Compile, StarvedMachinesAreRefusedWithAReasonOrRunCorrectly) {
+  const std::uint64_t seed = test::random_seed();
+  int compiled = 0, refused = 0;
+  const char* count = std::getenv("GEMEL_FUZZ_PAIRS");
+  test::RandomNetworkLimits limits;
+  limits.max_layers = 3;
+  for (int i = 0; i < (count != nullptr ? std::atoi(count) : 150); ++i) {
+    Random random(seed * 1000033 + static_cast<std::uint64_t>(i));
+    const Network network = test::random_network(random, limits);
+    const Machine machine = random_machine(random, true);
+    SCOPED_TRACE("pair " + std::to_string(i));
+    try {
+      expect_correct(network, machine, random, 1);
+      ++compiled;
+    } catch (const UserError& e) {
+      const Diagnostic& d = e.diagnostics().at(0);
+      ASSERT_EQ(d.code, "E0601") << e.what();
+      ASSERT_NE(d.message.find(" words of "), std::string::npos) << d.message << "\n" << test::describe(network) << to_yaml(machine);
+      ++refused;
+    }
+    if (HasFatalFailure()) return;
+  }
+  std::cout << compiled << " compiled, " << refused << " refused\n";
+  EXPECT_GT(compiled, 0);
+  EXPECT_GT(refused, 0);
 }
 
 }  // namespace
