@@ -30,7 +30,9 @@ std::atomic<bool> interrupted{false};  // set by the signal handler, which can r
 
 struct RunOptions {
   std::string workload, machine = "edge16", input, out, engine = "model";
-  std::vector<std::string> set;
+  std::vector<std::string> set, blocks;
+  int reset_seed = -1;
+  bool keep_going = false, no_skip = false;
   int batch = 0;
   std::int64_t seed = -1;
   std::int64_t max_cycles = std::int64_t{1} << 40;
@@ -136,6 +138,14 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   options.trace = o.trace;
   options.max_cycles = o.max_cycles;
   options.interrupted = &interrupted;
+  std::vector<BlockChoice> choices;
+  for (const std::string& text : o.blocks) choices.push_back(parse_block_choice(text));
+  options.blocks = resolve_choices(choices);
+  options.keep_going = o.keep_going;
+  options.no_skip = o.no_skip;
+  options.reset_seed = o.reset_seed;
+  options.waves_folder = o.out;
+  options.rtl_progress = [&](const std::string& text) { progress.stage(text); };
   options.progress = [&](const Progress& p) { progress.update(p, schedule.layers); };
 
   const std::uint64_t seed = o.seed >= 0 ? static_cast<std::uint64_t>(o.seed) : 1;
@@ -196,6 +206,13 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
 
   progress.clear();
   print_summary(std::cout, result, machine);
+  for (const BlockChoice& c : options.blocks) {
+    std::int64_t cycles_that_differ = 0;
+    for (const auto& [block, count] : output.differences) cycles_that_differ += block == c.block ? count : 0;
+    std::cout << "block " << c.block << ": " << to_string(c.kind);
+    if (c.kind == BlockKind::Check) std::cout << ", " << cycles_that_differ << " cycles differ";
+    std::cout << "\n";
+  }
   if (!o.out.empty()) {
     for (const std::string& path : write_reports(o.out, result, machine)) std::cout << "wrote " << path << "\n";
   }
@@ -217,6 +234,10 @@ void add_run(CLI::App& app) {
       ->check(CLI::IsMember({"model", "beat"}))
       ->capture_default_str();
   command->add_option("--max-cycles", o->max_cycles, "Stop with an error after so many cycles")->check(CLI::PositiveNumber);
+  command->add_option("--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
+  command->add_flag("--keep-going", o->keep_going, "Count differences of checked blocks instead of ending with the first");
+  command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");
+  command->add_option("--reset-seed", o->reset_seed, "Registers of RTL start with random bits of this seed")->check(CLI::NonNegativeNumber);
   command->add_flag("--timing-only", o->timing_only, "Cycles without data");
   command->add_flag("--trace", o->trace, "Write trace.json (opens in Perfetto)");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");

@@ -88,23 +88,27 @@ std::string verilator_version(const std::string& folder) {
   return r.output;
 }
 
-// Gemel's own sources of a module and of all it instantiates: every .sv below rtl/, packages first.
-std::vector<std::string> own_sources() {
+// The folder with Gemel's own Verilog.
+std::string own_folder() {
   for (const std::string& home : home_folders()) {
-    const fs::path rtl = fs::path(home) / "rtl";
-    if (!fs::is_directory(rtl)) continue;
-    std::vector<std::string> packages, modules;
-    for (const auto& entry : fs::recursive_directory_iterator(rtl)) {
-      if (entry.path().extension() != ".sv") continue;
-      const std::string name = entry.path().filename();
-      (name.find("_pkg") != std::string::npos ? packages : modules).push_back(entry.path());
-    }
-    std::sort(packages.begin(), packages.end());
-    std::sort(modules.begin(), modules.end());
-    packages.insert(packages.end(), modules.begin(), modules.end());
-    return packages;
+    if (fs::is_directory(fs::path(home) / "rtl")) return fs::path(home) / "rtl";
   }
   throw UserError("E1003", "the folder `rtl` with Gemel's own Verilog is nowhere to be found", "set GEMEL_HOME");
+}
+
+// Gemel's own sources of a module and of all it instantiates: every .sv below rtl/, packages first.
+std::vector<std::string> own_sources() {
+  const fs::path rtl = own_folder();
+  std::vector<std::string> packages, modules;
+  for (const auto& entry : fs::recursive_directory_iterator(rtl)) {
+    if (entry.path().extension() != ".sv") continue;  // .svh are found through +incdir
+    const std::string name = entry.path().filename();
+    (name.find("_pkg") != std::string::npos ? packages : modules).push_back(entry.path());
+  }
+  std::sort(packages.begin(), packages.end());
+  std::sort(modules.begin(), modules.end());
+  packages.insert(packages.end(), modules.begin(), modules.end());
+  return packages;
 }
 
 // Only the first lines, the way a person reads a compiler's output.
@@ -262,6 +266,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   base.push_back("--x-initial");
   base.push_back(request.random_reset ? "unique" : "fast");
   for (const auto& [name, value] : request.parameters) base.push_back("-G" + name + "=" + std::to_string(value));
+  base.push_back("+incdir+" + own_folder() + "/common");
   const auto with = [&](std::vector<std::string> more) {
     std::vector<std::string> all = base;
     all.insert(all.end(), more.begin(), more.end());
@@ -299,7 +304,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   }
   const std::string flags_text = "-O3 -march=native -fPIC -fvisibility=hidden -w";
   const auto compiled = run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
-                             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a", "libverilated.a"},
+                             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
                             dir + "/make.log");
   const auto check = [&](const CommandResult& r) {
     if (r.status == 0) return;
@@ -309,12 +314,20 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     throw UserError("E1004", "the Verilated code of block `" + request.block + "` does not compile:" + first_lines(r.output, 8));
   };
   check(compiled);
+  // Verilator's own run-time files, as its makefile lists them.
+  std::vector<std::string> runtime = {"verilated", "verilated_threads"};
+  if (request.trace) runtime.push_back("verilated_fst_c");
+  std::vector<std::string> make = {"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_GLOBAL=" + flags_text};
+  for (const std::string& name : runtime) make.push_back(name + ".o");
+  check(run(make, dir + "/runtime.log"));
   const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, dir + "/root.log");
   std::string include = root.output.substr(0, root.output.find('\n')) + "/include";
   std::vector<std::string> link = {"g++", "-std=c++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
                                    "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
-                                   dir + "/libverilated.a", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
-  if (request.trace) link.insert(link.end(), {"-lz"});
+                                   "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
+  for (const std::string& name : runtime) link.push_back(dir + "/" + name + ".o");
+  link.push_back("-latomic");
+  if (request.trace) link.push_back("-lz");
   check(run(link, dir + "/link.log"));
   std::string text = request.block;
   for (const auto& [name, value] : request.parameters) text += " " + name + "=" + std::to_string(value);
@@ -447,10 +460,11 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
   const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 1\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
+  std::string key = "gemel rtl 2\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
   for (const std::string& source : sources) key += read_file(source) + "\n--\n";
+  key += read_file(own_folder() + "/common/assertions.svh");
   const std::string hash = sha1(key);
   const std::string object = cache + "/" + hash + ".so";
   const FileLock lock(cache + "/" + hash + ".lock");
