@@ -5,6 +5,7 @@
 //   3. waiting: the unit stands still.
 // The largest loss is named. If it is waiting, the unit that is busiest meanwhile is.
 #include <algorithm>
+#include <cmath>
 
 #include "gemel/isa.gen.hpp"
 #include "report/report.hpp"
@@ -102,20 +103,24 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
 
 Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine) {
   LayerResult layer = result.layers.at(index);
-  // What runs as one is bound as one: the vector work of a convolution with a fused addition goes under the addition's name.
+  if (layer.first_cycle < 0) return diagnose(layer, machine);
+  // A unit that is busy for a layer beside this one is busy all the same (a fused addition, the next layer's depthwise
+  // convolution): of each layer that ran meanwhile, the share of its span that lies in this one's is counted.
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& other = result.layers[i];
-    const bool together = i != index && ((!layer.fused_into.empty() && other.name == layer.fused_into) ||
-                                         (!other.fused_into.empty() && other.fused_into == layer.name));
-    if (!together || other.first_cycle < 0) continue;
+    if (i == index || other.first_cycle < 0 || !is_attributed(layer)) continue;
+    const std::int64_t first = std::max(layer.first_cycle, other.first_cycle), last = std::min(layer.last_cycle, other.last_cycle);
+    if (first > last) continue;
+    const double part = static_cast<double>(last - first + 1) / static_cast<double>(other.last_cycle - other.first_cycle + 1);
+    const auto add = [&](std::int64_t& to, std::int64_t from) { to += std::llround(part * static_cast<double>(from)); };
     for (const isa::Unit unit : {isa::Unit::Load, isa::Unit::Vector, isa::Unit::Store}) {
+      auto& counters = layer.counters[static_cast<std::size_t>(unit)];
       for (int cause = 0; cause < CauseCount; ++cause) {
-        layer.counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] +=
-            other.counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)];
+        add(counters[static_cast<std::size_t>(cause)], other.counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)]);
       }
     }
-    layer.load_bytes += other.load_bytes;
-    layer.store_bytes += other.store_bytes;
+    add(layer.load_bytes, other.load_bytes);
+    add(layer.store_bytes, other.store_bytes);
   }
   return diagnose(layer, machine);
 }

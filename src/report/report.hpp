@@ -63,7 +63,7 @@ struct Diagnosis {
   std::string text;  // "load bandwidth: load_dma moves data in 93 % of the cycles, ..."
 };
 Diagnosis diagnose(const LayerResult& layer, const Machine& machine);
-// The same for a layer of a run, seen together with the layers that are fused with it.
+// The same for a layer of a run, with what the units did for other layers at the same time.
 Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine);
 std::string bottleneck(const RunResult& result, std::size_t index, const Machine& machine);  // the text alone
 inline constexpr double WellUsed = 0.7;  // layers below this utilization get a reason in the reports
