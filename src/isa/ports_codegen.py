@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes src/rtl_host/ports.gen.cpp from ports.toml: every block's parameters and ports as C++ tables.
+"""Makes src/rtl_host/ports.gen.cpp and the port tables in src/blocks/*/README.md from ports.toml.
 
 Usage: ports_codegen.py [--check]   (--check: exit 1 if the file is stale)
 """
@@ -64,7 +64,39 @@ def generate() -> str:
     return "\n".join(out)
 
 
+def readme_tables() -> dict[Path, str]:
+    """The README of each room with its port table filled in."""
+    spec = tomllib.loads((HERE / "ports.toml").read_text())
+    texts = {}
+    for name, block in spec["block"].items():
+        path = HERE.parent / "blocks" / name / "README.md"
+        if not path.exists():
+            continue
+        rows = ["| port | bits | counts under |", "|---|---|---|", "| `clk_i`, `rst_ni` | 1 | |"]
+        for port in block["ports"]:
+            valid, _, delay = port.get("valid", "").partition("@")
+            under = f"`{valid}`" + (f", {delay} cycle later" if delay else "") if valid else ""
+            rows.append(f"| `{port['name']}` | {port['width']} | {under} |")
+        rows.append("| `quiet_o` | 1 | |")
+        parameters = ", ".join(f"`{p}` = {e}" for p, e in block["parameters"].items())
+        table = f"Parameters: {parameters}.\n\n" + "\n".join(rows)
+        texts[path] = re.sub(
+            r"(<!-- BEGIN GEN ports -->\n).*?(<!-- END GEN ports -->)",
+            lambda m, table=table: m.group(1) + table + "\n" + m.group(2),
+            path.read_text(),
+            flags=re.S,
+        )
+    return texts
+
+
 def main() -> int:
+    stale = [path.relative_to(HERE.parent) for path, text in readme_tables().items() if path.read_text() != text]
+    if "--check" in sys.argv[1:] and stale:
+        print(f"{stale[0]} is stale: run src/isa/ports_codegen.py", file=sys.stderr)
+        return 1
+    if "--check" not in sys.argv[1:]:
+        for path, text in readme_tables().items():
+            path.write_text(text)
     text = generate()
     if "--check" in sys.argv[1:]:
         if not OUTPUT.exists() or OUTPUT.read_text() != text:
