@@ -29,9 +29,9 @@ std::vector<Job> interleave(const std::vector<Operation>& operations, const std:
     const int this_step = step[static_cast<std::size_t>(jobs[next].group)];
     std::vector<Job> merged;
     while (next < jobs.size() && step[static_cast<std::size_t>(jobs[next].group)] == this_step) {
-      const int group = jobs[next].group;
+      const Job& one = jobs[next];
       std::size_t last = next;
-      while (last < jobs.size() && jobs[last].group == group) ++last;
+      while (last < jobs.size() && jobs[last].group == one.group && jobs[last].part == one.part) ++last;
       if (merged.empty() || static_cast<std::int64_t>(merged.size() * (last - next)) > MaxComparisons) {
         merged.insert(merged.end(), jobs.begin() + static_cast<std::int64_t>(next), jobs.begin() + static_cast<std::int64_t>(last));
         next = last;

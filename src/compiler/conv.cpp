@@ -261,11 +261,11 @@ class Planner {
               requantize_cycles(m_, pixels, p_.acc_blocks, s_.has_table) + 4;  // and the way from one instruction to the next
           std::int64_t t_vector = acc_groups * t_requant;
           const std::int64_t last_channels = std::min<std::int64_t>(s_.cout, std::int64_t{p_.store_blocks} * m_.columns);
-          const std::int64_t t_store = store_groups * channel_transfer(pn.size, py.size, px.size, s_.oh, s_.ow, s_.cout, last_channels, true);
+          const std::int64_t t_store = store_groups * channel_transfer(pn.size, py.size, px.size, last_channels, true);
           std::int64_t t_residual = 0;
           if (s_.has_add) {
             t_vector += store_groups * (add_cycles(m_, pixels, p_.store_blocks, s_.add_table) + 4);
-            t_residual = store_groups * channel_transfer(pn.size, py.size, px.size, s_.oh, s_.ow, s_.cout, last_channels, false);
+            t_residual = store_groups * channel_transfer(pn.size, py.size, px.size, last_channels, false);
           }
           std::int64_t t_act = 0, loads_act = 1;
           if (p_.act_chunked) {
@@ -345,8 +345,10 @@ class Planner {
     return transfer_cycles(m_, nz, rows * s_.row_bytes, words, false);
   }
 
-  // A tile of a dense NHWC tensor of which `part` channels are moved.
-  std::int64_t channel_transfer(int nz, int ny, int nx, int, int width, int channels, std::int64_t part, bool write) const {
+  // A tile of a dense NHWC tensor of the output's shape, of which `part` channels are moved.
+  std::int64_t channel_transfer(int nz, int ny, int nx, std::int64_t part, bool write) const {
+    const std::int64_t channels = s_.out_pixel_bytes;
+    const int width = s_.ow;
     const std::int64_t words = std::int64_t{nz} * ny * nx * ceil_div(part, m_.columns);
     if (part < channels) return transfer_cycles(m_, std::int64_t{nz} * ny * nx, part, words, write);
     if (nx < width) return transfer_cycles(m_, std::int64_t{nz} * ny, std::int64_t{nx} * channels, words, write);
@@ -373,6 +375,7 @@ ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out) {
   s.oh = out.h;
   s.ow = out.w;
   s.cout = out.c;
+  s.out_pixel_bytes = out.c;
   s.pixel_bytes = in.c;
   s.row_bytes = std::int64_t{in.w} * in.c;
   s.plane_bytes = s.row_bytes * in.h;
@@ -403,6 +406,12 @@ ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out) {
       s.row_bytes = s.plane_bytes = std::int64_t{s.w} * s.cin;
     }
   }
+  return s;
+}
+
+ConvShape depthwise_slice(const ConvShape& shape, int channels) {
+  ConvShape s = shape;
+  s.cin = s.cout = s.groups = channels;
   return s;
 }
 

@@ -19,6 +19,8 @@ struct ConvShape {
   int kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
   int pad_top = 0, pad_left = 0;
   int groups = 1;
+  int first_channel = 0;                     // a slice of a depthwise layer: channels [first_channel, + cout)
+  std::int64_t out_pixel_bytes = 0;          // distance of pixels in the output
   bool has_table = false;                    // on the requantized result
   bool has_add = false, add_table = false;
 
@@ -27,6 +29,9 @@ struct ConvShape {
 
 // Views that give more freedom: a 1x1 kernel with stride reads only what it needs; one without is a plain list of pixels.
 ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out);
+
+// The first `channels` channels of a depthwise layer.
+ConvShape depthwise_slice(const ConvShape& shape, int channels);
 
 // Words that a tile may take in each scratchpad. vector_buffer is split into source (residual operands, windows), temporary
 // and output areas on banks of their own, or, if that is too little, freely.

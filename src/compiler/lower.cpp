@@ -21,7 +21,7 @@ bool depthwise(const Layer& layer, const Shape& in, const Shape& out) {
 
 // Whether others may run beside: its areas of vector_buffer are theirs too, and it leaves half of the parameters.
 bool hosts(const GroupPlan& plan) {
-  return plan.on_array && !plan.conv_shape.has_add && !plan.conv.free_vector && plan.conv.params_resident &&
+  return plan.on_array && !plan.split && !plan.conv_shape.has_add && !plan.conv.free_vector && plan.conv.params_resident &&
          (!plan.conv.weights_outer || plan.conv.store_blocks == plan.conv.cout_blocks);
 }
 
@@ -82,7 +82,7 @@ Capacity Lowerer::capacity(bool with_add) const {
 ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred) {
   const std::vector<std::int64_t> key = {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout,
                                          s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w,
-                                         s.pad_top, s.pad_left, s.groups, s.has_table, s.has_add, s.add_table};
+                                         s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table};
   const auto found = cache_.find(key);
   if (found != cache_.end()) return found->second;
   ConvPlan p = plan_conv(s, machine_, preferred);
@@ -149,7 +149,7 @@ const GroupPlan& Lowerer::plan(int index) {
                                      ceil_div(host.ow, before->conv.tile_w);
           const std::int64_t passes = before->conv.matrix_cycles * std::max<std::int64_t>(0, tiles - 4) / tiles;
           const std::int64_t hidden = std::max<std::int64_t>(0, std::min(beside.vector_cycles, passes - before->conv.vector_cycles));
-          const std::int64_t more = beside.cycles - hidden;
+          const std::int64_t more = (beside.cycles - hidden) * 9 / 8;
           if (beside.feasible && more < cycles) {
             plan->window = beside;
             cycles = more;
@@ -157,8 +157,9 @@ const GroupPlan& Lowerer::plan(int index) {
         }
         if (plan->window.feasible && (!plan->on_array || cycles < plan->conv.cycles)) {
           plan->on_array = false;
-          plan->cycles = plan->window.cycles;
+          plan->cycles = cycles;
         }
+        split_depthwise(*plan);
       }
       if (!plan->on_array && !plan->window.feasible) refuse(layer, *plan);
       break;
@@ -228,6 +229,35 @@ const GroupPlan& Lowerer::plan(int index) {
   return *plans_[index];
 }
 
+// Divides a depthwise layer between array and vector unit, by blocks of channels, if that is clearly faster. The array's part
+// is requantized by the vector unit, so that has the smaller share.
+void Lowerer::split_depthwise(GroupPlan& plan) {
+  const int blocks = plan.conv.cout_blocks;
+  if (!plan.conv.feasible || !plan.window.feasible || blocks < 2) return;
+  const double array = static_cast<double>(plan.conv.matrix_cycles), requantize = static_cast<double>(plan.conv.vector_cycles);
+  const double vector = static_cast<double>(plan.window.vector_cycles);
+  const int share = static_cast<int>(blocks * vector / (array + vector - requantize));
+  GroupPlan best;
+  Capacity half = capacity(false);
+  half.param /= 2;
+  for (const int n : {share - 1, share, share + 1}) {
+    if (n < 1 || n >= blocks) continue;
+    GroupPlan p;
+    p.on_array = p.split = true;
+    p.conv_shape = depthwise_slice(plan.conv_shape, n * machine_.columns);
+    p.conv = plan_conv(p.conv_shape, machine_, half);
+    p.window_shape = plan.window_shape;
+    p.window_shape.first_channel = n * machine_.columns;
+    p.window = plan_window_in(p.window_shape, half, false);
+    if (!p.conv.feasible || !p.window.feasible || p.conv.free_vector) continue;
+    p.cycles = std::max({p.conv.cycles, p.conv.vector_cycles + p.window.cycles, p.conv.load_cycles + p.window.load_cycles,
+                         p.conv.store_cycles + p.window.store_cycles}) +
+               machine_.read_latency_cycles;
+    if (!best.split || p.cycles < best.cycles) best = p;
+  }
+  if (best.split && best.cycles < plan.cycles - plan.cycles / 16) plan = best;
+}
+
 void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
   const Capacity c = capacity(false);
   const auto need = [&](std::int64_t words, Buffer buffer, std::int64_t limit, const std::string& what) {
@@ -270,7 +300,7 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
                   "give the machine larger buffers");
 }
 
-void Lowerer::begin_job(int group) { jobs.push_back({static_cast<int>(operations.size()), 0, group}); }
+void Lowerer::begin_job(int group, int part) { jobs.push_back({static_cast<int>(operations.size()), 0, group, part}); }
 void Lowerer::end_job() { jobs.back().end = static_cast<int>(operations.size()); }
 
 Operation& Lowerer::emit(const isa::Instruction& instruction, int layer) {
@@ -399,7 +429,16 @@ void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {
   const GroupPlan& p = plan(index);
   const Layer& layer = network_.layers[graph_.groups[index].main.layer];
   if (p.on_array) {
+    // Two parts that run beside each other keep their parameters in halves of their own.
+    const Ring whole = param_;
+    const std::int64_t half = whole.size() / 2;
+    if (p.split) param_ = Ring(0, half);
     lower_conv(index);
+    if (p.split) {
+      param_ = Ring(half, whole.size() - half);
+      lower_window(index);
+      param_ = whole;
+    }
   } else if (layer.op == Op::Add || layer.op == Op::Table) {
     lower_elementwise(index);
   } else {

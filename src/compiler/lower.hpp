@@ -34,6 +34,7 @@ class Constants {
 struct Job {
   int first = 0, end = 0;  // operations
   int group = 0;
+  int part = 0;  // 1: the vector unit's part of a group that both work on
 };
 
 // Tiling of an operator that works on windows of vector_buffer: pooling, mean, depthwise convolution.
@@ -42,18 +43,20 @@ struct WindowPlan {
   bool free_vector = false;
   int tile_n = 1, tile_h = 1, tile_w = 1, blocks = 1;
   bool params_resident = false;
-  std::int64_t cycles = 0, vector_cycles = 0;
+  std::int64_t cycles = 0, vector_cycles = 0, load_cycles = 0, store_cycles = 0;
 };
 
 struct WindowShape {
   isa::Opcode op = isa::Opcode::PoolMax;
   Shape in, out;
   int kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
+  int first_channel = 0;  // depthwise: those below are the array's
   bool has_table = false;
 };
 
 struct GroupPlan {
   bool on_array = false;  // conv
+  bool split = false;     // conv and window: a depthwise layer's first channels on the array, the others on the vector unit
   ConvShape conv_shape;
   ConvPlan conv;
   WindowShape window_shape;
@@ -100,7 +103,8 @@ class Lowerer {
   WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
   [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
 
-  void begin_job(int group);
+  void begin_job(int group, int part);
+  void split_depthwise(GroupPlan& plan);
   void end_job();
   Operation& emit(const isa::Instruction& instruction, int layer);
   void transfer(int layer, bool write, Buffer buffer, std::int64_t word, std::uint64_t address, std::int64_t run, std::int64_t group,

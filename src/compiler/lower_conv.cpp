@@ -99,7 +99,7 @@ void pack_weights(const Layer& layer, const ConvShape& s, const ConvPlan& p, con
               const int o = n * columns + c, group = o / gout;
               const int from = std::max(first_in, group * gin), to = std::min(first_in + rows, (group + 1) * gin);
               const std::uint8_t* src =
-                  layer.weights.data() + ((std::int64_t{o} * s.kernel_h + ky) * s.kernel_w + kx) * gin - group * gin;
+                  layer.weights.data() + ((std::int64_t{o + s.first_channel} * s.kernel_h + ky) * s.kernel_w + kx) * gin - group * gin;
               for (int i = from; i < to; ++i) dst[std::int64_t{i - first_in} * columns + c] = src[i];
             }
           }
@@ -175,8 +175,8 @@ void Lowerer::lower_conv(int index) {
   const Layer& layer = network_.layers[g.main.layer];
   const Tensor& in = network_.tensors[layer.inputs[0]];
   const Tensor& middle = network_.tensors[layer.output];
-  const std::uint64_t in_address = memory_->address[layer.inputs[0]];
-  const std::uint64_t out_address = memory_->address[g.output];
+  const std::uint64_t in_address = memory_->address[layer.inputs[0]] + static_cast<std::uint64_t>(s.first_channel);
+  const std::uint64_t out_address = memory_->address[g.output] + static_cast<std::uint64_t>(s.first_channel);
   const bool has_add = g.add.layer >= 0;
   const int columns = machine_.columns;
   const int main_tag = g.main.layer, last_tag = g.last_layer;
@@ -211,7 +211,7 @@ void Lowerer::lower_conv(int index) {
     GroupConstants& c = constants[static_cast<std::size_t>(first)];
     if (c.runs.empty()) {
       c.runs = block_runs(s, p, machine_, first, count);
-      c.sets = requantize_sets(g.main, first, count, false);
+      c.sets = requantize_sets(g.main, first + s.first_channel / columns, count, false);
       c.weight_base.assign(chunks, -1);
       for (const Chunk& k : p.chunks) {
         const std::int64_t bytes = k.passes() * count * machine_.rows * columns;
@@ -238,7 +238,7 @@ void Lowerer::lower_conv(int index) {
   const int first_job_number = static_cast<int>(jobs.size()) + 1;
   // One store group of one tile.
   const auto job = [&](int first, int count, const Tile& t, bool last_of_tile) {
-    begin_job(index);
+    begin_job(index, 0);
     const bool first_job = static_cast<int>(jobs.size()) == first_job_number;
     const std::int64_t pixels = t.pixels();
     const std::int64_t words = pixels * count;
@@ -383,9 +383,9 @@ void Lowerer::lower_conv(int index) {
 
     const std::int64_t channel = std::int64_t{first} * columns;
     const std::int64_t bytes = std::min<std::int64_t>(s.cout, channel + std::int64_t{count} * columns) - channel;
-    const std::int64_t row = std::int64_t{s.ow} * s.cout, plane = row * s.oh;
-    const auto offset = static_cast<std::uint64_t>(t.z * plane + t.y * row + std::int64_t{t.x} * s.cout + channel);
-    const std::vector<Dimension> dims = {{t.nx, s.cout}, {t.ny, row}, {t.nz, plane}};
+    const std::int64_t row = s.ow * s.out_pixel_bytes, plane = row * s.oh;
+    const auto offset = static_cast<std::uint64_t>(t.z * plane + t.y * row + t.x * s.out_pixel_bytes + channel);
+    const std::vector<Dimension> dims = {{t.nx, s.out_pixel_bytes}, {t.ny, row}, {t.nz, plane}};
     std::int64_t result = requantized;
     if (has_add) {
       const Layer& add = network_.layers[g.add.layer];

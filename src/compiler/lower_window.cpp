@@ -40,7 +40,7 @@ std::vector<TapRun> tap_runs(int outputs, int stride, int pad, int kernel, int s
 WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool free_vector) const {
   WindowPlan best;
   if (w.kernel_h > 255 || w.kernel_w > 255 || w.stride_h > 255 || w.stride_w > 255 || w.dilation_h > 63 || w.dilation_w > 63) return best;
-  const int blocks = static_cast<int>(ceil_div(w.out.c, machine_.columns));
+  const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, machine_.columns));
   const int taps = w.kernel_h * w.kernel_w;
   const bool depthwise = w.op == isa::Opcode::Depthwise;
   const int table = w.has_table ? table_words(machine_) : 0;
@@ -74,7 +74,7 @@ WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool
         }
         const bool twice = !free_vector && 2 * source * planes <= c.source && 2 * out * planes <= c.output;
         const std::int64_t tiles = ceil_div(w.in.n, planes) * ceil_div(w.out.h, rows) * ceil_div(w.out.w, columns) * groups;
-        const std::int64_t bytes = std::min<std::int64_t>(w.in.c, std::int64_t{used} * machine_.columns);
+        const std::int64_t bytes = std::min<std::int64_t>(w.in.c - w.first_channel, std::int64_t{used} * machine_.columns);
         const bool all = bytes == w.in.c;
         const std::int64_t load =
             planes * (!all ? transfer_cycles(machine_, in_rows * in_columns, bytes, source, false)
@@ -95,6 +95,8 @@ WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool
         p.blocks = used;
         p.params_resident = (depthwise ? groups : 1) * sets <= c.param / 2;
         p.vector_cycles = tiles * work;
+        p.load_cycles = tiles * load;
+        p.store_cycles = tiles * store;
         p.cycles = (twice ? tiles * std::max({work, load, store}) : tiles * (work + load + store + latency)) + load + store + latency;
         if (columns < w.out.w) p.cycles += p.cycles / 64;  // memory is compared by hulls: such tiles wait for their neighbours
         if (!best.feasible || p.cycles < best.cycles) best = p;
@@ -118,7 +120,7 @@ void Lowerer::lower_window(int index) {
   const Tensor& in = network_.tensors[layer.inputs[0]];
   const Tensor& out = network_.tensors[layer.output];
   const int columns = machine_.columns, tag = g.main.layer;
-  const int blocks = static_cast<int>(ceil_div(w.out.c, columns)), table = g.main.has_table ? table_words(machine_) : 0;
+  const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, columns)), table = g.main.has_table ? table_words(machine_) : 0;
   const bool depthwise = w.op == isa::Opcode::Depthwise, mean = layer.op == Op::GlobalAvgPool;
   const std::uint64_t in_address = memory_->address[layer.inputs[0]], out_address = memory_->address[g.output];
   const std::int64_t in_row = std::int64_t{w.in.w} * w.in.c, in_plane = in_row * w.in.h;
@@ -145,7 +147,7 @@ void Lowerer::lower_window(int index) {
     Parameters q;
     if (depthwise) {
       q.words = table + std::int64_t{count} * (SetWords + w.kernel_h * w.kernel_w);
-      q.address = requantize_sets(g.main, key, count, true);
+      q.address = requantize_sets(g.main, key + w.first_channel / columns, count, true);
     } else if (w.op == isa::Opcode::PoolSum) {
       q.words = table + SetWords;
       numerics::QuantizedMultiplier m;
@@ -168,9 +170,9 @@ void Lowerer::lower_window(int index) {
   const std::vector<TapRun> column_runs = tap_runs(w.out.w, w.stride_w, w.pad_left, w.kernel_w, w.in.w, !counts);
   const auto job = [&](const Tile& t, int taps, int first) {
       const int count = std::min(p.blocks, blocks - first);
-      const std::int64_t channel = std::int64_t{first} * columns;
+      const std::int64_t channel = w.first_channel + std::int64_t{first} * columns;
       const std::int64_t bytes = std::min<std::int64_t>(w.in.c, channel + std::int64_t{count} * columns) - channel;
-      begin_job(index);
+      begin_job(index, gp.split ? 1 : 0);
       const int key = depthwise ? first : w.op == isa::Opcode::PoolSum ? taps : 0;
       if (!depthwise && key != last_key && parameters.count(last_key) > 0) {  // one set at a time
         Parameters& old = parameters.at(last_key);
@@ -256,7 +258,7 @@ void Lowerer::lower_window(int index) {
     }
   };
   // Beside the layer that makes the input, tiles come as that layer makes them; else parameters change as seldom as can be.
-  if (gp.beside) {
+  if (gp.beside && !gp.split) {
     all_tiles([&](const Tile& t, int taps) {
       for (int first = 0; first < blocks; first += p.blocks) job(t, taps, first);
     });
@@ -318,7 +320,7 @@ void Lowerer::lower_elementwise(int index) {
     }
   };
   for (std::int64_t first = 0; first < words; first += tile) {
-    begin_job(index);
+    begin_job(index, 0);
     if (first == 0) --jobs.back().first;  // the parameters' load belongs to the first job
     const std::int64_t count = std::min(tile, words - first);
     std::int64_t source[2] = {0, 0};
