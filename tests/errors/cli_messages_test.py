@@ -5,6 +5,7 @@ Called as: cli_messages_test.py GEMEL [unittest arguments]"""
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ class CommandLine(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def gemel(self, *arguments, **more):
-        environment = {**os.environ, "GEMEL_HOME": str(ROOT)}
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache")}
         return subprocess.run(
             [GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False, **more
         )
@@ -224,6 +225,81 @@ class CommandLine(unittest.TestCase):
             result.stderr, "error[E0904]: out of memory\nhint: choose a smaller network, batch or memory.size_bytes\n"
         )
         self.assertEqual(result.returncode, USER)
+
+    def test_block_that_does_not_exist(self):
+        self.expect(
+            ["run", "digits", "--block", "foo=rtl"],
+            "error[E1001]: there is no block `foo`\n"
+            "hint: blocks are: all, npu, sequencer, load_dma, store_dma, matrix_unit, vector_unit, activation_buffer, "
+            "weight_buffer, vector_buffer, param_buffer, accumulator_buffer, pe_array, requantizer\n",
+        )
+
+    def test_block_setting_of_another_form(self):
+        for setting in ("pe_array", "pe_array=fast"):
+            with self.subTest(setting=setting):
+                self.expect(
+                    ["run", "digits", "--block", setting],
+                    f"error[E1010]: `--block {setting}` is not of the form NAME=model|rtl|check[:FILE.sv,...]\n",
+                )
+        self.expect(
+            ["run", "digits", "--block", "pe_array=rtl:"],
+            "error[E1010]: `--block pe_array=rtl:` names no source after the colon\n",
+        )
+
+    def test_source_that_is_not_there(self):
+        result = self.gemel("run", "digits", "--block", "pe_array=rtl:none.sv")
+        self.assertEqual(result.stderr, f"error[E1003]: cannot read the source `{self.folder.resolve()}/none.sv`\n")
+        self.assertEqual(result.returncode, USER)
+
+    def test_no_verilator(self):
+        environment = {"PATH": "/nonexistent", "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache")}
+        result = subprocess.run(
+            [GEMEL, "run", "digits", "-q", "--block", "pe_array=rtl"],
+            cwd=self.folder, env=environment, capture_output=True, text=True, check=False,
+        )
+        self.assertEqual(
+            result.stderr,
+            "error[E1002]: Verilator cannot be run: No such file or directory\n"
+            "hint: install the package `verilator`, or use the models only\n",
+        )
+        self.assertEqual(result.returncode, USER)
+
+    def refuse_source(self, source, text):
+        if shutil.which("verilator") is None:
+            self.skipTest("Verilator is not installed")
+        (self.folder / "mine.sv").write_text(source)
+        result = self.gemel("run", "digits", "-q", "--block", "pe_array=rtl:mine.sv")
+        said = result.stderr.replace(str(self.folder.resolve()) + "/", "")
+        self.assertEqual(said[: len(text)], text)  # what Verilator adds depends on its version
+        self.assertEqual(result.returncode, USER)
+
+    def test_source_of_another_module(self):
+        self.refuse_source(
+            "module foo; endmodule\n",
+            "error[E1006]: there is no module `pe_array` in the given sources\nhint: the module must be named as the block\n",
+        )
+
+    def test_source_that_does_not_compile(self):
+        self.refuse_source(
+            "module pe_array(; endmodule\n",
+            "error[E1004]: block `pe_array` does not compile; Verilator says:\n  %Error: mine.sv:1:",
+        )
+
+    def test_source_with_other_ports(self):
+        self.refuse_source(
+            "module pe_array #(parameter int Rows = 1, parameter int Columns = 1) (input logic clk_i, input logic odd_i);\n"
+            "endmodule\n",
+            "error[E1005]: module `pe_array`: port `weight_valid_i` is missing; it must be an input of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `weight_i` is missing; it must be an input of 144 bits\n"
+            "error[E1005]: module `pe_array`: port `activation_valid_i` is missing; it must be an input of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `activation_switch_i` is missing; it must be an input of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `activation_i` is missing; it must be an input of 144 bits\n"
+            "error[E1005]: module `pe_array`: port `sums_valid_o` is missing; it must be an output of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `sums_o` is missing; it must be an output of 512 bits\n"
+            "error[E1005]: module `pe_array`: port `rst_ni` is missing; it must be an input of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `quiet_o` is missing; it must be an output of 1 bit\n"
+            "error[E1005]: module `pe_array`: port `odd_i` is not part of the contract\n",
+        )
 
     def test_interrupted(self):
         # Ctrl-C in the middle of a run that takes some seconds: says where it stood, ends in 130, leaves no result.
