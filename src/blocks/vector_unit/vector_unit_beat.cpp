@@ -73,10 +73,10 @@ void VectorUnitBeat::step(const VectorUnitIn& in) {
   out_.accumulator.enable = out_.vector_read.enable = out_.param.enable = false;
   if (alive_ > 0) {
     --alive_;
+    feed_requantizer(in);  // uses the parameter registers of this cycle, before load_parameters() assigns them
+    collect(in);
     load_parameters(in);
     sum_taps(in);
-    feed_requantizer(in);
-    collect(in);
   } else {
     out_.completion.done = false;
   }
