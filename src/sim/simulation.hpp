@@ -74,7 +74,8 @@ struct SimulationOutput {
 //   UserError E0505/E0510: another machine's schedule, inputs that do not fit
 // The beat engine knows no tracing of memory errors (poison) and compares with golden only what is in memory at the end.
 //   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
-//             limit, E0804 difference from golden, E0805 overlapping memory accesses, E0806 a checked block differs from its model, E0807 RTL that never answers
+//             limit, E0804 difference from golden, E0805 overlapping memory accesses, E0806 a checked block differs from its
+//             model, E0807 RTL that never answers
 //   Interrupted
 SimulationOutput simulate(const Machine& machine, const Schedule& schedule,
                           const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options);
