@@ -5,7 +5,7 @@
 //   +12 zero point and clamp | +13 table | +14 write
 // add: the first two steps send their results through; the sum of both enters at +11 of the third step's slot, which its own
 // step leaves empty. pool_max: a delay line in place of the requantizer.
-// Parameters enter their registers 5 cycles after their read was on the wires: just in time for the step behind the last of
+// Parameters enter their registers 5 cycles after their read was on the wires (4 would do): in time for the step behind the last of
 // them, and after the last step before the first of them has used the old ones. So one set of registers is enough.
 #pragma once
 #include <array>
