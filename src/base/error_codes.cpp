@@ -103,6 +103,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0906", User, "A file with input data does not have the size of the network's input."},
       {"E0907", User, "A workload has no test images to run."},
       {"E0908", User, "The batch does not divide the number of test images."},
+      {"E0909", User, "A file that would be written exists already."},
       {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
@@ -118,6 +119,9 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1009", User, "The cache folder for compiled RTL cannot be written."},
       {"E1010", User, "A setting given with --block is not of the form NAME=KIND."},
       {"E1011", User, "An output of a block is undefined after reset."},
+      {"E1012", Run, "The Verilog of a block ended the simulation by itself."},
+      {"E1013", User, "The Verilog of a block has a combinational loop that does not settle."},
+      {"E1014", User, "The Verilog of a block takes too long to compile."},
   };
   return table;
 }

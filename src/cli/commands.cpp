@@ -12,6 +12,7 @@
 #include "isa/isa.hpp"
 #include "isa/schedule.hpp"
 #include "network/workload.hpp"
+#include "rtl_host/contract.hpp"
 
 namespace gemel::cli {
 
@@ -20,6 +21,8 @@ void add_commands(CLI::App& app) {
   add_compile(app);
   add_disasm(app);
   add_explain(app);
+  add_new_block(app);
+  add_cache(app);
   add_lists(app);
 }
 
@@ -71,11 +74,18 @@ void add_disasm(CLI::App& app) {
 }
 
 void add_explain(CLI::App& app) {
-  auto* command = app.add_subcommand("explain", "Explain a parameter, a group of parameters, or an error code");
-  auto topic = std::make_shared<std::string>();
-  command->add_option("topic", *topic, "E.g. pe_array, pe_array.rows, E0103; nothing: all parameters");
-  command->callback([topic] {
-    const std::string text = explain(*topic);
+  struct Options {
+    std::string topic, ports, machine = "edge16";
+    std::vector<std::string> set;
+  };
+  auto* command = app.add_subcommand("explain", "Explain a parameter, a group of parameters, an error code, or a block's ports");
+  auto o = std::make_shared<Options>();
+  auto* topic = command->add_option("topic", o->topic, "E.g. pe_array, pe_array.rows, E0103; nothing: all parameters");
+  auto* ports = command->add_option("--ports", o->ports, "A block: its contract, parameters and ports")->excludes(topic);
+  command->add_option("--machine,-m", o->machine, "With --ports: whose widths are shown")->capture_default_str()->needs(ports);
+  command->add_option("--set", o->set, "With --ports: override a parameter of the machine: key=value")->needs(ports);
+  command->callback([o] {
+    const std::string text = o->ports.empty() ? explain(o->topic) : explain_ports(o->ports, load_machine(find_machine(o->machine), o->set));
     std::cout << text << (text.empty() || text.back() == '\n' ? "" : "\n");
   });
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes src/rtl_host/ports.gen.cpp and the port tables in src/blocks/*/README.md from ports.toml.
+"""Makes src/rtl_host/ports.gen.cpp and the port tables in src/blocks/*/README.md from ports.toml; the contract in words comes from
+the opening comment of src/blocks/*/*_ports.hpp.
 
 Usage: ports_codegen.py [--check]   (--check: exit 1 if the file is stale)
 """
@@ -15,6 +16,19 @@ except ModuleNotFoundError:  # Python 3.10
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "rtl_host" / "ports.gen.cpp"
+
+
+def contract(module: str) -> str:
+    """The opening comment of the module's contract header, without its first words `module, ports. `."""
+    header = HERE.parent / "blocks" / module / f"{module}_ports.hpp"
+    if not header.exists():
+        return ""
+    lines = []
+    for line in header.read_text().splitlines()[1:]:
+        if not line.startswith("//"):
+            break
+        lines.append(line[2:].removeprefix(" "))
+    return re.sub(r"^\w+, ports\. ", "", "\n".join(lines)) + "\n"
 
 
 def generate() -> str:
@@ -43,21 +57,25 @@ def generate() -> str:
         for port in block["ports"]:
             valid, _, delay = port.get("valid", "").partition("@")
             direction = "true" if port["name"].endswith("_i") else "false"
-            out.append(f'      {{"{port["name"]}", {direction}, static_cast<int>({port["width"]}), "{valid}", {delay or 0}}},')
+            out.append(f'      {{"{port["name"]}", {direction}, static_cast<int>({port["width"]}), "{valid}", {delay or 0},')
+            out.append(f'       "{port["width"]}", "{port.get("doc", "")}"}},')
         out += ["  };", "}", ""]
+        out += [f'constexpr const char* contract_of_{name} = R"gemel({contract(name)})gemel";', ""]
         for instance, local in instances.items():
-            assignments = []
+            assignments, expressions = [], []
             for parameter, expression in parameters.items():
                 text = expression
                 for key, value in local.items():
                     text = re.sub(rf"\b{key}\b", f"({value})", text)
+                expressions.append(f'{{"{parameter}", "{text.strip("()")}"}}')
                 for machine_name in spec["machine"]["names"]:
                     text = re.sub(rf"\b{machine_name}\b", f'm.at("{machine_name}")', text)
                 assignments.append(f'{{"{parameter}", {text}}}')
             out.append(f"RtlParameters parameters_of_{instance}(const RtlParameters& m) {{")
             out.append("  return {" + ",\n          ".join(assignments) + "};")
             out += ["}", ""]
-            rows.append(f'      {{"{instance}", "{name}", parameters_of_{instance}, ports_of_{name}}},')
+            rows.append(f'      {{"{instance}", "{name}", parameters_of_{instance}, ports_of_{name},')
+            rows.append("       {" + ", ".join(expressions) + "}, " + f"contract_of_{name}}},")
     out += ["}  // namespace", "", "const std::vector<BlockSpec>& block_specs() {", "  static const std::vector<BlockSpec> specs = {"]
     out += rows
     out += ["  };", "  return specs;", "}", "", "}  // namespace gemel", ""]

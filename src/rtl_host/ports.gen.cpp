@@ -9,15 +9,32 @@ std::vector<PortSpec> ports_of_pe_array(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
   return {
-      {"weight_valid_i", true, static_cast<int>(1), "", 0},
-      {"weight_i", true, static_cast<int>(9*Columns), "weight_valid_i", 0},
-      {"activation_valid_i", true, static_cast<int>(1), "", 0},
-      {"activation_switch_i", true, static_cast<int>(1), "activation_valid_i", 0},
-      {"activation_i", true, static_cast<int>(9*Rows), "activation_valid_i", 0},
-      {"sums_valid_o", false, static_cast<int>(1), "", 0},
-      {"sums_o", false, static_cast<int>(32*Columns), "sums_valid_o", 0},
+      {"weight_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "a row of weights enters"},
+      {"weight_i", true, static_cast<int>(9*Columns), "weight_valid_i", 0,
+       "9*Columns", "Columns weights of 9 bits, signed; the last row of the array first"},
+      {"activation_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "a row of activations enters"},
+      {"activation_switch_i", true, static_cast<int>(1), "activation_valid_i", 0,
+       "1", "first row of a pass: from here on the weights loaded last"},
+      {"activation_i", true, static_cast<int>(9*Rows), "activation_valid_i", 0,
+       "9*Rows", "Rows activations of 9 bits, signed"},
+      {"sums_valid_o", false, static_cast<int>(1), "", 0,
+       "1", "sums leave: Rows + Columns - 1 cycles after their row entered"},
+      {"sums_o", false, static_cast<int>(32*Columns), "sums_valid_o", 0,
+       "32*Columns", "Columns sums of 32 bits"},
   };
 }
+
+constexpr const char* contract_of_pe_array = R"gemel(Contract: R x C multiply-accumulates, weight stationary. A row of activations that enters at t leaves as C
+sums at t + R + C - 1. Weight rows enter from the last to the first, R of them in R consecutive cycles, not before the first row of
+the pass before (the same cycle is allowed). `activation_switch` marks the first row of a pass: from this row on the weights
+loaded last are used; it comes after the last of the R weight rows. Nothing stalls; without valid nothing moves.
+
+In hardware: weight rows travel down column c in a chain of their own (c cycles later than column 0) and are copied into
+the shadow registers of all rows of the column at the edge that would move the R-th into place; the switch travels with the
+wavefront. A shadow is then read for the last time in the cycle at whose end it is overwritten, and not before.
+)gemel";
 
 RtlParameters parameters_of_pe_array(const RtlParameters& m) {
   return {{"Rows", m.at("rows")},
@@ -27,15 +44,26 @@ RtlParameters parameters_of_pe_array(const RtlParameters& m) {
 std::vector<PortSpec> ports_of_requantizer(const RtlParameters& p) {
   const std::int64_t Lanes = p.at("Lanes");
   return {
-      {"valid_i", true, static_cast<int>(1), "", 0},
-      {"rounding_i", true, static_cast<int>(2), "valid_i", 0},
-      {"x_i", true, static_cast<int>(32*Lanes), "valid_i", 0},
-      {"multiplier_i", true, static_cast<int>(32*Lanes), "valid_i", 0},
-      {"shift_i", true, static_cast<int>(6*Lanes), "valid_i", 0},
-      {"valid_o", false, static_cast<int>(1), "", 0},
-      {"y_o", false, static_cast<int>(32*Lanes), "valid_o", 0},
+      {"valid_i", true, static_cast<int>(1), "", 0,
+       "1", "a row of sums enters"},
+      {"rounding_i", true, static_cast<int>(2), "valid_i", 0,
+       "2", "0 fixed_double, 1 fixed_single, 2 float, 3 magnitude"},
+      {"x_i", true, static_cast<int>(32*Lanes), "valid_i", 0,
+       "32*Lanes", "Lanes sums of 32 bits, signed"},
+      {"multiplier_i", true, static_cast<int>(32*Lanes), "valid_i", 0,
+       "32*Lanes", "Lanes multipliers, Q31; or float32 scales"},
+      {"shift_i", true, static_cast<int>(6*Lanes), "valid_i", 0,
+       "6*Lanes", "Lanes shifts, signed, positive to the left"},
+      {"valid_o", false, static_cast<int>(1), "", 0,
+       "1", "results leave: 6 cycles after their row entered"},
+      {"y_o", false, static_cast<int>(32*Lanes), "valid_o", 0,
+       "32*Lanes", "Lanes results of 32 bits, signed"},
   };
 }
+
+constexpr const char* contract_of_requantizer = R"gemel(Contract: L lanes; what is on the wires at t with `valid` comes back, multiplied and rounded, at t + 6. The
+sum already contains its bias; zero point and clamp follow outside. Valid-only, one row per cycle, nothing stalls.
+)gemel";
 
 RtlParameters parameters_of_requantizer(const RtlParameters& m) {
   return {{"Lanes", m.at("lanes")}};
@@ -46,14 +74,27 @@ std::vector<PortSpec> ports_of_scratchpad(const RtlParameters& p) {
   const std::int64_t ReadClients = p.at("ReadClients");
   const std::int64_t WriteClients = p.at("WriteClients");
   return {
-      {"read_i", true, static_cast<int>(ReadClients), "", 0},
-      {"read_address_i", true, static_cast<int>(18*ReadClients), "read_i", 0},
-      {"read_data_o", false, static_cast<int>(8*WordBytes*ReadClients), "read_i", 1},
-      {"write_i", true, static_cast<int>(WriteClients), "", 0},
-      {"write_address_i", true, static_cast<int>(18*WriteClients), "write_i", 0},
-      {"write_data_i", true, static_cast<int>(8*WordBytes*WriteClients), "write_i", 0},
+      {"read_i", true, static_cast<int>(ReadClients), "", 0,
+       "ReadClients", "one bit per client: reads"},
+      {"read_address_i", true, static_cast<int>(18*ReadClients), "read_i", 0,
+       "18*ReadClients", "word of each client"},
+      {"read_data_o", false, static_cast<int>(8*WordBytes*ReadClients), "read_i", 1,
+       "8*WordBytes*ReadClients", "the word of each client; stays until its next read"},
+      {"write_i", true, static_cast<int>(WriteClients), "", 0,
+       "WriteClients", "one bit per client: writes"},
+      {"write_address_i", true, static_cast<int>(18*WriteClients), "write_i", 0,
+       "18*WriteClients", "word of each client"},
+      {"write_data_i", true, static_cast<int>(8*WordBytes*WriteClients), "write_i", 0,
+       "8*WordBytes*WriteClients", "data of each client"},
   };
 }
+
+constexpr const char* contract_of_scratchpad = R"gemel(Contract: word w lives in bank w / bank_words; per bank one read and one write port, held by at most one
+client each (claims see to that). Never refused. What is read at t is on the wires at t+1 and stays until the next read of
+that client. A read and a write of one word in one cycle is an error. Two read and two write clients at most:
+  activation, weight: read 0 matrix_unit, write 0 load_dma        accumulator: read 0 matrix_unit, 1 vector_unit, write 0 matrix_unit
+  vector: read 0 vector_unit, 1 store_dma, write 0 load_dma, 1 vector_unit         param: read 0 vector_unit, write 0 load_dma
+)gemel";
 
 RtlParameters parameters_of_activation_buffer(const RtlParameters& m) {
   return {{"WordBytes", (m.at("rows"))},
@@ -99,31 +140,60 @@ std::vector<PortSpec> ports_of_matrix_unit(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
   return {
-      {"command_valid_i", true, static_cast<int>(1), "", 0},
-      {"command_i", true, static_cast<int>(512), "command_valid_i", 0},
-      {"done_o", false, static_cast<int>(1), "", 0},
-      {"chain_o", false, static_cast<int>(1), "", 0},
-      {"activation_read_o", false, static_cast<int>(1), "", 0},
-      {"activation_address_o", false, static_cast<int>(18), "activation_read_o", 0},
-      {"activation_data_i", true, static_cast<int>(8*Rows), "activation_read_o", 1},
-      {"weight_read_o", false, static_cast<int>(1), "", 0},
-      {"weight_address_o", false, static_cast<int>(18), "weight_read_o", 0},
-      {"weight_data_i", true, static_cast<int>(8*Columns), "weight_read_o", 1},
-      {"accumulator_read_o", false, static_cast<int>(1), "", 0},
-      {"accumulator_read_address_o", false, static_cast<int>(18), "accumulator_read_o", 0},
-      {"accumulator_data_i", true, static_cast<int>(32*Columns), "accumulator_read_o", 1},
-      {"accumulator_write_o", false, static_cast<int>(1), "", 0},
-      {"accumulator_write_address_o", false, static_cast<int>(18), "accumulator_write_o", 0},
-      {"accumulator_write_data_o", false, static_cast<int>(32*Columns), "accumulator_write_o", 0},
-      {"array_weight_valid_o", false, static_cast<int>(1), "", 0},
-      {"array_weight_o", false, static_cast<int>(9*Columns), "array_weight_valid_o", 0},
-      {"array_activation_valid_o", false, static_cast<int>(1), "", 0},
-      {"array_activation_switch_o", false, static_cast<int>(1), "array_activation_valid_o", 0},
-      {"array_activation_o", false, static_cast<int>(9*Rows), "array_activation_valid_o", 0},
-      {"array_sums_valid_i", true, static_cast<int>(1), "", 0},
-      {"array_sums_i", true, static_cast<int>(32*Columns), "array_sums_valid_i", 0},
+      {"command_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "the sequencer starts an instruction"},
+      {"command_i", true, static_cast<int>(512), "command_valid_i", 0,
+       "512", "the instruction that starts (docs/reference/isa.md)"},
+      {"done_o", false, static_cast<int>(1), "", 0,
+       "1", "one cycle: the instruction is complete"},
+      {"chain_o", false, static_cast<int>(1), "", 0,
+       "1", "the next instruction may start although this one is not complete"},
+      {"activation_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of activation_buffer"},
+      {"activation_address_o", false, static_cast<int>(18), "activation_read_o", 0,
+       "18", "word of activation_buffer"},
+      {"activation_data_i", true, static_cast<int>(8*Rows), "activation_read_o", 1,
+       "8*Rows", "the word read"},
+      {"weight_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of weight_buffer"},
+      {"weight_address_o", false, static_cast<int>(18), "weight_read_o", 0,
+       "18", "word of weight_buffer"},
+      {"weight_data_i", true, static_cast<int>(8*Columns), "weight_read_o", 1,
+       "8*Columns", "the word read"},
+      {"accumulator_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of accumulator_buffer"},
+      {"accumulator_read_address_o", false, static_cast<int>(18), "accumulator_read_o", 0,
+       "18", "word read"},
+      {"accumulator_data_i", true, static_cast<int>(32*Columns), "accumulator_read_o", 1,
+       "32*Columns", "the word read: Columns sums"},
+      {"accumulator_write_o", false, static_cast<int>(1), "", 0,
+       "1", "writes a word of accumulator_buffer"},
+      {"accumulator_write_address_o", false, static_cast<int>(18), "accumulator_write_o", 0,
+       "18", "word written"},
+      {"accumulator_write_data_o", false, static_cast<int>(32*Columns), "accumulator_write_o", 0,
+       "32*Columns", "Columns sums"},
+      {"array_weight_valid_o", false, static_cast<int>(1), "", 0,
+       "1", "to weight_valid_i of pe_array"},
+      {"array_weight_o", false, static_cast<int>(9*Columns), "array_weight_valid_o", 0,
+       "9*Columns", "to weight_i of pe_array"},
+      {"array_activation_valid_o", false, static_cast<int>(1), "", 0,
+       "1", "to activation_valid_i of pe_array"},
+      {"array_activation_switch_o", false, static_cast<int>(1), "array_activation_valid_o", 0,
+       "1", "to activation_switch_i of pe_array"},
+      {"array_activation_o", false, static_cast<int>(9*Rows), "array_activation_valid_o", 0,
+       "9*Rows", "to activation_i of pe_array"},
+      {"array_sums_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "from sums_valid_o of pe_array"},
+      {"array_sums_i", true, static_cast<int>(32*Columns), "array_sums_valid_i", 0,
+       "32*Columns", "from sums_o of pe_array"},
   };
 }
+
+constexpr const char* contract_of_matrix_unit = R"gemel(Contract (s: command on the wires; docs/reference/machine.md, 3): weight rows of pass j are read at
+wf[j] .. wf[j]+R-1, pixel p of pass j at a[j]+p; wf[1] = max(s+2, a_last), a[1] = max(wf[1]+R, a_last + max(P_last, 3)),
+a[j] = a[j-1] + max(P, R, 3), wf[j] = a[j-1]. `chain` one cycle after the last pass's first weight row, `done` one cycle after the last
+accumulator write. The accumulator word of a pixel is read R+C and written R+C+2 cycles after its activation word.
+)gemel";
 
 RtlParameters parameters_of_matrix_unit(const RtlParameters& m) {
   return {{"Rows", m.at("rows")},
@@ -134,30 +204,58 @@ std::vector<PortSpec> ports_of_vector_unit(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t Lanes = p.at("Lanes");
   return {
-      {"command_valid_i", true, static_cast<int>(1), "", 0},
-      {"command_i", true, static_cast<int>(512), "command_valid_i", 0},
-      {"done_o", false, static_cast<int>(1), "", 0},
-      {"accumulator_read_o", false, static_cast<int>(1), "", 0},
-      {"accumulator_address_o", false, static_cast<int>(18), "accumulator_read_o", 0},
-      {"accumulator_data_i", true, static_cast<int>(32*Columns), "accumulator_read_o", 1},
-      {"vector_read_o", false, static_cast<int>(1), "", 0},
-      {"vector_read_address_o", false, static_cast<int>(18), "vector_read_o", 0},
-      {"vector_data_i", true, static_cast<int>(8*Columns), "vector_read_o", 1},
-      {"param_read_o", false, static_cast<int>(1), "", 0},
-      {"param_address_o", false, static_cast<int>(18), "param_read_o", 0},
-      {"param_data_i", true, static_cast<int>(8*Columns), "param_read_o", 1},
-      {"vector_write_o", false, static_cast<int>(1), "", 0},
-      {"vector_write_address_o", false, static_cast<int>(18), "vector_write_o", 0},
-      {"vector_write_data_o", false, static_cast<int>(8*Columns), "vector_write_o", 0},
-      {"requantizer_valid_o", false, static_cast<int>(1), "", 0},
-      {"requantizer_rounding_o", false, static_cast<int>(2), "requantizer_valid_o", 0},
-      {"requantizer_x_o", false, static_cast<int>(32*Lanes), "requantizer_valid_o", 0},
-      {"requantizer_multiplier_o", false, static_cast<int>(32*Lanes), "requantizer_valid_o", 0},
-      {"requantizer_shift_o", false, static_cast<int>(6*Lanes), "requantizer_valid_o", 0},
-      {"requantizer_valid_i", true, static_cast<int>(1), "", 0},
-      {"requantizer_y_i", true, static_cast<int>(32*Lanes), "requantizer_valid_i", 0},
+      {"command_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "the sequencer starts an instruction"},
+      {"command_i", true, static_cast<int>(512), "command_valid_i", 0,
+       "512", "the instruction that starts (docs/reference/isa.md)"},
+      {"done_o", false, static_cast<int>(1), "", 0,
+       "1", "one cycle: the instruction is complete"},
+      {"accumulator_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of accumulator_buffer"},
+      {"accumulator_address_o", false, static_cast<int>(18), "accumulator_read_o", 0,
+       "18", "word of accumulator_buffer"},
+      {"accumulator_data_i", true, static_cast<int>(32*Columns), "accumulator_read_o", 1,
+       "32*Columns", "the word read: Columns sums"},
+      {"vector_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of vector_buffer"},
+      {"vector_read_address_o", false, static_cast<int>(18), "vector_read_o", 0,
+       "18", "word read"},
+      {"vector_data_i", true, static_cast<int>(8*Columns), "vector_read_o", 1,
+       "8*Columns", "the word read"},
+      {"param_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of param_buffer"},
+      {"param_address_o", false, static_cast<int>(18), "param_read_o", 0,
+       "18", "word of param_buffer"},
+      {"param_data_i", true, static_cast<int>(8*Columns), "param_read_o", 1,
+       "8*Columns", "the word read"},
+      {"vector_write_o", false, static_cast<int>(1), "", 0,
+       "1", "writes a word of vector_buffer"},
+      {"vector_write_address_o", false, static_cast<int>(18), "vector_write_o", 0,
+       "18", "word written"},
+      {"vector_write_data_o", false, static_cast<int>(8*Columns), "vector_write_o", 0,
+       "8*Columns", "Columns bytes"},
+      {"requantizer_valid_o", false, static_cast<int>(1), "", 0,
+       "1", "to valid_i of requantizer"},
+      {"requantizer_rounding_o", false, static_cast<int>(2), "requantizer_valid_o", 0,
+       "2", "to rounding_i of requantizer"},
+      {"requantizer_x_o", false, static_cast<int>(32*Lanes), "requantizer_valid_o", 0,
+       "32*Lanes", "to x_i of requantizer"},
+      {"requantizer_multiplier_o", false, static_cast<int>(32*Lanes), "requantizer_valid_o", 0,
+       "32*Lanes", "to multiplier_i of requantizer"},
+      {"requantizer_shift_o", false, static_cast<int>(6*Lanes), "requantizer_valid_o", 0,
+       "6*Lanes", "to shift_i of requantizer"},
+      {"requantizer_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "from valid_o of requantizer"},
+      {"requantizer_y_i", true, static_cast<int>(32*Lanes), "requantizer_valid_i", 0,
+       "32*Lanes", "from y_o of requantizer"},
   };
 }
+
+constexpr const char* contract_of_vector_unit = R"gemel(Contract (s: command on the wires; docs/reference/machine.md, 4): the first parameter word is read at s+2; then
+one parameter read or one step in every cycle, without gaps: [table] [shared set(s)] and per block [set] and pixels x slices x taps
+steps. A step reads the source word of its tap (none outside the source) and, depthwise, the tap's weight word (always).
+The result word of a pixel is written 14 cycles (add: 20) after the last step of its last slice; `done` one cycle after the last write.
+)gemel";
 
 RtlParameters parameters_of_vector_unit(const RtlParameters& m) {
   return {{"Columns", m.at("columns")},
@@ -169,26 +267,50 @@ std::vector<PortSpec> ports_of_load_dma(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t BusBytes = p.at("BusBytes");
   return {
-      {"command_valid_i", true, static_cast<int>(1), "", 0},
-      {"command_i", true, static_cast<int>(512), "command_valid_i", 0},
-      {"done_o", false, static_cast<int>(1), "", 0},
-      {"chain_o", false, static_cast<int>(1), "", 0},
-      {"error_o", false, static_cast<int>(1), "done_o", 0},
-      {"status_o", false, static_cast<int>(2), "", 0},
-      {"arvalid_o", false, static_cast<int>(1), "", 0},
-      {"araddr_o", false, static_cast<int>(40), "arvalid_o", 0},
-      {"arlen_o", false, static_cast<int>(8), "arvalid_o", 0},
-      {"ar_bytes_o", false, static_cast<int>(13), "arvalid_o", 0},
-      {"arready_i", true, static_cast<int>(1), "", 0},
-      {"rvalid_i", true, static_cast<int>(1), "", 0},
-      {"rdata_i", true, static_cast<int>(8*BusBytes), "rvalid_i", 0},
-      {"rresp_i", true, static_cast<int>(2), "rvalid_i", 0},
-      {"rlast_i", true, static_cast<int>(1), "rvalid_i", 0},
-      {"write_o", false, static_cast<int>(4), "", 0},
-      {"write_address_o", false, static_cast<int>(18), "write_o", 0},
-      {"write_data_o", false, static_cast<int>(8*(Rows>Columns?Rows:Columns)), "write_o", 0},
+      {"command_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "the sequencer starts an instruction"},
+      {"command_i", true, static_cast<int>(512), "command_valid_i", 0,
+       "512", "the instruction that starts (docs/reference/isa.md)"},
+      {"done_o", false, static_cast<int>(1), "", 0,
+       "1", "one cycle: the instruction is complete"},
+      {"chain_o", false, static_cast<int>(1), "", 0,
+       "1", "the next instruction may start although this one is not complete"},
+      {"error_o", false, static_cast<int>(1), "done_o", 0,
+       "1", "the instruction that is done ended in a memory error"},
+      {"status_o", false, static_cast<int>(2), "", 0,
+       "2", "what it waits for: bit 0 memory request, bit 1 memory data or response"},
+      {"arvalid_o", false, static_cast<int>(1), "", 0,
+       "1", "a burst is asked for; held until arready_i"},
+      {"araddr_o", false, static_cast<int>(40), "arvalid_o", 0,
+       "40", "byte address of the burst, not aligned"},
+      {"arlen_o", false, static_cast<int>(8), "arvalid_o", 0,
+       "8", "beats of the burst less one"},
+      {"ar_bytes_o", false, static_cast<int>(13), "arvalid_o", 0,
+       "13", "bytes wanted, from the address on"},
+      {"arready_i", true, static_cast<int>(1), "", 0,
+       "1", "memory accepts a burst"},
+      {"rvalid_i", true, static_cast<int>(1), "", 0,
+       "1", "a beat of read data; always taken"},
+      {"rdata_i", true, static_cast<int>(8*BusBytes), "rvalid_i", 0,
+       "8*BusBytes", "data of the beat"},
+      {"rresp_i", true, static_cast<int>(2), "rvalid_i", 0,
+       "2", "0 okay, 2 memory error"},
+      {"rlast_i", true, static_cast<int>(1), "rvalid_i", 0,
+       "1", "last beat of its burst"},
+      {"write_o", false, static_cast<int>(4), "", 0,
+       "4", "buffer written: bit 0 activation, 1 weight, 2 vector, 3 param"},
+      {"write_address_o", false, static_cast<int>(18), "write_o", 0,
+       "18", "word written"},
+      {"write_data_o", false, static_cast<int>(8*(Rows>Columns?Rows:Columns)), "write_o", 0,
+       "8*(Rows>Columns?Rows:Columns)", "the word; unused upper bytes are 0"},
   };
 }
+
+constexpr const char* contract_of_load_dma = R"gemel(Contract (s: command on the wires; docs/reference/machine.md, 5): AR of burst k at max(s+2, acc[k-1]+1, rl[k-N]+2,
+drain[k-F]+1), held until accepted; a word is written two cycles after the last of its bytes was on the wires at the earliest, at most
+one per cycle, not before s+3. `chain` one cycle after the last AR was accepted, `done` one cycle after the last write.
+Beats answered with an error count as zeros; `done` then comes with `error`.
+)gemel";
 
 RtlParameters parameters_of_load_dma(const RtlParameters& m) {
   return {{"Rows", m.at("rows")},
@@ -202,28 +324,54 @@ std::vector<PortSpec> ports_of_store_dma(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t BusBytes = p.at("BusBytes");
   return {
-      {"command_valid_i", true, static_cast<int>(1), "", 0},
-      {"command_i", true, static_cast<int>(512), "command_valid_i", 0},
-      {"done_o", false, static_cast<int>(1), "", 0},
-      {"chain_o", false, static_cast<int>(1), "", 0},
-      {"error_o", false, static_cast<int>(1), "done_o", 0},
-      {"status_o", false, static_cast<int>(2), "", 0},
-      {"vector_read_o", false, static_cast<int>(1), "", 0},
-      {"vector_address_o", false, static_cast<int>(18), "vector_read_o", 0},
-      {"vector_data_i", true, static_cast<int>(8*Columns), "vector_read_o", 1},
-      {"awvalid_o", false, static_cast<int>(1), "", 0},
-      {"awaddr_o", false, static_cast<int>(40), "awvalid_o", 0},
-      {"awlen_o", false, static_cast<int>(8), "awvalid_o", 0},
-      {"aw_bytes_o", false, static_cast<int>(13), "awvalid_o", 0},
-      {"awready_i", true, static_cast<int>(1), "", 0},
-      {"wvalid_o", false, static_cast<int>(1), "", 0},
-      {"wdata_o", false, static_cast<int>(8*BusBytes), "wvalid_o", 0},
-      {"wstrb_o", false, static_cast<int>(BusBytes), "wvalid_o", 0},
-      {"wlast_o", false, static_cast<int>(1), "wvalid_o", 0},
-      {"bvalid_i", true, static_cast<int>(1), "", 0},
-      {"bresp_i", true, static_cast<int>(2), "bvalid_i", 0},
+      {"command_valid_i", true, static_cast<int>(1), "", 0,
+       "1", "the sequencer starts an instruction"},
+      {"command_i", true, static_cast<int>(512), "command_valid_i", 0,
+       "512", "the instruction that starts (docs/reference/isa.md)"},
+      {"done_o", false, static_cast<int>(1), "", 0,
+       "1", "one cycle: the instruction is complete"},
+      {"chain_o", false, static_cast<int>(1), "", 0,
+       "1", "the next instruction may start although this one is not complete"},
+      {"error_o", false, static_cast<int>(1), "done_o", 0,
+       "1", "the instruction that is done ended in a memory error"},
+      {"status_o", false, static_cast<int>(2), "", 0,
+       "2", "what it waits for: bit 0 memory request, bit 1 memory data or response"},
+      {"vector_read_o", false, static_cast<int>(1), "", 0,
+       "1", "reads a word of vector_buffer"},
+      {"vector_address_o", false, static_cast<int>(18), "vector_read_o", 0,
+       "18", "word of vector_buffer"},
+      {"vector_data_i", true, static_cast<int>(8*Columns), "vector_read_o", 1,
+       "8*Columns", "the word read"},
+      {"awvalid_o", false, static_cast<int>(1), "", 0,
+       "1", "a burst is announced; held until awready_i"},
+      {"awaddr_o", false, static_cast<int>(40), "awvalid_o", 0,
+       "40", "byte address of the burst, not aligned"},
+      {"awlen_o", false, static_cast<int>(8), "awvalid_o", 0,
+       "8", "beats of the burst less one"},
+      {"aw_bytes_o", false, static_cast<int>(13), "awvalid_o", 0,
+       "13", "bytes written, from the address on"},
+      {"awready_i", true, static_cast<int>(1), "", 0,
+       "1", "memory accepts a burst"},
+      {"wvalid_o", false, static_cast<int>(1), "", 0,
+       "1", "a beat of written data; always taken"},
+      {"wdata_o", false, static_cast<int>(8*BusBytes), "wvalid_o", 0,
+       "8*BusBytes", "data of the beat"},
+      {"wstrb_o", false, static_cast<int>(BusBytes), "wvalid_o", 0,
+       "BusBytes", "which bytes of the beat are written"},
+      {"wlast_o", false, static_cast<int>(1), "wvalid_o", 0,
+       "1", "last beat of its burst"},
+      {"bvalid_i", true, static_cast<int>(1), "", 0,
+       "1", "a burst has been written; always taken"},
+      {"bresp_i", true, static_cast<int>(2), "bvalid_i", 0,
+       "2", "0 okay, 2 memory error"},
   };
 }
+
+constexpr const char* contract_of_store_dma = R"gemel(Contract (s: command on the wires; docs/reference/machine.md, 6): word j is read at max(x[j-1]+1, s+2, wl[k-F]+2),
+k the last burst that receives a byte of it; AW of burst k, full at x+2 of its last word, at max(acc[k-1]+1, full+1, b[k-N]+2); its W beats from
+max(acc+1, wl[k-1]+1) on without gaps. `chain` one cycle after the last word was read, `done` one cycle after the last B.
+Bytes without strobe are 0. If memory answers a burst with an error, `done` comes with `error`.
+)gemel";
 
 RtlParameters parameters_of_store_dma(const RtlParameters& m) {
   return {{"Columns", m.at("columns")},
@@ -235,33 +383,64 @@ RtlParameters parameters_of_store_dma(const RtlParameters& m) {
 std::vector<PortSpec> ports_of_sequencer(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   return {
-      {"csr_write_i", true, static_cast<int>(1), "", 0},
-      {"csr_write_offset_i", true, static_cast<int>(12), "csr_write_i", 0},
-      {"csr_write_data_i", true, static_cast<int>(32), "csr_write_i", 0},
-      {"csr_written_o", false, static_cast<int>(1), "", 0},
-      {"csr_read_i", true, static_cast<int>(1), "", 0},
-      {"csr_read_offset_i", true, static_cast<int>(12), "csr_read_i", 0},
-      {"csr_answered_o", false, static_cast<int>(1), "", 0},
-      {"csr_data_o", false, static_cast<int>(32), "csr_answered_o", 0},
-      {"command_valid_o", false, static_cast<int>(4), "", 0},
-      {"command_o", false, static_cast<int>(4*512), "command_valid_o", 0},
-      {"done_i", true, static_cast<int>(4), "", 0},
-      {"chain_i", true, static_cast<int>(4), "", 0},
-      {"error_i", true, static_cast<int>(4), "done_i", 0},
-      {"status_i", true, static_cast<int>(8), "", 0},
-      {"arvalid_o", false, static_cast<int>(1), "", 0},
-      {"araddr_o", false, static_cast<int>(40), "arvalid_o", 0},
-      {"arlen_o", false, static_cast<int>(8), "arvalid_o", 0},
-      {"ar_bytes_o", false, static_cast<int>(13), "arvalid_o", 0},
-      {"arready_i", true, static_cast<int>(1), "", 0},
-      {"rvalid_i", true, static_cast<int>(1), "", 0},
-      {"rdata_i", true, static_cast<int>(8*BusBytes), "rvalid_i", 0},
-      {"rresp_i", true, static_cast<int>(2), "rvalid_i", 0},
-      {"rlast_i", true, static_cast<int>(1), "rvalid_i", 0},
-      {"running_o", false, static_cast<int>(1), "", 0},
-      {"interrupt_o", false, static_cast<int>(1), "", 0},
+      {"csr_write_i", true, static_cast<int>(1), "", 0,
+       "1", "a register is written"},
+      {"csr_write_offset_i", true, static_cast<int>(12), "csr_write_i", 0,
+       "12", "its offset in bytes"},
+      {"csr_write_data_i", true, static_cast<int>(32), "csr_write_i", 0,
+       "32", "its value"},
+      {"csr_written_o", false, static_cast<int>(1), "", 0,
+       "1", "the write has taken effect"},
+      {"csr_read_i", true, static_cast<int>(1), "", 0,
+       "1", "a register is read"},
+      {"csr_read_offset_i", true, static_cast<int>(12), "csr_read_i", 0,
+       "12", "its offset in bytes"},
+      {"csr_answered_o", false, static_cast<int>(1), "", 0,
+       "1", "the answer, two cycles after csr_read_i"},
+      {"csr_data_o", false, static_cast<int>(32), "csr_answered_o", 0,
+       "32", "the value of the register"},
+      {"command_valid_o", false, static_cast<int>(4), "", 0,
+       "4", "one bit per unit: starts an instruction"},
+      {"command_o", false, static_cast<int>(4*512), "command_valid_o", 0,
+       "4*512", "one instruction per unit"},
+      {"done_i", true, static_cast<int>(4), "", 0,
+       "4", "one bit per unit: complete"},
+      {"chain_i", true, static_cast<int>(4), "", 0,
+       "4", "one bit per unit: the next may start"},
+      {"error_i", true, static_cast<int>(4), "done_i", 0,
+       "4", "one bit per unit: ended in a memory error"},
+      {"status_i", true, static_cast<int>(8), "", 0,
+       "8", "two bits per unit: what it waits for"},
+      {"arvalid_o", false, static_cast<int>(1), "", 0,
+       "1", "a burst is asked for; held until arready_i"},
+      {"araddr_o", false, static_cast<int>(40), "arvalid_o", 0,
+       "40", "byte address of the burst, not aligned"},
+      {"arlen_o", false, static_cast<int>(8), "arvalid_o", 0,
+       "8", "beats of the burst less one"},
+      {"ar_bytes_o", false, static_cast<int>(13), "arvalid_o", 0,
+       "13", "bytes wanted, from the address on"},
+      {"arready_i", true, static_cast<int>(1), "", 0,
+       "1", "memory accepts a burst"},
+      {"rvalid_i", true, static_cast<int>(1), "", 0,
+       "1", "a beat of read data; always taken"},
+      {"rdata_i", true, static_cast<int>(8*BusBytes), "rvalid_i", 0,
+       "8*BusBytes", "data of the beat"},
+      {"rresp_i", true, static_cast<int>(2), "rvalid_i", 0,
+       "2", "0 okay, 2 memory error"},
+      {"rlast_i", true, static_cast<int>(1), "rvalid_i", 0,
+       "1", "last beat of its burst"},
+      {"running_o", false, static_cast<int>(1), "", 0,
+       "1", "a program runs"},
+      {"interrupt_o", false, static_cast<int>(1), "", 0,
+       "1", "the program has ended, and interrupts are enabled"},
   };
 }
+
+constexpr const char* contract_of_sequencer = R"gemel(Contract: docs/reference/machine.md, 2. CSR accesses (offsets: gemel::isa::csr) take effect, and are answered, two
+cycles after they were on the wires; so `running` is 1 two cycles after a write of control.start. That is cycle 0. AR of the
+first fetch burst at 1; an instruction whose last beat comes at b is dispatched at b+2 at the earliest; a command follows its decision by one
+cycle; `running` falls one cycle after the halt was decided.
+)gemel";
 
 RtlParameters parameters_of_sequencer(const RtlParameters& m) {
   return {{"Rows", m.at("rows")},
@@ -286,18 +465,30 @@ RtlParameters parameters_of_sequencer(const RtlParameters& m) {
 
 const std::vector<BlockSpec>& block_specs() {
   static const std::vector<BlockSpec> specs = {
-      {"pe_array", "pe_array", parameters_of_pe_array, ports_of_pe_array},
-      {"requantizer", "requantizer", parameters_of_requantizer, ports_of_requantizer},
-      {"activation_buffer", "scratchpad", parameters_of_activation_buffer, ports_of_scratchpad},
-      {"weight_buffer", "scratchpad", parameters_of_weight_buffer, ports_of_scratchpad},
-      {"vector_buffer", "scratchpad", parameters_of_vector_buffer, ports_of_scratchpad},
-      {"param_buffer", "scratchpad", parameters_of_param_buffer, ports_of_scratchpad},
-      {"accumulator_buffer", "scratchpad", parameters_of_accumulator_buffer, ports_of_scratchpad},
-      {"matrix_unit", "matrix_unit", parameters_of_matrix_unit, ports_of_matrix_unit},
-      {"vector_unit", "vector_unit", parameters_of_vector_unit, ports_of_vector_unit},
-      {"load_dma", "load_dma", parameters_of_load_dma, ports_of_load_dma},
-      {"store_dma", "store_dma", parameters_of_store_dma, ports_of_store_dma},
-      {"sequencer", "sequencer", parameters_of_sequencer, ports_of_sequencer},
+      {"pe_array", "pe_array", parameters_of_pe_array, ports_of_pe_array,
+       {{"Rows", "rows"}, {"Columns", "columns"}}, contract_of_pe_array},
+      {"requantizer", "requantizer", parameters_of_requantizer, ports_of_requantizer,
+       {{"Lanes", "lanes"}}, contract_of_requantizer},
+      {"activation_buffer", "scratchpad", parameters_of_activation_buffer, ports_of_scratchpad,
+       {{"WordBytes", "rows"}, {"Words", "activation_words"}, {"Banks", "activation_banks"}, {"ReadClients", "1"}, {"WriteClients", "1"}}, contract_of_scratchpad},
+      {"weight_buffer", "scratchpad", parameters_of_weight_buffer, ports_of_scratchpad,
+       {{"WordBytes", "columns"}, {"Words", "weight_words"}, {"Banks", "weight_banks"}, {"ReadClients", "1"}, {"WriteClients", "1"}}, contract_of_scratchpad},
+      {"vector_buffer", "scratchpad", parameters_of_vector_buffer, ports_of_scratchpad,
+       {{"WordBytes", "columns"}, {"Words", "vector_words"}, {"Banks", "vector_banks"}, {"ReadClients", "2"}, {"WriteClients", "2"}}, contract_of_scratchpad},
+      {"param_buffer", "scratchpad", parameters_of_param_buffer, ports_of_scratchpad,
+       {{"WordBytes", "columns"}, {"Words", "param_words"}, {"Banks", "param_banks"}, {"ReadClients", "1"}, {"WriteClients", "1"}}, contract_of_scratchpad},
+      {"accumulator_buffer", "scratchpad", parameters_of_accumulator_buffer, ports_of_scratchpad,
+       {{"WordBytes", "4*columns"}, {"Words", "accumulator_words"}, {"Banks", "accumulator_banks"}, {"ReadClients", "2"}, {"WriteClients", "1"}}, contract_of_scratchpad},
+      {"matrix_unit", "matrix_unit", parameters_of_matrix_unit, ports_of_matrix_unit,
+       {{"Rows", "rows"}, {"Columns", "columns"}}, contract_of_matrix_unit},
+      {"vector_unit", "vector_unit", parameters_of_vector_unit, ports_of_vector_unit,
+       {{"Columns", "columns"}, {"Lanes", "lanes"}}, contract_of_vector_unit},
+      {"load_dma", "load_dma", parameters_of_load_dma, ports_of_load_dma,
+       {{"Rows", "rows"}, {"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"Outstanding", "load_outstanding"}}, contract_of_load_dma},
+      {"store_dma", "store_dma", parameters_of_store_dma, ports_of_store_dma,
+       {{"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"Outstanding", "store_outstanding"}}, contract_of_store_dma},
+      {"sequencer", "sequencer", parameters_of_sequencer, ports_of_sequencer,
+       {{"Rows", "rows"}, {"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"QueueDepth", "queue_depth"}, {"PrefetchInstructions", "prefetch_instructions"}, {"ActivationWords", "activation_words"}, {"WeightWords", "weight_words"}, {"VectorWords", "vector_words"}, {"ParamWords", "param_words"}, {"AccumulatorWords", "accumulator_words"}, {"ActivationBanks", "activation_banks"}, {"WeightBanks", "weight_banks"}, {"VectorBanks", "vector_banks"}, {"ParamBanks", "param_banks"}, {"AccumulatorBanks", "accumulator_banks"}}, contract_of_sequencer},
   };
   return specs;
 }

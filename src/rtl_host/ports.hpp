@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/machine.hpp"
@@ -18,6 +19,8 @@ struct PortSpec {
   int width = 1;           // bits
   std::string valid;       // the port under which the payload counts; empty: always
   int delay = 0;           // it counts so many cycles after `valid`
+  std::string width_text;  // "9*Columns"
+  std::string meaning;     // a few words
 };
 
 struct BlockSpec {
@@ -25,6 +28,8 @@ struct BlockSpec {
   const char* module;      // "scratchpad": SystemVerilog module and folder under rtl/
   RtlParameters (*parameters)(const RtlParameters& machine);
   std::vector<PortSpec> (*ports)(const RtlParameters& block);  // without clk_i, rst_ni, quiet_o
+  std::vector<std::pair<std::string, std::string>> expressions;  // parameter -> expression in the machine's parameters, in order
+  const char* contract;    // in words: latency, duties, what may never happen
 };
 
 const std::vector<BlockSpec>& block_specs();                // in the order of ports.toml
