@@ -2,6 +2,8 @@
 // The road of a network through the compiler: fuse, place, plan, lower, order, synchronize, emit.
 #include "compiler/compile.hpp"
 
+#include <map>
+
 #include "base/error.hpp"
 #include "compiler/lower.hpp"
 #include "compiler/predict.hpp"
@@ -83,6 +85,72 @@ std::vector<Operation> reorder(const std::vector<Operation>& operations, const s
   return sorted;
 }
 
+// Steps of groups [first, last]: groups that run side by side have one.
+std::vector<int> steps(Lowerer& lowerer, int groups, const CompileOptions& options) {
+  std::vector<int> step(static_cast<std::size_t>(groups), 0);
+  for (int g = 1; g < groups; ++g) {
+    step[static_cast<std::size_t>(g)] = step[static_cast<std::size_t>(g - 1)] + (lowerer.plan(g).beside && options.overlap_layers ? 0 : 1);
+  }
+  return step;
+}
+
+// Lowers groups [first, last], and orders their jobs.
+void lower_groups(Lowerer& lowerer, int first, int last, const std::vector<int>& step, const MemoryMap& memory, Constants& constants) {
+  for (int g = first; g <= last; ++g) {
+    if (g == first || step[static_cast<std::size_t>(g)] != step[static_cast<std::size_t>(g - 1)]) lowerer.begin_step();
+    lowerer.lower(g, memory, constants);
+  }
+  lowerer.operations = reorder(lowerer.operations, interleave(lowerer.operations, lowerer.jobs, step));
+  set_chains(lowerer.operations);
+}
+
+// Where there are several ways to run a group, each is tried with its neighbours, and the one that ends first is taken.
+void choose_alternatives(Lowerer& lowerer, const Graph& graph, const Network& network, const Machine& machine, const CompileOptions& options) {
+  const int groups = static_cast<int>(graph.groups.size());
+  MemoryMap apart;  // every tensor at a place of its own
+  for (const Tensor& t : network.tensors) {
+    apart.address.push_back(apart.end);
+    apart.end += (static_cast<std::uint64_t>(t.shape.elements()) + 4095) / 4096 * 4096;
+  }
+  for (std::size_t t = 0; t < network.tensors.size(); ++t) apart.address[t] = apart.address[static_cast<std::size_t>(graph.root[t])];
+  std::map<std::vector<std::int64_t>, std::size_t> known;
+  for (int g = 0; g < groups; ++g) {
+    const std::vector<GroupPlan>& ways = lowerer.alternatives(g);
+    if (ways.empty()) {
+      lowerer.settle(g);
+      continue;
+    }
+    const int first = std::max(0, g - 1), last = std::min(groups - 1, g + 1);
+    std::vector<std::int64_t> situation;  // seen before: the answer is the same
+    for (int i = first; i <= last; ++i) {
+      const std::vector<std::int64_t> s = lowerer.signature(i);
+      situation.insert(situation.end(), s.begin(), s.end());
+    }
+    const auto seen = known.find(situation);
+    std::int64_t least = 0;
+    const GroupPlan* best = seen != known.end() ? &ways[seen->second] : nullptr;
+    for (const GroupPlan& way : ways) {
+      if (seen != known.end()) break;
+      lowerer.choose(g, way);
+      for (int i = g; i <= last; ++i) lowerer.settle(i);
+      lowerer.reset();
+      Constants nowhere(apart.end, 4096, false);
+      lower_groups(lowerer, first, last, steps(lowerer, groups, options), apart, nowhere);
+      const std::vector<Edge> edges = derive_edges(lowerer.operations, machine);
+      apply_edges(lowerer.operations, edges);
+      const std::int64_t end = predict(lowerer.operations, edges, machine);
+      if (best == nullptr || end < least) {
+        least = end;
+        best = &way;
+      }
+    }
+    known[situation] = static_cast<std::size_t>(best - ways.data());
+    lowerer.choose(g, *best);
+    lowerer.settle(g);
+  }
+  lowerer.reset();
+}
+
 void fill_layers(Schedule& schedule, const Network& network, const Graph& graph, const Lowerer& lowerer,
                  const std::vector<int>& order) {
   schedule.layers.resize(network.layers.size());
@@ -119,11 +187,9 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   const Graph graph = make_graph(network, options.fuse);
   Lowerer lowerer(network, machine, graph);
   const int groups = static_cast<int>(graph.groups.size());
-  std::vector<int> step(static_cast<std::size_t>(groups), 0);
-  for (int g = 0; g < groups; ++g) {
-    const bool beside = lowerer.plan(g).beside && options.overlap_layers;
-    step[static_cast<std::size_t>(g)] = g == 0 ? 0 : step[static_cast<std::size_t>(g - 1)] + (beside ? 0 : 1);
-  }
+  for (int g = 0; g < groups; ++g) lowerer.plan(g);
+  choose_alternatives(lowerer, graph, network, machine, options);
+  const std::vector<int> step = steps(lowerer, groups, options);
   const auto align = static_cast<std::uint64_t>(std::max(64, machine.burst_bytes));
   const MemoryMap memory = map_memory(network, graph, step, align);
   std::int64_t weights = 0;
@@ -134,14 +200,8 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   }
   Constants constants(memory.end, align, weights > 0 || !has_conv);
   constants.reserve(weights + weights / 8);
-  for (int g = 0; g < groups; ++g) {
-    if (g == 0 || step[static_cast<std::size_t>(g)] != step[static_cast<std::size_t>(g - 1)]) lowerer.begin_step();
-    lowerer.lower(g, memory, constants);
-  }
-
+  lower_groups(lowerer, 0, groups - 1, step, memory, constants);
   std::vector<Operation>& operations = lowerer.operations;
-  operations = reorder(operations, interleave(operations, lowerer.jobs, step));
-  set_chains(operations);
   const std::vector<Edge> edges = derive_edges(operations, machine);
   apply_edges(operations, edges);
   predict(operations, edges, machine);

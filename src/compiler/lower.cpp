@@ -41,6 +41,7 @@ Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& gr
     : network_(network), machine_(machine), graph_(graph) {
   weight_bytes.assign(network.layers.size(), 0);
   plans_.resize(graph.groups.size());
+  alternatives_.resize(graph.groups.size());
   const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
   activation_ = Ring(0, words(Buffer::Activation));
   weight_ = Ring(0, words(Buffer::Weight));
@@ -79,10 +80,28 @@ Capacity Lowerer::capacity(bool with_add) const {
   return c;
 }
 
+std::vector<std::int64_t> Lowerer::key(const ConvShape& s) {
+  return {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout, s.kernel_h, s.kernel_w, s.stride_h,
+          s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table};
+}
+
+std::vector<std::int64_t> Lowerer::signature(int index) {
+  const GroupPlan& p = plan(index);
+  const Layer& layer = network_.layers[graph_.groups[index].main.layer];
+  const Shape& in = network_.tensors[layer.inputs[0]].shape;
+  std::vector<std::int64_t> k = key(p.conv_shape);
+  for (const std::int64_t x : {std::int64_t{static_cast<int>(layer.op)}, std::int64_t{in.n}, std::int64_t{in.h}, std::int64_t{in.w},
+                               std::int64_t{in.c}, std::int64_t{layer.kernel_h}, std::int64_t{layer.kernel_w}, std::int64_t{layer.stride_h},
+                               std::int64_t{layer.stride_w}, std::int64_t{p.on_array}, std::int64_t{p.split}, std::int64_t{p.halves},
+                               std::int64_t{p.window_shape.first_channel}, std::int64_t{p.window.tile_h}, std::int64_t{p.window.blocks}}) {
+    k.push_back(x);
+  }
+  return k;
+}
+
 ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred) {
-  const std::vector<std::int64_t> key = {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout,
-                                         s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w,
-                                         s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table};
+  std::vector<std::int64_t> key = Lowerer::key(s);
+  key.push_back(preferred.param);
   const auto found = cache_.find(key);
   if (found != cache_.end()) return found->second;
   ConvPlan p = plan_conv(s, machine_, preferred);
@@ -136,30 +155,11 @@ const GroupPlan& Lowerer::plan(int index) {
       if (depthwise(layer, in, out) && g.add.layer < 0) {
         plan->window_shape = window(isa::Opcode::Depthwise);
         plan->window = plan_window(plan->window_shape, capacity(false));
-        std::int64_t cycles = plan->window.cycles;
-        // Beside the layer before, the vector unit's work costs only what that layer's passes do not hide.
-        const GroupPlan* before = index > 0 ? plans_[static_cast<std::size_t>(index - 1)].get() : nullptr;
-        if (before != nullptr && hosts(*before)) {
-          Capacity half = capacity(false);
-          half.param /= 2;
-          const WindowPlan beside = plan_window_in(plan->window_shape, half, false);
-          // Its first tiles have to be there before anything can run beside it.
-          const ConvShape& host = before->conv_shape;
-          const std::int64_t tiles = ceil_div(host.n, before->conv.tile_n) * ceil_div(host.oh, before->conv.tile_h) *
-                                     ceil_div(host.ow, before->conv.tile_w);
-          const std::int64_t passes = before->conv.matrix_cycles * std::max<std::int64_t>(0, tiles - 4) / tiles;
-          const std::int64_t hidden = std::max<std::int64_t>(0, std::min(beside.vector_cycles, passes - before->conv.vector_cycles));
-          const std::int64_t more = (beside.cycles - hidden) * 9 / 8;
-          if (beside.feasible && more < cycles) {
-            plan->window = beside;
-            cycles = more;
-          }
-        }
-        if (plan->window.feasible && (!plan->on_array || cycles < plan->conv.cycles)) {
+        if (plan->window.feasible && (!plan->on_array || plan->window.cycles < plan->conv.cycles)) {
           plan->on_array = false;
-          plan->cycles = cycles;
+          plan->cycles = plan->window.cycles;
         }
-        split_depthwise(*plan);
+        if (plan->conv.feasible && plan->window.feasible) add_alternatives(index, *plan);
       }
       if (!plan->on_array && !plan->window.feasible) refuse(layer, *plan);
       break;
@@ -209,53 +209,83 @@ const GroupPlan& Lowerer::plan(int index) {
     if (!plan->window.feasible) refuse(layer, *plan);
     plan->cycles = plan->window.cycles;
   }
-  if (!plan->on_array && !plan->window.free_vector && index > 0) {
-    const GroupPlan& before = *plans_[static_cast<std::size_t>(index - 1)];
-    const std::int64_t table = g.main.has_table ? table_words(machine_) : 0;
-    const int blocks = static_cast<int>(ceil_div(out.c, machine_.columns));
-    if (layer.op == Op::Conv2d) {
-      const std::int64_t block = SetWords + std::int64_t{layer.kernel_h} * layer.kernel_w;
-      const std::int64_t sets = plan->window.params_resident ? ceil_div(blocks, plan->window.blocks) : 1;
-      plan->param_words = sets * (table + plan->window.blocks * block);
-    } else {
-      plan->param_words = table + SetWords * (layer.op == Op::Add ? 3 : 1);
-    }
-    plan->param_varies = layer.op == Op::AvgPool || (layer.op == Op::Conv2d && !plan->window.params_resident);
-    if (before.beside) plan->param_words += before.param_words;
-    plan->beside = plan->param_words <= param_.size() / 2 &&
-                   (hosts(before) || (before.beside && !before.param_varies && !plan->param_varies));
-  }
   plans_[index] = std::move(plan);
   return *plans_[index];
 }
 
-// Divides a depthwise layer between array and vector unit, by blocks of channels, if that is clearly faster. The array's part
-// is requantized by the vector unit, so that has the smaller share.
-void Lowerer::split_depthwise(GroupPlan& plan) {
+// Ways to run a depthwise layer: on the array, on the vector unit (alone, or beside the layer before with half of the
+// parameters), or divided between both by blocks of channels. What the array does is requantized by the vector unit, so
+// that has the smaller share.
+void Lowerer::add_alternatives(int index, const GroupPlan& plan) {
+  std::vector<GroupPlan>& list = alternatives_[index];
+  GroupPlan p = plan;
+  p.on_array = true;
+  p.cycles = p.conv.cycles;
+  list.push_back(p);
+  p.on_array = false;
+  p.cycles = p.window.cycles;
+  list.push_back(p);
+  const Capacity full = capacity(false);
+  Capacity half = full;
+  half.param /= 2;
+  p.window = plan_window_in(plan.window_shape, half, false);
+  if (p.window.feasible) list.push_back(p);
+
   const int blocks = plan.conv.cout_blocks;
-  if (!plan.conv.feasible || !plan.window.feasible || blocks < 2) return;
   const double array = static_cast<double>(plan.conv.matrix_cycles), requantize = static_cast<double>(plan.conv.vector_cycles);
   const double vector = static_cast<double>(plan.window.vector_cycles);
   const int share = static_cast<int>(blocks * vector / (array + vector - requantize));
-  GroupPlan best;
-  Capacity half = capacity(false);
-  half.param /= 2;
-  for (const int n : {share - 1, share, share + 1}) {
-    if (n < 1 || n >= blocks) continue;
-    GroupPlan p;
-    p.on_array = p.split = true;
-    p.conv_shape = depthwise_slice(plan.conv_shape, n * machine_.columns);
-    p.conv = plan_conv(p.conv_shape, machine_, half);
-    p.window_shape = plan.window_shape;
-    p.window_shape.first_channel = n * machine_.columns;
-    p.window = plan_window_in(p.window_shape, half, false);
-    if (!p.conv.feasible || !p.window.feasible || p.conv.free_vector) continue;
-    p.cycles = std::max({p.conv.cycles, p.conv.vector_cycles + p.window.cycles, p.conv.load_cycles + p.window.load_cycles,
-                         p.conv.store_cycles + p.window.store_cycles}) +
-               machine_.read_latency_cycles;
-    if (!best.split || p.cycles < best.cycles) best = p;
+  for (const bool halves : {false, true}) {
+    for (const int n : {share - 1, share, share + 1, share + 2}) {
+      if (n < 1 || n >= blocks) continue;
+      p = plan;
+      p.on_array = p.split = true;
+      p.halves = halves;
+      p.conv_shape = depthwise_slice(plan.conv_shape, n * machine_.columns);
+      p.conv = plan_conv_cached(p.conv_shape, halves ? half : full);
+      p.window_shape.first_channel = n * machine_.columns;
+      p.window = plan_window_in(p.window_shape, half, false);
+      if (!p.conv.feasible || !p.window.feasible || p.conv.free_vector || (!halves && !p.conv.params_resident)) continue;
+      p.cycles = std::max({p.conv.cycles, p.conv.vector_cycles + p.window.cycles, p.conv.load_cycles + p.window.load_cycles,
+                           p.conv.store_cycles + p.window.store_cycles});
+      list.push_back(p);
+    }
   }
-  if (best.split && best.cycles < plan.cycles - plan.cycles / 16) plan = best;
+}
+
+void Lowerer::settle(int index) {
+  GroupPlan& plan = *plans_[static_cast<std::size_t>(index)];
+  plan.beside = plan.param_varies = false;
+  plan.param_words = 0;
+  if (plan.on_array || plan.window.free_vector || index == 0) return;
+  const Group& g = graph_.groups[index];
+  const Layer& layer = network_.layers[g.main.layer];
+  const GroupPlan& before = *plans_[static_cast<std::size_t>(index - 1)];
+  const std::int64_t table = g.main.has_table ? table_words(machine_) : 0;
+  const std::int64_t blocks = ceil_div(network_.tensors[layer.output].shape.c, machine_.columns);
+  if (layer.op == Op::Conv2d) {
+    const std::int64_t block = SetWords + std::int64_t{layer.kernel_h} * layer.kernel_w;
+    const std::int64_t sets = plan.window.params_resident ? ceil_div(blocks, plan.window.blocks) : 1;
+    plan.param_words = sets * (table + plan.window.blocks * block);
+  } else {
+    plan.param_words = table + SetWords * (layer.op == Op::Add ? 3 : 1);
+  }
+  plan.param_varies = layer.op == Op::AvgPool || (layer.op == Op::Conv2d && !plan.window.params_resident);
+  if (before.beside) plan.param_words += before.param_words;
+  plan.beside = plan.param_words <= param_.size() / 2 &&
+                (hosts(before) || (before.beside && !before.param_varies && !plan.param_varies));
+}
+
+void Lowerer::reset() {
+  operations.clear();
+  jobs.clear();
+  weight_bytes.assign(network_.layers.size(), 0);
+  for (Ring* ring : {&activation_, &weight_, &accumulator_, &param_}) ring->reset();
+  for (Areas* areas : {&plain_, &with_add_}) {
+    areas->source.reset();
+    areas->temporary.reset();
+    areas->output.reset();
+  }
 }
 
 void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
@@ -432,12 +462,12 @@ void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {
     // Two parts that run beside each other keep their parameters in halves of their own.
     const Ring whole = param_;
     const std::int64_t half = whole.size() / 2;
-    if (p.split) param_ = Ring(0, half);
+    if (p.split && p.halves) param_ = Ring(0, half);
     lower_conv(index);
     if (p.split) {
-      param_ = Ring(half, whole.size() - half);
+      if (p.halves) param_ = Ring(half, whole.size() - half);
       lower_window(index);
-      param_ = whole;
+      if (p.halves) param_ = whole;
     }
   } else if (layer.op == Op::Add || layer.op == Op::Table) {
     lower_elementwise(index);

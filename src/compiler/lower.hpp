@@ -57,6 +57,7 @@ struct WindowShape {
 struct GroupPlan {
   bool on_array = false;  // conv
   bool split = false;     // conv and window: a depthwise layer's first channels on the array, the others on the vector unit
+  bool halves = false;    // split: each part has half of param_buffer; else the array's part keeps its few
   ConvShape conv_shape;
   ConvPlan conv;
   WindowShape window_shape;
@@ -75,10 +76,19 @@ class Lowerer {
 
   // The cheapest way found; UserError if there is none.
   const GroupPlan& plan(int group);
+  // Other ways that only a look at the neighbours can judge (depthwise layers), and one of them chosen.
+  const std::vector<GroupPlan>& alternatives(int group) const { return alternatives_[static_cast<std::size_t>(group)]; }
+  void choose(int group, const GroupPlan& plan) { *plans_[static_cast<std::size_t>(group)] = plan; }
+  // Equal for groups that do the same in the same way.
+  std::vector<std::int64_t> signature(int group);
+  // Decides whether the group runs beside the one before it, which must be settled.
+  void settle(int group);
   // Emits a group's operations as jobs. Needs plan() of all groups, and the places of tensors.
   void lower(int group, const MemoryMap& memory, Constants& constants);
   // From here on groups may have the words that those before kept (their weights and parameters).
   void begin_step();
+  // Forgets what was lowered, not what was planned.
+  void reset();
 
   std::vector<Operation> operations;
   std::vector<Job> jobs;
@@ -98,13 +108,14 @@ class Lowerer {
   };
 
   Capacity capacity(bool with_add) const;
+  static std::vector<std::int64_t> key(const ConvShape& shape);
   ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);
   WindowPlan plan_window(const WindowShape& shape, const Capacity& capacity) const;
   WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
   [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
 
   void begin_job(int group, int part);
-  void split_depthwise(GroupPlan& plan);
+  void add_alternatives(int index, const GroupPlan& plan);
   void end_job();
   Operation& emit(const isa::Instruction& instruction, int layer);
   void transfer(int layer, bool write, Buffer buffer, std::int64_t word, std::uint64_t address, std::int64_t run, std::int64_t group,
@@ -128,8 +139,8 @@ class Lowerer {
   const MemoryMap* memory_ = nullptr;
   Constants* constants_ = nullptr;
   std::vector<std::unique_ptr<GroupPlan>> plans_;
+  std::vector<std::vector<GroupPlan>> alternatives_;
   std::map<std::vector<std::int64_t>, ConvPlan> cache_;
-  std::map<std::vector<std::int64_t>, WindowPlan> window_cache_;
   Ring activation_, weight_, accumulator_, param_;
   Areas plain_, with_add_;
 };

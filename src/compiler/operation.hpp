@@ -64,6 +64,10 @@ class Ring {
     kept_.erase(std::remove_if(kept_.begin(), kept_.end(), [&](const Interval& k) { return k.first == base; }), kept_.end());
   }
   void release_all() { kept_.clear(); }
+  void reset() {
+    kept_.clear();
+    head_ = first_;
+  }
   // Goes on in the half in which it is not.
   void other_half() {
     const std::int64_t middle = first_ + (end_ - first_) / 2;

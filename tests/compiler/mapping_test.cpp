@@ -32,8 +32,8 @@ std::int64_t predicted(const Schedule& schedule) {
 
 TEST(Mapping, KeepsItsPromisesOnEdge16) {
   // Peak of the array for ResNet-50 is 15.97 million; 18.0 and 3.0 are the project's limits.
-  EXPECT_LT(predicted(compile(workload("resnet50"), shipped("edge16"))), 16'800'000);
-  EXPECT_LT(predicted(compile(workload("mobilenet_v2"), shipped("edge16"))), 2'800'000);
+  EXPECT_LT(predicted(compile(workload("resnet50"), shipped("edge16"))), 16'650'000);
+  EXPECT_LT(predicted(compile(workload("mobilenet_v2"), shipped("edge16"))), 2'400'000);
 }
 
 TEST(Mapping, RunsEveryShippedNetworkOnEveryShippedMachine) {
@@ -66,6 +66,35 @@ TEST(Mapping, PacksWindowsWhereChannelsAreFew) {
   EXPECT_TRUE(first.conv.window);
   EXPECT_EQ(first.conv.cin_blocks, 2);  // 7 pixels of 3 channels: 21 bytes in two words
   EXPECT_EQ(first.conv.matrix_cycles, 7 * 2 /*passes*/ * 4 /*blocks out*/ * 112 * 112);
+}
+
+TEST(Mapping, DividesDepthwiseLayersWhereThatIsFaster) {
+  // 28 x 28 pixels of 192 channels: either unit alone needs 9 cycles per pixel and block of 16.
+  test::NetworkBuilder b("depthwise");
+  test::NetworkBuilder::Conv c;
+  c.out_channels = c.groups = 192;
+  c.window.kernel = {3, 3};
+  c.window.padding = {1, 1, 1, 1};
+  b.conv(b.input({1, 28, 28, 192}, {}), c);
+  const Schedule schedule = compile(b.build(), shipped("edge16"));
+  const std::int64_t alone = 9 * 12 * 28 * 28;
+  EXPECT_LT(predicted(schedule), alone * 3 / 4);
+  int on_array = 0, on_vector_unit = 0;
+  for (const isa::Word& word : schedule.program) {
+    on_array += isa::opcode(word) == isa::Opcode::Matrix;
+    on_vector_unit += isa::opcode(word) == isa::Opcode::Depthwise;
+  }
+  EXPECT_GT(on_array, 0);
+  EXPECT_GT(on_vector_unit, 0);
+}
+
+TEST(Mapping, HidesPoolingBehindTheLayerBefore) {
+  const Network network = workload("resnet50");
+  CompileOptions apart;
+  apart.overlap_layers = false;
+  const std::int64_t one_by_one = predicted(compile(network, shipped("edge16"), apart));
+  const std::int64_t beside = predicted(compile(network, shipped("edge16")));
+  EXPECT_LT(beside, one_by_one - 80'000);  // pool1: 9 taps * 4 blocks * 56 * 56 = 112,896 cycles of the vector unit
 }
 
 TEST(Mapping, FusesResidualAdditions) {
