@@ -228,11 +228,16 @@ std::optional<IllegalField> check_fields(const Word& word) {
       return illegal("reserved", static_cast<int>(q) * 64 + bit, "must be 0");
     }
   }
+  // Looked at first without an answer to carry: nearly always there is none.
+  const auto in_range = [&word](const FieldInfo& field) {
+    const std::int64_t value = get_field(word, field);
+    return value >= field.min && value <= field.max;
+  };
   for (const FieldInfo& field : HeaderFields) {
-    if (auto bad = check_range(word, field, "header")) return bad;
+    if (!in_range(field)) return check_range(word, field, "header");
   }
   for (int f = 0; f < format.field_count; ++f) {
-    if (auto bad = check_range(word, format.fields[f], format.name)) return bad;
+    if (!in_range(format.fields[f])) return check_range(word, format.fields[f], format.name);
   }
   return {};
 }
