@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Synthetic weights and scales. Weights: (1) a hash of a counter gives 4 uniform bytes; (2) the mean of four such words, byte
 // by byte, is bell-shaped. Written so that compilers vectorize it: 25 million weights in hundredths of a second. Scales: with
-// K weights of deviation d and inputs of deviation x (after the zero point), the sum has the deviation sqrt(K)*d*x; the weight scale makes that the wanted one. The input's mean is taken out by the bias,
-// as a batch normalization would: otherwise deep networks of random weights end with every pixel the same.
+// K weights of deviation d and inputs of deviation x (after the zero point), the sum has the deviation
+// sqrt(K)*d*x; the weight scale makes that the wanted one. The input's mean is taken out by the bias, as a batch
+// normalization would: otherwise deep networks of random weights end with every pixel the same.
 #include "network/synthetic.hpp"
 
 #include <algorithm>
