@@ -2,6 +2,7 @@
 // The road of a network through the compiler: fuse, place, plan, lower, order, synchronize, emit.
 #include "compiler/compile.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.hpp"
@@ -100,7 +101,9 @@ void lower_groups(Lowerer& lowerer, int first, int last, const std::vector<int>&
     if (g == first || step[static_cast<std::size_t>(g)] != step[static_cast<std::size_t>(g - 1)]) lowerer.begin_step();
     lowerer.lower(g, memory, constants);
   }
-  lowerer.operations = reorder(lowerer.operations, interleave(lowerer.operations, lowerer.jobs, step));
+  const std::vector<Job> order = interleave(lowerer.operations, lowerer.jobs, step);
+  const auto earlier = [](const Job& a, const Job& b) { return a.first < b.first; };
+  if (!std::is_sorted(order.begin(), order.end(), earlier)) lowerer.operations = reorder(lowerer.operations, order);
   set_chains(lowerer.operations);
 }
 
