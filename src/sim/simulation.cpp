@@ -12,7 +12,8 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "top/npu.hpp"
+#include "memory/ideal_memory.hpp"
+#include "top/engine.hpp"
 #include "top/stepper.hpp"
 
 namespace gemel {
@@ -35,12 +36,6 @@ class FreshContext {
   FreshContext(const FreshContext&) = delete;
   FreshContext& operator=(const FreshContext&) = delete;
 };
-
-// A whole even number of picoseconds: memory decides half a period after the edge.
-sc_core::sc_time period_of(const Machine& machine) {
-  const double half_ps = std::max(1.0, std::round(5e5 / machine.clock_mhz));
-  return sc_core::sc_time(2.0 * half_ps, sc_core::SC_PS);
-}
 
 // What a person's driver does: program the registers, start, wait for the interrupt.
 class Driver : public sc_core::sc_module {
@@ -471,15 +466,17 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   const auto wall_start = std::chrono::steady_clock::now();
 
   FreshContext context;
-  const sc_core::sc_time period = period_of(machine);
+  NpuParts parts;
+  parts.machine = machine;
+  parts.timing_only = options.timing_only;
+  parts.process_order = options.process_order;
+  Npu npu("npu", parts);
+  auto& engine = dynamic_cast<ModelEngine&>(npu.engine());
+  const sc_core::sc_time period = npu.period();
   IdealMemory memory("memory", machine, period);
   memory.poison(options.poison_first, options.poison_last);
   load_image(schedule, inputs, options.timing_only, memory.data());
   const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
-  NpuOptions npu_options;
-  npu_options.timing_only = options.timing_only;
-  npu_options.process_order = options.process_order;
-  Npu npu("npu", machine, period, npu_options);
   Driver driver("driver", schedule.program_base, program_bytes);
   sc_core::sc_signal<bool> interrupt("interrupt");
   driver.csr.bind(npu.csr);
@@ -489,7 +486,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   npu.interrupt(interrupt);
   driver.interrupt(interrupt);
   Recorder recorder(schedule, options, result, memory.data());
-  npu.observe(&recorder);
+  engine.observe(&recorder);
 
   const double limit = static_cast<double>(std::min<std::int64_t>(options.max_cycles, std::int64_t{1} << 52) + 16);
   try {
@@ -499,7 +496,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
     throw InternalError(std::string("SystemC: ") + report.what());
   }
   recorder.rethrow();
-  const SequencerModel& sequencer = npu.sequencer();
+  const SequencerModel& sequencer = engine.sequencer();
   if (!memory.violation().empty()) {
     throw RunError("E0805", memory.violation(), "the schedule lets a store overtake a load: synchronise them by a semaphore");
   }
@@ -513,11 +510,11 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   }
   result.cycles = sequencer.cycles();
   result.counters = sequencer.counters();
-  result.array_cycles = npu.matrix_unit().array_cycles();
-  result.load_bytes = npu.load_dma().bytes();
-  result.load_bursts = npu.load_dma().bursts();
-  result.store_bytes = npu.store_dma().bytes();
-  result.store_bursts = npu.store_dma().bursts();
+  result.array_cycles = engine.matrix_unit().array_cycles();
+  result.load_bytes = engine.load_dma().bytes();
+  result.load_bursts = engine.load_dma().bursts();
+  result.store_bytes = engine.store_dma().bytes();
+  result.store_bursts = engine.store_dma().bursts();
   result.fetch_bytes = sequencer.fetch_bytes();
   result.fetch_bursts = sequencer.fetch_bursts();
   result.instructions = sequencer.dispatched();

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// npu: the whole machine as one SystemC module, for anybody's platform.
+//   csr                 TLM-2.0 target, 32-bit registers (offsets: gemel::isa::csr, docs/reference/isa.md); blocking transport
+//   fetch, load, store  TLM-2.0 initiators, one transaction per AXI burst; approximately timed (BEGIN_REQ at the cycle of the
+//                       request, BEGIN_RESP tells the first beat or B). A target with blocking transport only works as well: the
+//                       socket converts, and its delay becomes the latency
+//   interrupt           high from the end of a program until it is cleared in `control`
+// Inside are the fast models, or, with `blocks`, beat models and Verilated RTL, clock by clock; the cycles are the same.
+#pragma once
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gemel/isa.gen.hpp"
+
+namespace gemel {
+
+struct NpuParts;  // inside
+
+struct NpuConfig {
+  std::string machine = "edge16";      // name of a shipped machine, or a file
+  std::vector<std::string> overrides;  // "pe_array.rows=32"
+  std::vector<std::string> blocks;     // "pe_array=rtl", "requantizer=check:mine.sv", "all=rtl"; empty: the fast models
+  bool timing_only = false;            // no data is moved or computed (fast models only)
+};
+
+class Npu : public sc_core::sc_module {
+ public:
+  SC_HAS_PROCESS(Npu);
+  // Throws gemel::UserError for a machine or a block that does not exist, RTL that does not compile.
+  Npu(sc_core::sc_module_name name, const NpuConfig& config);
+  Npu(sc_core::sc_module_name name, const NpuParts& parts);
+  ~Npu() override;
+
+  tlm_utils::simple_target_socket<Npu> csr;
+  tlm_utils::simple_initiator_socket_tagged<Npu> fetch, load, store;
+  sc_core::sc_out<bool> interrupt;
+
+  sc_core::sc_time period() const;  // of the machine's clock
+
+  class Engine;  // inside: what runs a program
+  Engine& engine() { return *engine_; }
+
+ private:
+  struct Wires;
+  void build(const NpuParts& parts);
+  void control(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
+  unsigned control_debug(tlm::tlm_generic_payload& payload);
+  tlm::tlm_sync_enum backward(int master, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
+  void drive_interrupt();
+
+  std::unique_ptr<Wires> wires_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace gemel

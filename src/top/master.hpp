@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The TLM-2.0 side of one AXI master: a burst becomes one approximately timed transaction, its answer a cycle.
+#pragma once
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/agent.hpp"
+#include "memory/ideal_memory.hpp"
+
+namespace gemel {
+
+inline Cycle cycle_of(const sc_core::sc_time& time, const sc_core::sc_time& period) {  // rounded up to a clock edge
+  return static_cast<Cycle>((time.value() + period.value() - 1) / period.value());
+}
+
+// Payloads are reused; TLM's approximately timed protocol needs a memory manager.
+class PayloadPool : public tlm::tlm_mm_interface {
+ public:
+  PayloadPool() = default;
+  PayloadPool(const PayloadPool&) = delete;
+  PayloadPool& operator=(const PayloadPool&) = delete;
+  ~PayloadPool() override {
+    for (tlm::tlm_generic_payload* payload : all_) {
+      payload->clear_extension(&no_data_);
+      delete payload;
+    }
+  }
+  tlm::tlm_generic_payload* take(bool no_data) {
+    if (free_.empty()) {
+      all_.push_back(new tlm::tlm_generic_payload(this));
+      free_.push_back(all_.back());
+    }
+    tlm::tlm_generic_payload* payload = free_.back();
+    free_.pop_back();
+    if (no_data) payload->set_extension(&no_data_);
+    payload->acquire();
+    return payload;
+  }
+  void free(tlm::tlm_generic_payload* payload) override {
+    payload->clear_extension(&no_data_);
+    free_.push_back(payload);
+  }
+
+ private:
+  NoDataExtension no_data_;
+  std::vector<tlm::tlm_generic_payload*> all_, free_;
+};
+
+// Socket: tlm_utils::simple_initiator_socket_tagged<...>.
+template <class Socket>
+class AxiMaster : public ReadPort, public WritePort {
+ public:
+  AxiMaster(Socket& socket, const sc_core::sc_time& period) : socket_(socket), period_(period) {}
+  void connect(ReadSink* reads) { reads_ = reads; }
+  void connect(WriteSink* writes) { writes_ = writes; }
+
+  void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) override {
+    send(tlm::TLM_READ_COMMAND, address, bytes, data);
+  }
+  void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data) override {
+    send(tlm::TLM_WRITE_COMMAND, address, bytes, const_cast<std::uint8_t*>(data));
+  }
+  void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& delay) {
+    const sc_core::sc_time now = sc_core::sc_time_stamp();
+    const auto cycle = static_cast<Cycle>(now.value() / period_.value());
+    const Cycle at = std::max(cycle_of(now + delay, period_), cycle + 1);
+    const bool error = payload.is_response_error();
+    payload.release();
+    if (reads_ != nullptr) {
+      reads_->read_response(at, error);
+    } else {
+      writes_->write_response(at, error);
+    }
+  }
+
+ private:
+  void send(tlm::tlm_command command, std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) {
+    const bool no_data = data == nullptr;
+    if (no_data && dummy_.size() < bytes) dummy_.resize(bytes);
+    tlm::tlm_generic_payload* payload = pool_.take(no_data);
+    payload->set_command(command);
+    payload->set_address(address);
+    payload->set_data_ptr(no_data ? dummy_.data() : data);
+    payload->set_data_length(bytes);
+    payload->set_streaming_width(bytes);
+    payload->set_byte_enable_ptr(nullptr);
+    payload->set_dmi_allowed(false);
+    payload->set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    tlm::tlm_phase phase = tlm::BEGIN_REQ;
+    sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+    const tlm::tlm_sync_enum status = socket_->nb_transport_fw(*payload, phase, delay);
+    if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) respond(*payload, delay);
+  }
+
+  Socket& socket_;
+  sc_core::sc_time period_;
+  ReadSink* reads_ = nullptr;
+  WriteSink* writes_ = nullptr;
+  PayloadPool pool_;
+  std::vector<std::uint8_t> dummy_;
+};
+
+}  // namespace gemel
