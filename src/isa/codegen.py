@@ -468,9 +468,10 @@ def cpp(isa: Isa) -> str:
 SV_HEAD = """// SPDX-License-Identifier: Apache-2.0
 // %BANNER%
 // The instruction set for hardware: opcodes, enums, position and bounds of every field, reserved bits, CSR offsets, and
-// fields_legal(), the table-driven part of decode. A field is word[isa_pkg::LoadFillLsb +: isa_pkg::LoadFillWidth].
+// the checks of decode: fields_legal(), is_legal(), intervals_legal(), inside_buffers(). A field is word[isa_pkg::LoadFillLsb +: isa_pkg::LoadFillWidth].
 // Parameters are `int`, for Icarus 11 does not read `int unsigned` in packages.
 /* verilator lint_off UNUSEDPARAM */  // a design uses only some of them
+/* verilator lint_off UNUSEDSIGNAL */  // a function looks at a part of the instruction
 package isa_pkg;
 """
 
@@ -509,6 +510,126 @@ def sv_range_checks(fields: tuple[Field, ...], failed: str, indent: str) -> list
             out.append(f"{indent}if ({value} < {sv_number(f.min, f.width, f.signed)}) {failed} = 1'b1;  // {f.name}")
         if f.max < highest:
             out.append(f"{indent}if ({value} > {sv_number(f.max, f.width, f.signed)}) {failed} = 1'b1;  // {f.name}")
+    return out
+
+
+# The rules between fields as isa.cpp, check(), has them, each as what is wrong: @field is the field's bits, @field.sign the
+# highest of them, #opcode an opcode's value. `intervals` are pairs X_base, X_last; `claims` say which buffer a claim lies in, if `when` holds.
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    illegal: tuple[str, ...]
+    intervals: tuple[str, ...]
+    claims: tuple[tuple[str, str, str], ...]  # (interval, buffer, when); buffer "": the field `buffer`
+
+
+RULES = {
+    "halt": Rules(("@wait_mask != 4'd0", "@chain", "@post_mask != 16'd0"), (), ()),
+    "load": Rules(
+        (
+            "@window_count == 16'd0 && @group_bytes == 24'd0",
+            "@window_count == 16'd0 && @group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
+            "@window_count == 16'd0 && (@window_bytes != 12'd0 || @window_step != 12'd0 || @window_offset != 16'd0)",
+            "@window_count != 16'd0 && @group_bytes != 24'd0",
+            "@window_count != 16'd0 && (@window_bytes == 12'd0 || @window_step == 12'd0 || @window_step > @window_bytes)",
+            "@window_count != 16'd0 && "
+            "$signed({@window_offset.sign, @window_offset}) + $signed({5'd0, @window_bytes}) <= 17'sd0",
+        ),
+        ("word",),
+        (("word", "", ""),),
+    ),
+    "matrix": Rules(
+        (),
+        ("act", "weight", "acc"),
+        (("act", "activation", ""), ("weight", "weight", ""), ("acc", "accumulator", "")),
+    ),
+    "vector": Rules(
+        (
+            "@chain",
+            "(@opcode == #requantize || @opcode == #add) && (@kernel_h != 8'd1 || @kernel_w != 8'd1)",
+            "@opcode == #requantize && (@src_height != 14'd0 || @src_width != 14'd0)",
+            "@opcode != #requantize && (@src_height == 14'd0 || @src_width == 14'd0)",
+            "@opcode == #add && !@param_shared",
+            "@opcode != #add && (@src1_base != 18'd0 || @src1_last != 18'd0)",
+            "@opcode == #depthwise && @param_shared",
+            "$signed(@clamp_min) > $signed(@clamp_max)",
+            "@opcode == #pool_max && !@table && @param_last != @param_base",
+        ),
+        ("src0", "src1", "dst", "param"),
+        (
+            ("src0", "accumulator", "@opcode == #requantize"),
+            ("src0", "vector", "@opcode != #requantize"),
+            ("src1", "vector", "@opcode == #add"),
+            ("param", "param", "@opcode != #pool_max || @table"),
+            ("dst", "vector", ""),
+        ),
+    ),
+    "store": Rules(
+        (
+            "@group_bytes == 24'd0",
+            "@group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
+        ),
+        ("word",),
+        (("word", "vector", ""),),
+    ),
+}
+
+
+def sv_fill(rule: str, isa: Isa, fmt: Format) -> str:
+    """The rule with its fields as parts of `word`; longest names first, so that none is cut by another."""
+    for f in sorted(isa.header + fmt.fields, key=lambda f: -len(f.name)):
+        part = f"word[{f.lsb} +: {f.width}]" if f.width > 1 else f"word[{f.lsb}]"
+        rule = rule.replace(f"@{f.name}.sign", f"word[{f.lsb + f.width - 1}]").replace(f"@{f.name}", part)
+    for o in sorted(fmt.opcodes, key=lambda o: -len(o.name)):
+        rule = rule.replace(f"#{o.name}", sv_number(o.value, isa.header[0].width, False))
+    if "@" in rule or "#" in rule:
+        raise SourceError(f"rules of {fmt.name}: no such field or opcode in `{rule}`")
+    return rule
+
+
+def sv_rules(isa: Isa) -> list[str]:
+    """is_legal(), intervals_legal() and inside_buffers()."""
+    opcode = f"word[{isa.header[0].lsb} +: {isa.header[0].width}]"
+    word = f"input logic [{isa.bits - 1}:0] word"
+    buffers = [v.name for v in isa.enums["buffer"].values]
+    out = ["", "  // What decode rejects as an illegal instruction: fields_legal() and the rules between fields."]
+    out += [f"  function automatic logic is_legal({word});", "    logic failed;", "    failed = !fields_legal(word);"]
+    out += [f"    case ({opcode})"]
+    for fmt in isa.formats:
+        if RULES[fmt.name].illegal:
+            out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
+            for rule in RULES[fmt.name].illegal:
+                out += [f"        if ({sv_fill(rule, isa, fmt)}) failed = 1'b1;"]
+            out += ["      end"]
+    out += ["      default: ;", "    endcase", "    is_legal = !failed;", "  endfunction"]
+
+    out += ["", "  // No interval of words ends before it begins; an address outside the buffer otherwise."]
+    out += [f"  function automatic logic intervals_legal({word});", "    logic failed;", "    failed = 1'b0;", f"    case ({opcode})"]
+    for fmt in isa.formats:
+        if RULES[fmt.name].intervals:
+            out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
+            for name in RULES[fmt.name].intervals:
+                out += [f"        if ({sv_fill(f'@{name}_last < @{name}_base', isa, fmt)}) failed = 1'b1;"]
+            out += ["      end"]
+    out += ["      default: ;", "    endcase", "    intervals_legal = !failed;", "  endfunction"]
+
+    out += ["", "  // Every claim ends inside its buffer, which has so many words."]
+    counts = [f"      input logic [18:0] {b}_words" for b in buffers]
+    out += ["  function automatic logic inside_buffers(", f"      {word},", *[f"{c}," for c in counts[:-1]], f"{counts[-1]});"]
+    out += ["    logic failed;", "    failed = 1'b0;", f"    case ({opcode})"]
+    for fmt in isa.formats:
+        if RULES[fmt.name].claims:
+            out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
+            for name, buffer, when in RULES[fmt.name].claims:
+                last = sv_fill(f"{{1'b0, @{name}_last}}", isa, fmt)
+                if buffer:
+                    condition = f"({sv_fill(when, isa, fmt)}) && " if when else ""
+                    out += [f"        if ({condition}{last} >= {buffer}_words) failed = 1'b1;"]
+                else:
+                    field = sv_fill("@buffer", isa, fmt)
+                    for v in isa.enums["buffer"].values[: [f.max for f in fmt.fields if f.name == "buffer"][0] + 1]:
+                        out += [f"        if ({field} == 3'd{v.value} && {last} >= {v.name}_words) failed = 1'b1;"]
+            out += ["      end"]
+    out += ["      default: ;", "    endcase", "    inside_buffers = !failed;", "  endfunction"]
     return out
 
 
@@ -565,7 +686,8 @@ def sv(isa: Isa) -> str:
         out += [f"        if ((word & {reserved_mask(isa, f)}) != {isa.bits}'d0) failed = 1'b1;"]
         out += sv_range_checks(f.fields, "failed", "        ") + ["      end"]
     out += ["      default: failed = 1'b1;", "    endcase", "    fields_legal = !failed;", "  endfunction"]
-    return "\n".join([*out, "", "endpackage", "/* verilator lint_on UNUSEDPARAM */", ""])
+    out += sv_rules(isa)
+    return "\n".join([*out, "", "endpackage", "/* verilator lint_on UNUSEDSIGNAL */", "/* verilator lint_on UNUSEDPARAM */", ""])
 
 
 # ------------------------------------------------------------------------------------------------------- Python

@@ -23,7 +23,7 @@ module isa_pkg_tb;
     for (int i = 0; i < LegalCount; i++) begin
       word = legal[i];
       opcode = word[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth];
-      if (isa_pkg::fields_legal(word)) accepted++;
+      if (isa_pkg::is_legal(word) && isa_pkg::intervals_legal(word)) accepted++;
       if (isa_pkg::unit_of(opcode) == isa_pkg::UnitLoad) begin
         loads++;
         strides += word[isa_pkg::LoadStride2Lsb +: isa_pkg::LoadStride2Width];
@@ -34,7 +34,7 @@ module isa_pkg_tb;
       end
     end
     for (int i = 0; i < IllegalCount; i++) begin
-      if (!isa_pkg::fields_legal(illegal[i])) rejected++;
+      if (!isa_pkg::fields_legal(illegal[i]) && !isa_pkg::is_legal(illegal[i])) rejected++;
     end
     $display("legal %0d of %0d, illegal %0d of %0d, loads %0d strides %0d, matrices %0d origins %0d", accepted, LegalCount,
              rejected, IllegalCount, loads, strides, matrices, origins);

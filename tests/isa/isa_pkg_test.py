@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SystemVerilog package rtl/common/isa_pkg.gen.sv: Verilator, Icarus and Yosys read it, and its fields_legal(), unit_of()
+"""The SystemVerilog package rtl/common/isa_pkg.gen.sv: Verilator, Icarus and Yosys read it, and its is_legal(), intervals_legal(), unit_of()
 and field positions agree with the vectors (isa_pkg_tb.sv, run by Icarus). Exits 77 (skipped) where a tool is missing."""
 import json
 import pathlib

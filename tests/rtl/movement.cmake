@@ -10,8 +10,34 @@ movement_block(ScratchpadOneWord scratchpad "${scratchpad_sources}" WordBytes=1 
 movement_block(ScratchpadOneBank scratchpad "${scratchpad_sources}" WordBytes=16 Words=64 Banks=1 ReadClients=2 WriteClients=1)
 movement_block(ScratchpadThreeBanks scratchpad "${scratchpad_sources}" WordBytes=5 Words=39 Banks=3 ReadClients=2 WriteClients=2)
 
-add_executable(movement_test movement_test.cpp movement_scratchpad.cpp)
+set(sequencer_sources common/isa_pkg.gen.sv common/fifo.sv sequencer/sequencer.sv)
+# words and banks: activation, weight, vector, param, accumulator
+function(buffer_parameters result words banks)
+  string(REPLACE "," ";" words ${words})
+  string(REPLACE "," ";" banks ${banks})
+  set(all)
+  foreach(buffer w b IN ZIP_LISTS buffer_names words banks)
+    list(APPEND all ${buffer}Words=${w} ${buffer}Banks=${b})
+  endforeach()
+  set(${result} ${all} PARENT_SCOPE)
+endfunction()
+macro(movement_sequencer name bus burst queue prefetch words banks)
+  buffer_parameters(parameters ${words} ${banks})
+  movement_block(${name} sequencer "${sequencer_sources}" Rows=1 Columns=1 BusBytes=${bus} BurstBytes=${burst}
+                 QueueDepth=${queue} PrefetchInstructions=${prefetch} ${parameters})
+endmacro()
+set(buffer_names Activation Weight Vector Param Accumulator)
+movement_sequencer(SequencerUsual 16 256 4 8 4096,4096,4096,4096,1024 8,8,8,8,8)
+movement_sequencer(SequencerOdd 16 32 3 5 1001,777,3003,515,1300 1,7,3,5,13)
+movement_sequencer(SequencerNarrow 4 4 1 1 262144,262144,262144,262144,65536 16,16,16,16,16)
+movement_sequencer(SequencerWide 128 512 2 9 2000,2000,2000,2000,500 2,2,2,2,2)
+movement_block(Decoder isa_pkg_use "common/isa_pkg.gen.sv;../tests/isa/isa_pkg_use.sv")
+
+# Of `top` only what knows nothing of SystemC.
+add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp)
+target_include_directories(movement_top PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp)
 target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest gemel_scratchpad gemel_sequencer gemel_load_dma
-                      gemel_store_dma gemel_base gemel_isa gemel_config ${movement_libraries})
+                      gemel_store_dma movement_top gemel_base gemel_isa gemel_config ${movement_libraries})
 target_include_directories(movement_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
 gtest_discover_tests(movement_test PROPERTIES LABELS block TIMEOUT 600 DISCOVERY_TIMEOUT 60)

@@ -14,4 +14,18 @@ void clock(Rtl<Top>& rtl) {
   rtl.clock();
 }
 
+// ARREADY and R of a port without a prefix. What is not valid is noise.
+template <class Top>
+void drive_read(Rtl<Top>& rtl, const ReadResponseWires& wires, const Machine& machine, Random& random) {
+  rtl->arready_i = wires.request_ready;
+  rtl->rvalid_i = wires.valid;
+  rtl->rlast_i = wires.valid ? wires.last : random() & 1;
+  rtl->rresp_i = static_cast<std::uint8_t>(wires.valid ? (wires.error ? 2 + random() % 2 : random() % 2) : random() % 4);
+  if (wires.valid) {
+    set_bytes(rtl->rdata_i, 8 * machine.bus_bytes, wires.data);
+  } else {
+    set_random(rtl->rdata_i, 32, random);
+  }
+}
+
 }  // namespace gemel::rtl_test

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// fifo: a queue of Depth entries in a memory whose read register is the head: what is pushed into an empty queue, or behind
+// the last entry while that leaves, is at the head in the next cycle. Not to be pushed when full or popped when empty. A cleared
+// queue is empty in the next cycle, whatever else was asked for.
+`include "assertions.svh"
+
+module fifo #(
+  parameter int Width = 8,
+  parameter int Depth = 4,
+  localparam int CountBits = $clog2(Depth + 1)
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  input  logic                 clear_i,
+  input  logic                 push_i,
+  input  logic [Width-1:0]     data_i,
+  input  logic                 pop_i,
+  output logic [CountBits-1:0] count_o,  // entries
+  output logic [Width-1:0]     head_o    // the oldest, if there is one
+);
+
+  localparam int PlaceBits = Depth > 1 ? $clog2(Depth) : 1;
+  localparam logic [PlaceBits-1:0] LastPlace = PlaceBits'(Depth - 1);
+
+  logic [Width-1:0] memory [Depth];
+  logic [PlaceBits-1:0] write_q, read_q, read;
+  logic [CountBits-1:0] count_q;
+  logic [Width-1:0] head_q;
+
+  // The place whose entry is to be the head of the next cycle.
+  assign read = !pop_i ? read_q : read_q == LastPlace ? '0 : read_q + 1'b1;
+
+  always_ff @(posedge clk_i) begin
+    if (push_i) memory[write_q] <= data_i;
+    if (pop_i || (push_i && count_q == '0)) head_q <= push_i && write_q == read ? data_i : memory[read];
+  end
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      write_q <= '0;
+      read_q <= '0;
+      count_q <= '0;
+    end else if (clear_i) begin
+      write_q <= '0;
+      read_q <= '0;
+      count_q <= '0;
+    end else begin
+      if (push_i) write_q <= write_q == LastPlace ? '0 : write_q + 1'b1;
+      read_q <= read;
+      if (push_i != pop_i) count_q <= push_i ? count_q + 1'b1 : count_q - 1'b1;
+    end
+  end
+  assign count_o = count_q;
+  assign head_o = head_q;
+
+  `GEMEL_ASSERT(NotPushedWhenFull, !push_i || pop_i || clear_i || count_q != CountBits'(Depth))
+  `GEMEL_ASSERT(NotPoppedWhenEmpty, !pop_i || clear_i || count_q != '0)
+
+endmodule

@@ -1,0 +1,822 @@
+// SPDX-License-Identifier: Apache-2.0
+// sequencer: control registers, fetch, decode, dispatch, semaphores, claims, counters; contract:
+// src/blocks/sequencer/sequencer_ports.hpp and docs/reference/machine.md, 2.
+//   fetch     requests bursts while the instruction FIFO has places for all their instructions; beats pass one register
+//   decode    an instruction is checked on its way into the FIFO; what is wrong with it waits there beside it
+//   dispatch  one instruction per cycle from the FIFO's head to its unit's queue, or an error; halt waits here
+//   start     one decision per unit and cycle: semaphores, in flight, chain credit, hazards
+//   done      in flight and semaphores; the first error is kept
+//   counters  one of ten per unit and cycle
+// Names: *_now is what a cycle comes to once an error in it has stopped what it stops.
+`include "assertions.svh"
+
+module sequencer #(
+  parameter int Rows = 16,
+  parameter int Columns = 16,
+  parameter int BusBytes = 16,
+  parameter int BurstBytes = 256,
+  parameter int QueueDepth = 8,
+  parameter int PrefetchInstructions = 16,
+  parameter int ActivationWords = 64,
+  parameter int WeightWords = 64,
+  parameter int VectorWords = 64,
+  parameter int ParamWords = 64,
+  parameter int AccumulatorWords = 64,
+  parameter int ActivationBanks = 1,
+  parameter int WeightBanks = 1,
+  parameter int VectorBanks = 1,
+  parameter int ParamBanks = 1,
+  parameter int AccumulatorBanks = 1
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  // registers
+  input  logic                  csr_write_i,
+  input  logic [11:0]           csr_write_offset_i,
+  input  logic [31:0]           csr_write_data_i,
+  output logic                  csr_written_o,
+  input  logic                  csr_read_i,
+  input  logic [11:0]           csr_read_offset_i,
+  output logic                  csr_answered_o,
+  output logic [31:0]           csr_data_o,
+  // units
+  output logic [3:0]            command_valid_o,
+  output logic [4*512-1:0]      command_o,
+  input  logic [3:0]            done_i,
+  input  logic [3:0]            chain_i,
+  input  logic [3:0]            error_i,
+  input  logic [7:0]            status_i,
+  // fetch
+  output logic                  arvalid_o,
+  output logic [39:0]           araddr_o,
+  output logic [7:0]            arlen_o,
+  output logic [12:0]           ar_bytes_o,
+  input  logic                  arready_i,
+  input  logic                  rvalid_i,
+  input  logic [8*BusBytes-1:0] rdata_i,
+  input  logic [1:0]            rresp_i,
+  input  logic                  rlast_i,
+  // state
+  output logic                  running_o,
+  output logic                  interrupt_o,
+  output logic                  quiet_o
+);
+
+  localparam int Units = isa_pkg::UnitCount;
+  localparam int Causes = isa_pkg::CauseCount;
+  localparam int WordBits = isa_pkg::InstructionBits;
+  localparam int WordBytes = isa_pkg::InstructionBytes;
+  localparam int IndexBits = 26;  // a program has less than 2^32 bytes
+  localparam int FetchBytes = BurstBytes > WordBytes ? BurstBytes : WordBytes;
+  localparam int FetchWords = FetchBytes / WordBytes;
+  localparam int BusBits = $clog2(BusBytes);
+  localparam int Ways = BusBytes > WordBytes ? BusBytes / WordBytes : 1;  // instructions in a beat
+
+  `GEMEL_PARAMETER(ArrayLegal, Rows >= 1 && Rows <= 256 && Columns >= 1 && Columns <= 256)
+  `GEMEL_PARAMETER(BusLegal, BusBytes >= 4 && BusBytes <= 128 && 2 ** BusBits == BusBytes)
+  `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** $clog2(BurstBytes) == BurstBytes)
+  `GEMEL_PARAMETER(PrefetchLegal, PrefetchInstructions >= FetchWords)
+  `GEMEL_PARAMETER(BanksLegal, ActivationBanks >= 1 && WeightBanks >= 1 && ParamBanks >= 1)
+
+  // ---- State that several parts share ----
+
+  logic running_q, stopped, begin_run, ends_now;
+  logic [3:0] failure_code_q, failure_code_now;
+  logic [IndexBits-1:0] failure_index_q, failure_index_now;
+  logic [63:0] failure_cycle_q, failure_cycle_now, cycle_q, cycle_now;
+  logic failed_now;  // stopped, or about to be
+  logic [63:0] program_base_q;
+  logic [31:0] program_bytes_q;
+
+  assign stopped = failure_code_q != isa_pkg::ErrorNone;
+  assign cycle_now = running_q ? cycle_q + 64'd1 : cycle_q;
+
+  // ---- Fetch: requests ----
+
+  localparam int ReservedBits = $clog2(PrefetchInstructions + 1);
+
+  logic [39:0] fetch_address_q;
+  logic [IndexBits-1:0] fetch_left_q, program_q;   // instructions not requested yet; of the program
+  logic [ReservedBits-1:0] reserved_q;              // requested and not dispatched
+  logic [8:0] bursts_q;                             // requested and not answered
+  logic ar_free, ar_wanted;
+  logic [6:0] fetch_words;
+  logic [12:0] fetch_last;                          // last byte of the burst, counted from the start of its first beat
+  logic dispatch_now;
+
+  always_comb begin
+    fetch_words = 7'(FetchWords);
+    if (FetchWords > 1) fetch_words = 7'(FetchWords) - {1'b0, fetch_address_q[11:6] & 6'(FetchWords - 1)};
+    if (fetch_left_q < {19'd0, fetch_words}) fetch_words = fetch_left_q[6:0];
+  end
+  assign fetch_last = {fetch_words, 6'd0} + (Ways > 1 ? {6'd0, fetch_address_q[6:0] & 7'(BusBytes - 1)} : 13'd0) - 13'd1;
+  assign ar_free = !arvalid_o || arready_i;
+  assign ar_wanted = running_q && ar_free && fetch_left_q != '0 && !failed_now &&
+                     {1'b0, reserved_q} + (ReservedBits + 1)'(fetch_words) <= (ReservedBits + 1)'(PrefetchInstructions);
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      arvalid_o <= 1'b0;
+      fetch_left_q <= '0;
+      reserved_q <= '0;
+      bursts_q <= '0;
+    end else if (begin_run) begin
+      fetch_address_q <= {program_base_q[39:6], 6'd0};
+      fetch_left_q <= program_bytes_q[31:6];
+      program_q <= program_bytes_q[31:6];
+      reserved_q <= '0;
+      bursts_q <= '0;
+    end else if (running_q) begin
+      if (ar_free) arvalid_o <= ar_wanted && !ends_now;
+      if (ar_wanted) begin
+        fetch_address_q <= fetch_address_q + {27'd0, fetch_words, 6'd0};
+        fetch_left_q <= fetch_left_q - {19'd0, fetch_words};
+      end
+      if (ar_wanted || dispatch_now) begin
+        reserved_q <= reserved_q + (ar_wanted ? ReservedBits'(fetch_words) : '0) - ReservedBits'(dispatch_now);
+      end
+      if (ar_wanted != (rvalid_i && rlast_i)) bursts_q <= ar_wanted ? bursts_q + 1'b1 : bursts_q - 1'b1;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (ar_wanted) begin
+      araddr_o <= fetch_address_q;
+      arlen_o <= 8'(fetch_last >> BusBits);
+      ar_bytes_o <= {fetch_words, 6'd0};
+    end
+  end
+
+  // ---- Fetch: beats. A register, then the parts of an instruction in turn, then the check and the FIFO ----
+
+  logic beat_valid_q, beat_error_q;
+  logic [8*BusBytes-1:0] beat_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      beat_valid_q <= 1'b0;
+    end else begin
+      beat_valid_q <= running_q && rvalid_i && !begin_run;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (rvalid_i) begin
+      beat_q <= rdata_i;
+      beat_error_q <= rresp_i >= 2'b10;  // SLVERR, DECERR
+    end
+  end
+
+  logic [Ways-1:0] push;
+  logic [Ways*WordBits-1:0] pushed_word;
+  logic pushed_error;
+  if (Ways == 1) begin : gen_parts
+    localparam int Parts = WordBytes / BusBytes;
+    if (Parts == 1) begin : gen_whole
+      assign push = beat_valid_q;
+      assign pushed_word = beat_q;
+      assign pushed_error = beat_error_q;
+    end else begin : gen_some
+      localparam int PartBits = $clog2(Parts);
+      logic [PartBits-1:0] part_q;
+      logic [WordBits-8*BusBytes-1:0] partial_q;  // the parts before, the latest highest
+      logic partial_error_q;
+      assign push = beat_valid_q && part_q == PartBits'(Parts - 1);
+      assign pushed_word = {beat_q, partial_q};
+      assign pushed_error = beat_error_q || partial_error_q;
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+          part_q <= '0;
+          partial_error_q <= 1'b0;
+        end else if (begin_run) begin
+          part_q <= '0;
+          partial_error_q <= 1'b0;
+        end else if (beat_valid_q) begin
+          part_q <= part_q + 1'b1;
+          partial_error_q <= !push && pushed_error;
+        end
+      end
+      always_ff @(posedge clk_i) begin
+        if (beat_valid_q) partial_q <= pushed_word[WordBits-1:8*BusBytes];
+      end
+    end
+  end else begin : gen_ways
+    // Two instructions in a beat, but for the ends of the program.
+    logic upper_q;  // the program begins in the upper half of its first beat
+    logic [IndexBits-1:0] left_q;
+    assign push[0] = beat_valid_q && !upper_q;
+    assign push[1] = beat_valid_q && (upper_q || left_q != IndexBits'(1));
+    assign pushed_word = beat_q;
+    assign pushed_error = beat_error_q;
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        upper_q <= 1'b0;
+        left_q <= '0;
+      end else if (begin_run) begin
+        upper_q <= program_base_q[6];
+        left_q <= program_bytes_q[31:6];
+      end else if (beat_valid_q) begin
+        upper_q <= 1'b0;
+        left_q <= left_q - IndexBits'(push[0]) - IndexBits'(push[1]);
+      end
+    end
+  end
+
+  // ---- Decode: one FIFO per way; with two, instructions take turns ----
+
+  localparam int FifoDepth = (PrefetchInstructions + Ways - 1) / Ways;
+  localparam int FifoBits = $clog2(FifoDepth + 1);
+  localparam int FifoWidth = WordBits + 4;
+
+  logic [Ways-1:0] fifo_present;
+  logic [Ways*FifoWidth-1:0] fifo_head;
+  logic [Ways-1:0] fifo_pop;
+  for (genvar w = 0; w < Ways; w++) begin : gen_fifo
+    logic [3:0] code;
+    logic [FifoBits-1:0] count;
+    always_comb begin
+      code = isa_pkg::ErrorNone;
+      if (push[w]) begin
+        if (pushed_error) begin
+          code = isa_pkg::ErrorReadError;
+        end else if (!isa_pkg::is_legal(pushed_word[WordBits*w +: WordBits])) begin
+          code = isa_pkg::ErrorIllegalInstruction;
+        end else if (!isa_pkg::intervals_legal(pushed_word[WordBits*w +: WordBits]) ||
+                     !isa_pkg::inside_buffers(pushed_word[WordBits*w +: WordBits], 19'(ActivationWords), 19'(WeightWords),
+                                              19'(VectorWords), 19'(ParamWords), 19'(AccumulatorWords))) begin
+          code = isa_pkg::ErrorAddressOutsideBuffer;
+        end
+      end
+    end
+    fifo #(.Width(FifoWidth), .Depth(FifoDepth)) u_fifo (
+      .clk_i,
+      .rst_ni,
+      .clear_i (begin_run),
+      .push_i  (push[w]),
+      .data_i  ({code, pushed_word[WordBits*w +: WordBits]}),
+      .pop_i   (fifo_pop[w]),
+      .count_o (count),
+      .head_o  (fifo_head[FifoWidth*w +: FifoWidth])
+    );
+    assign fifo_present[w] = count != '0;
+  end
+
+  logic head_present;
+  logic [WordBits-1:0] head_word;
+  logic [3:0] head_code;
+  if (Ways == 1) begin : gen_one_head
+    assign head_present = fifo_present;
+    assign {head_code, head_word} = fifo_head;
+    assign fifo_pop = dispatch_now;
+  end else begin : gen_two_heads
+    logic turn_q;
+    assign head_present = turn_q ? fifo_present[1] : fifo_present[0];
+    assign {head_code, head_word} = turn_q ? fifo_head[FifoWidth +: FifoWidth] : fifo_head[FifoWidth-1:0];
+    assign fifo_pop = {dispatch_now && turn_q, dispatch_now && !turn_q};
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        turn_q <= 1'b0;
+      end else if (begin_run) begin
+        turn_q <= program_base_q[6];
+      end else if (dispatch_now) begin
+        turn_q <= !turn_q;
+      end
+    end
+  end
+
+  // ---- Dispatch ----
+
+  logic [IndexBits-1:0] dispatched_q;
+  logic [3:0] decode_code;
+  logic [2:0] head_unit;
+  logic [Units-1:0] queue_full, queue_empty, push_queue;
+  logic dispatchable, head_halts;
+
+  assign head_unit = isa_pkg::unit_of(head_word[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]);
+  always_comb begin
+    decode_code = isa_pkg::ErrorNone;
+    if (head_present) decode_code = head_code;
+    else if (dispatched_q == program_q) decode_code = isa_pkg::ErrorEndOfProgram;
+  end
+  assign dispatchable = running_q && head_present && !failed_now;
+  assign head_halts = dispatchable && head_unit == isa_pkg::UnitNone;
+  always_comb begin
+    push_queue = '0;
+    for (int u = 0; u < Units; u++) push_queue[u] = dispatchable && head_unit == 3'(u) && !queue_full[u];
+  end
+  assign dispatch_now = |push_queue;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      dispatched_q <= '0;
+    end else if (begin_run) begin
+      dispatched_q <= '0;
+    end else if (dispatch_now) begin
+      dispatched_q <= dispatched_q + 1'b1;
+    end
+  end
+
+  // ---- Claims. An interval is {last, first} in words; a span is one with the banks that it touches in front ----
+
+  localparam int IntervalBits = 36;
+  localparam int SpanBits = IntervalBits + 8;
+  localparam int ViewBits = 3 + 3 * SpanBits + IntervalBits;  // of the widest, the vector unit's
+
+  /* verilator lint_off UNUSEDSIGNAL */  // each of these functions looks at its part of a view
+  function automatic logic meet(input logic [35:0] a, input logic [35:0] b);
+    meet = a[17:0] <= b[35:18] && b[17:0] <= a[35:18];
+  endfunction
+  // One bank at least is touched by both; so it is where the words meet.
+  function automatic logic share(input logic [43:0] a, input logic [43:0] b);
+    share = a[39:36] <= b[43:40] && b[39:36] <= a[43:40];
+  endfunction
+  function automatic logic [3:0] vector_bank(input logic [17:0] word);
+    vector_bank = 4'd0;
+    for (int b = 1; b < VectorBanks; b++) begin
+      if ({1'b0, word} >= 19'(b * (VectorWords / VectorBanks))) vector_bank = 4'(b);
+    end
+  endfunction
+  function automatic logic [3:0] accumulator_bank(input logic [17:0] word);
+    accumulator_bank = 4'd0;
+    for (int b = 1; b < AccumulatorBanks; b++) begin
+      if ({1'b0, word} >= 19'(b * (AccumulatorWords / AccumulatorBanks))) accumulator_bank = 4'(b);
+    end
+  endfunction
+
+  // What an instruction claims, as others have to see it. load: {buffer, span}; matrix: {accumulator span, weight, activation};
+  // vector: {param used, second source used, first source is sums, destination span, second span, first span, param}; store: {span}.
+  localparam int LoadBufferAt = SpanBits;
+  localparam int WeightAt = IntervalBits;
+  localparam int SumsAt = 2 * IntervalBits;
+  localparam int Source0At = IntervalBits;
+  localparam int Source1At = IntervalBits + SpanBits;
+  localparam int DestinationAt = IntervalBits + 2 * SpanBits;
+  localparam int IsSumsAt = IntervalBits + 3 * SpanBits;
+
+  logic [Units-1:0] candidate;
+  logic [ViewBits*Units-1:0] head_view, flight0_view, flight1_view;
+
+  // A load against others.
+  function automatic logic load_matrix(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] m);
+    load_matrix = (l[LoadBufferAt +: 3] == 3'd0 && meet(l[35:0], m[35:0])) ||
+                  (l[LoadBufferAt +: 3] == 3'd1 && meet(l[35:0], m[WeightAt +: IntervalBits]));
+  endfunction
+  function automatic logic load_vector(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] v);
+    load_vector = (l[LoadBufferAt +: 3] == 3'd2 &&
+                   (share(l[43:0], v[DestinationAt +: SpanBits]) ||
+                    (!v[IsSumsAt] && meet(l[35:0], v[Source0At +: IntervalBits])) ||
+                    (v[IsSumsAt+1] && meet(l[35:0], v[Source1At +: IntervalBits])))) ||
+                  (l[LoadBufferAt +: 3] == 3'd3 && v[IsSumsAt+2] && meet(l[35:0], v[35:0]));
+  endfunction
+  function automatic logic load_store(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] s);
+    load_store = l[LoadBufferAt +: 3] == 3'd2 && meet(l[35:0], s[35:0]);
+  endfunction
+  function automatic logic matrix_vector(input logic [ViewBits-1:0] m, input logic [ViewBits-1:0] v);
+    matrix_vector = v[IsSumsAt] && share(m[SumsAt +: SpanBits], v[Source0At +: SpanBits]);
+  endfunction
+  function automatic logic vector_store(input logic [ViewBits-1:0] v, input logic [ViewBits-1:0] s);
+    vector_store = (!v[IsSumsAt] && share(v[Source0At +: SpanBits], s[43:0])) ||
+                   (v[IsSumsAt+1] && share(v[Source1At +: SpanBits], s[43:0])) ||
+                   meet(v[DestinationAt +: IntervalBits], s[35:0]);
+  endfunction
+  function automatic logic vector_itself(input logic [ViewBits-1:0] v);
+    vector_itself = (!v[IsSumsAt] && meet(v[DestinationAt +: IntervalBits], v[Source0At +: IntervalBits])) ||
+                    (v[IsSumsAt+1] && meet(v[DestinationAt +: IntervalBits], v[Source1At +: IntervalBits]));
+  endfunction
+  // Two instructions of the units `a` < `b`.
+  function automatic logic conflict(input int a, input int b, input logic [ViewBits-1:0] x, input logic [ViewBits-1:0] y);
+    conflict = 1'b0;
+    if (a == 0 && b == 1) conflict = load_matrix(x, y);
+    if (a == 0 && b == 2) conflict = load_vector(x, y);
+    if (a == 0 && b == 3) conflict = load_store(x, y);
+    if (a == 1 && b == 2) conflict = matrix_vector(x, y);
+    if (a == 2 && b == 3) conflict = vector_store(x, y);
+  endfunction
+
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  // ---- Units: queue, in flight, chain credit, command ----
+
+  localparam int QueueBits = $clog2(QueueDepth + 1);
+  localparam int QueueWidth = WordBits + IndexBits;
+  localparam int FlightBits = ViewBits + 16 + IndexBits;  // view, posts, index
+
+  logic [Units-1:0] starts_now, done_now, flight_any, flight_two, credit_q, head_chains;
+  logic [4*Units-1:0] head_waits, missing;       // semaphores: wanted; wanted and not there
+  logic [16*Units-1:0] flight_posts;             // of what will be done next
+  logic [IndexBits*Units-1:0] flight_index, head_index;
+  logic [16*8-1:0] semaphore_q, semaphore_now;
+
+  assign done_now = running_q ? done_i : '0;
+
+  for (genvar u = 0; u < Units; u++) begin : gen_unit
+    logic [QueueBits-1:0] count;
+    logic [QueueWidth-1:0] head;
+    fifo #(.Width(QueueWidth), .Depth(QueueDepth)) u_queue (
+      .clk_i,
+      .rst_ni,
+      .clear_i (begin_run),
+      .push_i  (push_queue[u]),
+      .data_i  ({dispatched_q, head_word}),
+      .pop_i   (starts_now[u]),
+      .count_o (count),
+      .head_o  (head)
+    );
+    assign queue_empty[u] = count == '0;
+    assign queue_full[u] = count == QueueBits'(QueueDepth);
+    assign head_index[IndexBits*u +: IndexBits] = head[WordBits +: IndexBits];
+    assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[isa_pkg::HeaderWaitMaskLsb +: isa_pkg::HeaderWaitMaskWidth];
+    assign head_chains[u] = head[isa_pkg::HeaderChainLsb];
+    for (genvar i = 0; i < 4; i++) begin : gen_semaphore
+      assign missing[4*u + i] = head_waits[4*u + i] && semaphore_q[8*(4*u + i) +: 8] == 8'd0;
+    end
+    assign candidate[u] = running_q && !stopped && start_code_q == isa_pkg::ErrorNone && !queue_empty[u] &&
+                          missing[4*u +: 4] == 4'd0 && (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
+
+    // The claims of the head; only looked at when it wants to start.
+    logic [ViewBits-1:0] view;
+    if (u == 0) begin : gen_load
+      logic [17:0] first, last;
+      assign first = head[isa_pkg::LoadWordBaseLsb +: 18];
+      assign last = head[isa_pkg::LoadWordLastLsb +: 18];
+      always_comb begin
+        view = '0;
+        if (candidate[u]) begin
+          view[SpanBits-1:0] = {vector_bank(last), vector_bank(first), last, first};
+          view[LoadBufferAt +: 3] = head[isa_pkg::LoadBufferLsb +: 3];
+        end
+      end
+    end else if (u == 1) begin : gen_matrix
+      logic [17:0] first, last;
+      assign first = head[isa_pkg::MatrixAccBaseLsb +: 18];
+      assign last = head[isa_pkg::MatrixAccLastLsb +: 18];
+      always_comb begin
+        view = '0;
+        if (candidate[u]) begin
+          view[IntervalBits-1:0] = {head[isa_pkg::MatrixActLastLsb +: 18], head[isa_pkg::MatrixActBaseLsb +: 18]};
+          view[WeightAt +: IntervalBits] = {head[isa_pkg::MatrixWeightLastLsb +: 18], head[isa_pkg::MatrixWeightBaseLsb +: 18]};
+          view[SumsAt +: SpanBits] = {accumulator_bank(last), accumulator_bank(first), last, first};
+        end
+      end
+    end else if (u == 2) begin : gen_vector
+      logic [7:0] opcode;
+      logic [17:0] first0, last0, first1, last1, first, last;
+      assign opcode = head[isa_pkg::HeaderOpcodeLsb +: 8];
+      assign first0 = head[isa_pkg::VectorSrc0BaseLsb +: 18];
+      assign last0 = head[isa_pkg::VectorSrc0LastLsb +: 18];
+      assign first1 = head[isa_pkg::VectorSrc1BaseLsb +: 18];
+      assign last1 = head[isa_pkg::VectorSrc1LastLsb +: 18];
+      assign first = head[isa_pkg::VectorDstBaseLsb +: 18];
+      assign last = head[isa_pkg::VectorDstLastLsb +: 18];
+      always_comb begin
+        view = '0;
+        if (candidate[u]) begin
+          view[IntervalBits-1:0] = {head[isa_pkg::VectorParamLastLsb +: 18], head[isa_pkg::VectorParamBaseLsb +: 18]};
+          if (opcode == isa_pkg::OpcodeRequantize) begin
+            view[Source0At +: SpanBits] = {accumulator_bank(last0), accumulator_bank(first0), last0, first0};
+            view[IsSumsAt] = 1'b1;
+          end else begin
+            view[Source0At +: SpanBits] = {vector_bank(last0), vector_bank(first0), last0, first0};
+          end
+          view[Source1At +: SpanBits] = {vector_bank(last1), vector_bank(first1), last1, first1};
+          view[IsSumsAt+1] = opcode == isa_pkg::OpcodeAdd;
+          view[IsSumsAt+2] = opcode != isa_pkg::OpcodePoolMax || head[isa_pkg::VectorTableLsb];
+          view[DestinationAt +: SpanBits] = {vector_bank(last), vector_bank(first), last, first};
+        end
+      end
+    end else begin : gen_store
+      logic [17:0] first, last;
+      assign first = head[isa_pkg::StoreWordBaseLsb +: 18];
+      assign last = head[isa_pkg::StoreWordLastLsb +: 18];
+      always_comb begin
+        view = '0;
+        if (candidate[u]) view[SpanBits-1:0] = {vector_bank(last), vector_bank(first), last, first};
+      end
+    end
+    assign head_view[ViewBits*u +: ViewBits] = view;
+
+    // In flight: the one that will be done next, and the one that is chained behind it.
+    logic [FlightBits-1:0] flight0_q, flight1_q, started;
+    logic [1:0] flights_q, flights_left;
+    assign started = {view, head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
+    assign flights_left = flights_q - 2'(done_now[u]);
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        flights_q <= 2'd0;
+        credit_q[u] <= 1'b0;
+        command_valid_o[u] <= 1'b0;
+      end else if (begin_run) begin
+        flights_q <= 2'd0;
+        credit_q[u] <= 1'b0;
+        command_valid_o[u] <= 1'b0;
+      end else if (running_q) begin
+        flights_q <= flights_left + 2'(starts_now[u]);
+        credit_q[u] <= flights_left != 2'd0 && (chain_i[u] || (credit_q[u] && !starts_now[u]));
+        command_valid_o[u] <= starts_now[u];
+      end else begin
+        command_valid_o[u] <= 1'b0;
+      end
+    end
+    always_ff @(posedge clk_i) begin
+      if (done_now[u]) flight0_q <= flight1_q;
+      if (starts_now[u]) begin
+        if (flights_left == 2'd0) flight0_q <= started;
+        else flight1_q <= started;
+        command_o[WordBits*u +: WordBits] <= head[WordBits-1:0];
+      end
+    end
+    assign flight_any[u] = flights_q != 2'd0;
+    assign flight_two[u] = flights_q[1];
+    assign flight_index[IndexBits*u +: IndexBits] = flight0_q[IndexBits-1:0];
+    assign flight_posts[16*u +: 16] = flight0_q[IndexBits +: 16];
+    assign flight0_view[ViewBits*u +: ViewBits] = flight0_q[IndexBits + 16 +: ViewBits];
+    assign flight1_view[ViewBits*u +: ViewBits] = flight1_q[IndexBits + 16 +: ViewBits];
+    `GEMEL_ASSERT(NotDoneWithoutStart, !done_now[u] || flight_any[u])
+  end
+
+  // ---- Start: in the order of units the first that conflicts is the error; it and all behind it do not start ----
+
+  logic [Units-1:0] hazard, broken_chain, starts;
+  logic [3:0] start_code, start_code_q;
+  logic [IndexBits-1:0] start_index, start_index_q;
+
+  always_comb begin
+    hazard = '0;
+    for (int a = 0; a < Units; a++) begin
+      for (int b = a + 1; b < Units; b++) begin
+        if (candidate[a]) begin
+          if (flight_any[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
+          if (flight_two[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
+        end
+        if (candidate[b]) begin
+          if (flight_any[a] && conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
+          if (flight_two[a] && conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
+        end
+        if (candidate[a] && candidate[b] &&
+            conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) begin
+          hazard[a] = 1'b1;
+          hazard[b] = 1'b1;
+        end
+      end
+    end
+    if (candidate[2] && vector_itself(head_view[ViewBits*2 +: ViewBits])) hazard[2] = 1'b1;
+  end
+  // Chained matrix instructions: accumulators the same, or none in common.
+  always_comb begin
+    broken_chain = '0;
+    if (candidate[1] && flight_any[1]) begin
+      broken_chain[1] = head_view[ViewBits + SumsAt +: IntervalBits] != flight0_view[ViewBits + SumsAt +: IntervalBits] &&
+                        meet(head_view[ViewBits + SumsAt +: IntervalBits], flight0_view[ViewBits + SumsAt +: IntervalBits]);
+    end
+  end
+  always_comb begin
+    starts = '0;
+    start_code = isa_pkg::ErrorNone;
+    start_index = '0;
+    for (int u = 0; u < Units; u++) begin
+      if (candidate[u] && start_code == isa_pkg::ErrorNone) begin
+        if (hazard[u] || broken_chain[u]) begin
+          start_code = hazard[u] ? isa_pkg::ErrorHazard : isa_pkg::ErrorIllegalChain;
+          start_index = head_index[IndexBits*u +: IndexBits];
+        end else begin
+          starts[u] = 1'b1;
+        end
+      end
+    end
+  end
+  assign starts_now = failed_now ? '0 : starts;
+
+  // A start that failed is an error in the cycle in which its command would have been on the wires.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      start_code_q <= isa_pkg::ErrorNone;
+    end else if (begin_run || failed_now) begin
+      start_code_q <= isa_pkg::ErrorNone;
+    end else if (running_q) begin
+      start_code_q <= start_code;
+    end
+  end
+  always_ff @(posedge clk_i) if (start_code != isa_pkg::ErrorNone) start_index_q <= start_index;
+
+  // ---- Done: semaphores, in the order of units; then the cycle's error, if there is one ----
+
+  logic [Units-1:0] overflow;
+  always_comb begin
+    logic [9:0] sum;
+    overflow = '0;
+    semaphore_now = semaphore_q;
+    sum = '0;
+    if (done_now != '0 || starts != '0) begin
+      for (int s = 0; s < 16; s++) begin
+        sum = {2'b00, semaphore_q[8*s +: 8]};
+        if (starts[s/4] && head_waits[s]) sum = sum - 10'd1;
+        for (int u = 0; u < Units; u++) begin
+          if (done_now[u] && flight_posts[16*u + s]) sum = sum + 10'd1;
+          if (done_now[u] && sum > 10'd255) overflow[u] = 1'b1;
+        end
+        semaphore_now[8*s +: 8] = sum[7:0];
+      end
+    end
+  end
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      semaphore_q <= '0;
+    end else if (begin_run) begin
+      semaphore_q <= '0;
+    end else if (running_q && !failed_now) begin
+      semaphore_q <= semaphore_now;
+    end
+  end
+
+  always_comb begin
+    failure_code_now = failure_code_q;
+    failure_index_now = failure_index_q;
+    failure_cycle_now = failure_cycle_q;
+    if (running_q && !stopped) begin
+      for (int u = Units - 1; u >= 0; u--) begin
+        if (done_now[u] && (error_i[u] || overflow[u])) begin
+          failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
+                             u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
+          failure_index_now = flight_index[IndexBits*u +: IndexBits];
+        end
+      end
+      if (failure_code_now == isa_pkg::ErrorNone && decode_code != isa_pkg::ErrorNone) begin
+        failure_code_now = decode_code;
+        failure_index_now = dispatched_q;
+      end
+      if (failure_code_now == isa_pkg::ErrorNone && start_code_q != isa_pkg::ErrorNone) begin
+        failure_code_now = start_code_q;
+        failure_index_now = start_index_q;
+      end
+      if (failure_code_now != isa_pkg::ErrorNone) failure_cycle_now = cycle_q;
+    end
+  end
+  assign failed_now = failure_code_now != isa_pkg::ErrorNone;
+
+  // ---- Begin and end ----
+
+  logic nothing_to_do, done_q, done_after, clear_run;
+  assign nothing_to_do = !arvalid_o && bursts_q == '0 && flight_any == '0 && (failed_now || queue_empty == '1);
+  assign ends_now = running_q && nothing_to_do && (head_halts || stopped);
+  assign done_after = done_q || ends_now;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      running_q <= 1'b0;
+      done_q <= 1'b0;
+      cycle_q <= '0;
+      failure_code_q <= isa_pkg::ErrorNone;
+      failure_index_q <= '0;
+      failure_cycle_q <= '0;
+    end else begin
+      running_q <= begin_run || (running_q && !ends_now);
+      done_q <= done_after && !begin_run && !clear_run;
+      cycle_q <= begin_run ? '0 : cycle_now;
+      if (begin_run || clear_run) begin
+        failure_code_q <= isa_pkg::ErrorNone;
+        failure_index_q <= '0;
+        failure_cycle_q <= '0;
+      end else if (failed_now != stopped) begin
+        failure_code_q <= failure_code_now;
+        failure_index_q <= failure_index_now;
+        failure_cycle_q <= failure_cycle_now;
+      end
+    end
+  end
+  assign running_o = running_q;
+
+  // ---- Counters ----
+
+  logic [Causes*Units-1:0] bump;                 // one per unit
+  logic [63:0] counter_q [Causes*Units];
+  for (genvar u = 0; u < Units; u++) begin : gen_cause
+    logic [3:0] cause;
+    always_comb begin
+      if (failed_now) cause = isa_pkg::CauseError;
+      else if (flight_any[u]) begin
+        case (status_i[2*u +: 2])
+          2'd0: cause = isa_pkg::CauseBusy;
+          2'd1: cause = isa_pkg::CauseWaitRequest;
+          2'd2: cause = isa_pkg::CauseWaitData;
+          default: cause = isa_pkg::CauseWaitWrite;
+        endcase
+      end else if (queue_empty[u]) cause = isa_pkg::CauseQueueEmpty;
+      else if (missing[4*u]) cause = isa_pkg::CauseWaitSemaphore0;
+      else if (missing[4*u + 1]) cause = isa_pkg::CauseWaitSemaphore1;
+      else if (missing[4*u + 2]) cause = isa_pkg::CauseWaitSemaphore2;
+      else if (missing[4*u + 3]) cause = isa_pkg::CauseWaitSemaphore3;
+      else cause = isa_pkg::CauseBusy;  // starts, or would if it were no error
+    end
+    for (genvar c = 0; c < Causes; c++) begin : gen_counter
+      assign bump[Causes*u + c] = running_q && cause == 4'(c);
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+          counter_q[Causes*u + c] <= '0;
+        end else if (begin_run) begin
+          counter_q[Causes*u + c] <= '0;
+        end else if (bump[Causes*u + c]) begin
+          counter_q[Causes*u + c] <= counter_q[Causes*u + c] + 64'd1;
+        end
+      end
+    end
+  end
+
+  // ---- Registers: taken in one cycle, done in the next; a read tells what they hold then ----
+
+  logic write_q, read_q, interrupt_enable_q, interrupt_enable_after, writable;
+  logic [11:0] write_offset_q, read_offset_q;
+  logic [31:0] write_data_q, csr_value;
+  logic [63:0] counter_value;
+  logic [11:0] counter_byte;
+  logic [5:0] counter_index;
+
+  assign writable = write_q && !(running_q && !ends_now);
+  assign begin_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[0];
+  assign clear_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[1];
+  assign interrupt_enable_after = write_q && write_offset_q == {2'b00, isa_pkg::CsrInterruptEnable} ? write_data_q[0] : interrupt_enable_q;
+
+  assign counter_byte = read_offset_q - {2'b00, isa_pkg::CsrCounters};
+  assign counter_index = counter_byte[8:3];
+  always_comb begin
+    csr_value = '0;
+    counter_value = '0;
+    if (read_q) begin
+      case (read_offset_q)
+        {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now, done_after, running_q && !ends_now};
+        {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value = program_base_q[31:0];
+        {2'b00, isa_pkg::CsrProgramBaseHigh}: csr_value = program_base_q[63:32];
+        {2'b00, isa_pkg::CsrProgramBytes}: csr_value = program_bytes_q;
+        {2'b00, isa_pkg::CsrInterruptEnable}: csr_value = {31'd0, interrupt_enable_q};
+        {2'b00, isa_pkg::CsrErrorCode}: csr_value = {28'd0, failure_code_now};
+        {2'b00, isa_pkg::CsrErrorInstruction}: csr_value = 32'(failure_index_now);
+        {2'b00, isa_pkg::CsrErrorCycleLow}: csr_value = failure_cycle_now[31:0];
+        {2'b00, isa_pkg::CsrErrorCycleHigh}: csr_value = failure_cycle_now[63:32];
+        {2'b00, isa_pkg::CsrCyclesLow}: csr_value = cycle_now[31:0];
+        {2'b00, isa_pkg::CsrCyclesHigh}: csr_value = cycle_now[63:32];
+        {2'b00, isa_pkg::CsrVersion}: csr_value = isa_pkg::Version;
+        default: begin
+          if (counter_byte < 12'(8 * Causes * Units)) begin
+            counter_value = counter_q[counter_index] + {63'd0, bump[counter_index]};
+            csr_value = counter_byte[2:0] == 3'd0 ? counter_value[31:0] : counter_value[63:32];
+          end
+        end
+      endcase
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      write_q <= 1'b0;
+      read_q <= 1'b0;
+      csr_written_o <= 1'b0;
+      csr_answered_o <= 1'b0;
+      program_base_q <= '0;
+      program_bytes_q <= '0;
+      interrupt_enable_q <= 1'b0;
+      interrupt_o <= 1'b0;
+    end else begin
+      write_q <= csr_write_i;
+      read_q <= csr_read_i;
+      csr_written_o <= write_q;
+      csr_answered_o <= read_q;
+      interrupt_enable_q <= interrupt_enable_after;
+      interrupt_o <= interrupt_enable_after && done_after && !begin_run && !clear_run;
+      if (begin_run) program_base_q[5:0] <= '0;
+      if (writable) begin
+        if (write_offset_q == {2'b00, isa_pkg::CsrProgramBaseLow}) program_base_q[31:0] <= write_data_q;
+        if (write_offset_q == {2'b00, isa_pkg::CsrProgramBaseHigh}) program_base_q[63:32] <= write_data_q;
+        if (write_offset_q == {2'b00, isa_pkg::CsrProgramBytes}) program_bytes_q <= write_data_q;
+      end
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (csr_write_i) begin
+      write_offset_q <= csr_write_offset_i;
+      write_data_q <= csr_write_data_i;
+    end
+    if (csr_read_i) read_offset_q <= csr_read_offset_i;
+    if (read_q) csr_data_o <= csr_value;
+  end
+
+  // ---- Quiet, but for the counters ----
+
+  logic moves, credit_moves;
+  always_comb begin
+    credit_moves = 1'b0;
+    for (int u = 0; u < Units; u++) begin
+      if (chain_i[u] && !credit_q[u]) credit_moves = 1'b1;
+    end
+    moves = write_q || read_q || csr_write_i || csr_read_i || csr_written_o || csr_answered_o ||
+            interrupt_o != (interrupt_enable_after && done_after && !begin_run && !clear_run);
+    if (running_q) begin
+      if (failed_now != stopped || start_code != isa_pkg::ErrorNone || done_i != '0 || credit_moves || starts_now != '0 ||
+          command_valid_o != '0 || dispatch_now || (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q ||
+          ends_now) begin
+        moves = 1'b1;
+      end
+    end
+  end
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) quiet_o <= 1'b1;
+    else quiet_o <= !moves;
+  end
+
+endmodule
