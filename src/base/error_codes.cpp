@@ -121,7 +121,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1011", User, "An output of a block is undefined after reset."},
       {"E1012", Run, "The Verilog of a block ended the simulation by itself."},
       {"E1013", User, "The Verilog of a block has a combinational loop that does not settle."},
-      {"E1014", User, "The Verilog of a block takes too long to compile."},
+      {"E1014", User, "The Verilog of a block is too large to compile or to simulate."},
   };
   return table;
 }

@@ -12,6 +12,8 @@
 #include <boost/dll/shared_library.hpp>
 #include <boost/uuid/detail/sha1.hpp>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -19,6 +21,7 @@
 #include <regex>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -53,7 +56,37 @@ struct CommandResult {
   std::string output;  // both streams
 };
 
-// Runs a program with its output in a file; no shell.
+// Seconds that one program of a build may take.
+int build_seconds() {
+  if (const char* text = std::getenv("GEMEL_RTL_BUILD_SECONDS")) {
+    const int seconds = std::atoi(text);
+    if (seconds > 0) return seconds;
+  }
+  return 1800;
+}
+
+constexpr int TooLong = 129;  // no program's status
+
+// Waits for the child; past the limit it and what it started are ended.
+int wait_for(pid_t pid) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::seconds(build_seconds());
+  int status = 0;
+  for (int sleep_ms = 1;; sleep_ms = std::min(2 * sleep_ms, 50)) {
+    const pid_t got = waitpid(pid, &status, WNOHANG);
+    if (got == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    if (got < 0 && errno != EINTR) return 128;
+    if (Clock::now() > end) {
+      ::kill(-pid, SIGKILL);
+      while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+      }
+      return TooLong;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(sleep_ms));
+  }
+}
+
+// Runs a program, in a process group of its own, with its output in a file; no shell.
 CommandResult run(const std::vector<std::string>& arguments, const std::string& log) {
   std::vector<char*> argv;
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
@@ -64,14 +97,16 @@ CommandResult run(const std::vector<std::string>& arguments, const std::string& 
   posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   pid_t pid = 0;
-  const int failed = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  const int failed = posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return {127, std::strerror(failed)};
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
   CommandResult result;
-  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  result.status = wait_for(pid);
   std::ifstream file(log);
   std::ostringstream text;
   text << file.rdbuf();
@@ -111,6 +146,33 @@ std::vector<std::string> own_sources() {
   return packages;
 }
 
+// Where `include looks: beside the given sources, then beside Gemel's own.
+std::vector<std::string> include_folders(const RtlRequest& request) {
+  std::vector<std::string> folders;
+  for (const std::string& source : request.sources) {
+    const std::string folder = fs::absolute(source).parent_path();
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+  }
+  folders.push_back(own_folder() + "/common");
+  return folders;
+}
+
+// The text of a source and of what it includes, each file once: what the hash of a compiled block is made of.
+void append_text(const std::string& path, const std::vector<std::string>& folders, std::set<std::string>& seen, std::string& text) {
+  if (!seen.insert(path).second) return;
+  const std::string source = read_file(path);
+  text += source + "\n--\n";
+  static const std::regex include("`include[ \t]+\"([^\"]+)\"");
+  for (std::sregex_iterator i(source.begin(), source.end(), include), end; i != end; ++i) {
+    for (const std::string& folder : folders) {
+      const std::string found = folder + "/" + std::string((*i)[1]);
+      if (!fs::is_regular_file(found)) continue;  // Verilator will say so if it is nowhere
+      append_text(found, folders, seen, text);
+      break;
+    }
+  }
+}
+
 // Only the first lines, the way a person reads a compiler's output.
 std::string first_lines(const std::string& text, int count) {
   std::istringstream in(text);
@@ -148,7 +210,7 @@ void check_ports(const std::string& xml, const RtlRequest& request, const std::s
     int width;
   };
   std::map<std::string, Found> found;
-  const std::regex port("<var [^>]*name=\"([A-Za-z0-9_]+)\"[^>]*dtype_id=\"([0-9]+)\" dir=\"(input|output|inout)\"[^>]*>");
+  const std::regex port("<var [^>]*name=\"([A-Za-z0-9_]+)\"[^>]*dtype_id=\"([0-9]+)\" dir=\"(input|output|inout)\" pinIndex=[^>]*>");  // arguments of functions have no pinIndex
   const std::size_t top = xml.find("topModule=\"1\"");
   const std::size_t last = top == std::string::npos ? top : xml.find("</module>", top);
   const std::string body = top == std::string::npos ? xml : xml.substr(top, last - top);
@@ -187,32 +249,116 @@ void check_ports(const std::string& xml, const RtlRequest& request, const std::s
   }
 }
 
+// What Verilator's run-time calls instead of printing, stopping or aborting the process: linked into every block.
+constexpr const char* RuntimeHeader = "extern \"C\" int gemel_printf(const char* format, ...);\n";
+constexpr const char* RuntimeFlags[] = {"-DVL_USER_FINISH", "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_PRINTF=gemel_printf", "-include", "gemel_runtime.h"};
+
+// What a call across the C interface may say.
+enum CallResult { CallDone = 0, CallStopped = 1, CallUnsettled = 2, CallNoMemory = 3 };
+
 std::string wrapper_source(const RtlRequest& request) {
   std::ostringstream out;
-  out << "#include <cstring>\n#include \"Vblock.h\"\n#include \"verilated.h\"\n";
+  out << R"cpp(#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <string>
+#include "Vblock.h"
+#include "Vblock___024root.h"
+#include "verilated.h"
+)cpp";
   if (request.trace) out << "#include \"verilated_fst_c.h\"\n";
-  out << "namespace {\nstruct Model {\n  VerilatedContext context;\n  Vblock* top = nullptr;\n";
-  if (request.trace) out << "  VerilatedFstC* waves = nullptr;\n";
-  out << "};\n}\n#define API extern \"C\" __attribute__((visibility(\"default\")))\n"
-      << "API void* gemel_create(int seed) {\n  Model* m = new Model;\n  m->context.randReset(" << (request.random_reset ? 2 : 0)
-      << ");\n  m->context.randSeed(seed);\n  m->context.assertOn(false);\n";
-  if (request.trace) out << "  m->context.traceEverOn(true);\n";
-  out << "  m->top = new Vblock(&m->context);\n  return m;\n}\n"
-      << "API void gemel_destroy(void* p) {\n  Model* m = static_cast<Model*>(p);\n";
-  if (request.trace) out << "  if (m->waves) { m->waves->close(); delete m->waves; }\n";
-  out << "  m->top->final();\n  delete m->top;\n  delete m;\n}\n"
-      << "API void gemel_eval(void* p) { static_cast<Model*>(p)->top->eval(); }\n"
-      << "API void* gemel_port(void* p, const char* name) {\n  Vblock* t = static_cast<Model*>(p)->top;\n";
+  out << R"cpp(
+namespace {
+struct Model {
+  VerilatedContext context;
+  Vblock* top = nullptr;
+)cpp" << (request.trace ? "  VerilatedFstC* waves = nullptr;\n" : "") << R"cpp(};
+struct Ended { int kind; };
+thread_local std::string printed;   // what the Verilog displays in the call under way
+thread_local std::string reason;    // why it ended
+[[noreturn]] void end(int kind, const char* what, const char* file, int line) {
+  reason = std::string(what) + " (" + (file ? file : "") + ":" + std::to_string(line) + ")";
+  throw Ended{kind};
+}
+template <class F>
+int guarded(F&& call) {
+  try {
+    call();
+    if (!printed.empty()) {
+      std::fputs(printed.c_str(), stderr);
+      printed.clear();
+    }
+    return 0;
+  } catch (const Ended& ended) {
+    while (!printed.empty() && printed.back() == '\n') printed.pop_back();
+    if (!printed.empty()) reason += ": " + printed;
+    printed.clear();
+    return ended.kind;
+  } catch (const std::bad_alloc&) {
+    return 3;
+  }
+}
+}
+extern "C" int gemel_printf(const char* format, ...) {
+  char text[4096];
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  if (printed.size() < 65536) printed += text;
+  return length;
+}
+void vl_finish(const char* file, int line, const char*) { end(1, "$finish", file, line); }
+void vl_stop(const char* file, int line, const char*) { end(1, "$stop", file, line); }
+void vl_fatal(const char* file, int line, const char*, const char* message) {
+  const bool unsettled = std::strstr(message, "converge") != nullptr;
+  end(unsettled ? 2 : 1, message, file, line);
+}
+#define API extern "C" __attribute__((visibility("default")))
+API unsigned long long gemel_bytes() { return sizeof(Vblock) + sizeof(Vblock___024root); }
+API const char* gemel_reason() { return reason.c_str(); }
+API void gemel_destroy(void* p) {
+  Model* m = static_cast<Model*>(p);
+  guarded([&] {
+)cpp" << (request.trace ? "    if (m->waves) { m->waves->close(); delete m->waves; m->waves = nullptr; }\n" : "") << R"cpp(  });
+  delete m->top;
+  delete m;
+}
+API void* gemel_create(int seed) {
+  Model* m = nullptr;
+  const int failed = guarded([&] {
+    m = new Model;
+    m->context.randReset()cpp" << (request.random_reset ? 2 : 0) << R"cpp();
+    m->context.randSeed(seed);
+    m->context.assertOn()cpp" << (request.sources.empty() ? "false" : "true") << R"cpp();
+)cpp" << (request.trace ? "    m->context.traceEverOn(true);\n" : "") << R"cpp(    m->top = new Vblock(&m->context);
+  });
+  if (failed == 0) return m;
+  delete m;
+  return nullptr;
+}
+API int gemel_eval(void* p) { return guarded([&] { static_cast<Model*>(p)->top->eval(); }); }
+API void* gemel_port(void* p, const char* name) {
+  Vblock* t = static_cast<Model*>(p)->top;
+)cpp";
   for (const PortSpec& port : expected_ports(request)) {
     out << "  if (!std::strcmp(name, \"" << port.name << "\")) return &t->" << port.name << ";\n";
   }
   out << "  return nullptr;\n}\n";
   if (request.trace) {
-    out << "API void gemel_waves_open(void* p, const char* path) {\n  Model* m = static_cast<Model*>(p);\n"
-           "  m->waves = new VerilatedFstC;\n  m->top->trace(m->waves, 99);\n  m->waves->open(path);\n}\n"
-           "API void gemel_waves_dump(void* p, long long time) { static_cast<Model*>(p)->waves->dump(static_cast<vluint64_t>(time)); }\n"
-           "API void gemel_waves_close(void* p) {\n  Model* m = static_cast<Model*>(p);\n"
-           "  if (m->waves) { m->waves->close(); delete m->waves; m->waves = nullptr; }\n}\n";
+    out << R"cpp(API void gemel_waves_open(void* p, const char* path) {
+  Model* m = static_cast<Model*>(p);
+  m->waves = new VerilatedFstC;
+  m->top->trace(m->waves, 99);
+  m->waves->open(path);
+}
+API void gemel_waves_dump(void* p, long long time) { static_cast<Model*>(p)->waves->dump(static_cast<vluint64_t>(time)); }
+API void gemel_waves_close(void* p) {
+  Model* m = static_cast<Model*>(p);
+  if (m->waves) { m->waves->close(); delete m->waves; m->waves = nullptr; }
+}
+)cpp";
   }
   return out.str();
 }
@@ -255,6 +401,43 @@ class TemporaryFolder {
   std::string path_;
 };
 
+std::string verilator_include(const std::string& folder) {
+  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, folder + "/root.log");
+  return root.output.substr(0, root.output.find('\n')) + "/include";
+}
+
+// Verilator's own run-time files, compiled once for all blocks.
+std::vector<std::string> runtime_objects(bool trace, const std::string& include, const std::string& cache,
+                                         const std::function<void(const CommandResult&)>& check) {
+  std::vector<std::string> names = {"verilated", "verilated_threads"};
+  if (trace) names.push_back("verilated_fst_c");
+  std::vector<std::string> compile = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-pthread", "-DVERILATOR=1",
+                                      "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE_VCD=0", std::string("-DVM_TRACE=") + (trace ? "1" : "0"),
+                                      std::string("-DVM_TRACE_FST=") + (trace ? "1" : "0"), "-I" + include, "-I" + include + "/vltstd"};
+  compile.insert(compile.end(), std::begin(RuntimeFlags), std::end(RuntimeFlags));
+  std::string key = std::string("runtime 1\n") + RuntimeHeader;
+  for (const std::string& flag : compile) key += flag + "\n";
+  for (const std::string& name : names) key += read_file(include + "/" + name + ".cpp");
+  const std::string folder = cache + "/runtime." + sha1(key);
+  std::vector<std::string> objects;
+  for (const std::string& name : names) objects.push_back(folder + "/" + name + ".o");
+  const FileLock lock(folder + ".lock");
+  if (fs::exists(folder)) return objects;
+  const TemporaryFolder build(cache);
+  write_file_atomically(build.path() + "/gemel_runtime.h", RuntimeHeader);
+  const std::string ready = build.path() + "/ready";
+  fs::create_directory(ready);
+  for (const std::string& name : names) {
+    std::vector<std::string> one = compile;
+    one.insert(one.end(), {"-I" + build.path(), "-c", include + "/" + name + ".cpp", "-o", ready + "/" + name + ".o"});
+    check(run(one, build.path() + "/" + name + ".log"));
+  }
+  std::error_code failed;
+  fs::rename(ready, folder, failed);
+  if (failed) throw UserError("E1009", "the cache folder cannot be written: " + folder + ": " + failed.message(), "set GEMEL_CACHE to another folder");
+  return objects;
+}
+
 void build(const RtlRequest& request, const std::vector<std::string>& sources, const std::string& object,
            const std::string& cache, const RtlProgress& progress) {
   const std::string module = module_of(request.block);
@@ -266,14 +449,20 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   base.push_back("--x-initial");
   base.push_back(request.random_reset ? "unique" : "fast");
   for (const auto& [name, value] : request.parameters) base.push_back("-G" + name + "=" + std::to_string(value));
-  base.push_back("+incdir+" + own_folder() + "/common");
+  for (const std::string& searched : include_folders(request)) base.push_back("+incdir+" + searched);
   const auto with = [&](std::vector<std::string> more) {
     std::vector<std::string> all = base;
     all.insert(all.end(), more.begin(), more.end());
     all.insert(all.end(), sources.begin(), sources.end());
     return all;
   };
+  const auto too_long = [&](const CommandResult& r) {
+    if (r.status != TooLong) return;
+    throw UserError("E1014", "block `" + request.block + "` takes more than " + std::to_string(build_seconds()) + " seconds to compile",
+                    "is something in it much larger than it should be? GEMEL_RTL_BUILD_SECONDS sets another limit");
+  };
   const auto refuse = [&](const CommandResult& r) {
+    too_long(r);
     if (r.output.find("No space left") != std::string::npos) {
       throw UserError("E1009", "the cache folder is on a full disk: " + cache, "make room, or set GEMEL_CACHE to another folder");
     }
@@ -293,6 +482,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     check_ports(read_file(dir + "/ports.xml"), request, module);
   }
   std::vector<std::string> flags = {"--cc", "-O3"};
+  if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Werror-LATCH"});
   if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
   const CommandResult translated = run(with(flags), dir + "/verilate.log");
   if (translated.status != 0) refuse(translated);
@@ -302,30 +492,23 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     std::ofstream wrapper(dir + "/wrapper.cpp");
     wrapper << wrapper_source(request);
   }
-  const std::string flags_text = "-O3 -march=native -fPIC -fvisibility=hidden -w";
-  const auto compiled = run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
-                             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
-                            dir + "/make.log");
   const auto check = [&](const CommandResult& r) {
     if (r.status == 0) return;
+    too_long(r);
     if (r.output.find("No space left") != std::string::npos) {
       throw UserError("E1009", "the cache folder is on a full disk: " + cache, "make room, or set GEMEL_CACHE to another folder");
     }
     throw UserError("E1004", "the Verilated code of block `" + request.block + "` does not compile:" + first_lines(r.output, 8));
   };
-  check(compiled);
-  // Verilator's own run-time files, as its makefile lists them.
-  std::vector<std::string> runtime = {"verilated", "verilated_threads"};
-  if (request.trace) runtime.push_back("verilated_fst_c");
-  std::vector<std::string> make = {"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_GLOBAL=" + flags_text};
-  for (const std::string& name : runtime) make.push_back(name + ".o");
-  check(run(make, dir + "/runtime.log"));
-  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, dir + "/root.log");
-  std::string include = root.output.substr(0, root.output.find('\n')) + "/include";
-  std::vector<std::string> link = {"g++", "-std=c++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
+  const std::string flags_text = "-O3 -march=native -fPIC -fvisibility=hidden -w";
+  check(run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
+             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
+            dir + "/make.log"));
+  const std::string include = verilator_include(dir);
+  std::vector<std::string> link = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
                                    "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
                                    "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
-  for (const std::string& name : runtime) link.push_back(dir + "/" + name + ".o");
+  for (const std::string& name : runtime_objects(request.trace, include, cache, check)) link.push_back(name);
   link.push_back("-latomic");
   if (request.trace) link.push_back("-lz");
   check(run(link, dir + "/link.log"));
@@ -341,13 +524,22 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
 
 class LoadedModel;
 
+constexpr unsigned long long MaxStateBytes = 1ull << 30;  // of one instance
+
 class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<LoadedLibrary> {
  public:
   LoadedLibrary(const std::string& path, RtlRequest request)
       : path_(path), request_(std::move(request)), library_(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local) {
     create_ = library_.get<void*(int)>("gemel_create");
     destroy_ = library_.get<void(void*)>("gemel_destroy");
-    eval_ = library_.get<void(void*)>("gemel_eval");
+    eval_ = library_.get<int(void*)>("gemel_eval");
+    reason_ = library_.get<const char*()>("gemel_reason");
+    const unsigned long long bytes = library_.get<unsigned long long()>("gemel_bytes")();
+    if (bytes > MaxStateBytes) {
+      throw UserError("E1014", "block `" + request_.block + "` has " + std::to_string(bytes >> 20) + " MiB of registers and memories; the limit is " +
+                                   std::to_string(MaxStateBytes >> 20) + " MiB",
+                      "is an array in it much larger than it should be?");
+    }
     port_ = library_.get<void*(void*, const char*)>("gemel_port");
     if (request_.trace) {
       open_ = library_.get<void(void*, const char*)>("gemel_waves_open");
@@ -367,7 +559,8 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
   std::map<std::string, int> widths_;
   void* (*create_)(int) = nullptr;
   void (*destroy_)(void*) = nullptr;
-  void (*eval_)(void*) = nullptr;
+  int (*eval_)(void*) = nullptr;
+  const char* (*reason_)() = nullptr;
   void* (*port_)(void*, const char*) = nullptr;
   void (*open_)(void*, const char*) = nullptr;
   void (*dump_)(void*, long long) = nullptr;
@@ -377,6 +570,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
 class LoadedModel : public RtlModel {
  public:
   LoadedModel(std::shared_ptr<LoadedLibrary> library, int seed) : library_(std::move(library)), model_(library_->create_(seed)) {
+    if (model_ == nullptr) throw std::bad_alloc();
     clock_ = port("clk_i").bytes;
     reset_ = port("rst_ni").bytes;
     quiet_ = port("quiet_o").bytes;
@@ -387,17 +581,37 @@ class LoadedModel : public RtlModel {
     if (bytes == nullptr) throw InternalError("block `" + library_->request_.block + "` has no port `" + name + "`");
     return {static_cast<std::uint8_t*>(bytes), library_->widths_.at(name)};
   }
-  void set_clock(bool high) override { *clock_ = high ? 1 : 0; }
-  void set_reset(bool active) override { *reset_ = active ? 0 : 1; }
-  void eval() override { library_->eval_(model_); }
+  void set_clock(bool high) override {
+    *clock_ = high ? 1 : 0;
+    clocks_ += high ? 1 : 0;
+  }
+  void set_reset(bool active) override {
+    *reset_ = active ? 0 : 1;
+    clocks_ = -1;  // one more clock belongs to the reset
+  }
+  void eval() override {
+    const int result = library_->eval_(model_);
+    if (result != CallDone) refuse(result);
+  }
   bool quiet() const override { return *quiet_ != 0; }
   void open_waves(const std::string& path) override { library_->open_(model_, path.c_str()); }
   void dump_waves(std::int64_t time) override { library_->dump_(model_, time); }
   void close_waves() override { library_->close_(model_); }
 
  private:
+  [[noreturn]] void refuse(int result) const {
+    if (result == CallNoMemory) throw std::bad_alloc();
+    const std::string where = "block `" + library_->request_.block + "`, clock " + std::to_string(std::max<std::int64_t>(0, clocks_)) + ": ";
+    if (result == CallUnsettled) {
+      throw UserError("E1013", where + "a combinational loop does not settle: " + library_->reason_(),
+                      "`verilator --lint-only -Wall` on the source names the wires (UNOPTFLAT)");
+    }
+    throw RunError("E1012", where + "the Verilog ended the simulation: " + library_->reason_());
+  }
+
   std::shared_ptr<LoadedLibrary> library_;
   void* model_;
+  std::int64_t clocks_ = 0;  // since reset
   std::uint8_t* clock_ = nullptr;
   std::uint8_t* reset_ = nullptr;
   std::uint8_t* quiet_ = nullptr;
@@ -438,7 +652,7 @@ std::int64_t clear_rtl_cache() {
   for (const fs::path& path : all) {
     const std::string name = path.filename();
     const bool ours = path.extension() == ".so" || path.extension() == ".lock" || name.find(".so.txt") != std::string::npos ||
-                      name.rfind("build.", 0) == 0;
+                      name.rfind("build.", 0) == 0 || name.rfind("runtime.", 0) == 0;
     if (!ours) continue;
     if (fs::is_regular_file(path, ignored)) bytes += static_cast<std::int64_t>(fs::file_size(path, ignored));
     fs::remove_all(path, ignored);
@@ -460,11 +674,11 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
   const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 2\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
+  std::string key = "gemel rtl 3\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
-  for (const std::string& source : sources) key += read_file(source) + "\n--\n";
-  key += read_file(own_folder() + "/common/assertions.svh");
+  std::set<std::string> seen;
+  for (const std::string& source : sources) append_text(source, include_folders(request), seen, key);
   const std::string hash = sha1(key);
   const std::string object = cache + "/" + hash + ".so";
   const FileLock lock(cache + "/" + hash + ".lock");

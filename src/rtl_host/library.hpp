@@ -57,7 +57,9 @@ std::int64_t clear_rtl_cache();  // removes all entries; bytes freed
 //   E1004 it does not compile (Verilator's own lines are shown)
 //   E1005 ports are missing, extra, or of the wrong width or direction (each named)
 //   E1006 the module or one of its parameters is missing
-//   E1009 the cache folder cannot be written
+//   E1009 the cache folder cannot be written    E1014 it is too large to compile or to simulate
+// and, out of eval(): RunError E1012 (the Verilog called $finish, $stop, $fatal or failed an assertion), UserError E1013 (a
+// combinational loop that does not settle).
 class RtlLibrary {
  public:
   static std::shared_ptr<RtlLibrary> get(const RtlRequest& request, const RtlProgress& progress = {});
