@@ -13,14 +13,16 @@ foreach(size 1x1 4x4 5x3)
   list(GET both 1 columns)
   compute_block(PeArray${size} pe_array "pe/pe.sv;pe_array/pe_array.sv" "Rows=${rows};Columns=${columns}")
   compute_block(MatrixUnit${size} matrix_unit "common/isa_pkg.gen.sv;matrix_unit/matrix_unit.sv" "Rows=${rows};Columns=${columns}")
+  compute_block(VectorUnit${size} vector_unit "common/isa_pkg.gen.sv;vector_unit/vector_unit.sv" "Columns=${rows};Lanes=${columns}")
 endforeach()
 foreach(lanes 1 3 4)
   compute_block(Requantizer${lanes} requantizer "common/isa_pkg.gen.sv;requantizer/requantizer.sv" "Lanes=${lanes}")
 endforeach()
 
-add_executable(compute_test compute_test.cpp compute_pe_array.cpp compute_requantizer.cpp compute_matrix_unit.cpp)
+add_executable(compute_test compute_test.cpp compute_pe_array.cpp compute_requantizer.cpp compute_matrix_unit.cpp
+               compute_vector_unit.cpp)
 target_link_libraries(compute_test PRIVATE GTest::gtest_main GTest::gtest gemel_pe_array gemel_requantizer gemel_matrix_unit
-                      gemel_base gemel_isa gemel_config ${libraries})
+                      gemel_vector_unit                       gemel_base gemel_isa gemel_config ${libraries})
 target_include_directories(compute_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
 gtest_discover_tests(compute_test PROPERTIES LABELS block TIMEOUT 600 DISCOVERY_TIMEOUT 60)
 
