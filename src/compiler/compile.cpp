@@ -195,6 +195,19 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   const std::vector<int> step = steps(lowerer, groups, options);
   const auto align = static_cast<std::uint64_t>(std::max(64, machine.burst_bytes));
   const MemoryMap memory = map_memory(network, graph, step, align);
+  // Without making a program that could not be run anyway, which may be huge; small networks are told the exact need below.
+  constexpr std::uint64_t Small = 64 << 20;
+  if (memory.end > static_cast<std::uint64_t>(machine.memory_bytes) && memory.end > Small) {
+    if (options.overlap_layers) {
+      CompileOptions apart = options;
+      apart.overlap_layers = false;
+      return compile(network, machine, apart);
+    }
+    throw UserError("E0603",
+                    "network `" + network.name + "` needs " + std::to_string(memory.end) + " bytes of memory for its tensors alone, and the machine `" +
+                        machine.name + "` has " + std::to_string(machine.memory_bytes),
+                    "raise memory.size_bytes, or lower the batch");
+  }
   std::int64_t weights = 0;
   bool has_conv = false;
   for (const Layer& layer : network.layers) {

@@ -192,6 +192,15 @@ TEST(Refusals, NameLayerNeedAndLimit) {
   EXPECT_NE(message(network, m).find("error[E0603]: network `small` needs "), std::string::npos) << message(network, m);
 }
 
+TEST(Refusals, TensorsThatExceedTheMemoryAreToldBeforeAProgramIsMade) {
+  test::NetworkBuilder b("vast");
+  const int x = b.input({1, 4096, 4096, 64}, {});
+  b.max_pool(x, {});
+  EXPECT_EQ(message(b.build(), shipped("edge16")),
+            "error[E0603]: network `vast` needs 2147483648 bytes of memory for its tensors alone, and the machine `edge16` has 1073741824\n"
+            "hint: raise memory.size_bytes, or lower the batch");
+}
+
 TEST(Refusals, OneImageThatAMeanCannotHold) {
   test::NetworkBuilder b("mean");
   b.global_avg_pool(b.input({1, 100, 100, 8}, {}), {});
