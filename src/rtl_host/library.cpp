@@ -210,7 +210,8 @@ void check_ports(const std::string& xml, const RtlRequest& request, const std::s
     int width;
   };
   std::map<std::string, Found> found;
-  const std::regex port("<var [^>]*name=\"([A-Za-z0-9_]+)\"[^>]*dtype_id=\"([0-9]+)\" dir=\"(input|output|inout)\" pinIndex=[^>]*>");  // arguments of functions have no pinIndex
+  const std::regex port(  // arguments of functions have no pinIndex
+      "<var [^>]*name=\"([A-Za-z0-9_]+)\"[^>]*dtype_id=\"([0-9]+)\" dir=\"(input|output|inout)\" pinIndex=[^>]*>");
   const std::size_t top = xml.find("topModule=\"1\"");
   const std::size_t last = top == std::string::npos ? top : xml.find("</module>", top);
   const std::string body = top == std::string::npos ? xml : xml.substr(top, last - top);

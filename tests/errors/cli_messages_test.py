@@ -246,6 +246,13 @@ class CommandLine(unittest.TestCase):
             "error[E1010]: `--block pe_array=rtl:` names no source after the colon\n",
         )
 
+    def test_skeleton_never_overwrites(self):
+        self.assertEqual(self.gemel("new-block", "requantizer").returncode, DONE)
+        self.expect(
+            ["new-block", "requantizer"],
+            "error[E0909]: `requantizer.sv` exists already\nhint: remove it, or choose another folder with --out\n",
+        )
+
     def test_source_that_is_not_there(self):
         result = self.gemel("run", "digits", "--block", "pe_array=rtl:none.sv")
         self.assertEqual(result.stderr, f"error[E1003]: cannot read the source `{self.folder.resolve()}/none.sv`\n")

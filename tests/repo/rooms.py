@@ -45,7 +45,7 @@ def check_openings(report):
         mark = COMMENT.get(path.suffix, "#")
         if not lines or lines[0] != f"{mark} SPDX-License-Identifier: Apache-2.0":
             report.complain(f"{name(path)}: does not open with its SPDX line")
-        elif path.suffix == ".cpp" and path.with_suffix(".hpp").is_file():
+        elif path.suffix == ".cpp" and len(lines) > 1 and re.fullmatch(rf'#include "[\w/]*\b{path.stem}\.hpp"', lines[1]):
             pass  # its header says it
         elif len(lines) < 2 or not (lines[1].startswith(mark) or (path.suffix == ".py" and '"""' in lines[1])):
             report.complain(f"{name(path)}: does not say what it is behind its SPDX line")
