@@ -6,6 +6,7 @@
 //   3 float: to 24 bits, half to even      4 product
 //   5 fixed_double: first rounding, by 31 bits; float: to 24 bits, half to even; both: what remains to shift
 //   6 shift right, round, sign
+// Stages are functions, called where a register is enabled: what they compute costs a simulator nothing while they are idle.
 module requantizer #(
   parameter int Lanes = 16
 ) (
@@ -52,6 +53,66 @@ module requantizer #(
       zeros[0] = 1'b1;
     end
     normalized = {zeros, v};
+  endfunction
+
+  // 3, float: the value (leading one at the top) to 24 bits, half to even; 25 bits, for it may become 2^24.
+  function automatic logic [24:0] mantissa(input logic [31:0] value);
+    mantissa = {1'b0, value[31:8]} + {24'd0, value[7] && (value[6:0] != '0 || value[8])};
+  endfunction
+
+  // 5, float: the product of two normalized numbers, 47 or 48 bits of it, to 24 bits, half to even; 25 bits as above.
+  function automatic logic [24:0] significant(input logic [47:0] product);
+    if (product[47]) significant = {1'b0, product[47:24]} + {24'd0, product[23] && (product[22:0] != '0 || product[24])};
+    else significant = {1'b0, product[46:23]} + {24'd0, product[22] && (product[21:0] != '0 || product[23])};
+  endfunction
+
+  // 5, float: whether the magnitude is 2^31 or more. `remaining` is what is left to shift right.
+  function automatic logic saturates(input logic carry, input logic [9:0] remaining);
+    saturates = remaining[9] || (remaining == '0 && carry);
+  endfunction
+
+  // 5: a magnitude. The first rounding of fixed_double is half up, of the signed value.
+  function automatic logic [62:0] first_value(input logic [1:0] rounding, input logic negative, input logic [62:0] product,
+                                              input logic [9:0] right);
+    logic [24:0] kept;
+    if (rounding == isa_pkg::RoundingFloat) begin
+      kept = significant(product[47:0]);
+      if (product[47:46] == '0) first_value = '0;
+      else if (saturates(kept[24], right + 10'(!product[47]))) first_value = 63'h7fffffff;
+      else first_value = {31'd0, kept, 7'd0};
+    end else if (rounding == isa_pkg::RoundingFixedDouble) begin
+      first_value = {31'd0, product[62:31]} + {62'd0, product[30] && (!negative || product[29:0] != '0)};
+    end else begin
+      first_value = product;
+    end
+  endfunction
+
+  // 5: how far it is to be shifted right; anything from 33 on makes 0 of a float's value.
+  function automatic logic [5:0] first_right(input logic [1:0] rounding, input logic [47:0] product, input logic [9:0] right);
+    logic [24:0] kept;
+    logic [9:0]  remaining;
+    first_right = right[5:0];
+    if (rounding == isa_pkg::RoundingFloat) begin
+      kept = significant(product);
+      remaining = right + 10'(!product[47]);
+      if (saturates(kept == 25'h1000000, remaining)) first_right = '0;
+      else if (remaining[8:6] != '0) first_right = 6'd63;
+      else first_right = remaining[5:0];
+    end
+  endfunction
+
+  // 6: `shifted` has one bit behind the point. fixed_single: half up; float: half to even; else half away from zero.
+  function automatic logic [31:0] second_rounding(input logic [1:0] rounding, input logic negative, input logic [62:0] value,
+                                                  input logic [5:0] right);
+    logic [32:0] shifted;
+    logic        rest, up;
+    shifted = 33'({value, 1'b0} >> right);
+    rest = ({value, 1'b0} & ~(64'hffff_ffff_ffff_ffff << right)) != '0;
+    up = shifted[0];
+    if (rounding == isa_pkg::RoundingFixedSingle) up = shifted[0] && (!negative || rest);
+    if (rounding == isa_pkg::RoundingFloat) up = shifted[0] && (rest || shifted[1]);
+    // -(v + up) is ~v + !up
+    second_rounding = (negative ? ~shifted[32:1] : shifted[32:1]) + {31'd0, negative ^ up};
   endfunction
 
   // ---- Control ----
@@ -111,17 +172,16 @@ module requantizer #(
     end
 
     // 3. right3_q: fixed: what to shift right at the end; float: the same less one bit, which the product decides.
-    logic              negative3_q, even2;
+    logic              negative3_q;
     logic [31:0]       a3_q;
     logic [30:0]       b3_q;
-    logic signed [9:0] right3_q;
-    assign even2 = magnitude2_q[7] && (magnitude2_q[6:0] != '0 || magnitude2_q[8]);
+    logic [9:0]        right3_q;
     always_ff @(posedge clk_i) begin
       if (valid_q[1]) begin
         negative3_q <= negative2_q;
         if (rounding2_q == isa_pkg::RoundingFloat) begin
           // Value = a * b * 2^(exponent - 150 + 8 - zeros). A scale that is subnormal or 0 makes 0.
-          a3_q <= multiplier2_q[30:23] == '0 ? '0 : {7'd0, {1'b0, magnitude2_q[31:8]} + {24'd0, even2}};
+          a3_q <= multiplier2_q[30:23] == '0 ? '0 : {7'd0, mantissa(magnitude2_q[31:0])};
           b3_q <= {7'd0, 1'b1, multiplier2_q[22:0]};
           right3_q <= 10'sd125 + $signed({5'd0, magnitude2_q[36:32]}) - $signed({2'd0, multiplier2_q[30:23]});
         end else begin
@@ -136,7 +196,7 @@ module requantizer #(
     // 4
     logic              negative4_q;
     logic [62:0]       product4_q;
-    logic signed [9:0] right4_q;
+    logic [9:0]        right4_q;
     always_ff @(posedge clk_i) begin
       if (valid_q[2]) begin
         negative4_q <= negative3_q;
@@ -145,56 +205,22 @@ module requantizer #(
       end
     end
 
-    // 5. float: the product of two normalized numbers has 47 or 48 bits; `scaled` is what it is rounded to, times 2^7.
-    logic              negative5_q, high4, even4;
-    logic [62:0]       value5_q;
-    logic [5:0]        right5_q;
-    logic [23:0]       kept4;
-    logic [24:0]       scaled4;
-    logic signed [9:0] shifted4;
-    assign high4 = product4_q[47];
-    assign kept4 = high4 ? product4_q[47:24] : product4_q[46:23];
-    assign even4 = high4 ? product4_q[23] && (product4_q[22:0] != '0 || kept4[0]) :
-                           product4_q[22] && (product4_q[21:0] != '0 || kept4[0]);
-    assign scaled4 = {1'b0, kept4} + {24'd0, even4};
-    assign shifted4 = high4 ? right4_q : right4_q + 10'sd1;
+    // 5
+    logic        negative5_q;
+    logic [62:0] value5_q;
+    logic [5:0]  right5_q;
     always_ff @(posedge clk_i) begin
       if (valid_q[3]) begin
         negative5_q <= negative4_q;
-        if (rounding4_q == isa_pkg::RoundingFloat) begin
-          if (product4_q[47:46] == '0) begin
-            value5_q <= '0;
-            right5_q <= '0;
-          end else if (shifted4 < 10'sd0 || (shifted4 == 10'sd0 && scaled4[24])) begin
-            value5_q <= 63'h7fffffff;
-            right5_q <= '0;
-          end else begin
-            value5_q <= {31'd0, scaled4, 7'd0};
-            right5_q <= shifted4 > 10'sd63 ? 6'd63 : shifted4[5:0];
-          end
-        end else if (rounding4_q == isa_pkg::RoundingFixedDouble) begin
-          // Half up, of the signed value.
-          value5_q <= {31'd0, product4_q[62:31]} + {62'd0, product4_q[30] && (!negative4_q || product4_q[29:0] != '0)};
-          right5_q <= right4_q[5:0];
-        end else begin
-          value5_q <= product4_q;
-          right5_q <= right4_q[5:0];
-        end
+        value5_q <= first_value(rounding4_q, negative4_q, product4_q, right4_q);
+        right5_q <= first_right(rounding4_q, product4_q[47:0], right4_q);
       end
     end
 
-    // 6. `shifted` has one bit behind the point.
-    logic [32:0] shifted5;
-    logic        half5, rest5, up5;
+    // 6
     logic [31:0] y_q;
-    assign shifted5 = 33'({value5_q, 1'b0} >> right5_q);
-    assign half5 = shifted5[0];
-    assign rest5 = ({value5_q, 1'b0} & ~(64'hffff_ffff_ffff_ffff << right5_q)) != '0;
-    assign up5 = rounding5_q == isa_pkg::RoundingFixedSingle ? half5 && (!negative5_q || rest5) :
-                 rounding5_q == isa_pkg::RoundingFloat ? half5 && (rest5 || shifted5[1]) : half5;
     always_ff @(posedge clk_i) begin
-      // -(v + up) is ~v + !up
-      if (valid_q[4]) y_q <= (negative5_q ? ~shifted5[32:1] : shifted5[32:1]) + {31'd0, negative5_q ^ up5};
+      if (valid_q[4]) y_q <= second_rounding(rounding5_q, negative5_q, value5_q, right5_q);
     end
     assign y_o[32*i +: 32] = y_q;
   end

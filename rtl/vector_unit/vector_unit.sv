@@ -348,7 +348,7 @@ module vector_unit #(
   // ---- Lanes ----
 
   logic [SliceWidth-1:0] feed_slice, write_slice;
-  logic                  sends, third, result, writes;
+  logic                  sends, third, result, result13_q, writes;
   logic [1:0]            feed_set;
   logic                  unsigned2, weight_unsigned;
   logic [9:0]            zero2, weight_zero, clamp_min, clamp_max, dst_zero;
@@ -375,6 +375,8 @@ module vector_unit #(
   assign dst_zero = is_max_q ? '0 : 10'($signed(word_q[isa_pkg::VectorDstZeroLsb +: isa_pkg::VectorDstZeroWidth]));
   assign low = clamp_min - dst_zero;
   assign high = clamp_max - dst_zero;
+
+  always_ff @(posedge clk_i) result13_q <= result;
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     // In the last slice the last lanes may have no column: they read the first slice's, and send zeros.
@@ -463,7 +465,7 @@ module vector_unit #(
     assign y12 = is_max_q ? 32'($signed(maxima_q[9*(Result-Feed-1) +: 9])) : requantizer_y_i[32*i +: 32];
     always_ff @(posedge clk_i) begin
       if (result) byte13_q <= y12 < 32'(low) ? clamp_min[7:0] : y12 > 32'(high) ? clamp_max[7:0] : y12[7:0] + dst_zero[7:0];
-      byte14_q <= word_q[isa_pkg::VectorTableLsb] ? lookup_q[8*byte13_q +: 8] : byte13_q;
+      if (result13_q) byte14_q <= word_q[isa_pkg::VectorTableLsb] ? lookup_q[8*byte13_q +: 8] : byte13_q;
     end
     assign byte14[8*i +: 8] = byte14_q;
   end
