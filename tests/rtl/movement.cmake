@@ -33,10 +33,21 @@ movement_sequencer(SequencerNarrow 4 4 1 1 262144,262144,262144,262144,65536 16,
 movement_sequencer(SequencerWide 128 512 2 9 2000,2000,2000,2000,500 2,2,2,2,2)
 movement_block(Decoder isa_pkg_use "common/isa_pkg.gen.sv;../tests/isa/isa_pkg_use.sv")
 
+# rows x columns, bytes of bus and burst, outstanding
+set(load_dma_sources common/isa_pkg.gen.sv common/fifo.sv load_dma/load_dma.sv)
+macro(movement_load_dma name rows columns bus burst outstanding)
+  movement_block(${name} load_dma "${load_dma_sources}" Rows=${rows} Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
+                 Outstanding=${outstanding})
+endmacro()
+movement_load_dma(LoadDmaUsual 8 8 8 64 4)
+movement_load_dma(LoadDmaLeast 1 1 4 4 1)
+movement_load_dma(LoadDmaOdd 5 13 16 32 3)
+movement_load_dma(LoadDmaSlim 40 3 4 8 2)
+
 # Of `top` only what knows nothing of SystemC.
 add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp)
 target_include_directories(movement_top PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp)
+add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp)
 target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest gemel_scratchpad gemel_sequencer gemel_load_dma
                       gemel_store_dma movement_top gemel_base gemel_isa gemel_config ${movement_libraries})
 target_include_directories(movement_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)

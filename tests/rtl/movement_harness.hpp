@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the lockstep tests of the blocks that move and control share, beside compute_harness.hpp.
 #pragma once
+#include <algorithm>
+
+#include "base/cycle.hpp"
 #include "base/wires.hpp"
 #include "compute_harness.hpp"
 #include "config/machine.hpp"
@@ -27,5 +30,33 @@ void drive_read(Rtl<Top>& rtl, const ReadResponseWires& wires, const Machine& ma
     set_random(rtl->rdata_i, 32, random);
   }
 }
+
+// When the sequencer may send a DMA its next command: two cycles after a done, or behind one that has chained.
+class CommandGate {
+ public:
+  // What is on the wires in this cycle.
+  void see(const CompletionWires& wires) {
+    ++now_;
+    if (wires.done) {
+      --inside_;
+      free_at_ = std::max(free_at_, now_ + 2);
+    }
+    if (wires.chain) {
+      chained_ = true;
+      free_at_ = std::max(free_at_, now_ + 2);
+    }
+  }
+  bool open() const { return now_ >= free_at_ && (inside_ == 0 || (inside_ == 1 && chained_)); }
+  bool idle() const { return inside_ == 0; }
+  void sent() {
+    ++inside_;
+    chained_ = false;
+  }
+
+ private:
+  Cycle now_ = 0, free_at_ = 0;
+  int inside_ = 0;
+  bool chained_ = false;
+};
 
 }  // namespace gemel::rtl_test

@@ -216,7 +216,7 @@ void run_sequencer(Machine machine, int runs) {
           more = false;
         } else {
           CarelessProgram maker(random, machine);
-          maker.generous = chance(random, 6);
+          maker.generous = chance(random, 15);
           const int count = maker.generous ? 320 : between(random, 0, chance(random, 30) ? 150 : 30);
           const std::uint64_t base = 64 * (random() % 20);
           for (int i = 0; i < count; ++i) {

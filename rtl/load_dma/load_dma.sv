@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: Apache-2.0
+// load_dma: strided reads of memory into the input buffers; contract: src/blocks/load_dma/load_dma_ports.hpp and
+// docs/reference/machine.md, 5.
+//   requester  cuts runs into bursts; a burst leaves when fewer than Outstanding are unanswered and its place in the ring is free
+//   ring       places of BurstBytes; the byte at address A of burst k lies at offset A mod BurstBytes of place k mod Places, so
+//              words are realigned by addressing alone. Beats are dealt to banks in turn, so that a word at any offset is read at once:
+//              each cycle the banks read what the next word may need, with a beat that is just being written passed through
+//   writer     walks the words of the instruction; a word leaves when the last of its memory bytes has arrived; places are
+//              freed when no later word needs a byte of them
+// Two instructions at most are inside: the requester may be one ahead of the writer. Bursts are numbered modulo 2^NumberBits; a
+// position is {number, offset}, and positions are compared by the sign of their difference.
+`include "assertions.svh"
+
+module load_dma #(
+  parameter int Rows = 16,
+  parameter int Columns = 16,
+  parameter int BusBytes = 16,
+  parameter int BurstBytes = 256,
+  parameter int Outstanding = 16
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  // command
+  input  logic                  command_valid_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // opcode, waits and posts are the sequencer's
+  input  logic [511:0]          command_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+  output logic                  done_o,
+  output logic                  chain_o,
+  output logic                  error_o,
+  output logic [1:0]            status_o,
+  // memory
+  output logic                  arvalid_o,
+  output logic [39:0]           araddr_o,
+  output logic [7:0]            arlen_o,
+  output logic [12:0]           ar_bytes_o,
+  input  logic                  arready_i,
+  input  logic                  rvalid_i,
+  input  logic [8*BusBytes-1:0] rdata_i,
+  input  logic [1:0]            rresp_i,
+  input  logic                  rlast_i,
+  // buffers
+  output logic [3:0]            write_o,
+  output logic [17:0]           write_address_o,
+  output logic [8*(Rows>Columns?Rows:Columns)-1:0] write_data_o,
+  output logic                  quiet_o
+);
+
+  localparam int WordBytes = Rows > Columns ? Rows : Columns;  // of the widest word
+  localparam int BusBits = $clog2(BusBytes);
+  localparam int OffsetBits = $clog2(BurstBytes);
+  localparam int PlacesNeeded = Outstanding + (WordBytes + BurstBytes - 1) / BurstBytes;
+  localparam int BurstBeats = BurstBytes / BusBytes;
+  localparam int BeatBits = BurstBeats > 1 ? $clog2(BurstBeats) : 1;
+  // Banks: as many beats as a word may touch. Rows of the banks are whole, so places may be a few more than are needed.
+  localparam int BankBits = $clog2((WordBytes + BusBytes - 2) / BusBytes + 1);
+  localparam int Banks = 2 ** BankBits;
+  localparam int Group = Banks > BurstBeats ? Banks / BurstBeats : 1;  // places in a row
+  localparam int Places = (PlacesNeeded + Group - 1) / Group * Group;
+  localparam int PlaceBits = Places > 1 ? $clog2(Places) : 1;
+  localparam int BankRows = Places * BurstBeats / Banks;
+  localparam int RowBits = BankRows > 1 ? $clog2(BankRows) : 1;
+  localparam int RingBytes = Banks * BusBytes;                         // of a row
+  localparam int NumberBits = $clog2(4 * Places + 8);
+  localparam int PositionBits = NumberBits + OffsetBits;
+  localparam int LengthBits = $clog2(WordBytes + 1);
+
+  `GEMEL_PARAMETER(ArrayLegal, Rows >= 1 && Rows <= 256 && Columns >= 1 && Columns <= 256)
+  `GEMEL_PARAMETER(BusLegal, BusBytes >= 4 && BusBytes <= 128 && 2 ** BusBits == BusBytes)
+  `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** OffsetBits == BurstBytes)
+  `GEMEL_PARAMETER(OutstandingLegal, Outstanding >= 1 && Outstanding <= 64)
+
+  localparam logic [1:0] StatusBusy = 2'd0, StatusWaitRequest = 2'd1, StatusWaitData = 2'd2;
+
+  // ---- The latest command, as both halves need it ----
+
+  logic [2:0] buffer_q;
+  logic [7:0] fill_q;
+  logic [17:0] word_base_q;
+  logic [OffsetBits-1:0] offset_q;              // of the first run in its burst
+  logic [23:0] run_bytes_q;                     // memory bytes of a run that are wanted, from its first on
+  logic [23:0] group_bytes_q;
+  logic [15:0] count1_q, count2_q, window_count_q;
+  logic [31:0] stride1_q, stride2_q;
+  logic [11:0] window_bytes_q, window_step_q;
+  logic [11:0] lead_q;                          // bytes of the first window before the row
+  logic parity_q;
+
+  logic [39:0] command_address;
+  logic [23:0] command_bytes;
+  logic [15:0] command_windows;
+  logic [29:0] windows_end;                     // window mode: where the last window ends in its row
+  logic [11:0] command_lead;
+  assign command_address = command_i[isa_pkg::LoadAddressLsb +: 40];
+  assign command_bytes = command_i[isa_pkg::LoadRunBytesLsb +: 24];
+  assign command_windows = command_i[isa_pkg::LoadWindowCountLsb +: 16];
+  assign command_lead = -command_i[isa_pkg::LoadWindowOffsetLsb +: 12];
+  assign windows_end = {14'd0, command_windows - 16'd1} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]} +
+                       {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead};
+
+  logic command_waits_q;                        // the writer has not taken it yet
+  logic take_command;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      command_waits_q <= 1'b0;
+      parity_q <= 1'b0;
+    end else begin
+      command_waits_q <= command_valid_i || (command_waits_q && !take_command);
+      parity_q <= parity_q ^ command_valid_i;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (command_valid_i) begin
+      buffer_q <= command_i[isa_pkg::LoadBufferLsb +: 3];
+      fill_q <= command_i[isa_pkg::LoadFillLsb +: 8];
+      word_base_q <= command_i[isa_pkg::LoadWordBaseLsb +: 18];
+      offset_q <= command_address[OffsetBits-1:0];
+      run_bytes_q <= command_windows != 16'd0 && windows_end < {6'd0, command_bytes} ? windows_end[23:0] : command_bytes;
+      group_bytes_q <= command_i[isa_pkg::LoadGroupBytesLsb +: 24];
+      count1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
+      stride1_q <= command_i[isa_pkg::LoadStride1Lsb +: 32];
+      count2_q <= command_i[isa_pkg::LoadCount2Lsb +: 16];
+      stride2_q <= command_i[isa_pkg::LoadStride2Lsb +: 32];
+      window_count_q <= command_windows;
+      window_bytes_q <= command_i[isa_pkg::LoadWindowBytesLsb +: 12];
+      window_step_q <= command_i[isa_pkg::LoadWindowStepLsb +: 12];
+      lead_q <= command_lead;
+    end
+  end
+
+  // ---- Requester ----
+
+  logic cuts_q;                                 // bursts are left
+  logic [39:0] cut_row_q, cut_run_q, cut_at_q;  // first run of the row of runs; run; next burst
+  logic [23:0] cut_left_q;                      // bytes of the run from there on
+  logic [15:0] cut_left1_q, cut_left2_q;
+  logic [NumberBits-1:0] issued_q, answered_q, drained;
+  logic ar_last_q, ar_free, ar_leaves, run_cut;
+  logic [12:0] to_boundary, burst_bytes;
+  logic [12:0] burst_end;                       // last byte counted from the start of the first beat
+  logic [39:0] next_row, next_run;
+
+  assign to_boundary = 13'(BurstBytes) - 13'(cut_at_q[OffsetBits-1:0]);
+  assign burst_bytes = cut_left_q <= 24'(to_boundary) ? cut_left_q[12:0] : to_boundary;
+  assign run_cut = cut_left_q <= 24'(to_boundary);
+  assign burst_end = 13'(cut_at_q[BusBits-1:0]) + burst_bytes - 13'd1;
+  assign ar_free = !arvalid_o || arready_i;
+  assign ar_leaves = ar_free && cuts_q && NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding) &&
+                     NumberBits'(issued_q - drained) < NumberBits'(PlacesNeeded);
+  assign next_row = cut_row_q + {8'd0, stride2_q};
+  assign next_run = cut_left1_q == 16'd1 ? next_row : cut_run_q + {8'd0, stride1_q};
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      cuts_q <= 1'b0;
+      arvalid_o <= 1'b0;
+      issued_q <= '0;
+      chain_o <= 1'b0;
+    end else begin
+      if (command_valid_i) cuts_q <= 1'b1;
+      else if (ar_leaves && run_cut && cut_left1_q == 16'd1 && cut_left2_q == 16'd1) cuts_q <= 1'b0;
+      if (ar_free) arvalid_o <= ar_leaves;
+      if (ar_leaves) issued_q <= issued_q + 1'b1;
+      chain_o <= arvalid_o && arready_i && ar_last_q;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (ar_leaves) begin
+      araddr_o <= cut_at_q;
+      ar_bytes_o <= burst_bytes;
+      arlen_o <= 8'(burst_end >> BusBits);
+      ar_last_q <= run_cut && cut_left1_q == 16'd1 && cut_left2_q == 16'd1;
+    end
+    if (command_valid_i) begin
+      cut_row_q <= command_address;
+      cut_run_q <= command_address;
+      cut_at_q <= command_address;
+      cut_left_q <= command_windows != 16'd0 && windows_end < {6'd0, command_bytes} ? windows_end[23:0] : command_bytes;
+      cut_left1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
+      cut_left2_q <= command_i[isa_pkg::LoadCount2Lsb +: 16];
+    end else if (ar_leaves) begin
+      if (run_cut) begin
+        cut_run_q <= next_run;
+        cut_at_q <= next_run;
+        cut_left_q <= run_bytes_q;
+        cut_left1_q <= cut_left1_q == 16'd1 ? count1_q : cut_left1_q - 16'd1;
+        if (cut_left1_q == 16'd1) begin
+          cut_row_q <= next_row;
+          cut_left2_q <= cut_left2_q - 16'd1;
+        end
+      end else begin
+        cut_at_q <= cut_at_q + {27'd0, burst_bytes};
+        cut_left_q <= cut_left_q - {11'd0, burst_bytes};
+      end
+    end
+  end
+
+  // ---- Arrivals. What is remembered of a burst: which instruction it belongs to and its first beat in its place ----
+
+  localparam int FlightBits = $clog2(Outstanding + 1);
+  logic [FlightBits-1:0] flights;
+  logic [BeatBits:0] flight;
+  logic [BeatBits-1:0] beat_q, beat, first_beat;
+  logic in_burst_q;
+  logic [PlaceBits-1:0] arrival_place_q;
+  logic [1:0] failed_q;                         // by parity
+  logic [PositionBits-1:0] arrived;             // all before this position is in the ring
+  logic beat_error;
+
+  if (BurstBeats > 1) begin : gen_first_beat
+    assign first_beat = cut_at_q[OffsetBits-1:BusBits];
+  end else begin : gen_only_beat
+    assign first_beat = '0;
+  end
+  fifo #(.Width(BeatBits + 1), .Depth(Outstanding)) u_flights (
+    .clk_i,
+    .rst_ni,
+    .clear_i (1'b0),
+    .push_i  (ar_leaves),
+    .data_i  ({!parity_q, first_beat}),         // parity_q is the next instruction's
+    .pop_i   (rvalid_i && rlast_i),
+    .count_o (flights),
+    .head_o  (flight)
+  );
+  assign beat = in_burst_q ? beat_q : flight[BeatBits-1:0];
+  assign beat_error = rresp_i >= 2'b10;  // SLVERR, DECERR
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      in_burst_q <= 1'b0;
+      beat_q <= '0;
+      answered_q <= '0;
+      arrival_place_q <= '0;
+      failed_q <= '0;
+    end else begin
+      if (rvalid_i) begin
+        in_burst_q <= !rlast_i;
+        beat_q <= beat + 1'b1;
+        if (rlast_i) begin
+          answered_q <= answered_q + 1'b1;
+          arrival_place_q <= arrival_place_q == PlaceBits'(Places - 1) ? '0 : arrival_place_q + 1'b1;
+        end
+        if (beat_error) failed_q[flight[BeatBits]] <= 1'b1;
+      end
+      if (command_valid_i) failed_q[parity_q] <= 1'b0;
+    end
+  end
+  if (BurstBeats > 1) begin : gen_arrived_offset
+    assign arrived = {answered_q, in_burst_q ? beat_q : BeatBits'(0), BusBits'(0)};
+  end else begin : gen_arrived_whole
+    assign arrived = {answered_q, BusBits'(0)};
+  end
+
+  // ---- Writer: where it is ----
+
+  logic writing_q, window_mode_q;
+  logic [2:0] to_buffer_q;
+  logic [7:0] with_fill_q;
+  logic [17:0] word_address_q;
+  logic [23:0] row_bytes_q, rows_group_q;       // of a run; of a group
+  logic [15:0] runs1_q, left1_q, left2_q, windows_q, windows_left_q;
+  logic [OffsetBits-1:0] distance1_q, distance2_q;  // of runs, as far as offsets go
+  logic [11:0] windows_bytes_q, windows_step_q, windows_lead_q;
+  logic writer_parity_q;
+  logic [OffsetBits-1:0] row_offset_q, run_offset_q;  // of the first run of the row, and of the run, in its first burst
+
+  logic signed [29:0] at_q, group_q;            // the next word's first byte, the group's, within the run
+  logic [23:0] group_left_q;                    // bytes of the group from the next word on
+  // Positions in the ring: of the next word's first byte in the run, and of the group's: what comes before that is drained.
+  logic [NumberBits-1:0] at_number_q, group_number_q;
+  logic [PlaceBits-1:0] at_place_q, group_place_q;
+  logic [OffsetBits-1:0] at_offset_q, group_offset_q;
+  logic drained_run_q;                          // the run is drained, its last windows are fill
+
+  assign drained = group_number_q;
+
+  // ---- Writer: the next word ----
+
+  logic [8:0] word_bytes;
+  logic [8:0] length, lead, memory_end, memory_bytes, advance;
+  logic signed [29:0] word_end, row_end;
+  logic has_memory, writes;
+  logic [PositionBits-1:0] ahead;
+
+  assign word_bytes = to_buffer_q == 3'd0 ? 9'(Rows) : 9'(Columns);
+  assign row_end = $signed({6'd0, row_bytes_q});
+  assign length = group_left_q < {15'd0, word_bytes} ? group_left_q[8:0] : word_bytes;
+  assign word_end = at_q + $signed({21'd0, length});
+  assign ahead = arrived - {at_number_q, at_offset_q};
+  always_comb begin
+    // Of the word's bytes, [lead, memory_end) are memory.
+    lead = '0;
+    if (at_q[29]) lead = -at_q >= $signed({21'd0, length}) ? length : 9'(-at_q);
+    memory_end = length;
+    if (at_q >= row_end) memory_end = '0;
+    else if (word_end > row_end) memory_end = 9'(row_end - at_q);
+    has_memory = lead < memory_end;
+    memory_bytes = has_memory ? memory_end - lead : '0;
+    advance = length - lead;
+  end
+  assign writes = writing_q && (!has_memory || (!ahead[PositionBits-1] && ahead >= PositionBits'(memory_bytes)));
+
+  // ---- Writer: and then ----
+
+  logic group_ends, run_ends, job_ends, begins;
+  logic signed [29:0] next_group;
+  logic [11:0] group_move;                      // memory bytes between this group's first and the next's
+  logic [12:0] rest;                            // memory bytes of the run from the group's (rows: the word's) first on
+  logic [12:0] at_sum, group_sum, rest_sum;
+  logic [OffsetBits-1:0] next_run_offset, next_row_offset, begin_offset;
+
+  localparam int SumBits = 13;                  // offsets and moves are below 4096
+  function automatic logic [PlaceBits-1:0] place_after(input logic [PlaceBits-1:0] place, input logic [SumBits-1:0] more);
+    logic [SumBits:0] sum;
+    sum = {1'b0, more} + (SumBits + 1)'(place);
+    if (sum >= (SumBits + 1)'(Places)) sum = sum - (SumBits + 1)'(Places);
+    place_after = PlaceBits'(sum);
+  endfunction
+
+  assign group_ends = group_left_q == 24'(length);
+  assign next_group = group_q + $signed({18'd0, windows_step_q});
+  assign run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end == row_end;
+  assign job_ends = left1_q == 16'd1 && left2_q == 16'd1;
+  always_comb begin
+    group_move = windows_step_q;
+    if (group_q[29]) group_move = next_group[29] ? '0 : next_group[11:0];
+    rest = 13'(length);
+    if (window_mode_q) rest = 13'(row_end - (group_q[29] ? 30'sd0 : group_q));
+  end
+  assign at_sum = 13'(at_offset_q) + 13'(advance);
+  assign group_sum = 13'(group_offset_q) + 13'(group_move);
+  assign rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
+
+  logic [NumberBits-1:0] number_now, at_number_now;  // group's and next word's, without a new run
+  logic [PlaceBits-1:0] place_now, at_place_now;
+  logic [OffsetBits-1:0] offset_now, at_offset_now;
+  logic drained_now;
+  logic [NumberBits-1:0] end_number;            // the burst behind the run's last
+  logic [PlaceBits-1:0] end_place;
+
+  always_comb begin
+    end_number = group_number_q;
+    end_place = group_place_q;
+    if (!window_mode_q) begin
+      end_number = at_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
+      end_place = place_after(at_place_q, (rest_sum >> OffsetBits) + 13'd1);
+    end else if (!drained_run_q) begin
+      end_number = group_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
+      end_place = place_after(group_place_q, (rest_sum >> OffsetBits) + 13'd1);
+    end
+  end
+  always_comb begin
+    at_number_now = at_number_q + NumberBits'(at_sum >> OffsetBits);
+    at_place_now = place_after(at_place_q, at_sum >> OffsetBits);
+    at_offset_now = at_sum[OffsetBits-1:0];
+    number_now = group_number_q;
+    place_now = group_place_q;
+    offset_now = group_offset_q;
+    drained_now = drained_run_q;
+    if (!window_mode_q) begin
+      number_now = at_number_now;
+      place_now = at_place_now;
+      offset_now = at_offset_now;
+    end else if (group_ends) begin
+      if (next_group >= row_end) begin
+        number_now = end_number;
+        place_now = end_place;
+        drained_now = 1'b1;
+      end else begin
+        number_now = group_number_q + NumberBits'(group_sum >> OffsetBits);
+        place_now = place_after(group_place_q, group_sum >> OffsetBits);
+        offset_now = group_sum[OffsetBits-1:0];
+      end
+      at_number_now = number_now;
+      at_place_now = place_now;
+      at_offset_now = offset_now;
+    end
+  end
+
+  assign next_row_offset = row_offset_q + distance2_q;
+  assign next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + distance1_q;
+  assign begins = command_waits_q && (!writing_q || (writes && group_ends && run_ends && job_ends));
+  assign take_command = begins;
+  assign begin_offset = offset_q;
+
+  // Where the next word is read in the next cycle.
+  logic [PlaceBits-1:0] read_place;
+  /* verilator lint_off UNUSEDSIGNAL */  // banks are read by whole beats
+  logic [OffsetBits-1:0] read_offset;
+  /* verilator lint_on UNUSEDSIGNAL */
+  always_comb begin
+    read_place = at_place_q;
+    read_offset = at_offset_q;
+    if (writes) begin
+      read_place = at_place_now;
+      read_offset = at_offset_now;
+      if (group_ends && run_ends) begin
+        read_place = end_place;
+        read_offset = next_run_offset;
+      end
+    end
+    if (begins) begin
+      if (!writing_q) read_place = group_place_q;
+      read_offset = begin_offset;
+    end
+  end
+
+  logic done_next_q, done_failed_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      writing_q <= 1'b0;
+      done_next_q <= 1'b0;
+      done_o <= 1'b0;
+      write_o <= '0;
+      at_number_q <= '0;
+      at_place_q <= '0;
+      group_number_q <= '0;
+      group_place_q <= '0;
+      status_o <= StatusWaitData;
+    end else begin
+      writing_q <= begins || (writing_q && !(writes && group_ends && run_ends && job_ends));
+      done_next_q <= writes && group_ends && run_ends && job_ends;
+      done_o <= done_next_q;
+      write_o <= '0;
+      if (writes) write_o <= 4'b0001 << to_buffer_q[1:0];
+      status_o <= writes ? StatusBusy : ar_free ? StatusWaitData : StatusWaitRequest;
+      if (writes) begin
+        if (group_ends && run_ends) begin
+          at_number_q <= end_number;
+          at_place_q <= end_place;
+          group_number_q <= end_number;
+          group_place_q <= end_place;
+        end else begin
+          at_number_q <= at_number_now;
+          at_place_q <= at_place_now;
+          group_number_q <= number_now;
+          group_place_q <= place_now;
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (writes) begin
+      word_address_q <= word_address_q + 18'd1;
+      at_q <= word_end;
+      group_left_q <= group_left_q - 24'(length);
+      at_offset_q <= at_offset_now;
+      group_offset_q <= offset_now;
+      drained_run_q <= drained_now;
+      if (group_ends) begin
+        windows_left_q <= windows_left_q - 16'd1;
+        group_left_q <= window_mode_q ? {12'd0, windows_bytes_q} : rows_group_q;
+        if (window_mode_q) begin
+          group_q <= next_group;
+          at_q <= next_group;
+        end
+        if (run_ends) begin
+          group_q <= -$signed({18'd0, windows_lead_q});
+          at_q <= -$signed({18'd0, windows_lead_q});
+          windows_left_q <= windows_q;
+          drained_run_q <= 1'b0;
+          at_offset_q <= next_run_offset;
+          group_offset_q <= next_run_offset;
+          run_offset_q <= next_run_offset;
+          left1_q <= left1_q == 16'd1 ? runs1_q : left1_q - 16'd1;
+          if (left1_q == 16'd1) begin
+            row_offset_q <= next_row_offset;
+            left2_q <= left2_q - 16'd1;
+          end
+          done_failed_q <= failed_q[writer_parity_q];
+        end
+      end
+    end
+    if (done_next_q) error_o <= done_failed_q;
+    if (begins) begin
+      window_mode_q <= window_count_q != 16'd0;
+      to_buffer_q <= buffer_q;
+      with_fill_q <= fill_q;
+      word_address_q <= word_base_q;
+      row_bytes_q <= run_bytes_q;
+      rows_group_q <= group_bytes_q;
+      runs1_q <= count1_q;
+      left1_q <= count1_q;
+      left2_q <= count2_q;
+      windows_q <= window_count_q;
+      windows_left_q <= window_count_q;
+      distance1_q <= stride1_q[OffsetBits-1:0];
+      distance2_q <= stride2_q[OffsetBits-1:0];
+      windows_bytes_q <= window_bytes_q;
+      windows_step_q <= window_step_q;
+      windows_lead_q <= lead_q;
+      writer_parity_q <= !parity_q;
+      row_offset_q <= begin_offset;
+      run_offset_q <= begin_offset;
+      at_offset_q <= begin_offset;
+      group_offset_q <= begin_offset;
+      drained_run_q <= 1'b0;
+      at_q <= -$signed({18'd0, lead_q});
+      group_q <= -$signed({18'd0, lead_q});
+      group_left_q <= window_count_q != 16'd0 ? {12'd0, window_bytes_q} : group_bytes_q;
+    end
+  end
+
+  // ---- Ring: beat b of place p is beat p*BurstBeats + b of all, and lies in bank and row of that number ----
+
+  localparam int AllBits = PlaceBits + (BurstBeats > 1 ? BeatBits : 0);
+  logic [AllBits-1:0] arrival_all, read_all;
+  if (BurstBeats > 1) begin : gen_all
+    assign arrival_all = {arrival_place_q, beat};
+    assign read_all = {read_place, read_offset[OffsetBits-1:BusBits]};
+  end else begin : gen_all_places
+    assign arrival_all = arrival_place_q;
+    assign read_all = read_place;
+  end
+
+  logic [8*RingBytes-1:0] ring_row;             // what the banks have read
+  logic [RowBits-1:0] read_row, read_row_after, arrival_row;
+  if (BankRows > 1) begin : gen_rows
+    assign read_row = read_all[AllBits-1 -: RowBits];
+    assign read_row_after = read_row == RowBits'(BankRows - 1) ? '0 : read_row + 1'b1;
+    assign arrival_row = arrival_all[AllBits-1 -: RowBits];
+  end else begin : gen_row
+    assign read_row = '0;
+    assign read_row_after = '0;
+    assign arrival_row = '0;
+  end
+  for (genvar b = 0; b < Banks; b++) begin : gen_bank
+    logic [8*BusBytes-1:0] memory [BankRows];
+    logic [8*BusBytes-1:0] data_q, arriving;
+    logic write;
+    logic [RowBits-1:0] row;
+    if (Banks == 1) begin : gen_only
+      assign write = rvalid_i;
+      assign row = read_row;
+    end else begin : gen_one_of_many
+      assign write = rvalid_i && arrival_all[BankBits-1:0] == BankBits'(b);
+      if (b == Banks - 1) begin : gen_last
+        assign row = read_row;
+      end else begin : gen_before
+        assign row = BankBits'(b) < read_all[BankBits-1:0] ? read_row_after : read_row;
+      end
+    end
+    assign arriving = beat_error ? '0 : rdata_i;
+    always_ff @(posedge clk_i) begin
+      if (write) memory[arrival_row] <= arriving;
+      data_q <= write && arrival_row == row ? arriving : memory[row];
+    end
+    assign ring_row[8*BusBytes*b +: 8*BusBytes] = data_q;
+  end
+
+  // ---- The word: its first memory byte lies at its offset in the row of banks and has to come to lane `lead` ----
+
+  localparam int RotateBits = BankBits + BusBits;
+  /* verilator lint_off UNUSEDSIGNAL */  // above the rotation it is the row
+  logic [BusBits+AllBits-1:0] at_all;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [RotateBits-1:0] rotation;
+  logic [16*RingBytes-1:0] rotated;
+  logic [8*WordBytes-1:0] word;
+  if (BurstBeats > 1) begin : gen_at
+    assign at_all = {at_place_q, at_offset_q};
+  end else begin : gen_at_place
+    assign at_all = {at_place_q, at_offset_q[BusBits-1:0]};
+  end
+  assign rotation = at_all[RotateBits-1:0] - RotateBits'(lead);
+  always_comb begin
+    rotated = '0;
+    word = '0;
+    if (writes) begin
+      if (has_memory) rotated = {ring_row, ring_row} >> {rotation, 3'b000};
+      for (int i = 0; i < WordBytes; i++) begin
+        if (LengthBits'(i) >= LengthBits'(lead) && LengthBits'(i) < LengthBits'(memory_end)) word[8*i +: 8] = rotated[8*i +: 8];
+        else if (window_mode_q && LengthBits'(i) < LengthBits'(length)) word[8*i +: 8] = with_fill_q;
+      end
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (writes) begin
+      write_address_o <= word_address_q;
+      write_data_o <= word;
+    end
+  end
+
+  // ---- Quiet ----
+
+  logic moves;
+  assign moves = command_valid_i || rvalid_i || chain_o || done_o || done_next_q || write_o != '0 || writes || begins ||
+                 ar_leaves || (arvalid_o && arready_i) ||
+                 status_o != (writes ? StatusBusy : ar_free ? StatusWaitData : StatusWaitRequest);
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) quiet_o <= 1'b1;
+    else quiet_o <= !moves;
+  end
+
+  `GEMEL_ASSERT(NoCommandBeforeTheLastIsCut, !command_valid_i || (!cuts_q && !(command_waits_q && !take_command)))
+  `GEMEL_ASSERT(BeatsAreAskedFor, !rvalid_i || flights != '0)
+  `GEMEL_ASSERT(RequestStays, !(arvalid_o && !arready_i) || !ar_leaves)
+
+endmodule
