@@ -51,8 +51,8 @@ class CompletionSink {
   virtual void done(isa::Unit unit, Cycle p, isa::ErrorCode error) = 0;
 };
 
-// Reads of memory, in order. The request is made at simulated time `acc`, the response (in order) says when the first beat is on
-// the wires; beats are contiguous. data == nullptr: timing only.
+// Reads of memory, in order. The request is accepted in cycle `at`, now or later (a model knows its requests long before they are
+// due); the response (in order) says when the first beat is on the wires; beats are contiguous. data == nullptr: timing only.
 class ReadSink {
  public:
   virtual ~ReadSink() = default;
@@ -61,10 +61,11 @@ class ReadSink {
 class ReadPort {
  public:
   virtual ~ReadPort() = default;
-  virtual void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) = 0;
+  virtual void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) = 0;
 };
 
-// Writes of memory, in order. The request is made at the cycle of the last W beat; the response says when B is on the wires.
+// Writes of memory, in order. `at`: cycle of the last W beat, now or later; the response says when B is on the wires. The data must
+// stay until then.
 class WriteSink {
  public:
   virtual ~WriteSink() = default;
@@ -73,7 +74,7 @@ class WriteSink {
 class WritePort {
  public:
   virtual ~WritePort() = default;
-  virtual void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data) = 0;
+  virtual void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) = 0;
 };
 
 // Beats of a burst that covers [address, address + bytes) on a bus of bus_bytes (full width, start aligned down).

@@ -45,25 +45,47 @@ IdealMemory::~IdealMemory() {
 tlm::tlm_sync_enum IdealMemory::forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                         sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_ACCEPTED;  // END_RESP needs nothing
-  requests_.push_back({&payload, static_cast<Port>(port)});
-  decide_event_.notify(delay + period_ / 2);
-  return tlm::TLM_ACCEPTED;
+  const sc_core::sc_time due = sc_core::sc_time_stamp() + delay;
+  const Request request{&payload, static_cast<Port>(port), static_cast<Cycle>(due.value() / period_.value())};
+  // In order of time, then of ports; of one port as they come. Nearly always it is the last.
+  const auto before = [](const Request& x, const Request& y) { return x.at != y.at ? x.at < y.at : x.port < y.port; };
+  if (requests_.empty() || !before(request, requests_.back())) {
+    requests_.push_back(request);
+  } else {
+    requests_.insert(std::upper_bound(requests_.begin(), requests_.end(), request, before), request);
+  }
+  decide_by(deadline(request));
+  phase = tlm::END_REQ;  // never refused: the machine's bridge keeps the queue
+  return tlm::TLM_UPDATED;
+}
+
+// Nobody hears of a decision before its first beat or B, so it may wait until the cycle before: then all requests that compete
+// with it are known, and a batch of them costs one event.
+Cycle IdealMemory::deadline(const Request& request) const {
+  return request.at + (request.payload->is_read() ? machine_.read_latency_cycles : machine_.write_latency_cycles) - 1;
+}
+
+void IdealMemory::decide_by(Cycle cycle) {
+  if (cycle >= next_decision_) return;
+  next_decision_ = cycle;
+  const auto half_past = static_cast<std::uint64_t>(cycle) * period_.value() + period_.value() / 2;
+  decide_event_.notify(sc_core::sc_time::from_value(half_past) - sc_core::sc_time_stamp());
 }
 
 void IdealMemory::decide() {
-  // One request per port and cycle at most, so the order is a plain sort by port.
-  std::sort(requests_.begin(), requests_.end(), [](const Request& a, const Request& b) { return a.port < b.port; });
-  deciding_.swap(requests_);
   const sc_core::sc_time now_time = sc_core::sc_time_stamp();
   const auto now = static_cast<Cycle>(now_time.value() / period_.value());  // half a period is cut off
-  for (const Request& request : deciding_) {
-    const Cycle at = serve(*request.payload, request.port, now);
+  next_decision_ = Never;
+  while (!requests_.empty() && requests_.front().at <= now) {
+    const Request request = requests_.front();
+    requests_.pop_front();
+    const Cycle at = serve(*request.payload, request.port, request.at);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    sc_core::sc_time delay = static_cast<double>(at) * period_ - now_time;
+    sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value()) - now_time;
     auto& socket = request.port == Fetch ? fetch : request.port == Load ? load : store;
-    socket->nb_transport_bw(*request.payload, phase, delay);
+    socket->nb_transport_bw(*request.payload, phase, delay);  // may send further requests, none of them due by now
   }
-  deciding_.clear();
+  for (const Request& request : requests_) decide_by(deadline(request));
 }
 
 Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now) {

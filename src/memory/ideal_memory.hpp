@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ideal memory: fixed latency, bounded bandwidth each way, deterministic arbitration (docs/reference/machine.md, 7). A TLM-2.0
-// target with one socket per master: fetch, load, store. It collects the requests of a cycle and decides half a period
-// later, so the order in which SystemC runs processes cannot matter. Storage is backed lazily.
+// target with one socket per master: fetch, load, store. Requests are decided in order of their cycles and, within a cycle, of
+// ports, half a period after the cycle or later, so the order in which SystemC runs processes cannot matter. Storage is backed lazily.
 #pragma once
 #include <tlm>
 #include <tlm_utils/simple_target_socket.h>
@@ -40,13 +40,15 @@ class IdealMemory : public sc_core::sc_module {
   void poison(std::uint64_t first, std::uint64_t last) { poison_first_ = first; poison_last_ = last; }
 
  private:
-  struct Request { tlm::tlm_generic_payload* payload; Port port; };
+  struct Request { tlm::tlm_generic_payload* payload; Port port; Cycle at; };
   struct Outstanding { std::uint64_t first, last; Cycle accepted, last_beat; Port port; };
 
   tlm::tlm_sync_enum forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
   void blocking(int port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& payload);
   bool direct(int port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
+  Cycle deadline(const Request& request) const;
+  void decide_by(Cycle cycle);
   void decide();
   Cycle serve(tlm::tlm_generic_payload& payload, Port port, Cycle now);  // cycle of the first beat, or of B
   bool access(tlm::tlm_generic_payload& payload);
@@ -56,7 +58,8 @@ class IdealMemory : public sc_core::sc_module {
   std::uint64_t size_;
   std::uint8_t* data_ = nullptr;
   sc_core::sc_event decide_event_;
-  std::vector<Request> requests_, deciding_;
+  std::deque<Request> requests_;      // undecided, in order of time and port
+  Cycle next_decision_ = Never;
   std::deque<Outstanding> outstanding_;  // reads
   Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
   std::string violation_;

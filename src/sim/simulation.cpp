@@ -313,6 +313,12 @@ std::string in_flight_text(const Stepper& stepper, const Schedule& schedule, con
          (tag < schedule.layers.size() ? " of layer `" + schedule.layers[tag].name + "`" : "") + ": " + isa::disassemble(word);
 }
 
+std::string names_of(const std::vector<BlockChoice>& choices) {
+  std::string names;
+  for (const BlockChoice& c : choices) names += (names.empty() ? "`" : ", `") + c.block + "`";
+  return names;
+}
+
 constexpr std::int64_t WaveClocksBefore = 200, WaveClocksAfter = 20;
 
 // Runs the same thing again with waves of the block around the difference; the path, or empty if there are none.
@@ -387,17 +393,20 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                         options.max_cycles);
   } catch (const Diverged& d) {
     report_divergence(machine, schedule, inputs, options, d);
+  } catch (const InternalError& e) {  // what a model says of a neighbour that breaks its contract
+    if (!own_rtl) throw;
+    throw RunError("E0808", "a block that is RTL breaks its contract at cycle " + std::to_string(running->sequencer().cycle()) + ": " +
+                                e.diagnostics().front().message + "\n  implemented by RTL: " + names_of(options.blocks),
+                   "compare it with its model: check instead of rtl");
   }
   if (steps.end == StepperEnd::Silent || (own_rtl && steps.end == StepperEnd::Deadlock)) {
-    std::string blocks;
-    for (const BlockChoice& c : options.blocks) blocks += (blocks.empty() ? "`" : ", `") + c.block + "`";
     std::string waiting;
     for (int u = 0; u < UnitCount; ++u) {
       const std::string text = in_flight_text(stepper, schedule, unit_block(u));
       if (!text.empty()) waiting += "\n  in flight on " + std::string(unit_block(u)) + ": " + text;
     }
     throw RunError("E0807", "nothing has moved on any port since about cycle " + std::to_string(steps.cycles) +
-                                " and the program has not ended; implemented by RTL: " + blocks + waiting,
+                                " and the program has not ended; implemented by RTL: " + names_of(options.blocks) + waiting,
                    "one of these blocks never answers; look at it with check instead of rtl");
   }
   if (steps.end == StepperEnd::Deadlock) {
@@ -466,18 +475,26 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   const auto wall_start = std::chrono::steady_clock::now();
 
   FreshContext context;
+  const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
   NpuParts parts;
   parts.machine = machine;
   parts.timing_only = options.timing_only;
-  parts.process_order = options.process_order;
-  Npu npu("npu", parts);
+  // In any order: SystemC runs processes in an order that depends on when they were made.
+  std::unique_ptr<Npu> npu_made;
+  std::unique_ptr<IdealMemory> memory_made;
+  std::unique_ptr<Driver> driver_made;
+  for (const int part : options.process_order) {
+    if (part == 0) npu_made = std::make_unique<Npu>("npu", parts);
+    if (part == 1) memory_made = std::make_unique<IdealMemory>("memory", machine, clock_period(machine));
+    if (part == 2) driver_made = std::make_unique<Driver>("driver", schedule.program_base, program_bytes);
+  }
+  Npu& npu = *npu_made;
+  IdealMemory& memory = *memory_made;
+  Driver& driver = *driver_made;
   auto& engine = dynamic_cast<ModelEngine&>(npu.engine());
   const sc_core::sc_time period = npu.period();
-  IdealMemory memory("memory", machine, period);
   memory.poison(options.poison_first, options.poison_last);
   load_image(schedule, inputs, options.timing_only, memory.data());
-  const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
-  Driver driver("driver", schedule.program_base, program_bytes);
   sc_core::sc_signal<bool> interrupt("interrupt");
   driver.csr.bind(npu.csr);
   npu.fetch.bind(memory.fetch);

@@ -33,7 +33,7 @@ struct SimulationOptions {
   bool timing_only = false;
   bool trace = false;                         // fill RunResult::trace
   std::int64_t max_cycles = std::int64_t{1} << 40;
-  std::array<int, 3> process_order = {0, 1, 2};  // in which SystemC's processes are made; must not matter
+  std::array<int, 3> process_order = {0, 1, 2};  // in which npu (0), memory (1), driver (2) are made; must not matter
   // Expected bytes of a tensor (index in schedule.tensors), or nullptr for "do not compare". Not asked in timing-only runs.
   std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
   std::function<void(const Progress&)> progress;  // now and then

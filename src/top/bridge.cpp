@@ -59,7 +59,7 @@ void BridgeBeat::accept(Reader& reader, const ReadRequestWires& wires, bool read
   burst.data.resize(static_cast<std::size_t>(burst.beats * bus_bytes_));
   reader.bursts.push_back(std::move(burst));
   reader.port.read(wires.address, wires.bytes,
-                   reader.bursts.back().data.data() + wires.address % static_cast<std::uint64_t>(bus_bytes_));
+                   reader.bursts.back().data.data() + wires.address % static_cast<std::uint64_t>(bus_bytes_), now_);
 }
 
 void BridgeBeat::step(const MemoryBeatIn& in) {
@@ -86,7 +86,7 @@ void BridgeBeat::step(const MemoryBeatIn& in) {
       store_.sent.push_back(std::move(burst));
       store_.accepted.pop_front();
       const WriteBurst& sent = store_.sent.back();
-      store_.port.write(sent.address, static_cast<std::uint32_t>(sent.data.size()), sent.data.data());
+      store_.port.write(sent.address, static_cast<std::uint32_t>(sent.data.size()), sent.data.data(), now_);
     }
   }
   if (in.store.valid && wires.store.request_ready) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands inside npu: the floor plan, twice. ModelEngine wires up the fast models, agents that SystemC wakes, one process
-// each; BeatEngine runs the stepper (beat models and RTL) in a thread, clock by clock. Rooms do not know each other.
+// What stands inside npu: the floor plan, twice. ModelEngine wires up the fast models: the sequencer is an agent that
+// SystemC wakes, the units answer it at once, and the DMAs live on memory's answers; BeatEngine runs the stepper (beat models and RTL) in a thread, clock by clock. Rooms do not know each other.
 #pragma once
 #include <array>
 #include <functional>
@@ -21,6 +21,9 @@
 namespace gemel {
 
 using NpuMaster = AxiMaster<tlm_utils::simple_initiator_socket_tagged<Npu>>;
+
+// A whole even number of picoseconds: memory decides half a period after the edge.
+sc_core::sc_time clock_period(const Machine& machine);
 
 class Npu::Engine {
  public:
@@ -53,9 +56,7 @@ class AgentProcess : public sc_core::sc_module, public Waker {
 
 class ModelEngine : public Npu::Engine {
  public:
-  // process_order: in which the processes (sequencer, load_dma, store_dma) are made.
-  ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
-              std::array<int, 3> process_order);
+  ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override {
     sequencer_->run(program_base, program_bytes, cycle0);
@@ -81,7 +82,7 @@ class ModelEngine : public Npu::Engine {
   std::unique_ptr<MatrixUnitModel> matrix_unit_;
   std::unique_ptr<VectorUnitModel> vector_unit_;
   std::unique_ptr<HaltWatch> halt_watch_;
-  std::vector<std::unique_ptr<AgentProcess>> processes_;
+  std::unique_ptr<AgentProcess> process_;
 };
 
 // A difference of a checked block ends the simulation with RunError E0806.
@@ -118,7 +119,6 @@ struct NpuParts {
   Machine machine;
   std::vector<BlockChoice> choices;
   bool timing_only = false;
-  std::array<int, 3> process_order = {0, 1, 2};
 };
 
 }  // namespace gemel

@@ -57,11 +57,11 @@ class AxiMaster : public ReadPort, public WritePort {
   void connect(ReadSink* reads) { reads_ = reads; }
   void connect(WriteSink* writes) { writes_ = writes; }
 
-  void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) override {
-    send(tlm::TLM_READ_COMMAND, address, bytes, data);
+  void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override {
+    send(tlm::TLM_READ_COMMAND, address, bytes, data, at);
   }
-  void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data) override {
-    send(tlm::TLM_WRITE_COMMAND, address, bytes, const_cast<std::uint8_t*>(data));
+  void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) override {
+    send(tlm::TLM_WRITE_COMMAND, address, bytes, const_cast<std::uint8_t*>(data), at);
   }
   void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& delay) {
     const sc_core::sc_time now = sc_core::sc_time_stamp();
@@ -77,7 +77,7 @@ class AxiMaster : public ReadPort, public WritePort {
   }
 
  private:
-  void send(tlm::tlm_command command, std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) {
+  void send(tlm::tlm_command command, std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) {
     const bool no_data = data == nullptr;
     if (no_data && dummy_.size() < bytes) dummy_.resize(bytes);
     tlm::tlm_generic_payload* payload = pool_.take(no_data);
@@ -90,7 +90,9 @@ class AxiMaster : public ReadPort, public WritePort {
     payload->set_dmi_allowed(false);
     payload->set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
-    sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+    // A request that is due later is sent now, with its delay: TLM's timing annotation.
+    sc_core::sc_time delay =
+        sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value()) - sc_core::sc_time_stamp();
     const tlm::tlm_sync_enum status = socket_->nb_transport_fw(*payload, phase, delay);
     if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) respond(*payload, delay);
   }

@@ -77,8 +77,7 @@ class ModelEngine::HaltWatch : public SequencerObserver {
   SequencerObserver* next_ = nullptr;
 };
 
-ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
-                         std::array<int, 3> process_order)
+ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only)
     : machine_(machine) {
   if (!timing_only) {
     for (int b = 0; b < BufferCount; ++b) {
@@ -101,11 +100,7 @@ ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> maste
   masters[2]->connect(static_cast<WriteSink*>(store_dma_.get()));
   halt_watch_ = std::make_unique<HaltWatch>(*this);
   sequencer_->observe(halt_watch_.get());
-  static constexpr const char* Names[] = {"sequencer", "load_dma", "store_dma"};
-  const std::array<Agent*, 3> agents = {sequencer_.get(), load_dma_.get(), store_dma_.get()};
-  for (const int i : process_order) {
-    processes_.push_back(std::make_unique<AgentProcess>(Names[i], *agents[static_cast<std::size_t>(i)], period));
-  }
+  process_ = std::make_unique<AgentProcess>("sequencer", *sequencer_, period);
 }
 
 void ModelEngine::observe(SequencerObserver* observer) { halt_watch_->forward_to(observer); }
@@ -147,6 +142,10 @@ void BeatEngine::thread() {
   }
 }
 
+sc_core::sc_time clock_period(const Machine& machine) {
+  return sc_core::sc_time(2.0 * std::max(1.0, std::round(5e5 / machine.clock_mhz)), sc_core::SC_PS);
+}
+
 // ---- npu -----------------------------------------------------------------------------------------------------------------
 
 struct Npu::Wires {
@@ -178,8 +177,7 @@ Npu::~Npu() = default;
 
 void Npu::build(const NpuParts& parts) {
   wires_ = std::make_unique<Wires>();
-  // A whole even number of picoseconds: memory decides half a period after the edge.
-  wires_->period = sc_core::sc_time(2.0 * std::max(1.0, std::round(5e5 / parts.machine.clock_mhz)), sc_core::SC_PS);
+  wires_->period = clock_period(parts.machine);
   csr.register_b_transport(this, &Npu::control);
   csr.register_transport_dbg(this, &Npu::control_debug);
   std::array<NpuMaster*, 3> masters{};
@@ -191,7 +189,7 @@ void Npu::build(const NpuParts& parts) {
     masters[static_cast<std::size_t>(tag++)] = master.get();
   }
   if (parts.choices.empty()) {
-    engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only, parts.process_order);
+    engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only);
   } else {
     engine_ = std::make_unique<BeatEngine>("blocks", parts.machine, masters, wires_->period, parts.choices);
   }

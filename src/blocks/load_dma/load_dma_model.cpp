@@ -68,7 +68,7 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   }
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) emit_leading_fill(jobs_.front());
-  schedule_request();
+  request();
 }
 
 bool LoadDmaModel::next_burst(Burst& burst) {
@@ -88,45 +88,45 @@ bool LoadDmaModel::next_burst(Burst& burst) {
   return true;
 }
 
-void LoadDmaModel::schedule_request() {
-  if (!chosen_) {
-    if (!next_burst(burst_)) return;
-    chosen_ = true;
-    burst_ar_ = burst_acc_ = Never;
+void LoadDmaModel::request() {
+  while (request_next_burst()) {
   }
-  if (burst_acc_ != Never) return;
+}
+
+// Sends the next burst if everything that its cycle depends on is known.
+bool LoadDmaModel::request_next_burst() {
+  if (!chosen_) {
+    if (!next_burst(burst_)) return false;
+    chosen_ = true;
+    burst_ar_ = Never;
+  }
   const std::int64_t k = issued_;
   const std::int64_t n = machine_.load_outstanding, q = machine_.memory_queue;
+  Job& job = jobs_[request_job_];
   if (burst_ar_ == Never) {
-    if (k >= n && answered_ <= k - n) return;
-    if (k >= slots_ && drained_count_ <= k - slots_) return;
-    burst_ar_ = std::max(jobs_[request_job_].s + 2, acc_ + 1);
+    if (k >= n && answered_ <= k - n) return false;
+    if (k >= slots_ && drained_count_ <= k - slots_) return false;
+    burst_ar_ = std::max(job.s + 2, acc_ + 1);
     if (k >= n) burst_ar_ = std::max(burst_ar_, last_beat(k - n) + 2);
     if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained(k - slots_) + 1);
   }
-  if (k >= q && answered_ <= k - q) return;
-  burst_acc_ = burst_ar_;
-  if (k >= q) burst_acc_ = std::max(burst_acc_, last_beat(k - q) + 1);
-  stuck_.add(burst_ar_ + 1, burst_acc_);
-  wake_at(burst_acc_);
-}
-
-void LoadDmaModel::wake(Cycle now) {
-  if (!chosen_ || burst_acc_ != now) return;
-  Job& job = jobs_[request_job_];
+  if (k >= q && answered_ <= k - q) return false;
+  const Cycle accepted = k >= q ? std::max(burst_ar_, last_beat(k - q) + 1) : burst_ar_;
+  stuck_.add(burst_ar_ + 1, accepted);
+  acc_ = accepted;
+  chosen_ = false;
   const Burst burst = burst_;
   outstanding_.push_back(burst);
   ++issued_;
   ++bursts_;
   bytes_ += burst.bytes;
-  acc_ = now;
-  chosen_ = false;
+  std::uint8_t* data = destination(job, burst);
   if (job.next_run == job.runs) {
-    sequencer_.chain(isa::Unit::Load, now + 1);
+    sequencer_.chain(isa::Unit::Load, accepted + 1);
     ++request_job_;
   }
-  memory_.read(burst.address, burst.bytes, destination(job, burst));
-  schedule_request();
+  memory_.read(burst.address, burst.bytes, data, accepted);
+  return true;
 }
 
 std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
@@ -151,7 +151,7 @@ void LoadDmaModel::read_response(Cycle first_beat, bool error) {
     --request_job_;
     if (!jobs_.empty()) emit_leading_fill(jobs_.front());
   }
-  schedule_request();
+  request();
 }
 
 // Words wholly of fill at the head of an instruction wait for no burst: they may be written before its first response, even in
@@ -229,7 +229,7 @@ void LoadDmaModel::place(Job& job) {
 }
 
 StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
-  if (chosen_ && burst_ar_ != Never && burst_acc_ == Never && burst_ar_ < last) {
+  if (chosen_ && burst_ar_ != Never && burst_ar_ < last) {
     // Not accepted yet: stuck at least until now. The rest is added when the acceptance is known.
     stuck_.add(burst_ar_ + 1, last);
     burst_ar_ = last;

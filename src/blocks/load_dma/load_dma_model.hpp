@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// load_dma, fast model: an event per burst, words in closed form between them (docs/reference/machine.md, 5).
+// load_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words in closed form between them
+// (docs/reference/machine.md, 5).
 // Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself.
 #pragma once
 #include <array>
@@ -13,14 +14,13 @@
 
 namespace gemel {
 
-class LoadDmaModel : public Agent, public UnitModel, public ReadSink {
+class LoadDmaModel : public UnitModel, public ReadSink {
  public:
   // buffers[b] may be null (timing only): indexed by enum buffer, activation .. param.
   LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory, std::array<Scratchpad*, 4> buffers);
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
-  void wake(Cycle now) override;
   void read_response(Cycle first_beat, bool error) override;
 
   std::int64_t bytes() const { return bytes_; }
@@ -61,7 +61,8 @@ class LoadDmaModel : public Agent, public UnitModel, public ReadSink {
   };
 
   bool next_burst(Burst& burst);
-  void schedule_request();
+  void request();
+  bool request_next_burst();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
   void emitted(Job& job, std::int64_t count, Cycle first);
@@ -78,10 +79,9 @@ class LoadDmaModel : public Agent, public UnitModel, public ReadSink {
 
   std::deque<Job> jobs_;         // words come from the front
   std::size_t request_job_ = 0;  // requests come from here
-  bool chosen_ = false;          // burst_ waits for its time or for an answer that decides it
+  bool chosen_ = false;          // burst_ waits for an answer that decides its cycle
   Burst burst_;
-  Cycle burst_ar_ = Never;       // AR on the wires
-  Cycle burst_acc_ = Never;      // accepted
+  Cycle burst_ar_ = Never;       // its AR on the wires, if that is known and only the acceptance is not
 
   std::deque<Burst> outstanding_;            // requested and unanswered
   std::vector<Cycle> last_beat_, drained_;   // of burst k, at k modulo the size

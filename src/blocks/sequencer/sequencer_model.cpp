@@ -52,37 +52,40 @@ void SequencerModel::done(isa::Unit unit, Cycle p, isa::ErrorCode error) {
   wake_at(p);
 }
 
-// Fetch: the next burst, as soon as the dispatch that makes room for it is known.
+// Fetch: every burst whose cycle is known, that is, for which the dispatch that makes room is known.
 void SequencerModel::schedule_fetch() {
-  if (fetch_chosen_ || fetch_offset_ >= program_bytes_ || error_at_ != Never) return;
-  const std::uint64_t address = base_ + fetch_offset_;
-  const auto burst = static_cast<std::uint64_t>(fetch_burst_);
-  const auto bytes =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(burst - address % burst, program_bytes_ - fetch_offset_));
-  const std::int64_t instructions = bytes / isa::InstructionBytes;
-  Cycle ar = fetch_last_acc_ + 1;
-  const std::int64_t needed = requested_ + instructions - machine_.prefetch_instructions;  // dispatches before it
-  if (needed > 0) {
-    if (dispatched_ < needed) return;
-    const auto ago = static_cast<std::size_t>(dispatched_ - needed);
-    ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
+  while (fetch_offset_ < program_bytes_ && error_at_ == Never) {
+    const std::uint64_t address = base_ + fetch_offset_;
+    const auto burst = static_cast<std::uint64_t>(fetch_burst_);
+    const auto bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(burst - address % burst, program_bytes_ - fetch_offset_));
+    const std::int64_t instructions = bytes / isa::InstructionBytes;
+    Cycle ar = fetch_last_acc_ + 1;
+    const std::int64_t needed = requested_ + instructions - machine_.prefetch_instructions;  // dispatches before it
+    if (needed > 0) {
+      if (dispatched_ < needed) return;
+      const auto ago = static_cast<std::size_t>(dispatched_ - needed);
+      ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
+    }
+    const std::int64_t q = machine_.memory_queue;
+    if (fetch_issued_ >= q) {
+      if (fetch_answered_ <= fetch_issued_ - q) return;
+      ar = std::max(ar, fetch_last_beat_[static_cast<std::size_t>(fetch_issued_ - q) % fetch_last_beat_.size()] + 1);
+    }
+    Fetch fetch;
+    fetch.address = address;
+    fetch.bytes = bytes;
+    fetch.instructions = static_cast<std::uint32_t>(instructions);
+    fetch.words.resize(static_cast<std::size_t>(instructions));
+    fetches_.push_back(std::move(fetch));
+    requested_ += instructions;
+    fetch_offset_ += bytes;
+    fetch_last_acc_ = ar;
+    ++fetch_issued_;
+    ++fetch_bursts_;
+    fetch_bytes_ += bytes;
+    memory_.read(address, bytes, reinterpret_cast<std::uint8_t*>(fetches_.back().words.data()), ar);
   }
-  const std::int64_t q = machine_.memory_queue;
-  if (fetch_issued_ >= q) {
-    if (fetch_answered_ <= fetch_issued_ - q) return;
-    ar = std::max(ar, fetch_last_beat_[static_cast<std::size_t>(fetch_issued_ - q) % fetch_last_beat_.size()] + 1);
-  }
-  Fetch fetch;
-  fetch.address = address;
-  fetch.bytes = bytes;
-  fetch.instructions = static_cast<std::uint32_t>(instructions);
-  fetch.words.resize(static_cast<std::size_t>(instructions));
-  fetches_.push_back(std::move(fetch));
-  fetch_chosen_ = true;
-  fetch_acc_ = ar;
-  requested_ += instructions;
-  fetch_offset_ += bytes;
-  wake_at(ar);
 }
 
 void SequencerModel::read_response(Cycle first_beat, bool error) {
@@ -134,16 +137,6 @@ void SequencerModel::apply_staged() {
 
 void SequencerModel::wake(Cycle now) {
   if (!running_ || now <= last_eval_) return;
-  if (fetch_chosen_ && fetch_acc_ == now) {
-    fetch_chosen_ = false;
-    fetch_last_acc_ = now;
-    ++fetch_issued_;
-    ++fetch_bursts_;
-    Fetch& fetch = fetches_.back();
-    fetch_bytes_ += fetch.bytes;
-    memory_.read(fetch.address, fetch.bytes, reinterpret_cast<std::uint8_t*>(fetch.words.data()));
-    schedule_fetch();
-  }
   if (now < cycle0_) return;
   // Cycles since the last evaluation: its own class for all but the last evaluated cycle's transitions, which are visible
   // from the next cycle on; classify() is called for each evaluated cycle, so only the gap is left to count.

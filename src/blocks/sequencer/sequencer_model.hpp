@@ -118,8 +118,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   std::uint64_t fetch_offset_ = 0;          // next byte to request
   std::int64_t requested_ = 0;              // instructions
   std::deque<Fetch> fetches_;               // unanswered
-  bool fetch_chosen_ = false;
-  Cycle fetch_acc_ = Never, fetch_last_acc_ = 0;
+  Cycle fetch_last_acc_ = 0;
   std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
   std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first

@@ -128,16 +128,8 @@ bool StoreDmaModel::request_next_burst() {
   beat_ = burst.wl;
   last_write(k) = burst.wl;
   ++requested_;
-  wake_at(burst.wl);
+  memory_.write(burst.address, burst.bytes, burst.data, burst.wl);  // last: an answer may come at once
   return true;
-}
-
-void StoreDmaModel::wake(Cycle now) {
-  if (written_ >= requested_) return;
-  const Burst& burst = bursts_in_flight_[static_cast<std::size_t>(written_ - first_burst_)];
-  if (burst.wl != now) return;
-  ++written_;
-  memory_.write(burst.address, burst.bytes, burst.data);
 }
 
 void StoreDmaModel::write_response(Cycle b, bool error) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// store_dma, fast model: an event per burst, words and beats in closed form between them (docs/reference/machine.md, 6).
+// store_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words and beats in closed form between them (docs/reference/machine.md, 6).
 #pragma once
 #include <deque>
 #include <vector>
@@ -11,14 +11,13 @@
 
 namespace gemel {
 
-class StoreDmaModel : public Agent, public UnitModel, public WriteSink {
+class StoreDmaModel : public UnitModel, public WriteSink {
  public:
   // vector may be null: timing only.
   StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, Scratchpad* vector);
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
-  void wake(Cycle now) override;
   void write_response(Cycle b, bool error) override;
 
   std::int64_t bytes() const { return bytes_; }
@@ -63,7 +62,7 @@ class StoreDmaModel : public Agent, public UnitModel, public WriteSink {
   std::size_t read_job_ = 0;        // the reader's
   std::deque<Burst> bursts_in_flight_;  // burst first_burst_ .. : read and unanswered
   std::int64_t first_burst_ = 0;    // index k of bursts_in_flight_.front()
-  std::int64_t read_ = 0, requested_ = 0, written_ = 0, answered_ = 0;  // bursts so far
+  std::int64_t read_ = 0, requested_ = 0, answered_ = 0;  // bursts so far
   Cycle word_ = Past;               // x of the word before
   Cycle request_ = Past;            // acceptance of the AW before
   Cycle beat_ = Past;               // wl of the burst before
