@@ -44,10 +44,20 @@ movement_load_dma(LoadDmaLeast 1 1 4 4 1)
 movement_load_dma(LoadDmaOdd 5 13 16 32 3)
 movement_load_dma(LoadDmaSlim 40 3 4 8 2)
 
+set(store_dma_sources common/isa_pkg.gen.sv common/fifo.sv store_dma/store_dma.sv)
+macro(movement_store_dma name columns bus burst outstanding)
+  movement_block(${name} store_dma "${store_dma_sources}" Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
+                 Outstanding=${outstanding})
+endmacro()
+movement_store_dma(StoreDmaUsual 8 8 64 4)
+movement_store_dma(StoreDmaLeast 1 4 4 1)
+movement_store_dma(StoreDmaOdd 13 16 32 3)
+movement_store_dma(StoreDmaWide 40 4 8 2)
+
 # Of `top` only what knows nothing of SystemC.
 add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp)
 target_include_directories(movement_top PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp)
+add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp movement_store_dma.cpp)
 target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest gemel_scratchpad gemel_sequencer gemel_load_dma
                       gemel_store_dma movement_top gemel_base gemel_isa gemel_config ${movement_libraries})
 target_include_directories(movement_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
