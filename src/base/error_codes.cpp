@@ -93,6 +93,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0805", Run, "A write to memory overlaps a burst that another port has under way."},
       {"E0806", Run, "A block's RTL and its model differ."},
       {"E0807", Run, "The run stands still, and a block implemented by RTL may be why."},
+      {"E0808", Run, "A block implemented by RTL does what its neighbours rely on never to happen."},
 
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},
@@ -122,6 +123,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1012", Run, "The Verilog of a block ended the simulation by itself."},
       {"E1013", User, "The Verilog of a block has a combinational loop that does not settle."},
       {"E1014", User, "The Verilog of a block is too large to compile or to simulate."},
+      {"E1015", User, "A block says that it is quiet, and is not."},
   };
   return table;
 }

@@ -123,6 +123,7 @@ class RtlBlock : public Base {
   void step(const In& in) override {
     drive(in);
     if (watched_) watch();
+    const bool still = watched_ && model_->quiet() && inputs_unchanged();
     model_->set_clock(true);
     model_->eval();
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
@@ -130,17 +131,21 @@ class RtlBlock : public Base {
     model_->set_clock(false);
     model_->eval();
     if (waves) model_->dump_waves(2 * time_ + 1);
+    if (still) require_quiet();
     ++time_;
     flip_ ^= 1;
     sample(out_[flip_], flip_);
   }
   bool quiet() const override { return model_->quiet(); }
 
-  // Every step looks whether an output follows an input within the cycle: UserError E1007 names the port.
-  void watch_combinational_paths(std::vector<PortSpec> outputs) {
+  // For somebody's block. Every step looks whether an output follows an input within the cycle (UserError E1007 names the port)
+  // and whether one changes although quiet_o was 1 and no input has changed (E1015).
+  void watch(const std::vector<PortSpec>& ports) {
     watched_ = true;
-    for (const PortSpec& spec : outputs) {
-      if (!spec.input) outputs_.push_back({spec.name, model_->port(spec.name), {}});
+    for (const PortSpec& spec : ports) {
+      Watched w{spec.name, model_->port(spec.name), {}};
+      if (!spec.input && !spec.valid.empty()) w.counts_under = model_->port(spec.valid);
+      (spec.input ? inputs_ : outputs_).push_back(w);
     }
   }
   RtlModel& model() { return *model_; }
@@ -161,6 +166,7 @@ class RtlBlock : public Base {
     std::string name;
     RtlPort port;
     std::vector<std::uint8_t> before;
+    RtlPort counts_under{};  // of a payload: the port that says whether it counts
   };
   void clock() {
     model_->set_clock(true);
@@ -168,12 +174,30 @@ class RtlBlock : public Base {
     model_->set_clock(false);
     model_->eval();
   }
+  static void remember(Watched& w) { w.before.assign(w.port.bytes, w.port.bytes + (w.port.width + 7) / 8); }
+  static bool changed(const Watched& w) { return w.before.empty() || std::memcmp(w.before.data(), w.port.bytes, w.before.size()) != 0; }
+  bool inputs_unchanged() {
+    bool same = true;
+    for (Watched& w : inputs_) {
+      if (!changed(w)) continue;
+      same = false;
+      remember(w);
+    }
+    return same;
+  }
+  void require_quiet() const {
+    for (const Watched& w : outputs_) {
+      if (!changed(w) || (w.counts_under.bytes != nullptr && (*w.counts_under.bytes & 1) == 0)) continue;
+      throw UserError("E1015", "block `" + name_ + "`: `quiet_o` is 1, but without a new input output `" + w.name + "` changes (clock " +
+                                   std::to_string(time_) + ")",
+                      "quiet_o must be 0 while anything is under way; 0 is always safe");
+    }
+  }
   void watch() {
-    const auto size = [](const RtlPort& p) { return static_cast<std::size_t>((p.width + 7) / 8); };
-    for (Watched& w : outputs_) w.before.assign(w.port.bytes, w.port.bytes + size(w.port));
+    for (Watched& w : outputs_) remember(w);
     model_->eval();
     for (Watched& w : outputs_) {
-      if (std::memcmp(w.before.data(), w.port.bytes, w.before.size()) != 0) {
+      if (changed(w)) {
         throw UserError("E1007", "block `" + name_ + "`: output `" + w.name + "` follows an input within the cycle (clock " + std::to_string(time_) + ")",
                         "every output must be a register (docs/reference/machine.md, 1)");
       }
@@ -187,7 +211,7 @@ class RtlBlock : public Base {
   bool watched_ = false;
   std::int64_t time_ = 0;  // clocks since reset
   std::int64_t waves_first_ = 0, waves_last_ = -1;
-  std::vector<Watched> outputs_;
+  std::vector<Watched> inputs_, outputs_;
 };
 
 }  // namespace gemel

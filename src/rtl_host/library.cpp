@@ -483,7 +483,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     check_ports(read_file(dir + "/ports.xml"), request, module);
   }
   std::vector<std::string> flags = {"--cc", "-O3"};
-  if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Werror-LATCH"});
+  if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Wwarn-LATCH", "-Werror-LATCH"});
   if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
   const CommandResult translated = run(with(flags), dir + "/verilate.log");
   if (translated.status != 0) refuse(translated);
@@ -663,7 +663,9 @@ std::int64_t clear_rtl_cache() {
 
 std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const RtlProgress& progress) {
   const std::string cache = rtl_cache_folder();
-  make_output_folder(cache);
+  std::error_code failed;
+  fs::create_directories(cache, failed);
+  if (failed) throw UserError("E1009", "the cache folder cannot be written: " + cache + ": " + failed.message(), "set GEMEL_CACHE to another folder");
   // Own sources: packages, and every module: a block may use others. Users' sources stand beside Gemel's packages.
   std::vector<std::string> sources = own_sources();
   if (!request.sources.empty()) {
@@ -675,7 +677,7 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
   const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 3\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
+  std::string key = "gemel rtl 4\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
   std::set<std::string> seen;

@@ -91,7 +91,11 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     control.csr_write_data = write.value;
     step(control);
   }
-  while (!blocks_.sequencer->out().running) {
+  for (int waited = 0; !blocks_.sequencer->out().running; ++waited) {
+    if (waited > 16) {  // the model takes two
+      throw UserError("E1008", "block `sequencer` is not running 16 cycles after its register control was written",
+                      "csr_write_i takes effect two cycles later: csr_written_o and running_o");
+    }
     control = {};
     step(control);
   }

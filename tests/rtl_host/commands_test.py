@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands around RTL: explain --ports, new-block, cache, --block; their texts and their errors, word for word.
+Called as: commands_test.py GEMEL CACHE_FOLDER [unittest arguments]"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+GEMEL, CACHE = "", ""
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = str(ROOT / "tests/rtl_host/tiny4x3.yaml")
+BLOCKS = ("sequencer", "load_dma", "store_dma", "matrix_unit", "vector_unit", "activation_buffer", "weight_buffer", "vector_buffer",
+          "param_buffer", "accumulator_buffer", "pe_array", "requantizer")
+
+
+class Commands(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-rtl-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def gemel(self, *arguments, **more):
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE, **more}
+        return subprocess.run([GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+    def run_digits(self, *arguments, **more):
+        return self.gemel("run", "digits", "-m", MACHINE, *arguments, **more)
+
+    def expect(self, result, text, code=2):
+        self.assertEqual(result.stderr, text)
+        self.assertEqual(result.returncode, code)
+
+    def test_no_such_block(self):
+        self.expect(
+            self.run_digits("--block", "requantiser=rtl"),
+            "error[E1001]: there is no block `requantiser`\nhint: blocks are: all, npu, " + ", ".join(BLOCKS) + "\n",
+        )
+
+    def test_form_of_block(self):
+        self.expect(
+            self.run_digits("--block", "pe_array=fast"),
+            "error[E1010]: `--block pe_array=fast` is not of the form NAME=model|rtl|check[:FILE.sv,...]\n",
+        )
+
+    def test_without_verilator(self):
+        self.expect(
+            self.run_digits("--block", "pe_array=rtl", PATH=str(self.folder)),
+            "error[E1002]: Verilator cannot be run: No such file or directory\nhint: install the package `verilator`, or use the models only\n",
+        )
+
+    @unittest.skipIf(not Path("/proc/self").exists(), "needs /proc")
+    def test_cache_that_cannot_be_written(self):
+        # Nobody, not even root, can make a folder there.
+        done = self.run_digits("--block", "pe_array=rtl", GEMEL_CACHE="/proc/self/gemel")
+        text = r"^error\[E1009\]: the cache folder cannot be written: /proc/self/gemel: .*\nhint: set GEMEL_CACHE to another folder\n$"
+        self.assertRegex(done.stderr, text)
+        self.assertEqual(done.returncode, 2)
+
+    def test_new_block_compiles_and_is_never_overwritten(self):
+        made = self.gemel("new-block", "requantizer", "-m", MACHINE)
+        self.assertEqual(made.stdout, "requantizer.sv: try it with --block requantizer=check:requantizer.sv\n")
+        self.expect(
+            self.gemel("new-block", "requantizer"),
+            "error[E0909]: `requantizer.sv` exists already\nhint: remove it, or choose another folder with --out\n",
+        )
+        done = self.run_digits("--block", "requantizer=check:requantizer.sv")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("error[E0806]: block `requantizer` differs from its model", done.stderr)
+
+    def test_every_skeleton_is_read_by_verilator_without_a_warning(self):
+        for block in BLOCKS:
+            folder = f"of_{block}"
+            self.assertEqual(self.gemel("new-block", block, "--out", folder, "-m", MACHINE).returncode, 0)
+            source = next((self.folder / folder).glob("*.sv"))
+            lint = subprocess.run(
+                ["verilator", "--lint-only", "-Wall", "-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", str(source)],
+                capture_output=True, text=True, check=False,
+            )
+            self.assertEqual((lint.returncode, lint.stderr), (0, ""), block)
+
+    def test_ports_of_every_block(self):
+        for block in BLOCKS:
+            text = self.gemel("explain", "--ports", block).stdout
+            for word in ("Contract", "clk_i", "quiet_o", f"`gemel new-block {block}`"):
+                self.assertIn(word, text, block)
+        text = self.gemel("explain", "--ports", "requantizer", "-m", MACHINE).stdout
+        self.assertIn("  Lanes  2  lanes\n", text)
+        self.assertIn("  x_i           64    32*Lanes       valid_i       Lanes sums of 32 bits, signed\n", text)
+
+    def test_cache_is_listed_and_cleared(self):
+        own = str(self.folder / "cache")
+        example = str(ROOT / "examples/own_requantizer/requantizer.sv")
+        done = self.run_digits("--block", f"requantizer=check:{example}", GEMEL_CACHE=own)
+        self.assertEqual(done.stdout.splitlines()[-1], "block requantizer: check, 0 cycles differ")
+        listed = self.gemel("cache", "list", GEMEL_CACHE=own).stdout.splitlines()
+        self.assertEqual(len(listed), 2)
+        self.assertIn(f"requantizer Lanes=2 {example}", listed[0])
+        self.assertIn(f"{own}: 1 compiled blocks, ", listed[1])
+        self.assertIn(" KiB removed\n", self.gemel("cache", "clear", GEMEL_CACHE=own).stdout)
+        self.assertEqual(self.gemel("cache", "list", GEMEL_CACHE=own).stdout, f"{own}: 0 compiled blocks, 0 KiB\n")
+
+
+if __name__ == "__main__":
+    GEMEL, CACHE = str(Path(sys.argv[1]).resolve()), str(Path(sys.argv[2]).resolve())
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
