@@ -131,19 +131,36 @@ std::string own_folder() {
   throw UserError("E1003", "the folder `rtl` with Gemel's own Verilog is nowhere to be found", "set GEMEL_HOME");
 }
 
-// Gemel's own sources of a module and of all it instantiates: every .sv below rtl/, packages first.
-std::vector<std::string> own_sources() {
+// Gemel's own sources for a module: the packages, the module's file, and those of all modules that it names, directly or not.
+std::vector<std::string> own_sources(const std::string& top) {
   const fs::path rtl = own_folder();
-  std::vector<std::string> packages, modules;
+  std::vector<std::string> sources;
+  std::map<std::string, std::string> modules;  // by name
   for (const auto& entry : fs::recursive_directory_iterator(rtl)) {
     if (entry.path().extension() != ".sv") continue;  // .svh are found through +incdir
-    const std::string name = entry.path().filename();
-    (name.find("_pkg") != std::string::npos ? packages : modules).push_back(entry.path());
+    const std::string name = entry.path().stem();
+    if (name.find("_pkg") != std::string::npos) {
+      sources.push_back(entry.path());
+    } else {
+      modules[name] = entry.path();
+    }
   }
-  std::sort(packages.begin(), packages.end());
-  std::sort(modules.begin(), modules.end());
-  packages.insert(packages.end(), modules.begin(), modules.end());
-  return packages;
+  std::sort(sources.begin(), sources.end());
+  const std::regex word("[A-Za-z_][A-Za-z0-9_]*");
+  std::vector<std::string> wanted = {top};
+  std::set<std::string> seen;
+  while (!wanted.empty()) {
+    const std::string name = wanted.back();
+    wanted.pop_back();
+    const auto module = modules.find(name);
+    if (module == modules.end() || !seen.insert(name).second) continue;
+    sources.push_back(module->second);
+    const std::string text = read_file(module->second);
+    for (std::sregex_iterator i(text.begin(), text.end(), word), end; i != end; ++i) {
+      if (modules.count((*i)[0]) != 0) wanted.push_back((*i)[0]);
+    }
+  }
+  return sources;
 }
 
 // Where `include looks: beside the given sources, then beside Gemel's own.
@@ -667,7 +684,7 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
   fs::create_directories(cache, failed);
   if (failed) throw UserError("E1009", "the cache folder cannot be written: " + cache + ": " + failed.message(), "set GEMEL_CACHE to another folder");
   // Own sources: packages, and every module: a block may use others. Users' sources stand beside Gemel's packages.
-  std::vector<std::string> sources = own_sources();
+  std::vector<std::string> sources = own_sources(module_of(request.block));
   if (!request.sources.empty()) {
     const std::vector<std::string> own = sources;
     sources.clear();
