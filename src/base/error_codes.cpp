@@ -105,6 +105,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0907", User, "A workload has no test images to run."},
       {"E0908", User, "The batch does not divide the number of test images."},
       {"E0909", User, "A file that would be written exists already."},
+      {"E0910", User, "A settings file cannot be read, or has a key or value that is wrong."},
       {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 

@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "cli/commands.hpp"
+#include "cli/settings.hpp"
 #include "compiler/compile.hpp"
 #include "config/load.hpp"
 #include "network/synthetic.hpp"
@@ -29,7 +30,7 @@ namespace {
 std::atomic<bool> interrupted{false};  // set by the signal handler, which can reach nothing else
 
 struct RunOptions {
-  std::string workload, machine = "edge16", input, out, engine = "model";
+  std::string workload, machine = "edge16", input, out, engine = "model", settings;
   std::vector<std::string> set, blocks;
   int reset_seed = -1;
   bool keep_going = false, no_skip = false;
@@ -243,7 +244,9 @@ void add_run(CLI::App& app) {
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
   command->add_flag("--test", o->test, "Run all test images of the workload and count the correct ones");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
+  command->add_option("--settings", o->settings, "Options from a YAML file, by the names of the flags; the command line wins");
   command->callback([o, command] {
+    if (!o->settings.empty()) apply_settings(o->settings, *command);
     std::signal(SIGINT, [](int) { interrupted = true; });
     std::vector<std::pair<std::string, std::string>> arguments;
     for (const CLI::Option* option : command->get_options()) {

@@ -92,6 +92,22 @@ class Commands(unittest.TestCase):
         self.assertIn("  Lanes  2  lanes\n", text)
         self.assertIn("  x_i           64    32*Lanes       valid_i       Lanes sums of 32 bits, signed\n", text)
 
+    def test_settings_are_the_flags(self):
+        (self.folder / "s.yaml").write_text("machine: " + MACHINE + "\nblock: {all: check, pe_array: model}\nkeep_going: true\nno-golden: false\n")
+        done = self.gemel("run", "digits", "--settings", "s.yaml", "--block", "requantizer=check")
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(done.stdout.splitlines()[-1], "block requantizer: check, 0 cycles differ")
+        self.assertNotIn("block load_dma", done.stdout, "the command line wins")
+
+    def test_wrong_settings(self):
+        (self.folder / "s.yaml").write_text("keep_going: true\nblocks: all\n")
+        self.expect(
+            self.run_digits("--settings", "s.yaml"),
+            "error[E0910]: there is no option `blocks`\n  s.yaml:2\nhint: `gemel run --help` lists them\n",
+        )
+        (self.folder / "s.yaml").write_text("trace: maybe\n")
+        self.expect(self.run_digits("--settings", "s.yaml"), "error[E0910]: `trace` must be true or false, not `maybe`\n  s.yaml:1\n")
+
     def test_cache_is_listed_and_cleared(self):
         own = str(self.folder / "cache")
         example = str(ROOT / "examples/own_requantizer/requantizer.sv")
