@@ -249,9 +249,9 @@ struct Matrix : Header {
   std::int32_t dilation_x = 1;  // Dilation across.
   std::int32_t origin_y = 0;  // Row of the first tap of the first pixel; negative in the padding.
   std::int32_t origin_x = 0;  // Column of the first tap of the first pixel.
-  std::int32_t act_zero = 0;  // Activation zero point.
+  std::int32_t act_zero = 0;  // Activation zero point, in the range of its type.
   std::int32_t act_unsigned = 0;  // Activation bytes are uint8.
-  std::int32_t weight_zero = 0;  // Weight zero point.
+  std::int32_t weight_zero = 0;  // Weight zero point, in the range of its type.
   std::int32_t weight_unsigned = 0;  // Weight bytes are uint8.
 };
 
@@ -799,9 +799,9 @@ inline constexpr FieldInfo MatrixFields[] = {
     {"dilation_x", 356, 8, false, 1, 255, "", nullptr, "Dilation across."},
     {"origin_y", 364, 15, true, -16384, 16383, "", nullptr, "Row of the first tap of the first pixel; negative in the padding."},
     {"origin_x", 384, 15, true, -16384, 16383, "", nullptr, "Column of the first tap of the first pixel."},
-    {"act_zero", 399, 9, true, -128, 255, "", nullptr, "Activation zero point."},
+    {"act_zero", 399, 9, true, -128, 255, "", nullptr, "Activation zero point, in the range of its type."},
     {"act_unsigned", 408, 1, false, 0, 1, "", nullptr, "Activation bytes are uint8."},
-    {"weight_zero", 409, 9, true, -128, 255, "", nullptr, "Weight zero point."},
+    {"weight_zero", 409, 9, true, -128, 255, "", nullptr, "Weight zero point, in the range of its type."},
     {"weight_unsigned", 418, 1, false, 0, 1, "", nullptr, "Weight bytes are uint8."},
 };
 

@@ -254,9 +254,9 @@ class Matrix(Header):
         Field("dilation_x", 356, 8, False, 1, 255, "", "Dilation across."),
         Field("origin_y", 364, 15, True, -16384, 16383, "", "Row of the first tap of the first pixel; negative in the padding."),
         Field("origin_x", 384, 15, True, -16384, 16383, "", "Column of the first tap of the first pixel."),
-        Field("act_zero", 399, 9, True, -128, 255, "", "Activation zero point."),
+        Field("act_zero", 399, 9, True, -128, 255, "", "Activation zero point, in the range of its type."),
         Field("act_unsigned", 408, 1, False, 0, 1, "", "Activation bytes are uint8."),
-        Field("weight_zero", 409, 9, True, -128, 255, "", "Weight zero point."),
+        Field("weight_zero", 409, 9, True, -128, 255, "", "Weight zero point, in the range of its type."),
         Field("weight_unsigned", 418, 1, False, 0, 1, "", "Weight bytes are uint8."),
     )
     opcode: Opcode = Opcode.MATRIX

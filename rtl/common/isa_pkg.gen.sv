@@ -248,13 +248,13 @@ package isa_pkg;
   // Column of the first tap of the first pixel. Legal: -16384..16383, signed.
   localparam int MatrixOriginXLsb = 384;
   localparam int MatrixOriginXWidth = 15;
-  // Activation zero point. Legal: -128..255, signed.
+  // Activation zero point, in the range of its type. Legal: -128..255, signed.
   localparam int MatrixActZeroLsb = 399;
   localparam int MatrixActZeroWidth = 9;
   // Activation bytes are uint8. Legal: 0..1.
   localparam int MatrixActUnsignedLsb = 408;
   localparam int MatrixActUnsignedWidth = 1;
-  // Weight zero point. Legal: -128..255, signed.
+  // Weight zero point, in the range of its type. Legal: -128..255, signed.
   localparam int MatrixWeightZeroLsb = 409;
   localparam int MatrixWeightZeroWidth = 9;
   // Weight bytes are uint8. Legal: 0..1.
@@ -512,6 +512,12 @@ package isa_pkg;
         if (word[352 +: 16] != 16'd0 && word[192 +: 24] != 24'd0) failed = 1'b1;
         if (word[352 +: 16] != 16'd0 && (word[368 +: 12] == 12'd0 || word[384 +: 12] == 12'd0 || word[384 +: 12] > word[368 +: 12])) failed = 1'b1;
         if (word[352 +: 16] != 16'd0 && $signed({word[411], word[396 +: 16]}) + $signed({5'd0, word[368 +: 12]}) <= 17'sd0) failed = 1'b1;
+      end
+      8'h20: begin  // matrix
+        if (word[408] && $signed(word[399 +: 9]) < 9'sd0) failed = 1'b1;
+        if (!word[408] && $signed(word[399 +: 9]) > 9'sd127) failed = 1'b1;
+        if (word[418] && $signed(word[409 +: 9]) < 9'sd0) failed = 1'b1;
+        if (!word[418] && $signed(word[409 +: 9]) > 9'sd127) failed = 1'b1;
       end
       8'h30, 8'h31, 8'h32, 8'h33, 8'h34: begin  // vector
         if (word[28]) failed = 1'b1;

@@ -538,7 +538,12 @@ RULES = {
         (("word", "", ""),),
     ),
     "matrix": Rules(
-        (),
+        (
+            "@act_unsigned && $signed(@act_zero) < 9'sd0",
+            "!@act_unsigned && $signed(@act_zero) > 9'sd127",
+            "@weight_unsigned && $signed(@weight_zero) < 9'sd0",
+            "!@weight_unsigned && $signed(@weight_zero) > 9'sd127",
+        ),
         ("act", "weight", "acc"),
         (("act", "activation", ""), ("weight", "weight", ""), ("acc", "accumulator", "")),
     ),
@@ -920,6 +925,10 @@ def make_legal(fmt: Format, op: str, v: Values, rng: random.Random) -> None:
         v["window_bytes"] = max(1, v["window_bytes"])
         v["window_step"] = rng.randint(1, v["window_bytes"])
         v["window_offset"] = max(v["window_offset"], 1 - v["window_bytes"])
+    if fmt.name == "matrix":  # a zero point in the range of its type
+        for operand in ("act", "weight"):
+            least = 0 if v[operand + "_unsigned"] else -128
+            v[operand + "_zero"] = min(max(v[operand + "_zero"], least), least + 255)
     if fmt.name == "vector":
         v["clamp_min"], v["clamp_max"] = sorted((v["clamp_min"], v["clamp_max"]))
         if op in ("requantize", "add"):

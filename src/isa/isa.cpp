@@ -63,7 +63,17 @@ Illegal check_rules(const Load& i) {
   return check_interval("load", "word", i.word_base, i.word_last);
 }
 
+// Operands enter the array as 9-bit numbers, so a zero point lies in the range of its type.
+Illegal check_zero(const char* field, int zero, bool is_unsigned) {
+  const int least = is_unsigned ? 0 : -128;
+  if (zero >= least && zero <= least + 255) return {};
+  return illegal(std::string("matrix.") + field, zero,
+                 is_unsigned ? "must be 0..255 for unsigned bytes" : "must be -128..127 for signed bytes");
+}
+
 Illegal check_rules(const Matrix& i) {
+  if (auto bad = check_zero("act_zero", i.act_zero, i.act_unsigned != 0)) return bad;
+  if (auto bad = check_zero("weight_zero", i.weight_zero, i.weight_unsigned != 0)) return bad;
   if (auto bad = check_interval("matrix", "act", i.act_base, i.act_last)) return bad;
   if (auto bad = check_interval("matrix", "weight", i.weight_base, i.weight_last)) return bad;
   return check_interval("matrix", "acc", i.acc_base, i.acc_last);

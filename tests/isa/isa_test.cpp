@@ -102,7 +102,11 @@ class Oracle {
   static bool rules(const std::string& format, const std::string& op, const At& at) {
     if (format == "halt") return at("wait_mask") + at("post_mask") + at("chain") == 0;
     if (format == "matrix") {
-      return at("act_last") >= at("act_base") && at("weight_last") >= at("weight_base") && at("acc_last") >= at("acc_base");
+      const auto fits = [&at](const char* zero, const char* is_unsigned) {
+        return at(is_unsigned) ? at(zero) >= 0 : at(zero) <= 127;  // the fields' own bounds are -128 and 255
+      };
+      return fits("act_zero", "act_unsigned") && fits("weight_zero", "weight_unsigned") && at("act_last") >= at("act_base") &&
+             at("weight_last") >= at("weight_base") && at("acc_last") >= at("acc_base");
     }
     if (format == "store") return at("run_bytes") % at("group_bytes") == 0 && at("word_last") >= at("word_base");
     if (format == "load") {
@@ -339,6 +343,14 @@ INSTANTIATE_TEST_SUITE_P(
                  "load.window_step = 13: must be 1..window_bytes = 12"},
         RuleCase{"FirstWindowReachesTheRow", Windows, [](Instruction& i) { i.load.window_offset = -12; },
                  "load.window_offset = -12: must be above -window_bytes = -12"},
+        RuleCase{"ZeroPointOfSignedActivations", "matrix", [](Instruction& i) { i.matrix.act_zero = 128; },
+                 "matrix.act_zero = 128: must be -128..127 for signed bytes"},
+        RuleCase{"ZeroPointOfUnsignedWeights", "matrix",
+                 [](Instruction& i) {
+                   i.matrix.weight_unsigned = 1;
+                   i.matrix.weight_zero = -1;
+                 },
+                 "matrix.weight_zero = -1: must be 0..255 for unsigned bytes"},
         RuleCase{"ActivationsClaimForward", "matrix", [](Instruction& i) { i.matrix.act_base = 1; },
                  "matrix.act_last = 0: must be at least act_base = 1"},
         RuleCase{"WeightsClaimForward", "matrix", [](Instruction& i) { i.matrix.weight_base = 1; },

@@ -49,6 +49,8 @@ inline Load make_legal(Load i, Random& random) {
 }
 
 inline Matrix make_legal(Matrix i, Random&) {
+  i.act_zero = std::clamp(i.act_zero, i.act_unsigned ? 0 : -128, i.act_unsigned ? 255 : 127);
+  i.weight_zero = std::clamp(i.weight_zero, i.weight_unsigned ? 0 : -128, i.weight_unsigned ? 255 : 127);
   sort_pair(i.act_base, i.act_last);
   sort_pair(i.weight_base, i.weight_last);
   sort_pair(i.acc_base, i.acc_last);
