@@ -87,12 +87,13 @@ class Comparison {
       found(port, hex_bytes(expected, count), hex_bytes(actual, count));
     }
   }
+  void text(std::string port, std::string expected, std::string actual) { found(std::move(port), std::move(expected), std::move(actual)); }
   bool any() const { return any_; }
   const Difference& first() const { return first_; }
 
  private:
-  void found(const char* port, std::string expected, std::string actual) {
-    if (!any_) first_ = {port, std::move(expected), std::move(actual)};
+  void found(std::string port, std::string expected, std::string actual) {
+    if (!any_) first_ = {std::move(port), std::move(expected), std::move(actual)};
     any_ = true;
   }
   bool any_ = false;

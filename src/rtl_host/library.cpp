@@ -123,7 +123,6 @@ std::string verilator_version(const std::string& folder) {
   return r.output;
 }
 
-// The folder with Gemel's own Verilog.
 std::string own_folder() {
   for (const std::string& home : home_folders()) {
     if (fs::is_directory(fs::path(home) / "rtl")) return fs::path(home) / "rtl";
@@ -638,6 +637,8 @@ class LoadedModel : public RtlModel {
 std::unique_ptr<RtlModel> LoadedLibrary::create(int seed) { return std::make_unique<LoadedModel>(shared_from_this(), seed); }
 
 }  // namespace
+
+std::string own_rtl_folder() { return own_folder(); }
 
 std::string rtl_cache_folder() {
   if (const char* folder = std::getenv("GEMEL_CACHE")) return folder;

@@ -84,14 +84,18 @@ class Maker {
   }
 
  private:
+  // `pe` stands inside pe_array and is seen at its ports.
+  static const BlockSpec& spec_of(const BlockChoice& c) { return block_spec(c.block == "pe" ? "pe_array" : c.block); }
+
   bool traced(const std::string& block) const { return !options_.waves.empty() && options_.waves_block == block; }
 
   std::unique_ptr<RtlModel> model_of(const BlockChoice& c) {
-    const BlockSpec& spec = block_spec(c.block);
+    const BlockSpec& spec = spec_of(c);
     RtlRequest request;
-    request.block = c.block;
+    request.block = spec.name;
     request.parameters = spec.parameters(machine_parameters(machine_));
     request.sources = c.sources;
+    if (c.block == "pe") request.sources.insert(request.sources.begin(), own_rtl_folder() + "/pe_array/pe_array.sv");
     request.trace = traced(c.block);
     request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
     const auto library = RtlLibrary::get(request, options_.progress);
@@ -138,7 +142,7 @@ class Maker {
   template <class Rtl>
   std::unique_ptr<Rtl> ready(const BlockChoice& c, std::unique_ptr<Rtl> rtl) {
     if (!c.sources.empty()) {
-      const BlockSpec& spec = block_spec(c.block);
+      const BlockSpec& spec = spec_of(c);
       rtl->watch(spec.ports(spec.parameters(machine_parameters(machine_))));
     }
     if (traced(c.block)) rtl->open_waves(options_.waves + "/" + c.block + ".fst", options_.waves_first, options_.waves_last);
@@ -182,9 +186,9 @@ BlockChoice parse_block_choice(const std::string& text) {
     throw UserError("E1010", "`--block " + text + "` is not of the form NAME=model|rtl|check[:FILE.sv,...]");
   }
   choice.block = text.substr(0, equals);
-  if (choice.block != "all" && choice.block != "npu" &&
+  if (choice.block != "all" && choice.block != "npu" && choice.block != "pe" &&
       std::find(swappable().begin(), swappable().end(), choice.block) == swappable().end()) {
-    std::string names = "all, npu";
+    std::string names = "all, npu, pe";
     for (const std::string& name : swappable()) names += ", " + name;
     throw UserError("E1001", "there is no block `" + choice.block + "`", "blocks are: " + names);
   }
@@ -199,6 +203,10 @@ BlockChoice parse_block_choice(const std::string& text) {
       begin = end + 1;
     }
     if (choice.sources.empty()) throw UserError("E1010", "`--block " + text + "` names no source after the colon");
+  }
+  if (choice.block == "pe" && choice.kind != BlockKind::Model && choice.sources.empty()) {
+    throw UserError("E1010", "`--block " + text + "`: `pe` is part of `pe_array` and needs a source of its own",
+                    "pe=check:FILE.sv, or pe_array=check for Gemel's own");
   }
   return choice;
 }
@@ -217,6 +225,15 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
     }
     for (const std::string& name : swappable()) put({name, choice.kind, {}});
   }
+  const auto has = [&](const char* block) {
+    return std::any_of(resolved.begin(), resolved.end(), [&](const BlockChoice& c) { return c.block == block; });
+  };
+  if (has("pe")) {  // it brings Gemel's pe_array along
+    resolved.erase(std::remove_if(resolved.begin(), resolved.end(),
+                                  [](const BlockChoice& c) { return c.block == "pe_array" && c.sources.empty(); }),
+                   resolved.end());
+    if (has("pe_array")) throw UserError("E1010", "`pe` and a `pe_array` of one's own cannot be given together", "put the `pe` beside the `pe_array`");
+  }
   return resolved;
 }
 
@@ -229,7 +246,7 @@ StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>
   b.store_dma = maker.make<StoreDmaIn, StoreDmaOut, StoreDmaRtl, StoreDmaBeat>("store_dma");
   b.matrix_unit = maker.make<MatrixUnitIn, MatrixUnitOut, MatrixUnitRtl, MatrixUnitBeat>("matrix_unit");
   b.vector_unit = maker.make<VectorUnitIn, VectorUnitOut, VectorUnitRtl, VectorUnitBeat>("vector_unit");
-  b.pe_array = maker.make<PeArrayIn, PeArrayOut, PeArrayRtl, PeArrayBeat>("pe_array");
+  b.pe_array = maker.make<PeArrayIn, PeArrayOut, PeArrayRtl, PeArrayBeat>(maker.choice("pe") != nullptr ? "pe" : "pe_array");
   b.requantizer = maker.make<RequantizerIn, RequantizerOut, RequantizerRtl, RequantizerBeat>("requantizer");
   for (int i = 0; i < BufferCount; ++i) {
     const auto buffer = static_cast<Buffer>(i);

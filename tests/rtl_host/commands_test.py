@@ -38,7 +38,7 @@ class Commands(unittest.TestCase):
     def test_no_such_block(self):
         self.expect(
             self.run_digits("--block", "requantiser=rtl"),
-            "error[E1001]: there is no block `requantiser`\nhint: blocks are: all, npu, " + ", ".join(BLOCKS) + "\n",
+            "error[E1001]: there is no block `requantiser`\nhint: blocks are: all, npu, pe, " + ", ".join(BLOCKS) + "\n",
         )
 
     def test_form_of_block(self):
@@ -91,6 +91,10 @@ class Commands(unittest.TestCase):
         text = self.gemel("explain", "--ports", "requantizer", "-m", MACHINE).stdout
         self.assertIn("  Lanes  2  lanes\n", text)
         self.assertIn("  x_i           64    32*Lanes       valid_i       Lanes sums of 32 bits, signed\n", text)
+
+    def test_pe_of_ones_own_inside_the_array(self):
+        own = str(ROOT / "rtl/pe/pe.sv")
+        self.assertEqual(self.run_digits("--block", f"pe=check:{own}").stdout.splitlines()[-1], "block pe: check, 0 cycles differ")
 
     def test_settings_are_the_flags(self):
         (self.folder / "s.yaml").write_text("machine: " + MACHINE + "\nblock: {all: check, pe_array: model}\nkeep_going: true\nno-golden: false\n")
