@@ -54,11 +54,26 @@ movement_store_dma(StoreDmaLeast 1 4 4 1)
 movement_store_dma(StoreDmaOdd 13 16 32 3)
 movement_store_dma(StoreDmaWide 40 4 8 2)
 
+set(npu_sources common/isa_pkg.gen.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/sequencer.sv load_dma/load_dma.sv
+                store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
+                vector_unit/vector_unit.sv npu/npu.sv)
+macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch words banks)
+  buffer_parameters(parameters ${words} ${banks})
+  movement_block(${name} npu "${npu_sources}" Rows=${rows} Columns=${columns} Lanes=${lanes} BusBytes=${bus} BurstBytes=${burst}
+                 LoadOutstanding=${loads} StoreOutstanding=${stores} QueueDepth=${queue} PrefetchInstructions=${prefetch}
+                 ${parameters})
+endmacro()
+movement_npu(NpuSquare 4 4 4 8 64 2 2 4 4 256,256,256,256,128 2,2,2,2,2)
+movement_npu(NpuUneven 2 6 2 16 128 4 1 2 8 300,240,330,130,96 4,3,3,2,4)
+movement_npu(NpuOdd 5 3 1 4 16 3 5 1 1 257,255,401,211,105 1,5,1,1,7)
+
 # Of `top` only what knows nothing of SystemC.
-add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp)
+add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp ${PROJECT_SOURCE_DIR}/src/top/stepper.cpp)
 target_include_directories(movement_top PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp movement_store_dma.cpp)
-target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest gemel_scratchpad gemel_sequencer gemel_load_dma
-                      gemel_store_dma movement_top gemel_base gemel_isa gemel_config ${movement_libraries})
+target_link_libraries(movement_top PUBLIC gemel_scratchpad gemel_sequencer gemel_load_dma gemel_store_dma gemel_matrix_unit
+                      gemel_pe_array gemel_vector_unit gemel_requantizer gemel_base gemel_isa gemel_config)
+add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp movement_store_dma.cpp movement_npu.cpp)
+target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest movement_top gemel_compiler gemel_ops
+                      gemel_network ${movement_libraries})
 target_include_directories(movement_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
 gtest_discover_tests(movement_test PROPERTIES LABELS block TIMEOUT 600 DISCOVERY_TIMEOUT 60)
