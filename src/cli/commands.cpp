@@ -21,6 +21,7 @@ void add_commands(CLI::App& app) {
   add_compile(app);
   add_disasm(app);
   add_explain(app);
+  add_regress(app);
   add_new_block(app);
   add_cache(app);
   add_lists(app);

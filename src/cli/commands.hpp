@@ -11,6 +11,7 @@ void add_run(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_disasm(CLI::App& app);
 void add_explain(CLI::App& app);
+void add_regress(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_new_block(CLI::App& app);
 void add_lists(CLI::App& app);  // machines, workloads

@@ -10,40 +10,11 @@
 #include "compiler/compile.hpp"
 #include "isa/isa.hpp"
 #include "ops/golden.hpp"
+#include "regress/random_machine.hpp"
 #include "sim/simulation.hpp"
 #include "support/network_builder.hpp"
 
 namespace gemel::test {
-
-// Rows and columns 1..24, every parameter within its range, buffers from a few words up.
-inline Machine random_machine(Random& random) {
-  Machine m;
-  m.name = "random";
-  m.rows = draw(random, 1, 24);
-  m.columns = chance(random, 0.3) ? m.rows : draw(random, 1, 24);
-  m.lanes = chance(random, 0.4) ? m.columns : draw(random, 1, m.columns);
-  m.bus_bytes = 4 << draw(random, 0, 4);
-  m.burst_bytes = m.bus_bytes << draw(random, 0, 4);
-  m.load_outstanding = draw(random, 1, 16);
-  m.store_outstanding = draw(random, 1, 16);
-  m.queue_depth = draw(random, 1, 10);
-  m.prefetch_instructions = std::max(1, m.burst_bytes / 64) * draw(random, 1, 6);
-  m.read_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
-  m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
-  m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 64);
-  m.memory_queue = chance(random, 0.7) ? 64 : draw(random, 1, 16);
-  m.memory_bytes = 16 << 20;
-  const int barely = chance(random, 0.4) ? 1 : 0;
-  for (int b = 0; b < BufferCount; ++b) {
-    ScratchpadParams& s = m.buffers[static_cast<std::size_t>(b)];
-    s.banks = 1 << draw(random, 0, 3);
-    const int low[] = {6, 8, 6, 7, 4};  // log2 of words: what a small layer needs
-    const int exponent = low[b] + draw(random, 0, barely ? 2 : 6);
-    const std::int64_t words = (std::int64_t{1} << exponent) + draw(random, 0, 7);
-    s.size_bytes = std::max<std::int64_t>(words, s.banks) * m.word_bytes(static_cast<Buffer>(b));
-  }
-  return m;
-}
 
 inline std::string describe(const Machine& m) {
   std::ostringstream out;

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemel regress: random cases, or all mixtures, in parallel processes. A crash of one case is a failure of that case alone.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "cli/commands.hpp"
+#include "regress/regress.hpp"
+
+namespace gemel::cli {
+namespace {
+namespace fs = std::filesystem;
+
+struct RegressOptions {
+  int count = 100, jobs = 0, machines = 24;
+  std::uint64_t seed = 1;
+  std::vector<std::string> blocks;
+  std::string out = "regress", replay;
+  bool mixtures = false, quiet = false;
+};
+
+void run_regress(const RegressOptions& o) {
+  if (!o.replay.empty()) {
+    const regress::Case c = regress::load(o.replay);
+    const regress::Outcome outcome = regress::run(c);
+    std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? "equal" : "differs") << "\n" << outcome.failure;
+    if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
+    return;
+  }
+  const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
+  const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
+  const auto case_of = [&](int i) { return o.mixtures ? fixed[static_cast<std::size_t>(i)] : regress::random_case(o.seed, i, o.machines, o.blocks); };
+  const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
+  make_output_folder(o.out);
+  int started = 0, passed = 0, failed = 0;
+  std::map<pid_t, int> running;
+  const auto folder_of = [&](int i) { return o.out + "/" + (o.mixtures ? "mixture" : "case") + std::to_string(i); };
+  while (started < count || !running.empty()) {
+    while (started < count && static_cast<int>(running.size()) < jobs) {
+      const int i = started++;
+      std::cout.flush();
+      const pid_t child = ::fork();
+      if (child < 0) throw std::bad_alloc();
+      if (child == 0) {  // the case alone; it tells by its exit code and, if it failed, by its folder
+        int code = 1;
+        try {
+          const regress::Case c = case_of(i);
+          const regress::Outcome outcome = regress::run(c);
+          code = outcome.failure.empty() ? 0 : 1;
+          if (code != 0) {
+            regress::save(c, folder_of(i));
+            write_file_atomically(folder_of(i) + "/failure.txt", c.name + ": " + regress::describe(c.blocks) + "\n" + outcome.failure +
+                                                                     "replay: gemel regress --replay " + folder_of(i) + "\n");
+          }
+        } catch (const std::exception& e) {
+          try {
+            make_output_folder(folder_of(i));
+            write_file_atomically(folder_of(i) + "/failure.txt", std::string("could not be run: ") + e.what() + "\n");
+          } catch (const std::exception&) {  // the parent says that it failed
+          }
+        }
+        ::_exit(code);
+      }
+      running[child] = i;
+    }
+    int status = 0;
+    const pid_t child = ::waitpid(-1, &status, 0);
+    const auto it = running.find(child);
+    if (it == running.end()) continue;
+    const int i = it->second;
+    running.erase(it);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+      ++passed;
+    } else {
+      ++failed;
+      if (show) std::cerr << "\r\x1b[K" << std::flush;
+      std::string text = "crashed";
+      if (!WIFEXITED(status)) {
+        regress::save(case_of(i), folder_of(i));
+      } else {
+        std::ifstream file(folder_of(i) + "/failure.txt");
+        std::ostringstream all;
+        all << file.rdbuf();
+        text = all.str();
+      }
+      std::cout << "FAILED " << folder_of(i) << ": " << text << "\n";
+    }
+    if (show) std::cerr << "\r\x1b[K" << passed + failed << " of " << count << ", " << failed << " failed" << std::flush;
+  }
+  if (show) std::cerr << "\r\x1b[K" << std::flush;
+  std::cout << (o.mixtures ? "mixtures of blocks" : "random cases") << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
+  if (failed > 0) throw RunError("E0809", std::to_string(failed) + " of " + std::to_string(count) + " cases failed", "each is kept below " + o.out);
+}
+
+}  // namespace
+
+void add_regress(CLI::App& app) {
+  auto* command = app.add_subcommand("regress", "Run random machines and networks on RTL and compare with the models");
+  auto o = std::make_shared<RegressOptions>();
+  command->add_option("--count", o->count, "Cases")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--seed", o->seed, "Seed of machines, networks and blocks")->capture_default_str();
+  command->add_option("--machines", o->machines, "Different machines; each is Verilated once")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--jobs,-j", o->jobs, "Cases at a time (default: one per core)")->check(CLI::PositiveNumber);
+  command->add_option("--blocks", o->blocks, "Block sets to take in turn, e.g. all=check or pe_array=rtl,load_dma=check (default: random ones)");
+  command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
+  command->add_option("--replay", o->replay, "Run the case in this folder again");
+  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, and the leaves, on one small machine");
+  command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
+  command->callback([o] { run_regress(*o); });
+}
+
+}  // namespace gemel::cli

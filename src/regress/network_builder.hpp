@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small networks for tests and regressions, without files: NetworkBuilder puts layers together by hand, with shapes worked out and
+// multipliers that use the 8-bit range; random_network() draws whole networks from a generator; describe() says in one line
+// per layer what was drawn, for failure messages.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/numerics.hpp"
+#include "network/network.hpp"
+#include "ops/ops.hpp"
+
+namespace gemel::regress {
+
+using Random = std::mt19937_64;
+
+inline int draw(Random& random, int low, int high) {  // both included
+  return low + static_cast<int>(random() % static_cast<std::uint64_t>(high - low + 1));
+}
+inline bool chance(Random& random, double probability) {
+  return static_cast<double>(random() >> 11) * 0x1p-53 < probability;
+}
+inline std::vector<std::uint8_t> random_bytes(Random& random, std::int64_t count) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  return bytes;
+}
+inline int least(ElementType type) { return type == ElementType::Int8 ? -128 : 0; }
+
+// Bytes for every input of a network, in the order of Network::inputs.
+inline std::vector<std::vector<std::uint8_t>> random_inputs(const Network& network, Random& random) {
+  std::vector<std::vector<std::uint8_t>> inputs;
+  for (const int input : network.inputs) inputs.push_back(random_bytes(random, network.tensors[input].shape.elements()));
+  return inputs;
+}
+
+class NetworkBuilder {
+ public:
+  struct Quantization {
+    ElementType type = ElementType::Int8;
+    double scale = 0.05;
+    int zero_point = 0;
+  };
+  struct Window {
+    std::array<int, 2> kernel = {1, 1};  // height, width; the same for the next two
+    std::array<int, 2> stride = {1, 1};
+    std::array<int, 2> dilation = {1, 1};
+    std::array<int, 4> padding = {0, 0, 0, 0};  // top, left, bottom, right
+  };
+  struct Conv {
+    int out_channels = 1;
+    Window window;
+    int groups = 1;
+    ElementType weight_type = ElementType::Int8;
+    int weight_zero_point = 0;
+    bool bias = true;
+    Rounding rounding = Rounding::FixedDouble;
+    Quantization output;
+    double spread = 1.0;  // of the results over the 8-bit range; 1: few are cut
+  };
+
+  explicit NetworkBuilder(std::string name, std::uint64_t seed = 1) : random_(seed) {
+    network_.name = std::move(name);
+    network_.file = network_.name + " (built by a test)";
+  }
+
+  const Tensor& tensor(int index) const { return network_.tensors.at(index); }
+  Layer& layer(int output) {
+    for (Layer& l : network_.layers) {
+      if (l.output == output) return l;
+    }
+    throw std::logic_error("no layer makes this tensor");
+  }
+
+  int input(const Shape& shape, const Quantization& q) {
+    const int index = add_tensor("input" + std::to_string(network_.inputs.size()), shape, q);
+    network_.inputs.push_back(index);
+    return index;
+  }
+
+  // Random weights, bias and multipliers; change them through layer().
+  int conv(int from, const Conv& c) {
+    const Shape in = tensor(from).shape;
+    Layer l = make("conv", Op::Conv2d, {from}, c.output.type);
+    set(l, c.window);
+    l.groups = c.groups;
+    l.weight_type = c.weight_type;
+    l.weight_zero_point = c.weight_zero_point;
+    const int depth = c.window.kernel[0] * c.window.kernel[1] * (in.c / c.groups);
+    l.weights = random_bytes(random_, std::int64_t{depth} * c.out_channels);
+    // As if inputs were uniform bytes (deviation 74): the deviation of a sum of `depth` products, and a bias that takes out
+    // the mean, as trained networks have. Without a bias many sums end at the clamp: that, too, is worth a test.
+    const double mean_x = least(tensor(from).type) + 127.5 - tensor(from).zero_point;
+    const double mean_w = least(c.weight_type) + 127.5 - c.weight_zero_point;
+    const double deviation = 74.0 * std::sqrt((74.0 * 74.0 + mean_w * mean_w) * depth);
+    if (c.bias) {
+      for (int o = 0; o < c.out_channels; ++o) {
+        double sum = 0;
+        for (int i = 0; i < depth; ++i) {
+          sum += ops::value_of(l.weights[static_cast<std::size_t>(o) * depth + i], c.weight_type) - c.weight_zero_point;
+        }
+        const double offset = deviation * (2.0 * static_cast<double>(random_() >> 11) * 0x1p-53 - 1.0);
+        l.bias.push_back(static_cast<std::int32_t>(offset - mean_x * sum));
+      }
+    }
+    l.requant.rounding = c.rounding;
+    for (int o = 0; o < c.out_channels; ++o) {
+      const double real = c.spread * 50.0 / deviation * std::exp2(2.0 * static_cast<double>(random_() >> 11) * 0x1p-53 - 1.0);
+      append(l.requant, real);
+    }
+    return finish(l, ops::output_shape(l, {in}, {0, 0, 0, c.out_channels}), c.output);
+  }
+  // A dense layer: the input as one row per image.
+  int dense(int from, Conv c) {
+    const Shape in = tensor(from).shape;
+    const Shape rows = {1, 1, in.n, static_cast<int>(in.elements() / in.n)};
+    if (!(in == rows)) from = reshape(from, rows);
+    c.window = {};
+    c.groups = 1;
+    return conv(from, c);
+  }
+  int add(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+    Layer l = make("add", Op::Add, {a, b}, output.type);
+    const auto q = numerics::add_requant(tensor(a).scale, tensor(b).scale, output.scale);
+    l.requant = {rounding,
+                 {q.first.multiplier, q.second.multiplier, q.sum.multiplier},
+                 {q.first.shift, q.second.shift, q.sum.shift}};
+    return finish(l, ops::output_shape(l, {tensor(a).shape, tensor(b).shape}), output);
+  }
+  int max_pool(int from, const Window& window) { return pool("max_pool", Op::MaxPool, from, window); }
+  int avg_pool(int from, const Window& window) { return pool("avg_pool", Op::AvgPool, from, window); }
+  int global_avg_pool(int from, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+    const Shape in = tensor(from).shape;
+    Layer l = make("mean", Op::GlobalAvgPool, {from}, output.type);
+    const auto q = numerics::quantize_multiplier(tensor(from).scale / output.scale);
+    const auto mean = numerics::mean_requant(q.multiplier, q.shift, std::int64_t{in.h} * in.w);
+    l.requant = {rounding, {mean.multiplier}, {mean.shift}};
+    return finish(l, ops::output_shape(l, {in}), output);
+  }
+  int table(int from, const std::array<std::uint8_t, 256>& entries, const Quantization& output) {
+    Layer l = make("table", Op::Table, {from}, output.type);
+    l.table = entries;
+    return finish(l, ops::output_shape(l, {tensor(from).shape}), output);
+  }
+  int reshape(int from, const Shape& shape) {
+    const Tensor in = tensor(from);
+    Layer l = make("view", Op::Reshape, {from}, in.type);
+    return finish(l, ops::output_shape(l, {in.shape}, shape), {in.type, in.scale, in.zero_point});
+  }
+
+  // What no layer reads becomes an output.
+  Network build() {
+    std::vector<bool> read(network_.tensors.size());
+    for (const Layer& l : network_.layers) {
+      for (const int t : l.inputs) read[t] = true;
+    }
+    network_.outputs.clear();
+    for (const Layer& l : network_.layers) {
+      if (!read[l.output]) network_.outputs.push_back(l.output);
+    }
+    return network_;
+  }
+  const Network& peek() const { return network_; }
+
+ private:
+  int add_tensor(std::string name, const Shape& shape, const Quantization& q) {
+    network_.tensors.push_back({std::move(name), shape, q.type, q.scale, q.zero_point});
+    return static_cast<int>(network_.tensors.size()) - 1;
+  }
+  Layer make(const char* name, Op op, std::vector<int> inputs, ElementType output) const {
+    Layer l;
+    l.name = name + std::to_string(network_.layers.size());
+    l.op = op;
+    l.inputs = std::move(inputs);
+    l.clamp_min = least(output);
+    l.clamp_max = least(output) + 255;
+    return l;
+  }
+  static void set(Layer& l, const Window& w) {
+    l.kernel_h = w.kernel[0], l.kernel_w = w.kernel[1];
+    l.stride_h = w.stride[0], l.stride_w = w.stride[1];
+    l.dilation_h = w.dilation[0], l.dilation_w = w.dilation[1];
+    l.pad_top = w.padding[0], l.pad_left = w.padding[1], l.pad_bottom = w.padding[2], l.pad_right = w.padding[3];
+  }
+  static void append(Requant& requant, double real) {
+    if (requant.rounding == Rounding::Float) {
+      requant.multiplier.push_back(numerics::float_bits(static_cast<float>(real)));
+      requant.shift.push_back(0);
+    } else {
+      const auto q = numerics::quantize_multiplier(real);
+      requant.multiplier.push_back(q.multiplier);
+      requant.shift.push_back(q.shift);
+    }
+  }
+  int pool(const char* name, Op op, int from, const Window& window) {
+    const Tensor in = tensor(from);
+    Layer l = make(name, op, {from}, in.type);
+    set(l, window);
+    return finish(l, ops::output_shape(l, {in.shape}), {in.type, in.scale, in.zero_point});
+  }
+  int finish(Layer& l, const ops::ShapeRule& rule, const Quantization& output) {
+    if (!rule.ok()) throw std::logic_error(l.name + ": " + rule.problem);
+    l.output = add_tensor(l.name, rule.shape, output);
+    network_.layers.push_back(l);
+    return l.output;
+  }
+
+  Network network_;
+  Random random_;
+};
+
+// ---- Random networks -----------------------------------------------------------------------------------------------------
+
+struct RandomNetworkLimits {
+  int min_layers = 1, max_layers = 8;
+  int max_channels = 70;
+  int max_size = 16;                // height and width of an input
+  int max_kernel = 7;
+  int max_stride = 3, max_dilation = 3;
+  int max_batch = 3;
+  std::int64_t max_elements = 6000;  // of one tensor
+  std::int64_t max_macs = 600'000;   // of one layer
+  bool groups = true, residuals = true, pools = true, tables = true, dense = true, dilations = true;
+  bool unsigned_types = true, weight_zero_points = true, float_rounding = true;
+};
+
+inline NetworkBuilder::Quantization random_quantization(Random& random, const RandomNetworkLimits& limits) {
+  NetworkBuilder::Quantization q;
+  if (limits.unsigned_types && chance(random, 0.35)) q.type = ElementType::UInt8;
+  const int low = least(q.type);
+  switch (draw(random, 0, 5)) {
+    case 0: q.zero_point = low; break;
+    case 1: q.zero_point = low + 255; break;
+    case 2: q.zero_point = low + 128; break;
+    default: q.zero_point = draw(random, low, low + 255);
+  }
+  q.scale = std::exp2(draw(random, -80, -10) / 10.0);
+  return q;
+}
+
+inline Rounding random_rounding(Random& random, bool with_float) {
+  const int r = draw(random, 0, with_float ? 9 : 7);
+  return r < 5 ? Rounding::FixedDouble : r < 8 ? Rounding::FixedSingle : Rounding::Float;
+}
+
+// Sometimes a narrower clamp, and sometimes one value.
+inline void random_clamp(Random& random, Layer& layer) {
+  const int low = layer.clamp_min, high = layer.clamp_max;
+  if (chance(random, 0.7)) return;
+  layer.clamp_min = chance(random, 0.8) ? draw(random, low, low + 128) : draw(random, low, high);
+  layer.clamp_max = chance(random, 0.5) ? high : draw(random, layer.clamp_min, high);
+}
+
+inline std::array<std::uint8_t, 256> random_table(Random& random) {
+  std::array<std::uint8_t, 256> table;
+  for (std::uint8_t& entry : table) entry = static_cast<std::uint8_t>(random());
+  return table;
+}
+
+// A window that fits the image, at least one output pixel. Pools: padding smaller than the window, no dilation.
+inline NetworkBuilder::Window random_window(Random& random, const Shape& in, const RandomNetworkLimits& limits, bool pool) {
+  NetworkBuilder::Window w;
+  const std::array<int, 2> size = {in.h, in.w};
+  const bool square = chance(random, 0.6);
+  const bool point = !pool && chance(random, 0.3);
+  for (int d = 0; d < 2; ++d) {
+    if (d == 1 && square && in.h == in.w) {
+      w.kernel[1] = w.kernel[0], w.stride[1] = w.stride[0], w.dilation[1] = w.dilation[0];
+      w.padding[1] = w.padding[0], w.padding[3] = w.padding[2];
+      continue;
+    }
+    int& kernel = w.kernel[d];
+    kernel = point ? 1 : draw(random, 1, limits.max_kernel);
+    w.stride[d] = chance(random, 0.55) ? 1 : draw(random, 1, limits.max_stride);
+    w.dilation[d] = pool || !limits.dilations || chance(random, 0.7) ? 1 : draw(random, 1, limits.max_dilation);
+    int& before = w.padding[d];
+    int& after = w.padding[d + 2];
+    const int extent = (kernel - 1) * w.dilation[d] + 1;
+    switch (draw(random, 0, 2)) {
+      case 0: break;  // valid
+      case 1: {       // same: the odd pixel at the end
+        const int outputs = (size[d] + w.stride[d] - 1) / w.stride[d];
+        const int total = std::max(0, (outputs - 1) * w.stride[d] + extent - size[d]);
+        before = total / 2, after = total - total / 2;
+        break;
+      }
+      default: before = draw(random, 0, extent - 1), after = draw(random, 0, extent - 1);
+    }
+    if (pool) before = std::min(before, kernel - 1), after = std::min(after, kernel - 1);
+    while (size[d] + before + after < (kernel - 1) * w.dilation[d] + 1) {  // it must fit
+      if (w.dilation[d] > 1) --w.dilation[d];
+      else --kernel;
+      if (pool) before = std::min(before, kernel - 1), after = std::min(after, kernel - 1);
+    }
+  }
+  return w;
+}
+
+inline NetworkBuilder::Conv random_conv(Random& random, const RandomNetworkLimits& limits) {
+  NetworkBuilder::Conv c;
+  c.output = random_quantization(random, limits);
+  c.rounding = random_rounding(random, limits.float_rounding);
+  if (limits.unsigned_types && chance(random, 0.25)) c.weight_type = ElementType::UInt8, c.weight_zero_point = 128;
+  if (limits.weight_zero_points && chance(random, 0.3)) {
+    c.weight_zero_point = draw(random, least(c.weight_type), least(c.weight_type) + 255);
+  }
+  c.bias = chance(random, 0.8);
+  c.spread = std::exp2(draw(random, -2, 2));
+  return c;
+}
+
+// One network. Channels, kernels, strides, dilations, paddings, groups, residual additions, pools, tables, 8-bit types, zero
+// points, roundings, batch and clamps are drawn within the limits; the same generator state gives the same network.
+inline Network random_network(Random& random, const RandomNetworkLimits& limits = {}) {
+  NetworkBuilder b("random", random());
+  const auto channels = [&] {  // small ones and powers of two more often
+    switch (draw(random, 0, 3)) {
+      case 0: return draw(random, 1, std::min(4, limits.max_channels));
+      case 1: return std::min(limits.max_channels, 1 << draw(random, 0, 6));
+      default: return draw(random, 1, limits.max_channels);
+    }
+  };
+  Shape first;
+  first.n = chance(random, 0.6) ? 1 : draw(random, 1, limits.max_batch);
+  do {
+    first.h = chance(random, 0.1) ? 1 : draw(random, 1, limits.max_size);
+    first.w = chance(random, 0.6) ? first.h : draw(random, 1, limits.max_size);
+    first.c = channels();
+  } while (first.elements() > limits.max_elements);
+
+  std::vector<int> made = {b.input(first, random_quantization(random, limits))};
+  const int target = draw(random, limits.min_layers, limits.max_layers);
+  for (int attempt = 0; attempt < 40 * target && static_cast<int>(b.peek().layers.size()) < target; ++attempt) {
+    const int from = chance(random, 0.8) ? made.back() : made[draw(random, 0, static_cast<int>(made.size()) - 1)];
+    const Shape in = b.tensor(from).shape;
+    const int kind = draw(random, 0, 19);
+    int out = -1;
+    if (kind < 9) {  // convolution: full, depthwise, grouped, or with a depth multiplier
+      NetworkBuilder::Conv c = random_conv(random, limits);
+      c.window = random_window(random, in, limits, false);
+      c.out_channels = channels();
+      const int style = limits.groups ? draw(random, 0, 6) : 0;
+      if (style == 4) c.groups = in.c, c.out_channels = in.c;
+      if (style == 5) c.groups = in.c, c.out_channels = std::min(limits.max_channels / in.c, draw(random, 1, 3)) * in.c;
+      if (style == 6) {
+        const int divisor = draw(random, 1, in.c);
+        if (in.c % divisor == 0) c.groups = divisor, c.out_channels = draw(random, 1, limits.max_channels / divisor) * divisor;
+      }
+      Layer probe;
+      probe.kernel_h = c.window.kernel[0], probe.kernel_w = c.window.kernel[1];
+      const int h = ops::slide(in.h, c.window.padding[0], c.window.padding[2], probe.kernel_h, c.window.dilation[0], c.window.stride[0]);
+      const int w = ops::slide(in.w, c.window.padding[1], c.window.padding[3], probe.kernel_w, c.window.dilation[1], c.window.stride[1]);
+      const std::int64_t pixels = std::int64_t{in.n} * h * w;
+      const std::int64_t macs = pixels * c.out_channels * probe.kernel_h * probe.kernel_w * (in.c / c.groups);
+      if (c.out_channels < 1 || pixels * c.out_channels > limits.max_elements || macs > limits.max_macs) continue;
+      out = b.conv(from, c);
+    } else if (kind < 11) {  // dense or a product of matrices
+      if (!limits.dense) continue;
+      NetworkBuilder::Conv c = random_conv(random, limits);
+      c.out_channels = channels();
+      if (in.elements() * c.out_channels > limits.max_macs) continue;
+      if (in.n > 1 || chance(random, 0.5)) {
+        out = b.dense(from, c);
+      } else {
+        out = b.conv(b.reshape(from, {1, 1, in.n * in.h * in.w, in.c}), c);
+      }
+    } else if (kind < 15) {  // addition: of two tensors of one shape, or around a convolution that keeps the shape
+      if (!limits.residuals) continue;
+      std::vector<int> same;
+      for (const int t : made) {
+        if (b.tensor(t).shape == in) same.push_back(t);
+      }
+      int other = same[draw(random, 0, static_cast<int>(same.size()) - 1)];
+      if (other == from && chance(random, 0.9)) {  // adding a tensor to itself stays possible
+        NetworkBuilder::Conv c = random_conv(random, limits);
+        const int reach = draw(random, 0, std::min(1, (limits.max_kernel - 1) / 2));
+        c.window.kernel = {2 * reach + 1, 2 * reach + 1};
+        c.window.padding = {reach, reach, reach, reach};
+        c.out_channels = in.c;
+        if (in.elements() * in.c * c.window.kernel[0] * c.window.kernel[1] > limits.max_macs) continue;
+        other = b.conv(from, c);
+        random_clamp(random, b.layer(other));
+      }
+      auto q = random_quantization(random, limits);
+      q.scale = std::max(b.tensor(from).scale, b.tensor(other).scale) * std::exp2(draw(random, -10, 20) / 10.0);
+      out = chance(random, 0.5) ? b.add(from, other, q, random_rounding(random, false))
+                                : b.add(other, from, q, random_rounding(random, false));
+    } else if (kind < 18) {
+      if (!limits.pools) continue;
+      if (chance(random, 0.25)) {
+        auto q = random_quantization(random, limits);
+        q.scale = b.tensor(from).scale * std::exp2(draw(random, -10, 10) / 10.0);
+        out = b.global_avg_pool(from, q, random_rounding(random, false));
+      } else {
+        const auto window = random_window(random, in, limits, true);
+        const int h = ops::slide(in.h, window.padding[0], window.padding[2], window.kernel[0], 1, window.stride[0]);
+        const int w = ops::slide(in.w, window.padding[1], window.padding[3], window.kernel[1], 1, window.stride[1]);
+        if (std::int64_t{in.n} * h * w * in.c > limits.max_elements) continue;
+        out = chance(random, 0.5) ? b.max_pool(from, window) : b.avg_pool(from, window);
+      }
+    } else if (kind < 19) {
+      if (!limits.tables) continue;
+      out = b.table(from, random_table(random), random_quantization(random, limits));
+    } else {
+      // A view: rows and columns folded, or (one image) spread again.
+      out = b.reshape(from, in.n == 1 && chance(random, 0.5) ? Shape{1, in.w, in.h, in.c} : Shape{in.n, 1, in.h * in.w, in.c});
+    }
+    Layer& made_layer = b.layer(out);
+    if (made_layer.op != Op::Table && made_layer.op != Op::Reshape) random_clamp(random, made_layer);
+    if (limits.tables && (made_layer.op == Op::Conv2d || made_layer.op == Op::Add) && chance(random, 0.15)) {
+      made_layer.has_table = true;
+      made_layer.table = random_table(random);
+    }
+    made.push_back(out);
+  }
+  if (b.peek().layers.empty()) made.push_back(b.reshape(made.back(), first));
+  return b.build();
+}
+
+inline std::string describe(const Network& network) {
+  std::ostringstream out;
+  const auto tensor = [&](int t) {
+    const Tensor& x = network.tensors[t];
+    out << x.name << "[" << x.shape.n << "," << x.shape.h << "," << x.shape.w << "," << x.shape.c << "]"
+        << (x.type == ElementType::Int8 ? "i8" : "u8") << " z=" << x.zero_point;
+  };
+  for (const Layer& l : network.layers) {
+    out << l.name << ": ";
+    for (const int t : l.inputs) tensor(t), out << " ";
+    out << "-> ";
+    tensor(l.output);
+    if (l.op == Op::Conv2d || l.op == Op::MaxPool || l.op == Op::AvgPool) {
+      out << " kernel " << l.kernel_h << "x" << l.kernel_w << " stride " << l.stride_h << "," << l.stride_w << " dilation "
+          << l.dilation_h << "," << l.dilation_w << " padding " << l.pad_top << "," << l.pad_left << "," << l.pad_bottom << ","
+          << l.pad_right;
+    }
+    if (l.op == Op::Conv2d) {
+      out << " groups " << l.groups << (l.weight_type == ElementType::Int8 ? " w i8" : " w u8") << " zw=" << l.weight_zero_point
+          << (l.bias.empty() ? " no bias" : "");
+    }
+    if (!l.requant.multiplier.empty()) out << " rounding " << static_cast<int>(l.requant.rounding);
+    out << " clamp " << l.clamp_min << ".." << l.clamp_max << (l.has_table ? " table" : "") << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace gemel::regress

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "regress/regress.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "compiler/compile.hpp"
+#include "config/load.hpp"
+#include "regress/random_machine.hpp"
+#include "sim/simulation.hpp"
+
+namespace gemel::regress {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int Side = 8;  // of arrays: seconds to Verilate
+constexpr const char* TopBlocks[] = {"sequencer", "load_dma", "store_dma", "matrix_unit", "vector_unit", "activation_buffer",
+                                     "weight_buffer", "vector_buffer", "param_buffer", "accumulator_buffer"};
+constexpr const char* Leaves[] = {"pe_array", "requantizer"};
+constexpr int TopCount = 10;
+
+std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {  // splitmix64: neighbouring seeds have nothing in common
+  std::uint64_t z = a * 0x9e3779b97f4a7c15u + b + 0x632be59bd9b4e019u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+RandomNetworkLimits small_networks() {
+  RandomNetworkLimits limits;
+  limits.max_layers = 5;
+  limits.max_channels = 24;
+  limits.max_size = 9;
+  limits.max_elements = 1200;
+  limits.max_macs = 60'000;
+  limits.max_batch = 2;
+  return limits;
+}
+
+std::vector<BlockChoice> parse_set(const std::string& text) {
+  std::vector<BlockChoice> choices;
+  std::istringstream in(text);
+  for (std::string one; std::getline(in, one, ',');) choices.push_back(parse_block_choice(one));
+  return resolve_choices(choices);
+}
+
+std::vector<BlockChoice> random_set(Random& random) {
+  std::vector<BlockChoice> choices;
+  const int style = draw(random, 0, 3);
+  if (style == 0) return resolve_choices({{"all", BlockKind::Rtl, {}}});
+  if (style == 1) return resolve_choices({{"all", BlockKind::Check, {}}});
+  const auto any = [&](const char* block) {
+    const int kind = draw(random, 0, 2);
+    if (kind > 0) choices.push_back({block, kind == 1 ? BlockKind::Rtl : BlockKind::Check, {}});
+  };
+  for (const char* block : TopBlocks) any(block);
+  for (const char* block : Leaves) any(block);
+  if (choices.empty()) choices.push_back({"pe_array", BlockKind::Check, {}});
+  return choices;
+}
+
+// A network that the machine can run, compiled, with random inputs. Some machines are too small for most networks.
+void draw_program(Random& random, const RandomNetworkLimits& limits, Case& c) {
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    const Network network = random_network(random, limits);
+    try {
+      c.schedule = compile(network, c.machine);
+    } catch (const UserError&) {
+      continue;
+    }
+    c.inputs = random_inputs(network, random);
+    return;
+  }
+  throw InternalError("no random network fits the machine of " + c.name);
+}
+
+std::vector<std::uint8_t> read_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw UserError("E0905", "cannot read the input `" + path.string() + "`");
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+Machine random_machine_of(std::uint64_t seed, int index) {
+  Random random(mixed(seed, static_cast<std::uint64_t>(index)));
+  Machine m = random_machine(random, Side);
+  m.name = "random" + std::to_string(index);
+  m.description = "Random machine " + std::to_string(index) + " of seed " + std::to_string(seed);
+  for (int b = 0; b < BufferCount; ++b) {  // enough for small networks: what starves is tested by fuzzing
+    ScratchpadParams& s = m.buffers[static_cast<std::size_t>(b)];
+    s.size_bytes = std::max<std::int64_t>(s.size_bytes, 256 * m.word_bytes(static_cast<Buffer>(b)));
+  }
+  return m;
+}
+
+Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets) {
+  Case c;
+  c.name = "case " + std::to_string(index) + " of seed " + std::to_string(seed);
+  c.machine = random_machine_of(seed, index % machines);
+  Random random(mixed(seed + 1, static_cast<std::uint64_t>(index)));
+  draw_program(random, small_networks(), c);
+  c.blocks = block_sets.empty() ? random_set(random) : parse_set(block_sets[static_cast<std::size_t>(index) % block_sets.size()]);
+  c.no_skip = chance(random, 0.1);
+  return c;
+}
+
+int mixture_count() { return (1 << TopCount) + 3; }
+
+std::vector<Case> mixtures(std::uint64_t seed) {
+  Case base;
+  base.name = "mixture";
+  Random random(mixed(seed, 77));
+  Machine& m = base.machine;
+  m.name = "mixtures";
+  m.rows = m.columns = 4;  // R = C: the vector unit may write activation_buffer
+  m.lanes = 2;
+  m.bus_bytes = 8;
+  m.burst_bytes = 64;
+  m.load_outstanding = 2;
+  m.store_outstanding = 2;
+  m.queue_depth = 3;
+  m.prefetch_instructions = 4;
+  m.memory_bytes_per_cycle = 3;  // memory that stalls
+  m.memory_queue = 2;
+  m.memory_bytes = 16 << 20;
+  for (int b = 0; b < BufferCount; ++b) {
+    m.buffers[static_cast<std::size_t>(b)].banks = 4;
+    m.buffers[static_cast<std::size_t>(b)].size_bytes = 512 * m.word_bytes(static_cast<Buffer>(b));
+  }
+  RandomNetworkLimits limits = small_networks();
+  limits.min_layers = 6;
+  limits.max_layers = 9;
+  for (int attempt = 0;; ++attempt) {  // until every instruction is there
+    if (attempt == 2000) throw InternalError("no program with every instruction was found");
+    draw_program(random, limits, base);
+    std::set<isa::Opcode> opcodes;
+    for (const isa::Word& word : base.schedule.program) opcodes.insert(isa::opcode(word));
+    if (opcodes.size() == isa::OpcodeCount && base.schedule.program.size() < 160) break;
+  }
+  std::vector<Case> cases;
+  const auto add = [&](std::vector<BlockChoice> blocks) {
+    Case c = base;
+    c.name = "mixture " + std::to_string(cases.size());
+    c.blocks = std::move(blocks);
+    cases.push_back(std::move(c));
+  };
+  for (int mask = 0; mask < 1 << TopCount; ++mask) {
+    std::vector<BlockChoice> blocks;
+    for (int i = 0; i < TopCount; ++i) {
+      if ((mask >> i & 1) != 0) blocks.push_back({TopBlocks[i], BlockKind::Rtl, {}});
+    }
+    add(std::move(blocks));
+  }
+  for (const char* leaf : Leaves) add({{leaf, BlockKind::Rtl, {}}});
+  add(resolve_choices({{"all", BlockKind::Rtl, {}}}));
+  return cases;
+}
+
+Outcome run(const Case& c, const RtlProgress& progress) {
+  Outcome outcome;
+  std::ostringstream what;
+  try {
+    SimulationOptions options;
+    options.trace = true;
+    options.keep_memory = true;
+    options.max_cycles = 20'000'000;
+    const SimulationOutput model = simulate_raw(c.machine, c.schedule, c.inputs, options);
+    outcome.cycles = model.result.cycles;
+    options.engine = Engine::Beat;
+    options.blocks = c.blocks;
+    options.no_skip = c.no_skip;
+    options.reset_seed = c.reset_seed;
+    options.rtl_progress = progress;
+    const SimulationOutput rtl = simulate_raw(c.machine, c.schedule, c.inputs, options);
+    const auto expect = [&](const std::string& name, std::int64_t must, std::int64_t is) {
+      if (must != is) what << name << ": is " << is << ", must be " << must << "\n";
+    };
+    expect("cycles", model.result.cycles, rtl.result.cycles);
+    expect("error code", model.error_code, rtl.error_code);
+    for (std::size_t u = 0; u < model.result.counters.size(); ++u) {
+      for (std::size_t k = 0; k < model.result.counters[u].size(); ++k) {
+        expect("counter " + std::to_string(u) + "/" + std::to_string(k), model.result.counters[u][k], rtl.result.counters[u][k]);
+      }
+    }
+    const auto by_index = [](std::vector<TraceEvent> t) {
+      std::sort(t.begin(), t.end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
+      return t;
+    };
+    const auto a = by_index(model.result.trace), b = by_index(rtl.result.trace);
+    expect("instructions", static_cast<std::int64_t>(a.size()), static_cast<std::int64_t>(b.size()));
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      if (a[i].start == b[i].start && a[i].end == b[i].end) continue;
+      what << "instruction " << a[i].instruction << ": is at " << b[i].start << ".." << b[i].end << ", must be at " << a[i].start << ".."
+           << a[i].end << ": " << isa::disassemble(c.schedule.program[a[i].instruction]) << "\n";
+      break;
+    }
+    if (model.memory != rtl.memory) what << "memory differs\n";
+    for (const std::string& fault : rtl.faults) what << "fault: " << fault << "\n";
+  } catch (const Error& error) {
+    for (const Diagnostic& d : error.diagnostics()) what << to_string(d) << "\n";
+  } catch (const std::exception& error) {
+    what << error.what() << "\n";
+  }
+  outcome.failure = what.str();
+  return outcome;
+}
+
+std::string describe(const std::vector<BlockChoice>& blocks) {
+  std::string text;
+  for (const BlockChoice& c : blocks) {
+    text += (text.empty() ? "" : ", ") + c.block + "=" + to_string(c.kind);
+    for (const std::string& source : c.sources) text += (&source == &c.sources.front() ? ":" : "+") + source;
+  }
+  return text.empty() ? "models only" : text;
+}
+
+void save(const Case& c, const std::string& folder) {
+  make_output_folder(folder + "/inputs");
+  write_file_atomically(folder + "/machine.yaml", to_yaml(c.machine));
+  c.schedule.save(folder + "/schedule.gemel");
+  for (std::size_t i = 0; i < c.inputs.size(); ++i) {
+    write_file_atomically(folder + "/inputs/" + std::to_string(i) + ".bin",
+                          std::string_view(reinterpret_cast<const char*>(c.inputs[i].data()), c.inputs[i].size()));
+  }
+  std::string settings = "# " + c.name + "\n";
+  for (const BlockChoice& b : c.blocks) {
+    settings += "block " + b.block + "=" + to_string(b.kind);
+    for (const std::string& source : b.sources) settings += (&source == &b.sources.front() ? ":" : ",") + fs::absolute(source).string();
+    settings += "\n";
+  }
+  settings += "no_skip " + std::to_string(c.no_skip ? 1 : 0) + "\nreset_seed " + std::to_string(c.reset_seed) + "\n";
+  write_file_atomically(folder + "/settings.txt", settings);
+}
+
+Case load(const std::string& folder) {
+  Case c;
+  c.name = folder;
+  c.machine = load_machine(folder + "/machine.yaml");
+  c.schedule = Schedule::load(folder + "/schedule.gemel");
+  for (int i = 0; fs::exists(folder + "/inputs/" + std::to_string(i) + ".bin"); ++i) {
+    c.inputs.push_back(read_bytes(folder + "/inputs/" + std::to_string(i) + ".bin"));
+  }
+  std::ifstream file(folder + "/settings.txt");
+  for (std::string key, value; file >> key;) {
+    if (key == "#") {
+      std::getline(file, value);
+      continue;
+    }
+    file >> value;
+    if (key == "block") c.blocks.push_back(parse_block_choice(value));
+    if (key == "no_skip") c.no_skip = value == "1";
+    if (key == "reset_seed") c.reset_seed = std::stoi(value);
+  }
+  return c;
+}
+
+}  // namespace gemel::regress

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Regressions of RTL against the models: one case is a machine, a program with its data, and a choice of who stands behind each
+// block. The fast models run it; then the beat engine does with these blocks; cycles, counters, times of instructions and every
+// byte of memory must be equal. A case comes from its seed, and can be kept in a folder and run again.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/machine.hpp"
+#include "isa/schedule.hpp"
+#include "rtl_host/library.hpp"
+#include "top/swap.hpp"
+
+namespace gemel::regress {
+
+struct Case {
+  std::string name;  // "case 17", "mixture 1023"
+  Machine machine;
+  Schedule schedule;
+  std::vector<std::vector<std::uint8_t>> inputs;
+  std::vector<BlockChoice> blocks;
+  bool no_skip = false;
+  int reset_seed = -1;
+};
+
+struct Outcome {
+  std::string failure;  // empty: everything is equal
+  std::int64_t cycles = 0;
+};
+
+// The machine number `index` of a seed: an array of at most 8 x 8 with other numbers everywhere else.
+Machine random_machine_of(std::uint64_t seed, int index);
+// Case `index`: one of `machines` machines, a random network that it can run, and one of `block_sets` ("all=check", or several with
+// commas), or a random one if there are none.
+Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets);
+// 1,024 mixtures of the ten top-level blocks as model or RTL, then the leaves, all on one small machine whose memory stalls, with a
+// program that has every kind of instruction.
+int mixture_count();
+std::vector<Case> mixtures(std::uint64_t seed);
+
+Outcome run(const Case& c, const RtlProgress& progress = {});
+
+// "requantizer=check, load_dma=rtl"
+std::string describe(const std::vector<BlockChoice>& blocks);
+
+// A folder with machine.yaml, schedule.gemel, inputs/N.bin and settings.txt.
+void save(const Case& c, const std::string& folder);
+Case load(const std::string& folder);
+
+}  // namespace gemel::regress
