@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "memory/ideal_memory.hpp"
 #include "top/engine.hpp"
+#include "top/npu_rtl.hpp"
 #include "top/stepper.hpp"
 
 namespace gemel {
@@ -369,6 +370,21 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   throw RunError("E0806", text);
 }
 
+constexpr Cycle Patience = 100'000;  // cycles without a beat before RTL is said never to answer
+
+// Cycles that the longest instruction computes without a beat on the AXI wires.
+Cycle longest_instruction(const Schedule& schedule, const Machine& machine) {
+  Cycle longest = 0;
+  for (const isa::Word& word : schedule.program) {
+    const isa::Instruction i = isa::decode(word);
+    if (i.unit == isa::Unit::Matrix) {
+      longest = std::max(longest, matrix_passes(i.matrix) * std::max<Cycle>({matrix_pixels(i.matrix), machine.rows, 3}));
+    }
+    if (i.unit == isa::Unit::Vector) longest = std::max(longest, vector_step_cycles(i.vector, i.opcode, machine));
+  }
+  return 2 * longest;  // one may wait for another
+}
+
 // The beat models, stepped: every cycle of every block. Slow and plain; the same cycles.
 SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule,
                                 const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
@@ -387,15 +403,19 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     ++differences[d.block];
     if (!options.keep_going) throw Diverged{d, running->sequencer().cycle(), in_flight_text(*running, schedule, d.block)};
   };
-  Stepper stepper(machine, memory, make_blocks(machine, options.blocks, schedule.program, swap));
+  const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu";
+  Stepper stepper(machine, memory,
+                  whole_chip ? StepperBlocks{} : make_blocks(machine, options.blocks, schedule.program, swap));
   running = &stepper;
   if (options.no_skip) stepper.never_skip();
   const bool own_rtl = !options.blocks.empty();
-  if (own_rtl) stepper.set_watchdog(100'000 + 10 * (machine.read_latency_cycles + machine.write_latency_cycles));
+  if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles));
   StepperResult steps;
+  const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
   try {
-    steps = stepper.run(schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes),
-                        options.max_cycles);
+    steps = whole_chip ? run_npu_rtl(machine, options.blocks.front(), swap, memory, schedule.program_base, program_bytes,
+                                     options.max_cycles, Patience + longest_instruction(schedule, machine))
+                       : stepper.run(schedule.program_base, program_bytes, options.max_cycles);
   } catch (const Diverged& d) {
     report_divergence(machine, schedule, inputs, options, d);
   } catch (const InternalError& e) {  // what a model says of a neighbour that breaks its contract

@@ -234,6 +234,12 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
                    resolved.end());
     if (has("pe_array")) throw UserError("E1010", "`pe` and a `pe_array` of one's own cannot be given together", "put the `pe` beside the `pe_array`");
   }
+  for (const BlockChoice& c : resolved) {
+    if (c.block == "npu" && (resolved.size() > 1 || c.kind != BlockKind::Rtl)) {
+      throw UserError("E1010", "`npu` is the whole chip: it goes with rtl only, and with no other block",
+                      "to compare block by block: --block all=check");
+    }
+  }
   return resolved;
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "top/npu_rtl.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace gemel {
+
+void NpuRtl::drive(const NpuIn& in) {
+  set_bits(csr_write_, in.csr_write);
+  set_bits(csr_write_offset_, in.csr_write_offset);
+  set_bits(csr_write_data_, in.csr_write_data);
+  set_bits(csr_read_, in.csr_read);
+  set_bits(csr_read_offset_, in.csr_read_offset);
+  fetch_.drive(in.memory.fetch);
+  load_.drive(in.memory.load);
+  store_.drive(in.memory.store);
+}
+
+void NpuRtl::sample(NpuOut& out, int flip) {
+  out.memory.fetch = fetch_.sample();
+  out.memory.load = load_.sample();
+  out.memory.store = store_.sample(flip);
+  out.running = get_bits(running_) != 0;
+  out.interrupt = get_bits(interrupt_) != 0;
+  out.csr_answered = get_bits(csr_answered_) != 0;
+  out.csr_data = static_cast<std::uint32_t>(get_bits(csr_data_));
+}
+
+namespace {
+
+constexpr int CsrPatience = 16;  // cycles; the contract says two
+
+class Chip {
+ public:
+  Chip(NpuRtl& npu, MemoryBeat& memory) : npu_(npu), memory_(memory) {}
+
+  // Whether anything moved on the AXI wires.
+  bool step(NpuIn in) {
+    const NpuOut out = npu_.out();
+    in.memory = memory_.out();
+    npu_.step(in);
+    memory_.step(out.memory);
+    return out.memory.fetch.valid || out.memory.load.valid || out.memory.store.valid || out.memory.store.data_valid ||
+           in.memory.fetch.valid || in.memory.load.valid || in.memory.store.valid;
+  }
+  void write(std::uint32_t offset, std::uint32_t value) {
+    NpuIn in;
+    in.csr_write = true;
+    in.csr_write_offset = offset;
+    in.csr_write_data = value;
+    step(in);
+  }
+  std::uint32_t read(std::uint32_t offset) {
+    NpuIn in;
+    in.csr_read = true;
+    in.csr_read_offset = offset;
+    step(in);
+    for (int i = 0; i < CsrPatience; ++i) {
+      if (npu_.out().csr_answered) return npu_.out().csr_data;
+      step({});
+    }
+    throw UserError("E1008", "block `npu` did not answer a read of register " + std::to_string(offset) + " within " +
+                                 std::to_string(CsrPatience) + " cycles",
+                    "csr_answered_o must follow csr_read_i by two cycles");
+  }
+  std::int64_t read64(std::uint32_t offset) {
+    const std::uint64_t low = read(offset);
+    return static_cast<std::int64_t>(low | std::uint64_t{read(offset + 4)} << 32);
+  }
+
+ private:
+  NpuRtl& npu_;
+  MemoryBeat& memory_;
+};
+
+}  // namespace
+
+StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options,
+                          std::vector<std::uint8_t>& memory, std::uint64_t program_base, std::uint32_t program_bytes,
+                          Cycle max_cycles, Cycle watchdog) {
+  RtlRequest request;
+  request.block = "npu";
+  request.parameters = block_spec("npu").parameters(machine_parameters(machine));
+  request.sources = choice.sources;
+  request.random_reset = options.reset_seed >= 0;
+  NpuRtl npu(RtlLibrary::get(request, options.progress)->create(std::max(options.reset_seed, 0)));
+  IdealMemoryBeat world(machine, memory);
+  Chip chip(npu, world);
+  npu.reset();
+  chip.write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base));
+  chip.write(isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32));
+  chip.write(isa::csr::ProgramBytes, program_bytes);
+  chip.write(isa::csr::Control, 1);
+  StepperResult result;
+  for (Cycle waited = 0; !npu.out().running; ++waited) {
+    if (waited > CsrPatience) {
+      result.end = StepperEnd::Silent;
+      return result;
+    }
+    chip.step({});
+  }
+  Cycle last_beat = 0;
+  while (npu.out().running) {
+    if (result.cycles >= max_cycles) {
+      result.end = StepperEnd::CycleLimit;
+      return result;
+    }
+    if (result.cycles - last_beat > watchdog) {
+      result.end = StepperEnd::Silent;
+      return result;
+    }
+    if (chip.step({})) last_beat = result.cycles;
+    ++result.cycles;
+  }
+  result.stepped = result.cycles;
+  for (std::uint32_t u = 0; u < isa::UnitCount; ++u) {
+    for (std::uint32_t c = 0; c < isa::CauseCount; ++c) {
+      result.counters[u][c] = chip.read64(isa::csr::Counters + 8 * (isa::CauseCount * u + c));
+    }
+  }
+  result.error_code = static_cast<isa::ErrorCode>(chip.read(isa::csr::ErrorCode));
+  result.error_instruction = chip.read(isa::csr::ErrorInstruction);
+  result.error_cycle = chip.read64(isa::csr::ErrorCycleLow);
+  if (result.error_code != isa::ErrorCode::None) result.end = StepperEnd::Error;
+  return result;
+}
+
+}  // namespace gemel
