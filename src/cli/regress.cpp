@@ -41,6 +41,7 @@ void run_regress(const RegressOptions& o) {
   const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
   const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
   const auto case_of = [&](int i) { return o.mixtures ? fixed[static_cast<std::size_t>(i)] : regress::random_case(o.seed, i, o.machines, o.blocks); };
+  rtl_tool_version();
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
   make_output_folder(o.out);

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -114,13 +115,19 @@ CommandResult run(const std::vector<std::string>& arguments, const std::string& 
   return result;
 }
 
+// Asked once in a process: starting Verilator takes longer than loading a compiled block.
 std::string verilator_version(const std::string& folder) {
+  static std::mutex asking;
+  static std::string known;
+  const std::lock_guard<std::mutex> lock(asking);
+  if (!known.empty()) return known;
   const CommandResult r = run({"verilator", "--version"}, folder + "/version.log");
   if (r.status != 0) {
     throw UserError("E1002", "Verilator cannot be run: " + (r.output.empty() ? "no answer" : r.output),
                     "install the package `verilator`, or use the models only");
   }
-  return r.output;
+  known = r.output;
+  return known;
 }
 
 std::string own_folder() {
@@ -637,6 +644,13 @@ class LoadedModel : public RtlModel {
 std::unique_ptr<RtlModel> LoadedLibrary::create(int seed) { return std::make_unique<LoadedModel>(shared_from_this(), seed); }
 
 }  // namespace
+
+std::string rtl_tool_version() {
+  std::error_code failed;
+  fs::create_directories(rtl_cache_folder(), failed);
+  const TemporaryFolder probe(rtl_cache_folder());
+  return verilator_version(probe.path());
+}
 
 std::string own_rtl_folder() { return own_folder(); }
 

@@ -43,6 +43,8 @@ class RtlModel {
 // Progress of a build: a line of text, now and then. May be empty.
 using RtlProgress = std::function<void(const std::string&)>;
 
+// What Verilator says of itself; asked once in a process, so ask before forking. UserError E1002.
+std::string rtl_tool_version();
 // Folder of Gemel's own Verilog. UserError E1003: nowhere to be found.
 std::string own_rtl_folder();
 // Folder of the cache: $GEMEL_CACHE, else $XDG_CACHE_HOME/gemel, else ~/.cache/gemel.

@@ -32,13 +32,13 @@ def matches(pattern, text):
 
 def run(gemel, cache, path):
     text = path.read_text(encoding="utf-8")
-    arguments = re.search(r"^// run: (.*)$", text, re.M).group(1)
+    arguments = re.search(r"^// run: (.*)$", text, re.MULTILINE).group(1)
     arguments = arguments.replace("SELF", str(path)).replace("HERE", str(CASES)).split()
     environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": cache}
-    setting = re.search(r"^// env: (\w+)=(.*)$", text, re.M)
+    setting = re.search(r"^// env: (\w+)=(.*)$", text, re.MULTILINE)
     if setting:
         environment[setting.group(1)] = setting.group(2)
-    network = re.search(r"^// workload: (.*)$", text, re.M)
+    network = re.search(r"^// workload: (.*)$", text, re.MULTILINE)
     workload = str(ROOT / "tests/rtl_host" / network.group(1)) if network else "digits"
     with tempfile.TemporaryDirectory(prefix="gemel-own-") as folder:
         try:
