@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands inside npu: the floor plan, twice. ModelEngine wires up the fast models: the sequencer is an agent that
-// SystemC wakes, the units answer it at once, and the DMAs live on memory's answers; BeatEngine runs the stepper (beat models and RTL) in a thread, clock by clock. Rooms do not know each other.
+// What stands inside npu: the floor plan, twice. ModelEngine wires up the fast models: the sequencer is an agent that SystemC
+// wakes, the units answer it at once, and the DMAs live on memory's answers. BeatEngine runs the stepper (beat models and RTL)
+// in a thread, clock by clock. Rooms do not know each other.
 #pragma once
 #include <array>
 #include <functional>

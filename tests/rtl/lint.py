@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every block of rtl/ through the tools that must read it, at three parameter sets each, compute blocks at the least one too: `verilator --lint-only -Wall` without a
-warning beyond rtl/waivers.vlt, `iverilog -g2012` without a message, Yosys to gates' doorstep without latches, undriven or
-conflicting nets. Also: ports as src/isa/ports.toml has them. A tool that is missing is skipped, aloud.
+"""Every block of rtl/ through the tools that must read it, at three parameter sets each, compute blocks at the least one
+too: `verilator --lint-only -Wall` without a warning beyond rtl/waivers.vlt, `iverilog -g2012` without a message,
+Yosys to gates' doorstep without latches, undriven or conflicting nets. Also: ports as src/isa/ports.toml has them. A
+tool that is missing is skipped, aloud.
 
   lint.py [BLOCK ...] [--without verilator|iverilog|yosys]
 """

@@ -261,7 +261,9 @@ void run_programs(Machine machine, int runs, int careless_percent) {
 std::vector<std::uint8_t> memory_image(const Machine& machine, const Schedule& schedule, const Network& network, Random& random) {
   std::vector<std::uint8_t> memory(static_cast<std::size_t>(machine.memory_bytes));
   std::memcpy(memory.data() + schedule.program_base, schedule.program.data(), schedule.program.size() * isa::InstructionBytes);
-  for (const ConstantSegment& segment : schedule.constants) std::copy(segment.bytes.begin(), segment.bytes.end(), memory.begin() + static_cast<std::ptrdiff_t>(segment.address));
+  for (const ConstantSegment& segment : schedule.constants) {
+    std::copy(segment.bytes.begin(), segment.bytes.end(), memory.begin() + static_cast<std::ptrdiff_t>(segment.address));
+  }
   const auto inputs = test::random_inputs(network, random);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ScheduleTensor& tensor = schedule.tensors[static_cast<std::size_t>(network.inputs[i])];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// store_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words and beats in closed form between them (docs/reference/machine.md, 6).
+// store_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words and beats
+// in closed form between them (docs/reference/machine.md, 6).
 #pragma once
 #include <deque>
 #include <vector>
