@@ -45,7 +45,15 @@ RandomNetworkLimits small_networks() {
 std::vector<BlockChoice> parse_set(const std::string& text) {
   std::vector<BlockChoice> choices;
   std::istringstream in(text);
-  for (std::string one; std::getline(in, one, ',');) choices.push_back(parse_block_choice(one));
+  std::vector<std::string> texts;
+  for (std::string one; std::getline(in, one, ',');) {
+    if (one.find('=') == std::string::npos && !texts.empty()) {
+      texts.back() += "," + one;  // another source of the block before
+    } else {
+      texts.push_back(one);
+    }
+  }
+  for (const std::string& one : texts) choices.push_back(parse_block_choice(one));
   return resolve_choices(choices);
 }
 

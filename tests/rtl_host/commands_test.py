@@ -96,6 +96,21 @@ class Commands(unittest.TestCase):
         own = str(ROOT / "rtl/pe/pe.sv")
         self.assertEqual(self.run_digits("--block", f"pe=check:{own}").stdout.splitlines()[-1], "block pe: check, 0 cycles differ")
 
+    def test_regression_keeps_what_fails_and_replays_it(self):
+        self.assertEqual(self.gemel("new-block", "requantizer").returncode, 0)
+        arguments = ["regress", "--count", "2", "--machines", "1", "--blocks", "requantizer=check:requantizer.sv", "--out", "failures"]
+        done = self.gemel(*arguments)
+        self.assertEqual(done.returncode, 4)
+        self.assertEqual(done.stdout.splitlines()[-1], "random cases, seed 1: 0 passed, 2 failed")
+        self.assertEqual(done.stderr, "error[E0809]: 2 of 2 cases failed\nhint: each is kept below failures\n")
+        replayed = self.gemel("regress", "--replay", "failures/case0")
+        self.assertEqual(replayed.returncode, 4)
+        self.assertIn("error[E0806]: block `requantizer` differs from its model at cycle ", replayed.stdout)
+
+    def test_regression_passes(self):
+        done = self.gemel("regress", "--count", "6", "--machines", "1", "--blocks", "pe_array=check,requantizer=rtl", "--out", "failures")
+        self.assertEqual((done.stdout, done.returncode), ("random cases, seed 1: 6 passed, 0 failed\n", 0), done.stderr)
+
     def test_settings_are_the_flags(self):
         (self.folder / "s.yaml").write_text("machine: " + MACHINE + "\nblock: {all: check, pe_array: model}\nkeep_going: true\nno-golden: false\n")
         done = self.gemel("run", "digits", "--settings", "s.yaml", "--block", "requantizer=check")
