@@ -683,10 +683,12 @@ module sequencer #(
   end
   assign running_o = running_q;
 
-  // ---- Counters ----
+  // ---- Counters. What a unit has been doing since it last changed is counted by itself (`span`) and added when it changes ----
 
-  logic [Causes*Units-1:0] bump;                 // one per unit
-  logic [63:0] counter_q [Causes*Units];
+  logic [4*Units-1:0] cause_now, cause_before;
+  logic [64*Units-1:0] span;
+  logic [Causes*Units-1:0] known;                // a counter that is not is 0, whatever the memory says
+  logic [63:0] counter [Causes*Units];
   for (genvar u = 0; u < Units; u++) begin : gen_cause
     logic [3:0] cause;
     always_comb begin
@@ -705,18 +707,38 @@ module sequencer #(
       else if (missing[4*u + 3]) cause = isa_pkg::CauseWaitSemaphore3;
       else cause = isa_pkg::CauseBusy;  // starts, or would if it were no error
     end
-    for (genvar c = 0; c < Causes; c++) begin : gen_counter
-      assign bump[Causes*u + c] = running_q && cause == 4'(c);
-      always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) begin
-          counter_q[Causes*u + c] <= '0;
-        end else if (begin_run) begin
-          counter_q[Causes*u + c] <= '0;
-        end else if (bump[Causes*u + c]) begin
-          counter_q[Causes*u + c] <= counter_q[Causes*u + c] + 64'd1;
-        end
+    assign cause_now[4*u +: 4] = cause;
+
+    logic changes;
+    logic [3:0] last_q;
+    logic [63:0] length_q;
+    logic [Causes-1:0] known_q;
+    logic [5:0] place;
+    assign changes = running_q && cause != last_q;
+    assign place = 6'(Causes * u) + 6'(last_q);
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        last_q <= isa_pkg::CauseQueueEmpty;
+        length_q <= '0;
+        known_q <= '0;
+      end else if (begin_run) begin
+        last_q <= isa_pkg::CauseQueueEmpty;
+        length_q <= '0;
+        known_q <= '0;
+      end else if (changes) begin
+        last_q <= cause;
+        length_q <= 64'd1;
+        known_q[last_q] <= 1'b1;
+      end else if (running_q) begin
+        length_q <= length_q + 64'd1;
       end
     end
+    always_ff @(posedge clk_i) begin
+      if (changes) counter[place] <= (known_q[last_q] ? counter[place] : 64'd0) + length_q;
+    end
+    assign cause_before[4*u +: 4] = last_q;
+    assign span[64*u +: 64] = length_q;
+    assign known[Causes*u +: Causes] = known_q;
   end
 
   // ---- Registers: taken in one cycle, done in the next; a read tells what they hold then ----
@@ -726,7 +748,8 @@ module sequencer #(
   logic [31:0] write_data_q, csr_value;
   logic [63:0] counter_value;
   logic [11:0] counter_byte;
-  logic [5:0] counter_index;
+  logic [5:0] counter_index, counter_cause;
+  logic [1:0] counter_unit;
 
   assign writable = write_q && !(running_q && !ends_now);
   assign begin_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[0];
@@ -735,6 +758,13 @@ module sequencer #(
 
   assign counter_byte = read_offset_q - {2'b00, isa_pkg::CsrCounters};
   assign counter_index = counter_byte[8:3];
+  always_comb begin
+    counter_unit = 2'd0;
+    for (int u = 1; u < Units; u++) begin
+      if (counter_index >= 6'(Causes * u)) counter_unit = 2'(u);
+    end
+  end
+  assign counter_cause = counter_index - 6'(Causes) * 6'(counter_unit);
   always_comb begin
     csr_value = '0;
     counter_value = '0;
@@ -754,7 +784,9 @@ module sequencer #(
         {2'b00, isa_pkg::CsrVersion}: csr_value = isa_pkg::Version;
         default: begin
           if (counter_byte < 12'(8 * Causes * Units)) begin
-            counter_value = counter_q[counter_index] + {63'd0, bump[counter_index]};
+            counter_value = known[counter_index] ? counter[counter_index] : 64'd0;
+            if (counter_cause == 6'(cause_before[4*counter_unit +: 4])) counter_value = counter_value + span[64*counter_unit +: 64];
+            if (running_q && counter_cause == 6'(cause_now[4*counter_unit +: 4])) counter_value = counter_value + 64'd1;
             csr_value = counter_byte[2:0] == 3'd0 ? counter_value[31:0] : counter_value[63:32];
           end
         end
