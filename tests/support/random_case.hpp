@@ -16,7 +16,7 @@
 
 namespace gemel::test {
 
-inline std::string describe(const Machine& m) {
+inline std::string describe_machine(const Machine& m) {
   std::ostringstream out;
   out << m.rows << "x" << m.columns << " lanes " << m.lanes << " bus " << m.bus_bytes << " burst " << m.burst_bytes
       << " outstanding " << m.load_outstanding << "/" << m.store_outstanding << " queue " << m.queue_depth << " prefetch "
@@ -40,7 +40,7 @@ inline CaseResult run_case(std::uint64_t seed, const RandomNetworkLimits& limits
   const Machine machine = random_machine(random);
   const Network network = random_network(random, limits);
   CaseResult result;
-  const std::string who = "seed " + std::to_string(seed) + "\n" + describe(machine) + "\n" + describe(network);
+  const std::string who = "seed " + std::to_string(seed) + "\n" + describe_machine(machine) + "\n" + describe(network);
   try {
     const Schedule schedule = compile(network, machine);
     for (std::size_t i = 0; i < schedule.program.size(); ++i) {
