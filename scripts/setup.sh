@@ -49,6 +49,7 @@ install_packages() {
 # compiles, shows progress, and on failure the errors only. Everything is in build/PRESET/build.log.
 build() {
   local preset=$1 folder=build/$1 line shown=-1 percent status
+  shift  # what remains: targets; none: everything
   mkdir -p "$folder"
   if [ ! -e "$folder/build.ninja" ]; then
     say "configuring $folder"
@@ -59,7 +60,7 @@ build() {
   fi
   : >"$folder/build.log"
   set +e
-  NINJA_STATUS='[%f/%t] ' ninja -C "$folder" -j "$(job_count)" 2>&1 | while IFS= read -r line; do
+  NINJA_STATUS='[%f/%t] ' ninja -C "$folder" -j "$(job_count)" "$@" 2>&1 | while IFS= read -r line; do
     printf '%s\n' "$line" >>"$folder/build.log"
     if [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\  ]]; then
       percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
