@@ -282,18 +282,26 @@ module load_dma #(
   logic has_memory, writes;
   logic [PositionBits-1:0] ahead;
 
-  assign word_bytes = to_buffer_q == 3'd0 ? 9'(Rows) : 9'(Columns);
-  assign row_end = $signed({6'd0, row_bytes_q});
-  assign length = group_left_q < {15'd0, word_bytes} ? group_left_q[8:0] : word_bytes;
-  assign word_end = at_q + $signed({21'd0, length});
-  assign ahead = arrived - {at_number_q, at_offset_q};
   always_comb begin
-    // Of the word's bytes, [lead, memory_end) are memory.
+    word_bytes = '0;
+    row_end = '0;
+    length = '0;
+    word_end = '0;
+    ahead = '0;
     lead = '0;
-    if (at_q[29]) lead = -at_q >= $signed({21'd0, length}) ? length : 9'(-at_q);
-    memory_end = length;
-    if (at_q >= row_end) memory_end = '0;
-    else if (word_end > row_end) memory_end = 9'(row_end - at_q);
+    memory_end = '0;
+    if (writing_q) begin
+      word_bytes = to_buffer_q == 3'd0 ? 9'(Rows) : 9'(Columns);
+      row_end = $signed({6'd0, row_bytes_q});
+      length = group_left_q < {15'd0, word_bytes} ? group_left_q[8:0] : word_bytes;
+      word_end = at_q + $signed({21'd0, length});
+      ahead = arrived - {at_number_q, at_offset_q};
+      // Of the word's bytes, [lead, memory_end) are memory.
+      if (at_q[29]) lead = -at_q >= $signed({21'd0, length}) ? length : 9'(-at_q);
+      memory_end = length;
+      if (at_q >= row_end) memory_end = '0;
+      else if (word_end > row_end) memory_end = 9'(row_end - at_q);
+    end
     has_memory = lead < memory_end;
     memory_bytes = has_memory ? memory_end - lead : '0;
     advance = length - lead;
@@ -317,19 +325,36 @@ module load_dma #(
     place_after = PlaceBits'(sum);
   endfunction
 
-  assign group_ends = group_left_q == 24'(length);
-  assign next_group = group_q + $signed({18'd0, windows_step_q});
-  assign run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end == row_end;
-  assign job_ends = left1_q == 16'd1 && left2_q == 16'd1;
   always_comb begin
-    group_move = windows_step_q;
-    if (group_q[29]) group_move = next_group[29] ? '0 : next_group[11:0];
-    rest = 13'(length);
-    if (window_mode_q) rest = 13'(row_end - (group_q[29] ? 30'sd0 : group_q));
+    group_ends = 1'b0;
+    run_ends = 1'b0;
+    job_ends = 1'b0;
+    next_group = '0;
+    group_move = '0;
+    rest = '0;
+    at_sum = '0;
+    group_sum = '0;
+    rest_sum = '0;
+    next_row_offset = '0;
+    next_run_offset = '0;
+    if (writes) begin
+      group_ends = group_left_q == 24'(length);
+      run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end == row_end;
+      job_ends = left1_q == 16'd1 && left2_q == 16'd1;
+      at_sum = 13'(at_offset_q) + 13'(advance);
+      if (group_ends) begin
+        next_group = group_q + $signed({18'd0, windows_step_q});
+        group_move = windows_step_q;
+        if (group_q[29]) group_move = next_group[29] ? '0 : next_group[11:0];
+        rest = 13'(length);
+        if (window_mode_q) rest = 13'(row_end - (group_q[29] ? 30'sd0 : group_q));
+        group_sum = 13'(group_offset_q) + 13'(group_move);
+        rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
+        next_row_offset = row_offset_q + distance2_q;
+        next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + distance1_q;
+      end
+    end
   end
-  assign at_sum = 13'(at_offset_q) + 13'(advance);
-  assign group_sum = 13'(group_offset_q) + 13'(group_move);
-  assign rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
 
   logic [NumberBits-1:0] number_now, at_number_now;  // group's and next word's, without a new run
   logic [PlaceBits-1:0] place_now, at_place_now;
@@ -341,44 +366,49 @@ module load_dma #(
   always_comb begin
     end_number = group_number_q;
     end_place = group_place_q;
-    if (!window_mode_q) begin
-      end_number = at_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
-      end_place = place_after(at_place_q, (rest_sum >> OffsetBits) + 13'd1);
-    end else if (!drained_run_q) begin
-      end_number = group_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
-      end_place = place_after(group_place_q, (rest_sum >> OffsetBits) + 13'd1);
+    if (group_ends) begin
+      if (!window_mode_q) begin
+        end_number = at_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
+        end_place = place_after(at_place_q, (rest_sum >> OffsetBits) + 13'd1);
+      end else if (!drained_run_q) begin
+        end_number = group_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
+        end_place = place_after(group_place_q, (rest_sum >> OffsetBits) + 13'd1);
+      end
     end
   end
   always_comb begin
-    at_number_now = at_number_q + NumberBits'(at_sum >> OffsetBits);
-    at_place_now = place_after(at_place_q, at_sum >> OffsetBits);
-    at_offset_now = at_sum[OffsetBits-1:0];
+    at_number_now = at_number_q;
+    at_place_now = at_place_q;
+    at_offset_now = at_offset_q;
     number_now = group_number_q;
     place_now = group_place_q;
     offset_now = group_offset_q;
     drained_now = drained_run_q;
-    if (!window_mode_q) begin
-      number_now = at_number_now;
-      place_now = at_place_now;
-      offset_now = at_offset_now;
-    end else if (group_ends) begin
-      if (next_group >= row_end) begin
-        number_now = end_number;
-        place_now = end_place;
-        drained_now = 1'b1;
-      end else begin
-        number_now = group_number_q + NumberBits'(group_sum >> OffsetBits);
-        place_now = place_after(group_place_q, group_sum >> OffsetBits);
-        offset_now = group_sum[OffsetBits-1:0];
+    if (writes) begin
+      at_number_now = at_number_q + NumberBits'(at_sum >> OffsetBits);
+      at_place_now = place_after(at_place_q, at_sum >> OffsetBits);
+      at_offset_now = at_sum[OffsetBits-1:0];
+      if (!window_mode_q) begin
+        number_now = at_number_now;
+        place_now = at_place_now;
+        offset_now = at_offset_now;
+      end else if (group_ends) begin
+        if (next_group >= row_end) begin
+          number_now = end_number;
+          place_now = end_place;
+          drained_now = 1'b1;
+        end else begin
+          number_now = group_number_q + NumberBits'(group_sum >> OffsetBits);
+          place_now = place_after(group_place_q, group_sum >> OffsetBits);
+          offset_now = group_sum[OffsetBits-1:0];
+        end
+        at_number_now = number_now;
+        at_place_now = place_now;
+        at_offset_now = offset_now;
       end
-      at_number_now = number_now;
-      at_place_now = place_now;
-      at_offset_now = offset_now;
     end
   end
 
-  assign next_row_offset = row_offset_q + distance2_q;
-  assign next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + distance1_q;
   assign begins = command_waits_q && (!writing_q || (writes && group_ends && run_ends && job_ends));
   assign take_command = begins;
   assign begin_offset = offset_q;

@@ -37,20 +37,28 @@ module scratchpad #(
   logic [Banks*ReadClients-1:0] read_hit;
   logic [Banks*WriteClients-1:0] write_hit;
   for (genvar k = 0; k < ReadClients; k++) begin : gen_read_hit
-    logic [Banks:0] beyond;  // bit b: not before bank b
-    assign beyond[0] = 1'b1;
-    for (genvar b = 1; b <= Banks; b++) begin : gen_bank
-      assign beyond[b] = {1'b0, read_address_i[18*k +: 18]} >= 19'(b * BankWords);
+    if (2 ** RowBits == BankWords && RowBits < 18) begin : gen_bits
+      assign read_hit[Banks*k +: Banks] = read_i[k] ? Banks'(1) << read_address_i[18*k + RowBits +: 18 - RowBits] : '0;
+    end else begin : gen_thresholds
+      logic [Banks:0] beyond;  // bit b: not before bank b
+      assign beyond[0] = 1'b1;
+      for (genvar b = 1; b <= Banks; b++) begin : gen_bank
+        assign beyond[b] = {1'b0, read_address_i[18*k +: 18]} >= 19'(b * BankWords);
+      end
+      assign read_hit[Banks*k +: Banks] = read_i[k] ? beyond[Banks-1:0] & ~beyond[Banks:1] : '0;
     end
-    assign read_hit[Banks*k +: Banks] = read_i[k] ? beyond[Banks-1:0] & ~beyond[Banks:1] : '0;
   end
   for (genvar k = 0; k < WriteClients; k++) begin : gen_write_hit
-    logic [Banks:0] beyond;
-    assign beyond[0] = 1'b1;
-    for (genvar b = 1; b <= Banks; b++) begin : gen_bank
-      assign beyond[b] = {1'b0, write_address_i[18*k +: 18]} >= 19'(b * BankWords);
+    if (2 ** RowBits == BankWords && RowBits < 18) begin : gen_bits
+      assign write_hit[Banks*k +: Banks] = write_i[k] ? Banks'(1) << write_address_i[18*k + RowBits +: 18 - RowBits] : '0;
+    end else begin : gen_thresholds
+      logic [Banks:0] beyond;  // bit b: not before bank b
+      assign beyond[0] = 1'b1;
+      for (genvar b = 1; b <= Banks; b++) begin : gen_bank
+        assign beyond[b] = {1'b0, write_address_i[18*k +: 18]} >= 19'(b * BankWords);
+      end
+      assign write_hit[Banks*k +: Banks] = write_i[k] ? beyond[Banks-1:0] & ~beyond[Banks:1] : '0;
     end
-    assign write_hit[Banks*k +: Banks] = write_i[k] ? beyond[Banks-1:0] & ~beyond[Banks:1] : '0;
   end
 
   // ---- Banks: the last client of those that are there has the port ----

@@ -404,6 +404,7 @@ module sequencer #(
   logic [16*Units-1:0] flight_posts;             // of what will be done next
   logic [IndexBits*Units-1:0] flight_index, head_index;
   logic [16*8-1:0] semaphore_q, semaphore_now;
+  logic [15:0] available_q, available_now;       // those that are not 0
 
   assign done_now = running_q ? done_i : '0;
 
@@ -425,9 +426,7 @@ module sequencer #(
     assign head_index[IndexBits*u +: IndexBits] = head[WordBits +: IndexBits];
     assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[isa_pkg::HeaderWaitMaskLsb +: isa_pkg::HeaderWaitMaskWidth];
     assign head_chains[u] = head[isa_pkg::HeaderChainLsb];
-    for (genvar i = 0; i < 4; i++) begin : gen_semaphore
-      assign missing[4*u + i] = head_waits[4*u + i] && semaphore_q[8*(4*u + i) +: 8] == 8'd0;
-    end
+    assign missing[4*u +: 4] = head_waits[4*u +: 4] & ~available_q[4*u +: 4];
     assign candidate[u] = running_q && !stopped && start_code_q == isa_pkg::ErrorNone && !queue_empty[u] &&
                           missing[4*u +: 4] == 4'd0 && (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
 
@@ -540,24 +539,26 @@ module sequencer #(
 
   always_comb begin
     hazard = '0;
-    for (int a = 0; a < Units; a++) begin
-      for (int b = a + 1; b < Units; b++) begin
-        if (candidate[a]) begin
-          if (flight_any[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
-          if (flight_two[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
-        end
-        if (candidate[b]) begin
-          if (flight_any[a] && conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
-          if (flight_two[a] && conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
-        end
-        if (candidate[a] && candidate[b] &&
-            conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) begin
-          hazard[a] = 1'b1;
-          hazard[b] = 1'b1;
+    if (candidate != '0) begin
+      for (int a = 0; a < Units; a++) begin
+        for (int b = a + 1; b < Units; b++) begin
+          if (candidate[a]) begin
+            if (flight_any[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
+            if (flight_two[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
+          end
+          if (candidate[b]) begin
+            if (flight_any[a] && conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
+            if (flight_two[a] && conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
+          end
+          if (candidate[a] && candidate[b] &&
+              conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) begin
+            hazard[a] = 1'b1;
+            hazard[b] = 1'b1;
+          end
         end
       end
+      if (candidate[2] && vector_itself(head_view[ViewBits*2 +: ViewBits])) hazard[2] = 1'b1;
     end
-    if (candidate[2] && vector_itself(head_view[ViewBits*2 +: ViewBits])) hazard[2] = 1'b1;
   end
   // Chained matrix instructions: accumulators the same, or none in common.
   always_comb begin
@@ -603,6 +604,7 @@ module sequencer #(
     logic [9:0] sum;
     overflow = '0;
     semaphore_now = semaphore_q;
+    available_now = available_q;
     sum = '0;
     if (done_now != '0 || starts != '0) begin
       for (int s = 0; s < 16; s++) begin
@@ -613,16 +615,20 @@ module sequencer #(
           if (done_now[u] && sum > 10'd255) overflow[u] = 1'b1;
         end
         semaphore_now[8*s +: 8] = sum[7:0];
+        available_now[s] = sum[7:0] != 8'd0;
       end
     end
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       semaphore_q <= '0;
+      available_q <= '0;
     end else if (begin_run) begin
       semaphore_q <= '0;
-    end else if (running_q && !failed_now) begin
+      available_q <= '0;
+    end else if ((done_now != '0 || starts != '0) && !failed_now) begin
       semaphore_q <= semaphore_now;
+      available_q <= available_now;
     end
   end
 
@@ -832,10 +838,7 @@ module sequencer #(
 
   logic moves, credit_moves;
   always_comb begin
-    credit_moves = 1'b0;
-    for (int u = 0; u < Units; u++) begin
-      if (chain_i[u] && !credit_q[u]) credit_moves = 1'b1;
-    end
+    credit_moves = (chain_i & ~credit_q) != '0;
     moves = write_q || read_q || csr_write_i || csr_read_i || csr_written_o || csr_answered_o ||
             interrupt_o != (interrupt_enable_after && done_after && !begin_run && !clear_run);
     if (running_q) begin

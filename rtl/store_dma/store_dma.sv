@@ -118,25 +118,44 @@ module store_dma #(
   logic [8:0] length;
   logic [SumBits-1:0] sum, last_sum;
 
-  assign length = group_left_q < 24'(Columns) ? group_left_q[8:0] : 9'(Columns);
-  assign group_ends = group_left_q == 24'(length);
-  assign run_ends = run_left_q == 24'(length);
-  assign job_ends = run_ends && left1_q == 16'd1 && left2_q == 16'd1;
-  assign sum = SumBits'(at_offset_q) + SumBits'(length);
-  assign last_sum = sum - 13'd1;
-  assign last_number = at_number_q + NumberBits'(last_sum >> OffsetBits);
-  assign reads = reading_q && NumberBits'(last_number - freed_q) < NumberBits'(PlacesNeeded);
-  assign next_row_offset = row_offset_q + stride2_q[OffsetBits-1:0];
-  assign next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + stride1_q[OffsetBits-1:0];
   always_comb begin
-    if (run_ends) begin  // the run's last burst is whole even if it does not reach the next boundary
-      at_number_next = last_number + 1'b1;
-      at_place_next = place_after(at_place_q, (last_sum >> OffsetBits) + 13'd1);
-      at_offset_next = next_run_offset;
-    end else begin
-      at_number_next = at_number_q + NumberBits'(sum >> OffsetBits);
-      at_place_next = place_after(at_place_q, sum >> OffsetBits);
-      at_offset_next = sum[OffsetBits-1:0];
+    length = '0;
+    last_sum = '0;
+    last_number = at_number_q;
+    reads = 1'b0;
+    if (reading_q) begin
+      length = group_left_q < 24'(Columns) ? group_left_q[8:0] : 9'(Columns);
+      last_sum = SumBits'(at_offset_q) + SumBits'(length) - 13'd1;
+      last_number = at_number_q + NumberBits'(last_sum >> OffsetBits);
+      reads = NumberBits'(last_number - freed_q) < NumberBits'(PlacesNeeded);
+    end
+  end
+  always_comb begin
+    group_ends = 1'b0;
+    run_ends = 1'b0;
+    job_ends = 1'b0;
+    next_row_offset = '0;
+    next_run_offset = '0;
+    sum = '0;
+    at_number_next = at_number_q;
+    at_place_next = at_place_q;
+    at_offset_next = at_offset_q;
+    if (reads) begin
+      group_ends = group_left_q == 24'(length);
+      run_ends = run_left_q == 24'(length);
+      job_ends = run_ends && left1_q == 16'd1 && left2_q == 16'd1;
+      if (run_ends) begin  // the run's last burst is whole even if it does not reach the next boundary
+        next_row_offset = row_offset_q + stride2_q[OffsetBits-1:0];
+        next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + stride1_q[OffsetBits-1:0];
+        at_number_next = last_number + 1'b1;
+        at_place_next = place_after(at_place_q, (last_sum >> OffsetBits) + 13'd1);
+        at_offset_next = next_run_offset;
+      end else begin
+        sum = last_sum + 13'd1;
+        at_number_next = at_number_q + NumberBits'(sum >> OffsetBits);
+        at_place_next = place_after(at_place_q, sum >> OffsetBits);
+        at_offset_next = sum[OffsetBits-1:0];
+      end
     end
   end
 
