@@ -112,7 +112,7 @@ const std::vector<ErrorCode>& error_codes() {
 
       // E10xx: RTL (src/rtl_host, src/top)
       {"E1001", User, "There is no block of that name."},
-      {"E1002", User, "Verilator cannot be run."},
+      {"E1002", User, "Verilator or the C++ compiler cannot be run."},
       {"E1003", User, "A Verilog source cannot be read."},
       {"E1004", User, "The Verilog of a block does not compile."},
       {"E1005", User, "A module's ports are not those of the block's contract."},
@@ -126,6 +126,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1013", User, "The Verilog of a block has a combinational loop that does not settle."},
       {"E1014", User, "The Verilog of a block is too large to compile or to simulate."},
       {"E1015", User, "A block says that it is quiet, and is not."},
+      {"E1016", User, "The Verilog of a block does not come to the end of a clock."},
   };
   return table;
 }

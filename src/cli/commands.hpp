@@ -3,7 +3,14 @@
 #pragma once
 #include <CLI/CLI.hpp>
 
+namespace gemel {
+class UserError;
+}
+
 namespace gemel::cli {
+
+// For a thread that cannot throw to main(): says what is wrong and ends the process, as main() would.
+[[noreturn]] void end_at_once(const UserError& error);
 
 void add_commands(CLI::App& app);
 

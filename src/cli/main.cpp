@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemel: the command line. Results go to stdout, everything else to stderr. Exit codes (docs/reference/cli.md):
 // 0 done, 2 the user's mistake, 3 a bug of ours, 4 the run found something wrong, 130 interrupted.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -20,6 +22,8 @@ int report(const gemel::Error& error, ExitCode code) {
 }
 
 }  // namespace
+
+void gemel::cli::end_at_once(const UserError& error) { ::_exit(report(error, UserMistake)); }
 
 int main(int argc, char** argv) {
   CLI::App app{"Gemel: a cycle-accurate simulator of a systolic-array NPU"};

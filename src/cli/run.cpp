@@ -147,6 +147,10 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   options.reset_seed = o.reset_seed;
   options.waves_folder = o.out;
   options.rtl_progress = [&](const std::string& text) { progress.stage(text); };
+  options.rtl_hangs = [&](const UserError& error) {  // its thread cannot be reached any more
+    progress.clear();
+    end_at_once(error);
+  };
   options.progress = [&](const Progress& p) { progress.update(p, schedule.layers); };
 
   const std::uint64_t seed = o.seed >= 0 ? static_cast<std::uint64_t>(o.seed) : 1;

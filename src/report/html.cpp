@@ -279,6 +279,7 @@ void run_table(std::ostream& out, const RunResult& result) {
   row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched" +
                           bursts_text(result.fetch_bursts) + ")");
   row("compile", seconds_text(result.compile_seconds));
+  if (result.build_rtl_seconds > 0) row("build RTL", seconds_text(result.build_rtl_seconds));
   row("simulate", seconds_text(result.simulate_seconds));
   if (result.golden_seconds > 0) row("golden", seconds_text(result.golden_seconds));
   if (result.peak_memory_mib > 0) row("peak memory", fixed(result.peak_memory_mib, 0) + " MiB");

@@ -86,6 +86,7 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["units"] = counters_json(result.counters);
 
   json["compile_seconds"] = result.compile_seconds;
+  json["build_rtl_seconds"] = result.build_rtl_seconds;
   json["simulate_seconds"] = result.simulate_seconds;
   json["golden_seconds"] = result.golden_seconds;
   json["peak_memory_mib"] = result.peak_memory_mib;

@@ -136,7 +136,9 @@ void print_summary(std::ostream& out, const RunResult& result, const Machine& ma
     if (result.float_accuracy >= 0) text += ", " + percent(result.float_accuracy, 2) + " in float";
     total.add({"accuracy", text});
   }
-  std::string host = "compile " + seconds_text(result.compile_seconds) + ", simulate " + seconds_text(simulated);
+  std::string host = "compile " + seconds_text(result.compile_seconds);
+  if (result.build_rtl_seconds > 0) host += ", RTL built in " + seconds_text(result.build_rtl_seconds);
+  host += ", simulate " + seconds_text(simulated);
   if (result.golden_seconds > 0) host += ", golden " + seconds_text(result.golden_seconds);
   if (simulated > 0) {
     host += " (" + count_text(static_cast<double>(result.macs) / simulated) + "MAC/s, " +

@@ -115,6 +115,8 @@ CommandResult run(const std::vector<std::string>& arguments, const std::string& 
   return result;
 }
 
+constexpr const char* NativeFlag = "-march=native";
+
 // Asked once in a process: starting Verilator takes longer than loading a compiled block.
 std::string verilator_version(const std::string& folder) {
   static std::mutex asking;
@@ -125,6 +127,21 @@ std::string verilator_version(const std::string& folder) {
   if (r.status != 0) {
     throw UserError("E1002", "Verilator cannot be run: " + (r.output.empty() ? "no answer" : r.output),
                     "install the package `verilator`, or use the models only");
+  }
+  known = r.output;
+  return known;
+}
+
+// The compiler and what it makes of -march=native: a home folder may be shared by computers with other processors.
+std::string compiler_and_processor(const std::string& folder) {
+  static std::mutex asking;
+  static std::string known;
+  const std::lock_guard<std::mutex> lock(asking);
+  if (!known.empty()) return known;
+  const CommandResult r = run({"g++", NativeFlag, "-###", "-E", "-x", "c++", "/dev/null"}, folder + "/compiler.log");
+  if (r.status != 0) {
+    throw UserError("E1002", "the C++ compiler `g++` cannot be run: " + (r.output.empty() ? "no answer" : r.output),
+                    "install the package `g++`, or use the models only");
   }
   known = r.output;
   return known;
@@ -524,7 +541,8 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     }
     throw UserError("E1004", "the Verilated code of block `" + request.block + "` does not compile:" + first_lines(r.output, 8));
   };
-  const std::string flags_text = "-O3 -march=native -fPIC -fvisibility=hidden -w";
+  // A loop that never ends must not be optimized away, as C++ allows.
+  const std::string flags_text = std::string("-O3 -fno-finite-loops ") + NativeFlag + " -fPIC -fvisibility=hidden -w";
   check(run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
              "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
             dir + "/make.log"));
@@ -572,7 +590,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
     }
     for (const PortSpec& spec : expected_ports(request_)) widths_[spec.name] = spec.width;
   }
-  std::unique_ptr<RtlModel> create(int seed) override;
+  std::unique_ptr<RtlModel> create(int seed, RtlPulse* pulse) override;
   const std::string& path() const override { return path_; }
 
  private:
@@ -593,7 +611,8 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
 
 class LoadedModel : public RtlModel {
  public:
-  LoadedModel(std::shared_ptr<LoadedLibrary> library, int seed) : library_(std::move(library)), model_(library_->create_(seed)) {
+  LoadedModel(std::shared_ptr<LoadedLibrary> library, int seed, RtlPulse* pulse)
+      : library_(std::move(library)), pulse_(pulse != nullptr ? *pulse : unwatched_), model_(library_->create_(seed)) {
     if (model_ == nullptr) throw std::bad_alloc();
     clock_ = port("clk_i").bytes;
     reset_ = port("rst_ni").bytes;
@@ -614,7 +633,12 @@ class LoadedModel : public RtlModel {
     clocks_ = -1;  // one more clock belongs to the reset
   }
   void eval() override {
+    constexpr auto Relaxed = std::memory_order_relaxed;  // plain stores: only this thread writes
+    pulse_.clock.store(clocks_, Relaxed);
+    pulse_.evaluations.store(pulse_.evaluations.load(Relaxed) + 1, Relaxed);
+    pulse_.block.store(library_->request_.block.c_str(), Relaxed);
     const int result = library_->eval_(model_);
+    pulse_.block.store(nullptr, Relaxed);
     if (result != CallDone) refuse(result);
   }
   bool quiet() const override { return *quiet_ != 0; }
@@ -634,6 +658,8 @@ class LoadedModel : public RtlModel {
   }
 
   std::shared_ptr<LoadedLibrary> library_;
+  RtlPulse unwatched_;
+  RtlPulse& pulse_;
   void* model_;
   std::int64_t clocks_ = 0;  // since reset
   std::uint8_t* clock_ = nullptr;
@@ -641,7 +667,9 @@ class LoadedModel : public RtlModel {
   std::uint8_t* quiet_ = nullptr;
 };
 
-std::unique_ptr<RtlModel> LoadedLibrary::create(int seed) { return std::make_unique<LoadedModel>(shared_from_this(), seed); }
+std::unique_ptr<RtlModel> LoadedLibrary::create(int seed, RtlPulse* pulse) {
+  return std::make_unique<LoadedModel>(shared_from_this(), seed, pulse);
+}
 
 }  // namespace
 
@@ -709,7 +737,8 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
   const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 4\n" + verilator_version(probe.path()) + module_of(request.block) + "\n";
+  std::string key = "gemel rtl 5\n" + verilator_version(probe.path());
+  key += compiler_and_processor(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
   std::set<std::string> seen;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verilated blocks on demand: (block, parameters, sources, Verilator) -> shared object, built when first needed, kept in the
-// user's cache folder under a hash, loaded at run time. Safe against parallel use (a lock per object), a killed build (temporary
+// Verilated blocks on demand: (block, parameters, sources, Verilator, compiler, processor) -> shared object, built when first needed,
+// kept in the user's cache folder under a hash, loaded at run time. Safe against parallel use (a lock per object), a killed build (temporary
 // folder, renamed when whole) and a full disk (nothing half-made is ever loaded).
 #pragma once
 #include <functional>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "rtl_host/patience.hpp"
 #include "rtl_host/ports.hpp"
 
 namespace gemel {
@@ -68,8 +69,8 @@ class RtlLibrary {
  public:
   static std::shared_ptr<RtlLibrary> get(const RtlRequest& request, const RtlProgress& progress = {});
   virtual ~RtlLibrary() = default;
-  // `seed`: of the random reset, if the library was requested so.
-  virtual std::unique_ptr<RtlModel> create(int seed = 0) = 0;
+  // `seed`: of the random reset, if the library was requested so. `pulse`: told of every evaluation; outlives the model.
+  virtual std::unique_ptr<RtlModel> create(int seed = 0, RtlPulse* pulse = nullptr) = 0;
   virtual const std::string& path() const = 0;
 };
 

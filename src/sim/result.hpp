@@ -52,7 +52,8 @@ struct RunResult {
   std::int64_t instructions = 0;
   std::vector<LayerResult> layers;
   std::vector<TraceEvent> trace;   // only with tracing on
-  double compile_seconds = 0, simulate_seconds = 0, golden_seconds = 0, peak_memory_mib = 0;
+  // Host time. RTL: compiling and loading it; not part of simulate_seconds.
+  double compile_seconds = 0, build_rtl_seconds = 0, simulate_seconds = 0, golden_seconds = 0, peak_memory_mib = 0;
   // Test images, where the workload has them (digits).
   int images = 0;
   double accuracy = -1, float_accuracy = -1;  // shares 0..1; -1: none

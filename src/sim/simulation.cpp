@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <map>
@@ -335,10 +336,21 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   SwapOptions swap;
   swap.progress = options.rtl_progress;
   swap.reset_seed = options.reset_seed;
+  RtlPulse pulse;
+  swap.pulse = &pulse;
   swap.waves = options.waves_folder;
   swap.waves_block = first.block;
   swap.waves_first = std::max<std::int64_t>(0, first.clock - WaveClocksBefore);
   swap.waves_last = first.clock + WaveClocksAfter;
+  const std::string path = options.waves_folder + "/" + first.block + ".fst";
+  RtlHangs hangs;
+  if (options.rtl_hangs) {
+    hangs = [&](const UserError& error) {
+      std::remove(path.c_str());  // a part of it
+      options.rtl_hangs(error);
+    };
+  }
+  const RtlPatience patience(pulse, hangs);
   Stepper* running = nullptr;
   swap.on_divergence = [&](const Divergence& d) {
     if (d.block == first.block && d.clock > swap.waves_last) throw Enough{};
@@ -352,7 +364,7 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
     stepper.run(schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes), options.max_cycles);
   } catch (const Enough&) {
   }
-  return options.waves_folder + "/" + first.block + ".fst";
+  return path;
 }
 
 [[noreturn]] void report_divergence(const Machine& machine, const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs,
@@ -397,6 +409,10 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   SwapOptions swap;
   swap.progress = options.rtl_progress;
   swap.reset_seed = options.reset_seed;
+  swap.build_seconds = &result.build_rtl_seconds;
+  RtlPulse pulse;
+  swap.pulse = &pulse;
+  const RtlPatience patience(pulse, options.blocks.empty() ? RtlHangs() : options.rtl_hangs);
   Stepper* running = nullptr;
   std::map<std::string, std::int64_t> differences;
   swap.on_divergence = [&](const Divergence& d) {
@@ -475,7 +491,8 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                             std::to_string(fault.address) + " at cycle " + std::to_string(fault.cycle));
   }
   take_outputs(schedule, options, memory.data(), output);
-  result.simulate_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();
+  result.simulate_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count() - result.build_rtl_seconds;
   if (output.error_code == 0 && options.golden && !options.timing_only) {
     for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
       const int tensor = schedule.layers[l].output;

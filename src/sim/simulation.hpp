@@ -43,6 +43,9 @@ struct SimulationOptions {
   bool no_skip = false;                       // clock every block in every cycle, also when all are quiet
   std::string waves_folder;                   // where the waves around the first difference go; empty: none
   RtlProgress rtl_progress;
+  // An evaluation of RTL does not end (E1016). Called in another thread; the run itself goes on hanging, so end the process. Empty: nobody
+  // looks.
+  RtlHangs rtl_hangs;
   int reset_seed = -1;                        // >= 0: RTL registers start with random bits
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   bool keep_memory = false;                   // fill SimulationOutput::memory

@@ -85,7 +85,7 @@ StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, con
   request.parameters = block_spec("npu").parameters(machine_parameters(machine));
   request.sources = choice.sources;
   request.random_reset = options.reset_seed >= 0;
-  NpuRtl npu(RtlLibrary::get(request, options.progress)->create(std::max(options.reset_seed, 0)));
+  NpuRtl npu(get_library(request, options)->create(std::max(options.reset_seed, 0), options.pulse));
   IdealMemoryBeat world(machine, memory);
   Chip chip(npu, world);
   npu.reset();

@@ -2,6 +2,7 @@
 #include "top/swap.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -98,15 +99,16 @@ class Maker {
     if (c.block == "pe") request.sources.insert(request.sources.begin(), own_rtl_folder() + "/pe_array/pe_array.sv");
     request.trace = traced(c.block);
     request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
-    const auto library = RtlLibrary::get(request, options_.progress);
-    if (!c.sources.empty()) require_defined_reset(*library, c, spec, request.parameters);
-    return library->create(std::max(options_.reset_seed, 0));
+    const auto library = get_library(request, options_);
+    if (!c.sources.empty()) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);
+    return library->create(std::max(options_.reset_seed, 0), options_.pulse);
   }
 
   // Somebody's block: two instances whose registers began with other random bits must look alike after reset.
-  static void require_defined_reset(RtlLibrary& library, const BlockChoice& c, const BlockSpec& spec, const RtlParameters& parameters) {
+  static void require_defined_reset(RtlLibrary& library, const BlockChoice& c, const BlockSpec& spec, const RtlParameters& parameters,
+                                    RtlPulse* pulse) {
     const auto after_reset = [&](int seed) {
-      auto model = library.create(seed);
+      auto model = library.create(seed, pulse);
       std::vector<std::pair<std::string, std::uint64_t>> outputs;
       for (const PortSpec& p : spec.ports(parameters)) {
         const RtlPort port = model->port(p.name);
@@ -241,6 +243,15 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
     }
   }
   return resolved;
+}
+
+std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress);
+  if (options.build_seconds != nullptr) {
+    *options.build_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return library;
 }
 
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,

@@ -36,12 +36,17 @@ struct Divergence {
 
 struct SwapOptions {
   RtlProgress progress;
+  RtlPulse* pulse = nullptr;             // told of every evaluation of RTL
+  double* build_seconds = nullptr;       // what building and loading RTL takes is added
   std::function<void(const Divergence&)> on_divergence;  // checked blocks; called during the step
   std::string waves;       // folder for BLOCK.fst of the blocks below, or empty
   std::string waves_block;
   std::int64_t waves_first = 0, waves_last = -1;         // in clocks since reset
   int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
 };
+
+// RtlLibrary::get() with these options.
+std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options);
 
 // The blocks for a stepper. The program is for the sequencer's adapter.
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,

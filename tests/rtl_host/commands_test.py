@@ -2,7 +2,9 @@
 """The commands around RTL: explain --ports, new-block, cache, --block; their texts and their errors, word for word.
 Called as: commands_test.py GEMEL CACHE_FOLDER [unittest arguments]"""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -138,6 +140,45 @@ class Commands(unittest.TestCase):
         self.assertIn(f"{own}: 1 compiled blocks, ", listed[1])
         self.assertIn(" KiB removed\n", self.gemel("cache", "clear", GEMEL_CACHE=own).stdout)
         self.assertEqual(self.gemel("cache", "list", GEMEL_CACHE=own).stdout, f"{own}: 0 compiled blocks, 0 KiB\n")
+
+    def test_another_processor_does_not_take_what_was_compiled_for_this_one(self):
+        own = str(self.folder / "cache")
+        other = self.folder / "other"  # a compiler that knows another processor, and is asked so in front of the real one
+        other.mkdir()
+        compiler = other / "g++"
+        compiler.write_text(
+            '#!/bin/sh\ncase "$*" in *-###*) echo "gcc version 12, -march=other" ;; *) exec ' + shutil.which("g++") + ' "$@" ;; esac\n'
+        )
+        compiler.chmod(0o755)
+        run = ("--block", "requantizer=check", "--timing-only")
+        for path, entries in ((None, 1), (None, 1), (f"{other}:{os.environ['PATH']}", 2)):
+            done = self.run_digits(*run, GEMEL_CACHE=own, **({"PATH": path} if path else {}))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f": {entries} compiled blocks, ", self.gemel("cache", "list", GEMEL_CACHE=own).stdout)
+
+    def test_without_a_compiler(self):
+        tools = self.folder / "tools"
+        tools.mkdir()
+        (tools / "verilator").write_text("#!/bin/sh\necho Verilator 5\n")
+        (tools / "verilator").chmod(0o755)
+        (tools / "sh").symlink_to("/bin/sh")
+        self.expect(
+            self.run_digits("--block", "pe_array=rtl", PATH=str(tools)),
+            "error[E1002]: the C++ compiler `g++` cannot be run: No such file or directory\nhint: install the package `g++`, or use the models only\n",
+        )
+
+    def test_building_is_no_part_of_simulating(self):
+        own = str(self.folder / "cache")
+        done = self.run_digits("--block", "requantizer=rtl", "--out", "run", GEMEL_CACHE=own)
+        self.assertRegex(done.stdout, r"host +compile [^,]*, RTL built in [0-9.]+ m?s, simulate ")
+        first = json.loads((self.folder / "run/result.json").read_text())
+        self.assertGreater(first["build_rtl_seconds"], 1, "Verilator and the compiler take longer")
+        self.run_digits("--block", "requantizer=rtl", "--out", "run", GEMEL_CACHE=own)
+        second = json.loads((self.folder / "run/result.json").read_text())
+        self.assertLess(second["build_rtl_seconds"], first["build_rtl_seconds"] / 2)
+        self.assertGreater(first["simulate_seconds"], 0)
+        self.run_digits("--out", "model")
+        self.assertEqual(json.loads((self.folder / "model/result.json").read_text())["build_rtl_seconds"], 0)
 
 
 if __name__ == "__main__":
