@@ -15,17 +15,21 @@ gemel_packages=(
   libboost-dev libboost-filesystem-dev
   pybind11-dev python3-venv python3-dev
 )
+# What only ./check needs: other readers of the RTL and a prover (70 MB to fetch, 285 MB on disk; Debian's yosys brings GTK).
+gemel_proof_packages=(iverilog yosys z3)
 
 job_count() { printf '%s' "${GEMEL_JOBS:-$(nproc)}"; }
 
-# Debian and Ubuntu: installs what is missing. Elsewhere: says what is needed and goes on.
+# install_packages [NAME...]: Debian and Ubuntu: installs what is missing, the named ones too. Elsewhere: says what is needed
+# and goes on.
 install_packages() {
+  local wanted=("${gemel_packages[@]}" "$@")
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    say "packages: this is no Debian or Ubuntu; assuming that these (under their names here) are installed: ${gemel_packages[*]}"
+    say "packages: this is no Debian or Ubuntu; assuming that these (under their names here) are installed: ${wanted[*]}"
     return
   fi
   local missing=() package
-  for package in "${gemel_packages[@]}"; do
+  for package in "${wanted[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0

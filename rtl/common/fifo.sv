@@ -55,4 +55,48 @@ module fifo #(
   `GEMEL_ASSERT(NotPushedWhenFull, !push_i || pop_i || clear_i || count_q != CountBits'(Depth))
   `GEMEL_ASSERT(NotPoppedWhenEmpty, !pop_i || clear_i || count_q != '0)
 
+`ifdef FORMAL
+  // Proved by induction (tests/rtl/prove.py): whatever is pushed comes out, unchanged and in its turn. One entry is followed, any:
+  // `follow` chooses it, `before_q` says how many are to leave before it.
+  (* anyseq *) logic follow;
+  logic past_reset_q = 1'b0, followed_q;
+  logic [Width-1:0] value_q;
+  logic [CountBits-1:0] before_q;
+  logic [PlaceBits:0] place;                    // of the followed entry
+  logic [PlaceBits:0] behind;                   // of what comes next
+  assign place = {1'b0, read_q} + (PlaceBits + 1)'(before_q);
+  assign behind = {1'b0, read_q} + (PlaceBits + 1)'(count_q);
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      followed_q <= 1'b0;
+    end else if (clear_i) begin
+      followed_q <= 1'b0;
+    end else if (!followed_q && push_i && follow) begin
+      followed_q <= 1'b1;
+      value_q <= data_i;
+      before_q <= pop_i ? count_q - 1'b1 : count_q;
+    end else if (followed_q && pop_i) begin
+      followed_q <= before_q != '0;
+      before_q <= before_q - 1'b1;
+    end
+  end
+  always_ff @(posedge clk_i) past_reset_q <= 1'b1;
+  always_comb begin
+    if (!past_reset_q) assume (!rst_ni);
+    if (rst_ni && past_reset_q) begin
+      assume (!push_i || pop_i || clear_i || count_q != CountBits'(Depth));
+      assume (!pop_i || clear_i || count_q != '0);
+      assert (count_q <= CountBits'(Depth));
+      assert (read_q <= LastPlace && write_q <= LastPlace);
+      assert (write_q == PlaceBits'(behind >= (PlaceBits + 1)'(Depth) ? behind - (PlaceBits + 1)'(Depth) : behind));
+      assert (count_q == '0 || head_q == memory[read_q]);
+      if (followed_q) begin
+        assert (before_q < count_q);
+        assert (memory[PlaceBits'(place >= (PlaceBits + 1)'(Depth) ? place - (PlaceBits + 1)'(Depth) : place)] == value_q);
+        if (before_q == '0) assert (head_o == value_q);  // what it is all for
+      end
+    end
+  end
+`endif
+
 endmodule

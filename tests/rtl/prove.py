@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proofs by k-induction with yosys-smtbmc and z3 of the modules in PROOFS: the properties stand in each, under `ifdef FORMAL`.
+Both halves must hold: from reset, and from any state that kept the properties so far. Every proof is also put to mistakes
+planted in its source; each must be refuted by a trace that begins with reset: a proof that cannot fail proves nothing.
+Skips, aloud, without the tools.
+
+  prove.py [MODULE ...]
+"""
+
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RTL = Path(__file__).resolve().parents[2] / "rtl"
+SKIPPED = 77
+STEPS = 2      # of the induction; the half from reset goes as deep
+REFUTE = 12    # cycles within which a planted mistake must show
+TIMEOUT = 300  # seconds; a solver that does not come back is a failure
+
+
+class Proof:
+    """A module, the values its parameters are given one after another, and mistakes: (text, wrong text), tried with the last values."""
+
+    def __init__(self, file, parameters, mistakes, needs=()):
+        self.file, self.parameters, self.mistakes, self.needs = RTL / file, parameters, mistakes, [RTL / f for f in needs]
+        self.module = self.file.stem
+
+
+PROOFS = [
+    Proof("common/fifo.sv", [dict(Width=2, Depth=depth) for depth in (1, 2, 5, 8, 3)], [
+        ("push_i && write_q == read ? data_i : memory[read]", "memory[read]"),
+        ("pop_i || (push_i && count_q == '0)", "pop_i"),
+        ("memory[write_q] <= data_i", "memory[write_q] <= ~data_i"),
+        ("write_q == LastPlace ? '0 :", "write_q == '0 ? '0 :"),
+        ("!pop_i ? read_q : read_q == LastPlace", "!pop_i ? read_q : read_q == '0"),
+        ("count_q + 1'b1 : count_q - 1'b1;", "count_q + 1'b1 : count_q;"),
+        ("if (push_i != pop_i)", "if (push_i)"),
+    ]),
+]
+
+
+def run(command, folder):
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, -1, "", f"{command[0]} did not end within {TIMEOUT} s")
+
+
+def solve(folder, *options):
+    """True: holds; False: there is a counterexample; text: neither, and why."""
+    # Without --unroll, z3 4.8 does not come back from the smallest of these.
+    done = run(["yosys-smtbmc", "--noprogress", "--unroll", "-s", "z3", *options, "design.smt2"], folder)
+    if "Status: PASSED" in done.stdout and done.returncode == 0:
+        return True
+    if "Status: FAILED" in done.stdout or "Status: failed" in done.stdout:
+        return False
+    return done.stdout + done.stderr
+
+
+def prepare(proof, source, parameters, folder):
+    """Writes design.smt2; returns what is wrong, if anything."""
+    (folder / proof.file.name).write_text(source)
+    files = " ".join(map(str, [*proof.needs, proof.file.name]))
+    sets = " ".join(f"-set {k} {v}" for k, v in parameters.items())
+    done = run(["yosys", "-q", "-p", f"read_verilog -sv -formal -DFORMAL -I{RTL / 'common'} {files}; chparam {sets} {proof.module}; "
+                f"prep -top {proof.module} -flatten -nordff; memory_map; async2sync; dffunmap; opt_clean; write_smt2 -wires design.smt2"],
+               folder)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def proved(proof, parameters):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if said := prepare(proof, proof.file.read_text(), parameters, folder):
+            return said
+        for half, options in ((f"from reset, {STEPS} cycles", ["-t", str(STEPS)]), ("induction", ["-t", str(STEPS), "-i"])):
+            answer = solve(folder, *options)
+            if answer is not True:
+                return f"{half}: {'there is a counterexample' if answer is False else answer}"
+    return ""
+
+
+def refuted(proof, mistake):
+    right, wrong = mistake
+    source = proof.file.read_text()
+    hardware = source.split("`ifdef FORMAL")[0]
+    if hardware.count(right) != 1:
+        return f"`{right}` stands {hardware.count(right)} times in {proof.file.name}"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if said := prepare(proof, source.replace(right, wrong, 1), proof.parameters[-1], folder):
+            return said
+        answer = solve(folder, "-t", str(REFUTE))
+    return "" if answer is False else f"no property fails within {REFUTE} cycles" if answer is True else answer
+
+
+def main():
+    missing = [tool for tool in ("yosys", "yosys-smtbmc", "z3") if shutil.which(tool) is None]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not installed, so nothing is proved here")
+        return SKIPPED
+    unknown = set(sys.argv[1:]) - {p.module for p in PROOFS}
+    if unknown:
+        print(f"there is no proof of {', '.join(sorted(unknown))}; there is of {', '.join(p.module for p in PROOFS)}")
+        return 2
+    jobs = []
+    for proof in PROOFS:
+        if sys.argv[1:] and proof.module not in sys.argv[1:]:
+            continue
+        for parameters in proof.parameters:
+            jobs.append((f"proved   {proof.module} " + " ".join(f"{k}={v}" for k, v in parameters.items()), proved, proof, parameters))
+        for mistake in proof.mistakes:
+            jobs.append((f"refuted  {proof.module} with `{mistake[1]}` for `{mistake[0]}`", refuted, proof, mistake))
+
+    def work(job):
+        begin = time.monotonic()
+        return job[0], job[1](*job[2:]), time.monotonic() - begin
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for name, said, seconds in pool.map(work, jobs):
+            print(f"{'NOT ' if said else ''}{name} ({seconds:.1f} s)" + (f"\n  {said}" if said else ""), flush=True)
+            failed += bool(said)
+    proofs, mistakes = (sum(job[1] is kind for job in jobs) for kind in (proved, refuted))
+    print(f"{proofs} proofs, {mistakes} planted mistakes: {failed} problems")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
