@@ -46,6 +46,8 @@ struct Machine {
   int write_latency_cycles = 100;  // memory.write_latency_cycles: last W beat to B, 1..100000
   int memory_bytes_per_cycle = 16; // memory.bytes_per_cycle, each way, 1..4096
   int memory_queue = 64;           // memory.queue Q: accepted and uncompleted bursts per port, 1..1024
+  int jitter_cycles = 0;           // memory.jitter_cycles J: random extra latency of a burst, at most; 0..100000
+  int jitter_seed = 0;             // memory.jitter_seed, 0..2^31-1
   std::int64_t memory_bytes = std::int64_t{1} << 30;  // memory.size_bytes: a multiple of 4 KiB up to 2^40; backed lazily
 
   const ScratchpadParams& buffer(Buffer b) const { return buffers[static_cast<int>(b)]; }

@@ -35,6 +35,11 @@ Parameter power_of_two(Parameter parameter) {
   return parameter;
 }
 
+Parameter optional(Parameter parameter) {
+  parameter.required = false;
+  return parameter;
+}
+
 template <Buffer B>
 void add_buffer(std::vector<Parameter>& table, const std::string& contents) {
   const std::string name = to_string(B);
@@ -93,7 +98,7 @@ std::vector<Parameter> declare() {
                       "Instructions of 64 bytes that the fetch FIFO holds; at least one burst.", GEMEL_INTEGER(prefetch_instructions)));
 
   t.push_back({"memory.kind", ParameterType::Choice, "", 0, 0, false, {"ideal"}, true, false,
-               "Model of the memory outside: `ideal` has a constant latency and a bandwidth.",
+               "Model of the memory outside: `ideal` has a latency, constant or with jitter, and a bandwidth.",
                [](const Machine& m) -> ParameterValue { return std::string(to_string(m.memory_kind)); },
                [](Machine& m, const ParameterValue&) { m.memory_kind = MemoryKind::Ideal; }});
   t.push_back(integer("memory.read_latency_cycles", "cycles", 1, 100000, false,
@@ -106,6 +111,12 @@ std::vector<Parameter> declare() {
                       GEMEL_INTEGER(memory_bytes_per_cycle)));
   t.push_back(integer("memory.queue", "bursts", 1, 1024, false, "Bursts Q that the memory accepts per port and has not completed.",
                       GEMEL_INTEGER(memory_queue)));
+  t.push_back(optional(integer("memory.jitter_cycles", "cycles", 0, 100000, false,
+                               "Random extra latency J of a burst, at most: each draws 0 to J cycles; 0 is a memory without.",
+                               GEMEL_INTEGER(jitter_cycles))));
+  t.push_back(optional(integer("memory.jitter_seed", "", 0, 2147483647, false,
+                               "Seed of the extra latencies: the same seed gives the same cycles, everywhere and always.",
+                               GEMEL_INTEGER(jitter_seed))));
   t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, 1024.0 * GiB, false, {}, true, true,
                "Size of the memory outside, a multiple of 4KiB; costs nothing until it is written to.",
                [](const Machine& m) -> ParameterValue { return m.memory_bytes; },

@@ -18,7 +18,9 @@ IdealMemory::IdealMemory(sc_core::sc_module_name name, const Machine& machine, s
       store("store"),
       machine_(machine),
       period_(period),
-      size_(static_cast<std::uint64_t>(machine.memory_bytes)) {
+      size_(static_cast<std::uint64_t>(machine.memory_bytes)),
+      read_jitter_(machine, Jitter::Reads),
+      write_jitter_(machine, Jitter::Writes) {
   void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) {
     throw UserError("E0914", "the host cannot map " + std::to_string(size_) + " bytes for the simulated memory",
@@ -95,7 +97,7 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
   const std::int64_t occupied = std::max(beats, (beats * machine_.bus_bytes + width - 1) / width);
   access(payload);
   if (payload.is_read()) {
-    const Cycle start = std::max(now + machine_.read_latency_cycles, read_free_);
+    const Cycle start = std::max(now + machine_.read_latency_cycles + read_jitter_.next(), read_free_);
     read_free_ = start + occupied;
     const Cycle first_beat = start + occupied - beats;
     outstanding_.push_back({first, first + bytes - 1, now, first_beat + beats - 1, port});
@@ -112,7 +114,7 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
       sc_core::sc_stop();
     }
   }
-  last_write_done_ = std::max(now, last_write_done_ + occupied);
+  last_write_done_ = std::max(now + write_jitter_.next(), last_write_done_ + occupied);
   return last_write_done_ + machine_.write_latency_cycles;
 }
 

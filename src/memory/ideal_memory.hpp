@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ideal memory: fixed latency, bounded bandwidth each way, deterministic arbitration (docs/reference/machine.md, 7). A TLM-2.0
+// Ideal memory: latency (constant, or with jitter), bounded bandwidth each way, deterministic arbitration (docs/reference/machine.md, 7). A TLM-2.0
 // target with one socket per master: fetch, load, store. Requests are decided in order of their cycles and, within a cycle, of
 // ports, half a period after the cycle or later, so the order in which SystemC runs processes cannot matter. Storage is backed lazily.
 #pragma once
@@ -12,6 +12,7 @@
 
 #include "base/cycle.hpp"
 #include "config/machine.hpp"
+#include "memory/jitter.hpp"
 
 namespace gemel {
 
@@ -61,6 +62,7 @@ class IdealMemory : public sc_core::sc_module {
   std::deque<Request> requests_;      // undecided, in order of time and port
   Cycle next_decision_ = Never;
   std::deque<Outstanding> outstanding_;  // reads
+  Jitter read_jitter_, write_jitter_;
   Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
   std::string violation_;
   std::uint64_t poison_first_ = 1, poison_last_ = 0;

@@ -25,6 +25,10 @@ inline Machine random_machine(Random& random, int side = 24) {
   m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
   m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 64);
   m.memory_queue = chance(random, 0.7) ? 64 : draw(random, 1, 16);
+  if (chance(random, 0.5)) {
+    m.jitter_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 200);
+    m.jitter_seed = draw(random, 0, 1 << 30);
+  }
   m.memory_bytes = 16 << 20;
   const int barely = chance(random, 0.4) ? 1 : 0;
   for (int b = 0; b < BufferCount; ++b) {

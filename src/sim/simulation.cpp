@@ -425,7 +425,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   running = &stepper;
   if (options.no_skip) stepper.never_skip();
   const bool own_rtl = !options.blocks.empty();
-  if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles));
+  if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles + machine.jitter_cycles));
   StepperResult steps;
   const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
   try {

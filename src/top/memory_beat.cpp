@@ -19,6 +19,8 @@ IdealMemoryBeat::IdealMemoryBeat(const Machine& machine, std::vector<std::uint8_
       write_latency_(machine.write_latency_cycles),
       bytes_per_cycle_(machine.memory_bytes_per_cycle),
       queue_(static_cast<std::size_t>(machine.memory_queue)),
+      read_jitter_(machine, Jitter::Reads),
+      write_jitter_(machine, Jitter::Writes),
       write_done_(LongAgo) {
   for (ReadPort* port : {&fetch_, &load_}) {
     for (auto& beat : port->beat) beat.resize(bus_bytes_);
@@ -78,7 +80,7 @@ void IdealMemoryBeat::accept_read(ReadPort& port, const ReadRequestWires& reques
   }
   const Cycle occupied = std::max<Cycle>(static_cast<Cycle>(beats),
                                          (static_cast<Cycle>(size) + bytes_per_cycle_ - 1) / bytes_per_cycle_);
-  const Cycle start = std::max(now_ + read_latency_, read_free_);
+  const Cycle start = std::max(now_ + read_latency_ + read_jitter_.next(), read_free_);
   read_free_ = start + occupied;
   burst.first = start + occupied - static_cast<Cycle>(beats);
   burst.last = start + occupied - 1;
@@ -140,7 +142,7 @@ void IdealMemoryBeat::finish_write() {
   const Cycle beats = static_cast<Cycle>((burst.address + burst.bytes - 1) / bus_bytes_ - burst.address / bus_bytes_ + 1);
   const Cycle occupied =
       std::max(beats, (beats * static_cast<Cycle>(bus_bytes_) + bytes_per_cycle_ - 1) / bytes_per_cycle_);
-  write_done_ = std::max(now_, write_done_ + occupied);
+  write_done_ = std::max(now_ + write_jitter_.next(), write_done_ + occupied);
   answers_.push_back({write_done_ + write_latency_, error});
 }
 

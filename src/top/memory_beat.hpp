@@ -11,6 +11,7 @@
 #include "base/cycle.hpp"
 #include "base/wires.hpp"
 #include "config/machine.hpp"
+#include "memory/jitter.hpp"
 
 namespace gemel {
 
@@ -86,6 +87,7 @@ class IdealMemoryBeat : public MemoryBeat {
   std::uint64_t bus_bytes_;
   Cycle read_latency_, write_latency_, bytes_per_cycle_;
   std::size_t queue_;
+  Jitter read_jitter_, write_jitter_;
   Cycle now_ = 0;
   Cycle read_free_ = 0;
   Cycle write_done_;

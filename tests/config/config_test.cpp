@@ -254,6 +254,22 @@ TEST(Config, LimitsAreTight) {
   EXPECT_TRUE(fails("memory.size_bytes=4097"));
   EXPECT_FALSE(fails("load_dma.outstanding=64"));
   EXPECT_TRUE(fails("load_dma.outstanding=65"));
+  EXPECT_FALSE(fails("memory.jitter_cycles=100000"));
+  EXPECT_TRUE(fails("memory.jitter_cycles=100001"));
+  EXPECT_TRUE(fails("memory.jitter_cycles=-1"));
+  EXPECT_FALSE(fails("memory.jitter_seed=2147483647"));
+  EXPECT_TRUE(fails("memory.jitter_seed=2147483648"));
+  EXPECT_TRUE(fails("memory.jitter_seed=-1"));
+}
+
+TEST(Config, JitterMayBeLeftOutAndIsOffThen) {
+  for (const auto& name : list_machines()) EXPECT_EQ(load_machine(find_machine(name)).jitter_cycles, 0) << name;
+  EXPECT_THAT(explain("memory.jitter_cycles"), HasSubstr("edge16 has: 0\n  may be left out\n"));
+  EXPECT_EQ(text_of([] { load_machine(configs("edge16"), {"memory.jitter_cycles=-1", "memory.jitter_seed=2147483648"}); }),
+            "error[E0107]: `memory.jitter_cycles` is -1, but must be 0 to 100000\n"
+            "  --set memory.jitter_cycles=-1\n\n"
+            "error[E0107]: `memory.jitter_seed` is 2147483648, but must be 0 to 2147483647\n"
+            "  --set memory.jitter_seed=2147483648");
 }
 
 TEST(Config, AnUnknownMachineSuggestsANeighbour) {

@@ -75,6 +75,8 @@ void run_load_dma(int rows, int columns, int bus, int burst, int outstanding, in
     machine.read_latency_cycles = between(random, 1, chance(random, 50) ? 4 : 60);
     machine.memory_queue = chance(random, 50) ? 64 : between(random, 1, 4);
     machine.memory_bytes_per_cycle = chance(random, 50) ? bus : between(random, 1, 2 * bus);
+    machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
+    machine.jitter_seed = between(random, 0, 1 << 30);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {
       const std::uint64_t first = random() % MemoryBytes;

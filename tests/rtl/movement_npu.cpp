@@ -218,6 +218,8 @@ void draw_memory(Machine& m, Random& random) {
   m.write_latency_cycles = between(random, 1, chance(random, 50) ? 10 : 80);
   m.memory_bytes_per_cycle = chance(random, 50) ? m.bus_bytes : between(random, 1, 2 * m.bus_bytes);
   m.memory_queue = chance(random, 50) ? 64 : between(random, 1, 6);
+  m.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 60);
+  m.jitter_seed = between(random, 0, 1 << 30);
 }
 
 template <class Top>

@@ -168,6 +168,8 @@ void run_sequencer(Machine machine, int runs) {
     machine.read_latency_cycles = between(random, 1, 30);
     machine.memory_queue = between(random, 1, 8);
     machine.memory_bytes_per_cycle = between(random, 1, 2 * machine.bus_bytes);
+    machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
+    machine.jitter_seed = between(random, 0, 1 << 30);
     std::vector<std::uint8_t> memory(1 << 15);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 10)) ideal.poison(random() % (1 << 13), 1 << 13);

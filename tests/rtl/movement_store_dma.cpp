@@ -57,6 +57,8 @@ void run_store_dma(int columns, int bus, int burst, int outstanding, int runs) {
     machine.write_latency_cycles = between(random, 1, chance(random, 50) ? 4 : 60);
     machine.memory_queue = chance(random, 50) ? 64 : between(random, 1, 4);
     machine.memory_bytes_per_cycle = chance(random, 50) ? bus : between(random, 1, 2 * bus);
+    machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
+    machine.jitter_seed = between(random, 0, 1 << 30);
     std::vector<std::uint8_t> memory(MemoryBytes);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {

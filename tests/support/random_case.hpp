@@ -21,7 +21,8 @@ inline std::string describe_machine(const Machine& m) {
   out << m.rows << "x" << m.columns << " lanes " << m.lanes << " bus " << m.bus_bytes << " burst " << m.burst_bytes
       << " outstanding " << m.load_outstanding << "/" << m.store_outstanding << " queue " << m.queue_depth << " prefetch "
       << m.prefetch_instructions << " latency " << m.read_latency_cycles << "/" << m.write_latency_cycles << " width "
-      << m.memory_bytes_per_cycle << " Q " << m.memory_queue << " buffers";
+      << m.memory_bytes_per_cycle << " Q " << m.memory_queue << " jitter " << m.jitter_cycles << "/" << m.jitter_seed
+      << " buffers";
   for (int b = 0; b < BufferCount; ++b) {
     out << " " << m.words(static_cast<Buffer>(b)) << "w/" << m.buffer(static_cast<Buffer>(b)).banks;
   }

@@ -48,6 +48,10 @@ inline Machine random_machine(Random& random, int largest_array = 12) {
   m.write_latency_cycles = random.skewed(1, 60);
   m.memory_bytes_per_cycle = random.chance(50) ? m.bus_bytes : random.range(1, 2 * m.bus_bytes);
   m.memory_queue = random.skewed(1, 20);
+  if (random.chance(50)) {
+    m.jitter_cycles = random.skewed(1, 60);
+    m.jitter_seed = random.range(0, 1 << 30);
+  }
   m.memory_bytes = 1 << 16;
   return m;
 }

@@ -159,6 +159,31 @@ TEST(HandWorked, TwoTilesChained) {
   EXPECT_EQ(second.end, first.end + 16);  // its pixels follow without a gap
 }
 
+// Seed 1 and J = 7 draw 6, 2, 7, 4 for reads and 5, 1 for writes. The first AR is on the wires at 1, so beats of the three
+// fetches are 17..24 (1 + 10 + 6), 25..32 and 33..40: the second would be early, but comes in order. The load's AR at 30 is
+// read 3: its beat comes at 44, its words at 46 and 47. The store's W beats are at 56 and 57; the first write is done 5 later, at
+// 61, and the second, which would be done at 57 + 1, after it at 62. B 6 later.
+TEST(HandWorked, JitterOfMemory) {
+  Machine machine = small_machine();
+  machine.jitter_cycles = 7;
+  machine.jitter_seed = 1;
+  const std::string program =
+      "load post=12 buffer=vector word=[0..1] address=256 run_bytes=8 group_bytes=4\n"
+      "store wait=12 word=[0..1] address=1084 run_bytes=8 group_bytes=4\n"
+      "halt\n";
+  const SimulationOutput out = run_program(program, machine);
+  expect_complete(out);
+  EXPECT_EQ(event(out, 0).start, 24 + Decode + Decide + Start);
+  EXPECT_EQ(event(out, 0).end, 47 + 1);
+  EXPECT_EQ(event(out, 1).start, 50);
+  EXPECT_EQ(event(out, 1).end, 62 + WriteLatency + 1);
+  EXPECT_EQ(out.result.cycles, total_after(69));
+  machine.jitter_seed = 2;
+  EXPECT_NE(run_program(program, machine).result.cycles, out.result.cycles);
+  machine.jitter_cycles = 0;
+  EXPECT_EQ(run_program(program, machine).result.cycles, run_program(program, small_machine()).result.cycles);
+}
+
 TEST(HandWorked, WaitsCountForTheLowestMissingSemaphore) {
   const SimulationOutput out = run_program(
       "store wait=12,13 word=[0..0] address=1024 run_bytes=4 group_bytes=4\n"

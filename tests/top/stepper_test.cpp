@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
 #include "base/error.hpp"
@@ -66,7 +67,8 @@ std::string listing(const Machine& machine, const std::vector<isa::Word>& progra
                      " burst=" + std::to_string(machine.burst_bytes) + " N=" + std::to_string(machine.load_outstanding) +
                      "/" + std::to_string(machine.store_outstanding) + " Q=" + std::to_string(machine.memory_queue) +
                      " latency=" + std::to_string(machine.read_latency_cycles) + "/" +
-                     std::to_string(machine.write_latency_cycles) +
+                     std::to_string(machine.write_latency_cycles) + " jitter=" + std::to_string(machine.jitter_cycles) + "/" +
+                     std::to_string(machine.jitter_seed) +
                      " bytes_per_cycle=" + std::to_string(machine.memory_bytes_per_cycle) +
                      " queue=" + std::to_string(machine.queue_depth) +
                      " prefetch=" + std::to_string(machine.prefetch_instructions) + "\n";
@@ -111,6 +113,7 @@ void expect_equal(const StepperResult& beat, const FastRun& fast, const std::vec
 
 struct Kinds {
   int careless_percent = 0;
+  bool jitter = false;     // always, not only now and then
   std::uint64_t store_region = testing::StoreRegion;
   int largest_array = 12;
   // Met on the way.
@@ -121,7 +124,8 @@ void compare_random_runs(int runs, Kinds& kinds) {
   const std::uint64_t seed = test::random_seed();
   for (int run = 0; run < runs; ++run) {
     Random random(seed * 1000003 + static_cast<std::uint64_t>(run));
-    const Machine machine = testing::random_machine(random, kinds.largest_array);
+    Machine machine = testing::random_machine(random, kinds.largest_array);
+    if (kinds.jitter && machine.jitter_cycles == 0) machine.jitter_cycles = random.range(1, 200);
     RandomProgram maker(random, machine);
     maker.careless_percent = kinds.careless_percent;
     maker.store_region = kinds.store_region;
@@ -173,6 +177,34 @@ TEST(Stepper, EqualsTheFastModelsWhenWritesMeetReadsInMemory) {
   compare_random_runs(250, kinds);
   EXPECT_GT(kinds.violations, 3);
   EXPECT_LT(kinds.violations, 200);
+}
+
+TEST(Stepper, EqualsTheFastModelsWhenMemoryHasJitter) {
+  Kinds kinds;
+  kinds.jitter = true;
+  compare_random_runs(150, kinds);
+  EXPECT_EQ(kinds.errors, 0);
+}
+
+// Known outputs of SplitMix64 for its seed 1234567.
+TEST(Jitter, DrawsFromSplitMix64) {
+  Machine machine;
+  machine.jitter_cycles = 99999;
+  machine.jitter_seed = 1234567 / 2;
+  Jitter writes(machine, Jitter::Writes), reads(machine, Jitter::Reads);
+  for (const std::uint64_t output : {6457827717110365317u, 3203168211198807973u, 9817491932198370423u, 4593380528125082431u}) {
+    const auto expected = static_cast<Cycle>(output % 100000);
+    EXPECT_EQ(writes.next(), expected);
+    EXPECT_NE(reads.next(), expected);
+  }
+  machine.jitter_cycles = 0;
+  Jitter none(machine, Jitter::Writes);
+  for (int k = 0; k < 100; ++k) EXPECT_EQ(none.next(), 0);
+  machine.jitter_cycles = 2;
+  Jitter few(machine, Jitter::Writes);
+  std::array<int, 3> drawn{};
+  for (int k = 0; k < 300; ++k) ++drawn[static_cast<std::size_t>(few.next())];
+  for (const int count : drawn) EXPECT_GT(count, 60);
 }
 
 TEST(Stepper, SkippingQuietCyclesChangesNothing) {
