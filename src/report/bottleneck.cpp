@@ -80,7 +80,7 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
   if (figures.span_cycles == 0) {
     return {Bottleneck::None, layer.fused_into.empty() ? "costs nothing" : "computed with " + layer.fused_into};
   }
-  if (!is_attributed(layer)) return {Bottleneck::None, "not known: this engine counts cycles by cause for the whole run only"};
+  if (!is_attributed(layer)) return {Bottleneck::None, "not known: cycles by cause are known for the whole run only"};
   if (figures.utilization && *figures.utilization >= WellUsed) return {Bottleneck::Array, "array bound"};
   if (layer.array_cycles == 0) return diagnose_waiting(layer, machine, figures.span_cycles, "");
 

@@ -30,17 +30,19 @@ Json layer_json(const RunResult& result, std::size_t index, const Machine& machi
   json["fused_into"] = layer.fused_into.empty() ? Json(nullptr) : Json(layer.fused_into);
   json["compared"] = layer.compared;
   json["macs"] = layer.macs;
-  json["first_cycle"] = layer.first_cycle >= 0 ? Json(layer.first_cycle) : Json(nullptr);
-  json["last_cycle"] = layer.first_cycle >= 0 ? Json(layer.last_cycle) : Json(nullptr);
-  json["span_cycles"] = figures.span_cycles;
-  json["matrix_cycles"] = figures.matrix_cycles;
+  const bool known = result.layers_note.empty();
+  const bool placed = layer.first_cycle >= 0;
+  json["first_cycle"] = placed ? Json(layer.first_cycle) : Json(nullptr);
+  json["last_cycle"] = placed ? Json(layer.last_cycle) : Json(nullptr);
+  json["span_cycles"] = known || placed ? Json(figures.span_cycles) : Json(nullptr);
+  json["matrix_cycles"] = known ? Json(figures.matrix_cycles) : Json(nullptr);
   json["array_cycles"] = layer.array_cycles;
   json["predicted_cycles"] = layer.predicted_cycles;
   json["utilization"] = figures.utilization ? Json(*figures.utilization) : Json(nullptr);
   json["bottleneck"] = bottleneck(result, index, machine);
   json["load_bytes"] = layer.load_bytes;
   json["store_bytes"] = layer.store_bytes;
-  json["units"] = counters_json(layer.counters);
+  json["units"] = known ? counters_json(layer.counters) : Json(nullptr);
   return json;
 }
 
@@ -95,6 +97,7 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["accuracy"] = result.accuracy >= 0 ? Json(result.accuracy) : Json(nullptr);
   json["float_accuracy"] = result.float_accuracy >= 0 ? Json(result.float_accuracy) : Json(nullptr);
 
+  json["layers_note"] = result.layers_note.empty() ? Json(nullptr) : Json(result.layers_note);
   json["layers"] = Json::array();
   for (std::size_t i = 0; i < result.layers.size(); ++i) json["layers"].push_back(layer_json(result, i, machine));
   return dump(json, 1);

@@ -96,9 +96,6 @@ void print_where(std::ostream& out, const RunResult& result) {
   table.print(out);
 }
 
-// The beat engine does not count bursts.
-std::string bursts_text(std::int64_t bursts) { return bursts > 0 ? " in " + with_commas(bursts) + " bursts" : ""; }
-
 // How the layers compared with golden, in one sentence.
 std::string comparison_text(const RunResult& result) {
   std::int64_t equal = 0, compared = 0;
@@ -127,8 +124,8 @@ void print_summary(std::ostream& out, const RunResult& result, const Machine& ma
   total.add({"cycles", with_commas(result.cycles) + " (" + seconds_text(seconds) + " at " + fixed(result.clock_mhz, 0) + " MHz)"});
   total.add({"MACs", with_commas(result.macs)});
   total.add({"utilization", percent(result.utilization()) + " of the array's MAC slots"});
-  total.add({"loaded", bytes_text(result.load_bytes) + bursts_text(result.load_bursts)});
-  total.add({"stored", bytes_text(result.store_bytes) + bursts_text(result.store_bursts)});
+  total.add({"loaded", bytes_text(result.load_bytes) + " in " + with_commas(result.load_bursts) + " bursts"});
+  total.add({"stored", bytes_text(result.store_bytes) + " in " + with_commas(result.store_bursts) + " bursts"});
   total.add({"instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + ")"});
   total.add({"result", comparison_text(result)});
   if (result.accuracy >= 0) {

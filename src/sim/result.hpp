@@ -51,6 +51,8 @@ struct RunResult {
   std::int64_t load_bursts = 0, store_bursts = 0, fetch_bursts = 0;
   std::int64_t instructions = 0;
   std::vector<LayerResult> layers;
+  // Why the layers' `counters` are not known (and first and last cycle where they are -1); empty: they are.
+  std::string layers_note;
   std::vector<TraceEvent> trace;   // only with tracing on
   // Host time. RTL: compiling and loading it; not part of simulate_seconds.
   double compile_seconds = 0, build_rtl_seconds = 0, simulate_seconds = 0, golden_seconds = 0, peak_memory_mib = 0;

@@ -95,6 +95,15 @@ std::int64_t payload_bytes(const isa::Instruction& instruction) {
   return 0;
 }
 
+// What an instruction moves and computes, whenever it does.
+void add_work(LayerResult& layer, const isa::Instruction& instruction) {
+  if (instruction.unit == isa::Unit::Matrix) {
+    layer.array_cycles += matrix_pixels(instruction.matrix) * matrix_passes(instruction.matrix);
+  }
+  layer.load_bytes += instruction.unit == isa::Unit::Load ? payload_bytes(instruction) : 0;
+  layer.store_bytes += instruction.unit == isa::Unit::Store ? payload_bytes(instruction) : 0;
+}
+
 std::string element_text(const Shape& shape, std::int64_t index) {
   const std::int64_t c = index % shape.c, w = index / shape.c % shape.w, h = index / shape.c / shape.w % shape.h;
   const std::int64_t n = index / shape.c / shape.w / shape.h;
@@ -130,11 +139,13 @@ bool compare_tensor(const Schedule& schedule, int l, Cycle at, const std::uint8_
                  "this is a bug of Gemel or of a block of yours; please keep the command that shows it");
 }
 
-// Collects figures by layer and compares tensors; stops the simulation when something is wrong.
+// Collects figures by layer and compares tensors, for both engines; stops the simulation when something is wrong.
 class Recorder : public SequencerObserver {
  public:
-  Recorder(const Schedule& schedule, const SimulationOptions& options, RunResult& result, const std::uint8_t* memory)
-      : schedule_(schedule), options_(options), result_(result), memory_(memory) {
+  // `stop` ends the simulation; rethrow() then says why.
+  Recorder(const Schedule& schedule, const SimulationOptions& options, RunResult& result, const std::uint8_t* memory,
+           std::function<void()> stop)
+      : schedule_(schedule), options_(options), result_(result), memory_(memory), stop_(std::move(stop)) {
     for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
       const int after = schedule.layers[l].complete_after;
       if (after >= 0) complete_.emplace_back(after, static_cast<int>(l));
@@ -148,19 +159,14 @@ class Recorder : public SequencerObserver {
     const int tag = instruction.header().tag;
     LayerResult& layer = layer_of(tag);
     if (layer.first_cycle < 0) layer.first_cycle = s - cycle0_;
-    if (instruction.unit == isa::Unit::Matrix) {
-      layer.array_cycles += matrix_pixels(instruction.matrix) * matrix_passes(instruction.matrix);
-    }
-    layer.load_bytes += instruction.unit == isa::Unit::Load ? payload_bytes(instruction) : 0;
-    layer.store_bytes += instruction.unit == isa::Unit::Store ? payload_bytes(instruction) : 0;
+    add_work(layer, instruction);
     if (options_.progress && (started_ & 63) == 0) {
       options_.progress({started_, static_cast<std::int64_t>(schedule_.program.size()), s - cycle0_, tag,
                          static_cast<int>(schedule_.layers.size())});
     }
     if (options_.interrupted != nullptr && *options_.interrupted && !interrupted_) {
-      interrupted_ = true;
-      interrupted_at_ = s - cycle0_;
-      sc_core::sc_stop();
+      interrupt(s - cycle0_);
+      stop_();
     }
   }
   void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override {
@@ -170,13 +176,8 @@ class Recorder : public SequencerObserver {
     if (options_.trace) result_.trace.push_back({static_cast<int>(unit), tag, s - cycle0_, p - cycle0_, index});
     if (unit == isa::Unit::Store && options_.golden && !options_.timing_only && !failure_) {
       auto it = std::lower_bound(complete_.begin(), complete_.end(), std::make_pair(static_cast<int>(index), -1));
-      for (; it != complete_.end() && it->first == static_cast<int>(index); ++it) {
-        try {
-          compare(it->second, p - cycle0_);
-        } catch (...) {
-          failure_ = std::current_exception();
-          sc_core::sc_stop();
-        }
+      for (; it != complete_.end() && it->first == static_cast<int>(index) && !failure_; ++it) {
+        complete(it->second, p - cycle0_);
       }
     }
   }
@@ -184,6 +185,10 @@ class Recorder : public SequencerObserver {
     layer_of(tag).counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
   }
 
+  void interrupt(Cycle cycle) {
+    interrupted_ = true;
+    interrupted_at_ = cycle;
+  }
   void rethrow() const {
     if (failure_) std::rethrow_exception(failure_);
     if (interrupted_) {
@@ -198,18 +203,25 @@ class Recorder : public SequencerObserver {
     return result_.layers[static_cast<std::size_t>(std::clamp(tag, 0, static_cast<int>(result_.layers.size()) - 1))];
   }
 
-  void compare(int l, Cycle at) {
+  // Layer l's output is in memory.
+  void complete(int l, Cycle at) {
     const auto start = std::chrono::steady_clock::now();
-    if (compare_tensor(schedule_, l, at, memory_, options_)) {
-      result_.layers[static_cast<std::size_t>(l)].compared = "equal";
+    try {
+      if (compare_tensor(schedule_, l, at, memory_, options_)) {
+        result_.layers[static_cast<std::size_t>(l)].compared = "equal";
+      }
+    } catch (...) {
+      failure_ = std::current_exception();
     }
     result_.golden_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (failure_) stop_();
   }
 
   const Schedule& schedule_;
   const SimulationOptions& options_;
   RunResult& result_;
   const std::uint8_t* memory_;
+  std::function<void()> stop_;
   std::vector<std::pair<int, int>> complete_;  // (store instruction, layer)
   Cycle cycle0_ = 0;
   std::int64_t started_ = 0;
@@ -424,6 +436,10 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                   whole_chip ? StepperBlocks{} : make_blocks(machine, options.blocks, schedule.program, swap));
   running = &stepper;
   if (options.no_skip) stepper.never_skip();
+  struct Stopped {};
+  Recorder recorder(schedule, options, result, memory.data(), [] { throw Stopped{}; });
+  stepper.observe_program(&recorder, &schedule.program);
+  stepper.interrupt_by(options.interrupted);
   const bool own_rtl = !options.blocks.empty();
   if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles + machine.jitter_cycles));
   StepperResult steps;
@@ -432,6 +448,8 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     steps = whole_chip ? run_npu_rtl(machine, options.blocks.front(), swap, memory, schedule.program_base, program_bytes,
                                      options.max_cycles, Patience + longest_instruction(schedule, machine))
                        : stepper.run(schedule.program_base, program_bytes, options.max_cycles);
+  } catch (const Stopped&) {
+    recorder.rethrow();
   } catch (const Diverged& d) {
     report_divergence(machine, schedule, inputs, options, d);
   } catch (const InternalError& e) {  // what a model says of a neighbour that breaks its contract
@@ -439,6 +457,10 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     throw RunError("E0808", "a block that is RTL breaks its contract at cycle " + std::to_string(running->sequencer().cycle()) + ": " +
                                 e.diagnostics().front().message + "\n  implemented by RTL: " + names_of(options.blocks),
                    "compare it with its model: check instead of rtl");
+  }
+  if (steps.end == StepperEnd::Interrupted) {
+    recorder.interrupt(steps.cycles);
+    recorder.rethrow();
   }
   if (steps.end == StepperEnd::Silent || (own_rtl && steps.end == StepperEnd::Deadlock)) {
     std::string waiting;
@@ -460,25 +482,28 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   }
   result.cycles = steps.cycles;
   result.counters = steps.counters;
-  for (const StepperInstruction& i : steps.instructions) {
-    const isa::Instruction instruction = isa::decode(schedule.program[i.index]);
-    LayerResult& layer = result.layers[std::min<std::size_t>(static_cast<std::size_t>(instruction.header().tag),
-                                                             result.layers.size() - 1)];
-    if (layer.first_cycle < 0) layer.first_cycle = i.start;
-    if (i.done != Never) layer.last_cycle = std::max(layer.last_cycle, i.done);
-    const std::int64_t bytes = payload_bytes(instruction);
-    (i.unit == isa::Unit::Store ? layer.store_bytes : layer.load_bytes) += bytes;
-    (i.unit == isa::Unit::Store ? result.store_bytes : result.load_bytes) += bytes;
-    if (i.unit == isa::Unit::Matrix) {
-      const std::int64_t cycles = matrix_pixels(instruction.matrix) * matrix_passes(instruction.matrix);
-      layer.array_cycles += cycles;
-      result.array_cycles += cycles;
+  if (whole_chip) {
+    result.layers_note = "of the whole chip as RTL only memory and registers are seen: not when its units work for which layer";
+    for (const isa::Word& word : schedule.program) {
+      const isa::Instruction instruction = isa::decode(word);
+      add_work(result.layers[std::min<std::size_t>(static_cast<std::size_t>(instruction.header().tag), result.layers.size() - 1)], instruction);
     }
-    if (options.trace && i.done != Never) {
-      result.trace.push_back({static_cast<int>(i.unit), instruction.header().tag, i.start, i.done, i.index});
+  } else if (steps.layer_counters.empty()) {
+    result.layers_note = "cycles by cause are known for the whole run only: the sequencer's RTL has counted otherwise than its model";
+  }
+  for (std::size_t tag = 0; tag < steps.layer_counters.size(); ++tag) {
+    UnitCounters& counters = result.layers[std::min(tag, result.layers.size() - 1)].counters;
+    for (std::size_t u = 0; u < counters.size(); ++u) {
+      for (std::size_t c = 0; c < counters[u].size(); ++c) counters[u][c] += steps.layer_counters[tag][u][c];
     }
   }
-  result.fetch_bytes = static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
+  for (const LayerResult& layer : result.layers) result.array_cycles += layer.array_cycles;
+  result.load_bytes = steps.traffic.load.bytes;
+  result.store_bytes = steps.traffic.store.bytes;
+  result.load_bursts = steps.traffic.load.bursts;
+  result.store_bursts = steps.traffic.store.bursts;
+  result.fetch_bursts = steps.traffic.fetch.bursts;
+  result.fetch_bytes = steps.traffic.fetch.bytes;
   result.instructions = static_cast<std::int64_t>(schedule.program.size());
   for (const auto& difference : differences) output.differences.push_back(difference);
   output.error_code = static_cast<std::uint32_t>(steps.error_code);
@@ -491,16 +516,8 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                             std::to_string(fault.address) + " at cycle " + std::to_string(fault.cycle));
   }
   take_outputs(schedule, options, memory.data(), output);
-  result.simulate_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count() - result.build_rtl_seconds;
-  if (output.error_code == 0 && options.golden && !options.timing_only) {
-    for (std::size_t l = 0; l < schedule.layers.size(); ++l) {
-      const int tensor = schedule.layers[l].output;
-      if (tensor < 0 || !schedule.tensors[static_cast<std::size_t>(tensor)].is_output) continue;
-      compare_tensor(schedule, static_cast<int>(l), steps.cycles, memory.data(), options);
-      result.layers[l].compared = "equal";
-    }
-  }
+  result.simulate_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count() -
+                            result.build_rtl_seconds - result.golden_seconds;
   result.peak_memory_mib = peak_memory_mib();
   return output;
 }
@@ -544,7 +561,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   npu.store.bind(memory.store);
   npu.interrupt(interrupt);
   driver.interrupt(interrupt);
-  Recorder recorder(schedule, options, result, memory.data());
+  Recorder recorder(schedule, options, result, memory.data(), [] { sc_core::sc_stop(); });
   engine.observe(&recorder);
 
   const double limit = static_cast<double>(std::min<std::int64_t>(options.max_cycles, std::int64_t{1} << 52) + 16);

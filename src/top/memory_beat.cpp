@@ -85,6 +85,8 @@ void IdealMemoryBeat::accept_read(ReadPort& port, const ReadRequestWires& reques
   burst.first = start + occupied - static_cast<Cycle>(beats);
   burst.last = start + occupied - 1;
   port.bursts.push_back(std::move(burst));
+  ++port.traffic.bursts;
+  port.traffic.bytes += request.bytes;
 }
 
 void IdealMemoryBeat::clock_read(ReadPort& port, ReadResponseWires& wires) {
@@ -118,6 +120,8 @@ void IdealMemoryBeat::clock_write(const WriteRequestWires& request) {
   if (request.valid && out_.store.request_ready) {
     writes_.push_back({request.address, request.bytes});
     ++writes_open_;
+    ++stored_.bursts;
+    stored_.bytes += request.bytes;
   }
 }
 

@@ -25,6 +25,14 @@ struct MemoryBeatOut {
   WriteResponseWires store;
 };
 
+struct Traffic {  // of one port
+  std::int64_t bursts = 0, bytes = 0;
+};
+
+struct MemoryTraffic {
+  Traffic fetch, load, store;
+};
+
 class MemoryBeat {
  public:
   virtual ~MemoryBeat() = default;
@@ -51,6 +59,8 @@ class IdealMemoryBeat : public MemoryBeat {
 
   // Bursts that touch [first, last] are answered with an error, for tests.
   void poison(std::uint64_t first, std::uint64_t last);
+  // What was asked for and accepted.
+  MemoryTraffic traffic() const { return {fetch_.traffic, load_.traffic, stored_}; }
   // A write met bytes of an outstanding read burst of another port; empty if none did.
   const std::string& violation() const { return violation_; }
 
@@ -67,6 +77,7 @@ class IdealMemoryBeat : public MemoryBeat {
     std::deque<ReadBurst> bursts;      // accepted and not completed
     std::array<std::vector<std::uint8_t>, 2> beat;
     int turn = 0;
+    Traffic traffic;
   };
   struct WriteBurst {
     std::uint64_t address = 0;
@@ -98,6 +109,7 @@ class IdealMemoryBeat : public MemoryBeat {
   std::deque<Answer> answers_;
   std::size_t writes_open_ = 0;        // accepted and not completed
   std::uint64_t poison_first_ = 1, poison_last_ = 0;
+  Traffic stored_;
   std::string violation_;
   bool changed_ = false;
   MemoryBeatOut out_;

@@ -115,6 +115,7 @@ StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, con
     ++result.cycles;
   }
   result.stepped = result.cycles;
+  result.traffic = world.traffic();
   for (std::uint32_t u = 0; u < isa::UnitCount; ++u) {
     for (std::uint32_t c = 0; c < isa::CauseCount; ++c) {
       result.counters[u][c] = chip.read64(isa::csr::Counters + 8 * (isa::CauseCount * u + c));

@@ -57,10 +57,12 @@ void Stepper::complete() {
     auto& scratchpad = b.scratchpads[static_cast<std::size_t>(i)];
     if (!scratchpad) scratchpad = std::make_unique<ScratchpadBeat>(machine_, static_cast<Buffer>(i));
   }
+  if (b.sequencer->layer_counters() == nullptr) shadow_ = std::make_unique<SequencerBeat>(machine_);
 }
 
 void Stepper::reset() {
   blocks_.sequencer->reset();
+  if (shadow_) shadow_->reset();
   blocks_.load_dma->reset();
   blocks_.matrix_unit->reset();
   blocks_.pe_array->reset();
@@ -107,6 +109,10 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     control = {};
     step(control);
     ++result_.stepped;
+    if (interrupted_ != nullptr && interrupted_->load(std::memory_order_relaxed)) {
+      result_.end = StepperEnd::Interrupted;
+      break;
+    }
     if (watchdog_ > 0 && blocks_.sequencer->cycle() - last_beat_ > watchdog_) {
       result_.end = StepperEnd::Silent;
       break;
@@ -125,6 +131,8 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
   }
   result_.cycles = blocks_.sequencer->cycle();
   result_.counters = blocks_.sequencer->counters();
+  count_by_layer();
+  if (ideal_) result_.traffic = ideal_->traffic();
   const SequencerFailure failure = blocks_.sequencer->failure();
   if (failure.code != isa::ErrorCode::None) {
     if (result_.end == StepperEnd::Halt) result_.end = StepperEnd::Error;
@@ -133,6 +141,12 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     result_.error_instruction = failure.instruction;
   }
   return result_;
+}
+
+// A shadow that has not counted what the sequencer counted (somebody's own, of other timing) knows nothing.
+void Stepper::count_by_layer() {
+  if (shadow_ && shadow_->counters() != result_.counters) return;
+  result_.layer_counters = *(shadow_ ? shadow_->layer_counters() : blocks_.sequencer->layer_counters());
 }
 
 std::vector<std::uint32_t> Stepper::in_flight(isa::Unit unit) const {
@@ -186,6 +200,13 @@ void Stepper::step(SequencerIn& control) {
 
   // Clock: any order would do.
   blocks_.sequencer->step(control);
+  if (shadow_) {
+    try {
+      shadow_->step(control);
+    } catch (const InternalError&) {  // what it gets does not fit its own commands
+      shadow_->reset();
+    }
+  }
   blocks_.load_dma->step(load_in);
   blocks_.matrix_unit->step(matrix_in);
   blocks_.pe_array->step(matrix.array);
@@ -232,13 +253,21 @@ void Stepper::step(SequencerIn& control) {
 void Stepper::watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion) {
   for (std::size_t u = 0; u < in_flight_.size(); ++u) {
     if (completion[u].done && !in_flight_[u].empty()) {
-      result_.instructions[in_flight_[u].front()].done = blocks_.sequencer->cycle();
+      StepperInstruction& finished = result_.instructions[in_flight_[u].front()];
+      finished.done = blocks_.sequencer->cycle();
       in_flight_[u].pop_front();
+      if (program_observer_ != nullptr) {
+        program_observer_->finished(finished.unit, finished.index, isa::decode((*program_)[finished.index]), finished.start, finished.done);
+      }
     }
     if (!sequencer.command[u].valid) continue;
     in_flight_[u].push_back(result_.instructions.size());
     result_.instructions.push_back(
         {blocks_.sequencer->started_index(static_cast<int>(u)), static_cast<isa::Unit>(u), blocks_.sequencer->cycle(), Never});
+    if (program_observer_ != nullptr) {
+      const StepperInstruction& started = result_.instructions.back();
+      program_observer_->started(started.unit, started.index, isa::decode((*program_)[started.index]), started.start);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 // models, and the bench that RTL stands in later. While every block is quiet it goes straight to memory's next event.
 #pragma once
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "blocks/scratchpad/scratchpad_beat.hpp"
 #include "base/clocked.hpp"
 #include "blocks/sequencer/sequencer_beat.hpp"
+#include "blocks/sequencer/sequencer_model.hpp"
 #include "blocks/store_dma/store_dma_beat.hpp"
 #include "blocks/vector_unit/vector_unit_beat.hpp"
 #include "config/machine.hpp"
@@ -70,15 +72,18 @@ enum class StepperEnd : std::uint8_t {
   Deadlock,    // nothing moves and nothing is expected from memory
   CycleLimit,
   Silent,      // the watchdog: not quiet, and yet no beat anywhere for a long time
+  Interrupted, // the flag of interrupt_by()
 };
 
 struct StepperResult {
   StepperEnd end = StepperEnd::Halt;
   Cycle cycles = 0;                                       // start to halt
   SequencerBeat::Counters counters{};
+  std::vector<SequencerBeat::Counters> layer_counters;    // by tag; empty: not known
   isa::ErrorCode error_code = isa::ErrorCode::None;
   Cycle error_cycle = 0;
   std::uint32_t error_instruction = 0;
+  MemoryTraffic traffic;                                  // with an ideal memory
   std::vector<StepperInstruction> instructions;           // in the order of their starts
   std::array<std::int64_t, PortCount> beats{};            // cycles with something on the wires; counted while observed
   std::vector<StepperFault> faults;                       // the first 100
@@ -108,6 +113,13 @@ class Stepper {
   StepperResult run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles);
 
   void observe(BeatObserver observer) { observer_ = std::move(observer); }
+  // Told of instructions that start and finish; may throw out of run(). The program is decoded for it.
+  void observe_program(SequencerObserver* observer, const std::vector<isa::Word>* program) {
+    program_observer_ = observer;
+    program_ = program;
+  }
+  // The run ends in StepperEnd::Interrupted once the flag is set.
+  void interrupt_by(const std::atomic<bool>* flag) { interrupted_ = flag; }
   void never_skip() { skips_ = false; }
   // The beat model of a scratchpad; it must not have been replaced.
   const ScratchpadBeat& scratchpad(Buffer buffer) const {
@@ -122,6 +134,7 @@ class Stepper {
 
  private:
   void complete();  // beat models for what is empty
+  void count_by_layer();
   void reset();
   void step(SequencerIn& control);
   void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
@@ -139,6 +152,10 @@ class Stepper {
   Cycle watchdog_ = 0;
   Cycle last_beat_ = 0;
   BeatObserver observer_;
+  SequencerObserver* program_observer_ = nullptr;
+  const std::vector<isa::Word>* program_ = nullptr;
+  const std::atomic<bool>* interrupted_ = nullptr;
+  std::unique_ptr<SequencerBeat> shadow_;  // beside a sequencer that does not count by layer, with its inputs
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
   int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires
   StepperResult result_;

@@ -37,6 +37,7 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
     if (rtl().counters() != counted) counters_differ_ = true;
     return counted;
   }
+  const std::vector<SequencerCounters>* layer_counters() const override { return model().layer_counters(); }
   SequencerFailure failure() override { return model().failure(); }
   std::uint32_t started_index(int unit) const override { return model().started_index(unit); }
   bool counters_differ() const { return counters_differ_; }

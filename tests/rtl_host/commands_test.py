@@ -156,6 +156,20 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(f": {entries} compiled blocks, ", self.gemel("cache", "list", GEMEL_CACHE=own).stdout)
 
+    def result(self, *arguments):
+        done = self.run_digits(*arguments, "--out", "run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads((self.folder / "run/result.json").read_text())
+
+    def test_rtl_leaves_the_result_of_the_models(self):
+        host = {"engine", "settings", "compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}
+        model = {key: value for key, value in self.result().items() if key not in host}
+        self.assertEqual({layer["compared"] for layer in model["layers"]}, {"equal", "fused"})
+        self.assertGreater(model["load_bursts"] * model["store_bursts"] * model["fetch_bursts"], 0)
+        for arguments in (["--engine", "beat"], ["--block", "all=rtl"], ["--block", "sequencer=rtl"], ["--block", "all=check"]):
+            other = {key: value for key, value in self.result(*arguments).items() if key not in host}
+            self.assertEqual(other, model, arguments)
+
     def test_without_a_compiler(self):
         tools = self.folder / "tools"
         tools.mkdir()

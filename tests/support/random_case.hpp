@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One random (machine, network) pair, and what has to hold for it: every layer equals golden on the fast models; the beat
-// models give the same cycles, counters, instruction times and bytes of memory; no scratchpad fault; counters add up. A case is
+// models give the same cycles, counters, instruction times, bytes of memory and result.json; no scratchpad fault; counters add up. A case is
 // its seed: the same number gives the same pair everywhere.
 #pragma once
 #include <sstream>
@@ -13,6 +13,7 @@
 #include "regress/random_machine.hpp"
 #include "sim/simulation.hpp"
 #include "support/network_builder.hpp"
+#include "support/same_result.hpp"
 
 namespace gemel::test {
 
@@ -89,6 +90,7 @@ inline CaseResult run_case(std::uint64_t seed, const RandomNetworkLimits& limits
       }
     }
     if (model.memory != beat.memory) what << "memory differs\n";
+    what << differing_fields(model.result, beat.result, machine);
     for (const std::string& fault : beat.faults) what << "fault: " << fault << "\n";
     if (!what.str().empty()) result.failure = who + what.str();
   } catch (const UserError& error) {

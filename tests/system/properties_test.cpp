@@ -11,6 +11,7 @@
 #include "network/workload.hpp"
 #include "ops/golden.hpp"
 #include "sim/simulation.hpp"
+#include "support/same_result.hpp"
 
 namespace gemel {
 namespace {
@@ -61,6 +62,33 @@ TEST_P(OnMachine, TimingOnlyGivesTheSameCycles) {
   const RunResult full = simulate(machine, compile(network, machine), random_ones(network, 3), {}).result;
   EXPECT_EQ(timing.cycles, full.cycles);
   EXPECT_EQ(timing.counters, full.counters);
+}
+
+TEST_P(OnMachine, BothEnginesLeaveTheSameResult) {
+  const Machine machine = load_machine(find_machine(GetParam()));
+  LoadOptions two;
+  two.batch = 2;
+  const Network network = load_workload("digits", two);
+  const Schedule schedule = compile(network, machine);
+  const Inputs inputs = random_ones(network, 5);
+  Golden golden(network);
+  golden.set_input(network.inputs.front(), inputs.front());
+  SimulationOptions options;
+  options.golden = [&](int tensor) { return &golden.tensor(tensor); };
+  const RunResult model = simulate(machine, schedule, inputs, options).result;
+  options.engine = Engine::Beat;
+  const RunResult beat = simulate(machine, schedule, inputs, options).result;
+  EXPECT_EQ(test::differing_fields(model, beat, machine), "");
+  EXPECT_EQ(beat.engine, "beat");
+  EXPECT_EQ(std::count_if(beat.layers.begin(), beat.layers.end(), [](const LayerResult& layer) { return layer.compared == "equal"; }), 10);
+  EXPECT_GT(beat.load_bursts, 0);
+  for (std::size_t u = 0; u < beat.counters.size(); ++u) {
+    for (std::size_t c = 0; c < beat.counters[u].size(); ++c) {
+      std::int64_t sum = 0;
+      for (const LayerResult& layer : beat.layers) sum += layer.counters[u][c];
+      EXPECT_EQ(sum, beat.counters[u][c]) << "unit " << u << ", cause " << c;
+    }
+  }
 }
 
 TEST_P(OnMachine, OrderOfProcessesDoesNotMatter) {

@@ -143,6 +143,7 @@ std::uint32_t SequencerBeat::read_csr(std::uint32_t offset) const {
 void SequencerBeat::begin_run() {
   cycle_ = 0;
   counters_ = {};
+  layer_counters_.assign(1, {});
   failure_ = start_failure_ = {};
   done_ = false;
   program_base_ &= ~std::uint64_t{isa::InstructionBytes - 1};
@@ -157,6 +158,7 @@ void SequencerBeat::begin_run() {
     unit.queue.clear();
     unit.in_flight.clear();
     unit.credit = false;
+    unit.last_tag = 0;
   }
   semaphore_.fill(0);
 }
@@ -313,6 +315,8 @@ void SequencerBeat::dispatch() {
   entry.word = fifo_.front().word;
   entry.header = instruction.header();
   entry.claims = isa::claims(instruction);
+  const auto layers = static_cast<std::size_t>(entry.header.tag) + 1;
+  if (layer_counters_.size() < layers) layer_counters_.resize(layers);
   unit_[static_cast<std::size_t>(instruction.unit)].queue.push_back(entry);
   fifo_.pop_front();
   head_checked_ = false;
@@ -411,6 +415,7 @@ void SequencerBeat::start(const Starts& decision) {
     unit.command[static_cast<std::size_t>(unit.turn)] = entry.word;
     command.word = &unit.command[static_cast<std::size_t>(unit.turn)];
     unit.started_index = entry.index;
+    unit.last_tag = entry.header.tag;
     unit.in_flight.push_back(entry);
     unit.queue.pop_front();
   }
@@ -447,24 +452,28 @@ SequencerBeat::Failure SequencerBeat::finish(const SequencerIn& in, const Starts
 
 // ---- Counters ----
 
-isa::Cause SequencerBeat::cause_of(int unit, const SequencerIn& in, const Starts& decision) const {
-  const auto u = static_cast<std::size_t>(unit);
-  if (failure_.code != isa::ErrorCode::None) return isa::Cause::Error;
-  if (!unit_[u].in_flight.empty()) return StatusCause[static_cast<std::size_t>(in.unit[u].status)];
-  if (decision.starts[u]) return isa::Cause::Busy;
-  if (unit_[u].queue.empty()) return isa::Cause::QueueEmpty;
-  const int wait_mask = unit_[u].queue.front().header.wait_mask;
+SequencerBeat::Counted SequencerBeat::cause_of(int index, const SequencerIn& in, const Starts& decision) const {
+  const auto u = static_cast<std::size_t>(index);
+  const Unit& unit = unit_[u];
+  if (failure_.code != isa::ErrorCode::None) return {isa::Cause::Error, unit.last_tag};
+  if (!unit.in_flight.empty()) return {StatusCause[static_cast<std::size_t>(in.unit[u].status)], unit.in_flight.front().header.tag};
+  if (unit.queue.empty()) return {isa::Cause::QueueEmpty, unit.last_tag};
+  const isa::Header& header = unit.queue.front().header;
+  if (decision.starts[u]) return {isa::Cause::Busy, header.tag};
   for (int i = 0; i < SemaphoresPerUnit; ++i) {
-    if ((wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(SemaphoresPerUnit * unit + i)] == 0) {
-      return static_cast<isa::Cause>(static_cast<int>(isa::Cause::WaitSemaphore0) + i);
+    if ((header.wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(SemaphoresPerUnit * index + i)] == 0) {
+      return {static_cast<isa::Cause>(static_cast<int>(isa::Cause::WaitSemaphore0) + i), header.tag};
     }
   }
-  return isa::Cause::Busy;  // a start that became an error
+  return {isa::Cause::Busy, header.tag};  // a start that became an error
 }
 
 void SequencerBeat::count(const SequencerIn& in, const Starts& decision, Cycle cycles) {
   for (int u = 0; u < isa::UnitCount; ++u) {
-    counters_[static_cast<std::size_t>(u)][static_cast<std::size_t>(cause_of(u, in, decision))] += cycles;
+    const Counted counted = cause_of(u, in, decision);
+    const auto unit = static_cast<std::size_t>(u), cause = static_cast<std::size_t>(counted.cause);
+    counters_[unit][cause] += cycles;
+    layer_counters_[static_cast<std::size_t>(counted.tag)][unit][cause] += cycles;
   }
 }
 

@@ -37,6 +37,7 @@ class SequencerBeat : public SequencerBlock {
   // What the CSRs tell, without the wires.
   Cycle cycle() const override { return cycle_; }               // of the period that out() belongs to; total cycles after the run
   Counters counters() override { return counters_; }
+  const std::vector<Counters>* layer_counters() const override { return &layer_counters_; }
   Failure failure() override { return failure_; }
   // Index in the program of the instruction whose command is on the wires, and of the one that finishes next.
   std::uint32_t started_index(int unit) const override { return unit_[static_cast<std::size_t>(unit)].started_index; }
@@ -61,6 +62,11 @@ class SequencerBeat : public SequencerBlock {
     std::array<isa::Word, 2> command{};          // on the wires, in turn
     int turn = 0;
     std::uint32_t started_index = 0;
+    int last_tag = 0;                            // of the instruction last started
+  };
+  struct Counted {
+    isa::Cause cause;
+    int tag;
   };
   // What the start decision of a cycle comes to.
   struct Starts {
@@ -85,7 +91,7 @@ class SequencerBeat : public SequencerBlock {
   void start(const Starts& decision);
   Failure finish(const SequencerIn& in, const Starts& decision);
   void count(const SequencerIn& in, const Starts& decision, Cycle cycles);
-  isa::Cause cause_of(int unit, const SequencerIn& in, const Starts& decision) const;
+  Counted cause_of(int unit, const SequencerIn& in, const Starts& decision) const;
   bool nothing_to_do() const;
 
   const Machine& machine_;
@@ -101,6 +107,7 @@ class SequencerBeat : public SequencerBlock {
   // run
   Cycle cycle_ = 0;
   Counters counters_{};
+  std::vector<Counters> layer_counters_;         // by tag
   Failure failure_;
   Failure start_failure_;                        // decided in the cycle before, an error in this one
 

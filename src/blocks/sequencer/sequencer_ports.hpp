@@ -5,6 +5,7 @@
 // cycle; `running` falls one cycle after the halt was decided.
 #pragma once
 #include <array>
+#include <vector>
 
 #include "base/clocked.hpp"
 #include "base/cycle.hpp"
@@ -48,6 +49,9 @@ class SequencerBlock : public Clocked<SequencerIn, SequencerOut> {
   virtual Cycle cycle() const = 0;  // of the period that out() belongs to; total cycles after the run
   virtual SequencerCounters counters() = 0;
   virtual SequencerFailure failure() = 0;
+  // The counters by layer (an instruction's tag): busy and waiting for memory to the layer of the instruction at work, waiting to the
+  // layer of the instruction that waits, the rest to the layer last started. They add up to counters(). nullptr: not known.
+  virtual const std::vector<SequencerCounters>* layer_counters() const { return nullptr; }
   // Index in the program of the instruction whose command is on the wires.
   virtual std::uint32_t started_index(int unit) const = 0;
 };
