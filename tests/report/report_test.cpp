@@ -110,6 +110,14 @@ void validate(const json& root, const json& schema, const json& value, const std
           errors.push_back(where + ": has an unknown " + name);
         }
       }
+    } else if (key == "anyOf") {
+      if (std::none_of(rule.begin(), rule.end(), [&](const json& one) {
+            std::vector<std::string> inner;
+            validate(root, one, value, where, inner);
+            return inner.empty();
+          })) {
+        fail();
+      }
     } else if (key == "items") {
       for (std::size_t i = 0; i < value.size(); ++i) validate(root, rule, value[i], where + "/" + std::to_string(i), errors);
     } else if (key != "$schema" && key != "title" && key != "description" && key != "$defs") {
@@ -129,11 +137,27 @@ TEST(ResultJson, FollowsItsPublishedSchema) {
   EXPECT_THAT(schema_errors(json::parse(result_json(sample_run(), sample_machine()))), ::testing::IsEmpty());
 }
 
+TEST(ResultJson, WhatIsNotKnownOfLayersIsNullAndSaysWhy) {
+  RunResult run = sample_run();
+  run.layers_note = "of the whole chip only memory is seen";
+  for (LayerResult& layer : run.layers) {
+    layer.first_cycle = layer.last_cycle = -1;
+    layer.counters = {};
+  }
+  const json result = json::parse(result_json(run, sample_machine()));
+  EXPECT_THAT(schema_errors(result), ::testing::IsEmpty());
+  EXPECT_EQ(result["layers_note"], run.layers_note);
+  for (const json& layer : result["layers"]) {
+    for (const char* field : {"first_cycle", "last_cycle", "span_cycles", "matrix_cycles", "units"}) EXPECT_TRUE(layer[field].is_null()) << field;
+  }
+  EXPECT_TRUE(json::parse(result_json(sample_run(), sample_machine()))["layers_note"].is_null());
+}
+
 TEST(ResultJson, TheSchemaRefusesWhatItShould) {
   const json good = json::parse(result_json(sample_run(), sample_machine()));
   const std::vector<std::pair<std::string, json>> patches = {
       {"/cycles", -1}, {"/cycles", "1000"}, {"/engine", "guess"}, {"/utilization", 1.5}, {"/more", 1}, {"/layers/0/more", 1},
-      {"/units/load_dma/busy", 0.5}, {"/machine/clock_mhz", 0}, {"/gemel_result", 2}, {"/settings/batch", 1}};
+      {"/units/load_dma/busy", 0.5}, {"/layers/0/units/load_dma/busy", 0.5}, {"/machine/clock_mhz", 0}, {"/gemel_result", 2}, {"/settings/batch", 1}};
   for (const auto& [at, value] : patches) {
     json bad = good;
     bad[json::json_pointer(at)] = value;
