@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "cli/commands.hpp"
+#include "config/load.hpp"
 #include "regress/regress.hpp"
 
 namespace gemel::cli {
@@ -27,7 +28,8 @@ struct RegressOptions {
   std::uint64_t seed = 1;
   std::vector<std::string> blocks;
   std::string out = "regress", replay;
-  bool mixtures = false, quiet = false;
+  std::string machine;
+  bool mixtures = false, programs = false, fail_fast = false, quiet = false;
 };
 
 void run_regress(const RegressOptions& o) {
@@ -40,7 +42,12 @@ void run_regress(const RegressOptions& o) {
   }
   const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
   const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
-  const auto case_of = [&](int i) { return o.mixtures ? fixed[static_cast<std::size_t>(i)] : regress::random_case(o.seed, i, o.machines, o.blocks); };
+  const Machine machine = o.machine.empty() ? Machine{} : load_machine(find_machine(o.machine));
+  const auto case_of = [&](int i) {
+    if (o.mixtures) return fixed[static_cast<std::size_t>(i)];
+    if (o.programs) return regress::random_program_case(o.seed, i, o.machines, o.machine.empty() ? nullptr : &machine, o.blocks);
+    return regress::random_case(o.seed, i, o.machines, o.blocks);
+  };
   rtl_tool_version();
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
@@ -48,8 +55,8 @@ void run_regress(const RegressOptions& o) {
   int started = 0, passed = 0, failed = 0;
   std::map<pid_t, int> running;
   const auto folder_of = [&](int i) { return o.out + "/" + (o.mixtures ? "mixture" : "case") + std::to_string(i); };
-  while (started < count || !running.empty()) {
-    while (started < count && static_cast<int>(running.size()) < jobs) {
+  while ((started < count && !(o.fail_fast && failed > 0)) || !running.empty()) {
+    while (started < count && static_cast<int>(running.size()) < jobs && !(o.fail_fast && failed > 0)) {
       const int i = started++;
       std::cout.flush();
       const pid_t child = ::fork();
@@ -101,8 +108,10 @@ void run_regress(const RegressOptions& o) {
     if (show) std::cerr << "\r\x1b[K" << passed + failed << " of " << count << ", " << failed << " failed" << std::flush;
   }
   if (show) std::cerr << "\r\x1b[K" << std::flush;
-  std::cout << (o.mixtures ? "mixtures of blocks" : "random cases") << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
-  if (failed > 0) throw RunError("E0809", std::to_string(failed) + " of " + std::to_string(count) + " cases failed", "each is kept below " + o.out);
+  const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : "random cases";
+  std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
+  const std::string share = std::to_string(failed) + " of " + std::to_string(passed + failed);
+  if (failed > 0) throw RunError("E0809", share + " cases failed", "each is kept below " + o.out);
 }
 
 }  // namespace
@@ -115,9 +124,14 @@ void add_regress(CLI::App& app) {
   command->add_option("--machines", o->machines, "Different machines; each is Verilated once")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_option("--jobs,-j", o->jobs, "Cases at a time (default: one per core)")->check(CLI::PositiveNumber);
   command->add_option("--blocks", o->blocks, "Block sets to take in turn, e.g. all=check or pe_array=rtl,load_dma=check (default: random ones)");
+  auto* programs = command->add_flag("--programs", o->programs, "Random instructions with corner values for data, some with errors, instead of networks");
+  command->add_option("--machine,-m", o->machine, "With --programs: this machine, by name or file, with another memory around it in each case")
+      ->needs(programs);
+  command->add_flag("--fail-fast", o->fail_fast, "Begin no case after the first that failed");
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
   command->add_option("--replay", o->replay, "Run the case in this folder again");
-  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, and the leaves, on one small machine");
+  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, and the leaves, on one small machine")
+      ->excludes(programs);
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->callback([o] { run_regress(*o); });
 }

@@ -22,6 +22,7 @@ struct Case {
   std::vector<BlockChoice> blocks;
   bool no_skip = false;
   int reset_seed = -1;
+  bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
 
 struct Outcome {
@@ -34,6 +35,8 @@ Machine random_machine_of(std::uint64_t seed, int index);
 // Case `index`: one of `machines` machines, a random network that it can run, and one of `block_sets` ("all=check", or several with
 // commas), or a random one if there are none.
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets);
+// The same with random instructions instead of a network; on `fixed`, if it is there, with another memory around it each time.
+Case random_program_case(std::uint64_t seed, int index, int machines, const Machine* fixed, const std::vector<std::string>& block_sets);
 // 1,024 mixtures of the ten top-level blocks as model or RTL, then the leaves, all on one small machine whose memory stalls, with a
 // program that has every kind of instruction.
 int mixture_count();

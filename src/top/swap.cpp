@@ -32,18 +32,52 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
   using Checked::Checked;
   void skip(Cycle) override { throw InternalError("an RTL sequencer is never quiet while it runs"); }
   Cycle cycle() const override { return model().cycle(); }
-  SequencerCounters counters() override {
-    const SequencerCounters counted = model().counters();
-    if (rtl().counters() != counted) counters_differ_ = true;
-    return counted;
+  SequencerCounters counters() override { return model().counters(); }
+  // The run is over: what it has left in the registers, read over the wires of both.
+  SequencerFailure failure() override {
+    const SequencerFailure failure = model().failure();
+    if (!out().running && !asked_) {
+      asked_ = true;
+      read_registers();
+      write(isa::csr::ProgramBaseLow, 0xffffffc0);
+      write(isa::csr::ProgramBaseHigh, 0xffffffff);
+      write(isa::csr::ProgramBytes, 0xffffffc0);
+      write(isa::csr::InterruptEnable, 0);
+      write(isa::csr::Control, 2);  // clear
+      read_registers();
+    }
+    return failure;
+  }
+  void reset() override {
+    Checked::reset();
+    asked_ = false;
   }
   const std::vector<SequencerCounters>* layer_counters() const override { return model().layer_counters(); }
-  SequencerFailure failure() override { return model().failure(); }
   std::uint32_t started_index(int unit) const override { return model().started_index(unit); }
-  bool counters_differ() const { return counters_differ_; }
 
  private:
-  bool counters_differ_ = false;
+  void read_registers() {
+    SequencerIn in;
+    in.csr_read = true;
+    for (std::uint32_t offset = 0; offset < EndOfRegisters; offset += 4) {
+      in.csr_read_offset = offset;
+      step(in);
+      step({});
+    }
+    step({});
+  }
+  void write(std::uint32_t offset, std::uint32_t value) {
+    SequencerIn in;
+    in.csr_write = true;
+    in.csr_write_offset = offset;
+    in.csr_write_data = value;
+    step(in);
+    step({});
+    step({});
+  }
+  static constexpr std::uint32_t EndOfRegisters = isa::csr::Counters + 8 * isa::CauseCount * isa::UnitCount;
+
+  bool asked_ = false;  // in this run
 };
 
 template <class In, class Out>

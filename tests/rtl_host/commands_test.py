@@ -113,6 +113,24 @@ class Commands(unittest.TestCase):
         done = self.gemel("regress", "--count", "6", "--machines", "1", "--blocks", "pe_array=check,requantizer=rtl", "--out", "failures")
         self.assertEqual((done.stdout, done.returncode), ("random cases, seed 1: 6 passed, 0 failed\n", 0), done.stderr)
 
+    def programs(self, blocks, count):
+        machine = str(ROOT / "tests/rtl_host/mutants4x3.yaml")
+        return self.gemel("regress", "--programs", "-m", machine, "--count", str(count), "--blocks", blocks, "--fail-fast", "-j", "1", "--out", "failures")
+
+    def test_regression_of_programs_passes(self):
+        done = self.programs("all=check", 60)
+        self.assertEqual((done.stdout, done.returncode), ("random programs, seed 1: 60 passed, 0 failed\n", 0), done.stderr)
+
+    def test_regression_of_programs_sees_a_wrong_counter_and_replays_it(self):
+        text = (ROOT / "rtl/sequencer/sequencer.sv").read_text(encoding="utf-8")
+        wrong = text.replace("length_q <= length_q + 64'd1;", "length_q <= length_q + 64'd2;")
+        self.assertNotEqual(text, wrong)
+        (self.folder / "sequencer.sv").write_text(wrong, encoding="utf-8")
+        done = self.programs("sequencer=check:sequencer.sv", 5)
+        self.assertEqual(done.stderr, "error[E0809]: 1 of 1 cases failed\nhint: each is kept below failures\n")
+        replayed = self.gemel("regress", "--replay", "failures/case0")
+        self.assertRegex(replayed.stdout, "error\\[E0806\\]: block `sequencer` differs from its model at cycle [0-9]+, port `csr_data_o`: is ")
+
     def test_settings_are_the_flags(self):
         (self.folder / "s.yaml").write_text("machine: " + MACHINE + "\nblock: {all: check, pe_array: model}\nkeep_going: true\nno-golden: false\n")
         done = self.gemel("run", "digits", "--settings", "s.yaml", "--block", "requantizer=check")

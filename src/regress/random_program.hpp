@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random programs for a machine that end with halt, never deadlock and (unless asked for) meet no hazard: each instruction waits
+// for the last instruction of every other unit that its claims conflict with. Semaphore 4*u + v carries the tokens from unit v
+// to unit u, so they come and are taken in the same order.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "isa/isa.hpp"
+
+namespace gemel::regress {
+
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : engine_(seed) {}
+  int range(int least, int greatest) { return std::uniform_int_distribution<int>(least, greatest)(engine_); }
+  bool chance(int percent) { return range(1, 100) <= percent; }
+  // Mostly small, now and then as great as it may be.
+  int skewed(int least, int greatest) {
+    const int half = chance(75) ? std::max(least, std::min(greatest, least + 3)) : greatest;
+    return range(least, half);
+  }
+  std::uint8_t byte() { return static_cast<std::uint8_t>(range(0, 255)); }
+  std::uint64_t bits() { return engine_(); }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+inline constexpr std::uint64_t LoadRegion = 0, ParamRegion = 0x3000, StoreRegion = 0x4000, RegionBytes = 0x3000, ProgramRegion = 0x8000;
+inline constexpr int ParamRegionBytes = 0x1000;  // whole parameter sets, one behind the other
+
+class RandomProgram {
+ public:
+  RandomProgram(Dice& random, const Machine& machine) : random_(random), machine_(machine) {}
+
+  int careless_percent = 0;                    // chance of leaving a wait out
+  std::uint64_t store_region = StoreRegion;    // LoadRegion: writes meet reads in memory
+  // Chance that a value is an end of its range, and that an operand is what an instruction before has made.
+  int corner_percent = 0;
+
+  std::vector<isa::Word> make(int instructions) {
+    for (int i = 0; i < instructions;) {
+      isa::Instruction instruction;
+      if (!draw(instruction)) continue;
+      add(instruction);
+      ++i;
+    }
+    std::vector<isa::Word> words;
+    for (const isa::Instruction& i : program_) words.push_back(isa::encode(i));
+    words.push_back(isa::encode(isa::Halt{}));
+    return words;
+  }
+
+ private:
+  static isa::Header& header(isa::Instruction& i) {
+    switch (i.unit) {
+      case isa::Unit::Load: return i.load;
+      case isa::Unit::Matrix: return i.matrix;
+      case isa::Unit::Vector: return i.vector;
+      case isa::Unit::Store: return i.store;
+      case isa::Unit::None: break;
+    }
+    return i.halt;
+  }
+  int base(Buffer b) {
+    const int known = recent_[static_cast<std::size_t>(b)];
+    if (known >= 0 && random_.chance(corner_percent)) return known;
+    return anywhere(b);
+  }
+  // Words that something was just written to; `base` may come back to them.
+  void remember(Buffer b, int first) { recent_[static_cast<std::size_t>(b)] = first; }
+  int zero(int least, int greatest) {
+    if (random_.chance(corner_percent)) return random_.chance(50) ? least : greatest;
+    return random_.range(least, greatest);
+  }
+  int anywhere(Buffer b) { return random_.range(0, static_cast<int>(std::min<std::int64_t>(machine_.words(b), 1 << 18)) - 1); }
+  int words(Buffer b) const { return static_cast<int>(machine_.words(b)); }
+  // The last word of operand `item`, or its base if nothing is touched; -1 if it lies outside.
+  int last(const isa::Touched& touched, int item, int first, Buffer buffer) const {
+    const isa::Extent& e = touched.items[static_cast<std::size_t>(item)];
+    if (!e.any) return first;
+    return e.first < first || e.last >= words(buffer) ? -1 : static_cast<int>(e.last);
+  }
+
+  bool draw(isa::Instruction& out) {
+    switch (random_.range(0, 9)) {
+      case 0: case 1: case 2: return random_.chance(corner_percent / 3) ? draw_parameters(out) : draw_load(out);
+      case 3: case 4: case 5: return draw_matrix(out);
+      case 6: case 7: return draw_vector(out);
+      default: return draw_store(out);
+    }
+  }
+
+  // Parameter sets, as the vector unit wants them.
+  bool draw_parameters(isa::Instruction& out) {
+    isa::Load i;
+    const int set_bytes = 9 * machine_.columns, sets = std::min(random_.skewed(1, 5), words(Buffer::Param) / 9);
+    if (sets == 0) return false;
+    i.buffer = static_cast<int>(Buffer::Param);
+    i.word_base = random_.range(0, words(Buffer::Param) - 9 * sets);
+    i.word_last = i.word_base + 9 * sets - 1;
+    i.address = ParamRegion + static_cast<std::uint64_t>(random_.range(0, ParamRegionBytes / set_bytes - sets) * set_bytes);
+    i.group_bytes = i.run_bytes = set_bytes * sets;
+    i.count1 = i.count2 = 1;
+    i.chain = random_.chance(60);
+    out = i;
+    return !isa::check_claims(out, machine_);
+  }
+
+  bool draw_load(isa::Instruction& out) {
+    isa::Load i;
+    i.buffer = random_.range(0, 3);
+    i.fill = random_.byte();
+    i.word_base = base(static_cast<Buffer>(i.buffer));
+    i.address = LoadRegion + static_cast<std::uint64_t>(random_.range(0, 2000));
+    i.count1 = random_.skewed(1, 6);
+    i.count2 = random_.skewed(1, 3);
+    i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));
+    i.stride2 = static_cast<std::uint32_t>(random_.range(0, 1000));
+    if (random_.chance(60)) {
+      i.group_bytes = random_.skewed(1, 60);
+      i.run_bytes = i.group_bytes * random_.skewed(1, 8);
+    } else {
+      i.run_bytes = random_.range(1, 80);
+      i.window_count = random_.range(1, 24);
+      i.window_bytes = random_.range(1, std::min(40, machine_.burst_bytes));
+      i.window_step = random_.range(1, i.window_bytes);
+      i.window_offset = -random_.range(0, i.window_bytes - 1);
+    }
+    i.chain = random_.chance(60);
+    const isa::Extent e = isa::touched(i, machine_).items[0];
+    if (e.last >= words(static_cast<Buffer>(i.buffer))) return false;
+    i.word_last = static_cast<int>(e.last);
+    out = i;
+    return !isa::check_claims(out, machine_);
+  }
+
+  bool draw_matrix(isa::Instruction& out) {
+    isa::Matrix i;
+    i.accumulate = random_.chance(30);
+    i.act_base = base(Buffer::Activation);
+    i.weight_base = base(Buffer::Weight);
+    i.acc_base = base(Buffer::Accumulator);
+    i.act_height = random_.skewed(1, 8);
+    i.act_width = random_.skewed(1, 8);
+    i.pixel_words = random_.skewed(1, 3);
+    i.plane_words = random_.range(0, 40);
+    i.act_block_step = random_.chance(70) ? 0 : random_.range(0, 5);
+    i.out_planes = random_.skewed(1, 2);
+    i.out_height = random_.skewed(1, 6);
+    i.out_width = random_.skewed(1, 6);
+    i.kernel_h = random_.skewed(1, 3);
+    i.kernel_w = random_.skewed(1, 3);
+    i.cin_blocks = random_.skewed(1, 2);
+    i.cout_blocks = random_.skewed(1, 2);
+    i.stride_y = random_.range(1, 2);
+    i.stride_x = random_.range(1, 2);
+    i.dilation_y = random_.range(1, 2);
+    i.dilation_x = random_.range(1, 2);
+    i.origin_y = -random_.range(0, 2);
+    i.origin_x = -random_.range(0, 2);
+    i.act_unsigned = random_.range(0, 1);
+    i.act_zero = i.act_unsigned ? zero(0, 255) : zero(-128, 127);
+    i.weight_unsigned = random_.range(0, 1);
+    i.weight_zero = i.weight_unsigned ? zero(0, 255) : zero(-128, 127);
+    i.chain = random_.chance(70);
+    if (i.chain && last_matrix_ >= 0) {  // equal or disjoint accumulators
+      const isa::Matrix& before = program_[static_cast<std::size_t>(last_matrix_)].matrix;
+      if (random_.chance(50)) {
+        i.acc_base = before.acc_base;
+        i.out_planes = before.out_planes;
+        i.out_height = before.out_height;
+        i.out_width = before.out_width;
+        i.cout_blocks = before.cout_blocks;
+      }
+    }
+    const isa::Touched t = isa::touched(i, machine_);
+    i.act_last = last(t, 0, i.act_base, Buffer::Activation);
+    i.weight_last = last(t, 1, i.weight_base, Buffer::Weight);
+    i.acc_last = last(t, 2, i.acc_base, Buffer::Accumulator);
+    if (i.act_last < 0 || i.weight_last < 0 || i.acc_last < 0) return false;
+    if (i.chain && last_matrix_ >= 0 && !random_.chance(careless_percent)) {
+      const isa::Matrix& before = program_[static_cast<std::size_t>(last_matrix_)].matrix;
+      const bool equal = before.acc_base == i.acc_base && before.acc_last == i.acc_last;
+      const bool disjoint = before.acc_last < i.acc_base || i.acc_last < before.acc_base;
+      i.chain = equal || disjoint;
+    }
+    out = i;
+    return !isa::check_claims(out, machine_);
+  }
+
+  bool draw_vector(isa::Instruction& out) {
+    constexpr isa::Opcode Opcodes[] = {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax,
+                                       isa::Opcode::PoolSum, isa::Opcode::Depthwise};
+    isa::Vector i;
+    i.opcode = Opcodes[random_.range(0, 4)];
+    const bool sums = i.opcode == isa::Opcode::Requantize, add = i.opcode == isa::Opcode::Add;
+    i.rounding = random_.range(0, 3);
+    i.param_shared = add || (i.opcode != isa::Opcode::Depthwise && random_.chance(40));
+    i.table = random_.chance(25);
+    i.src0_unsigned = random_.range(0, 1);
+    i.src1_unsigned = random_.range(0, 1);
+    i.weight_unsigned = random_.range(0, 1);
+    i.blocks = random_.skewed(1, 3);
+    i.src0_base = base(sums ? Buffer::Accumulator : Buffer::Vector);
+    i.src1_base = add ? base(Buffer::Vector) : 0;
+    i.dst_base = base(Buffer::Vector);
+    i.param_base = base(Buffer::Param);
+    i.out_planes = random_.skewed(1, 2);
+    i.out_height = random_.skewed(1, 4);
+    i.out_width = random_.skewed(1, 4);
+    i.dst_pixel_step = random_.range(1, 3);
+    i.dst_block_step = i.dst_pixel_step == 1 ? i.out_planes * i.out_height * i.out_width : 1;
+    if (i.blocks > i.dst_pixel_step && i.dst_block_step == 1) i.blocks = i.dst_pixel_step;
+    if (!sums) {
+      i.block_step = random_.range(0, 20);
+      i.pixel_words = random_.range(1, 3);
+      i.plane_words = random_.range(0, 20);
+      i.src_height = random_.range(1, 6);
+      i.src_width = random_.range(1, 6);
+      i.origin_y = -random_.range(0, 2);
+      i.origin_x = -random_.range(0, 2);
+      i.stride_y = random_.range(1, 2);
+      i.stride_x = random_.range(1, 2);
+      if (!add) {
+        i.kernel_h = random_.skewed(1, 3);
+        i.kernel_w = random_.skewed(1, 3);
+        i.dilation_y = random_.range(1, 2);
+        i.dilation_x = random_.range(1, 2);
+      }
+    }
+    i.src0_zero = zero(-128, 255);
+    i.src1_zero = zero(-128, 255);
+    i.weight_zero = zero(-128, 255);
+    i.dst_zero = zero(-128, 255);
+    i.clamp_min = zero(-128, 100);
+    i.clamp_max = zero(i.clamp_min, 255);
+    const isa::Touched t = isa::touched(i, machine_);
+    int item = 0;
+    i.src0_last = last(t, item++, i.src0_base, sums ? Buffer::Accumulator : Buffer::Vector);
+    i.src1_last = add ? last(t, item++, i.src1_base, Buffer::Vector) : 0;
+    const bool reads_param = isa::param_words(i, machine_.columns) > 0;
+    i.param_last = reads_param ? last(t, item++, i.param_base, Buffer::Param) : i.param_base;
+    i.dst_last = last(t, item++, i.dst_base, Buffer::Vector);
+    if (i.src0_last < 0 || i.src1_last < 0 || i.param_last < 0 || i.dst_last < 0) return false;
+    if (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) return false;
+    if (add && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base) return false;
+    out = i;
+    return !isa::check_claims(out, machine_);
+  }
+
+  bool draw_store(isa::Instruction& out) {
+    isa::Store i;
+    i.word_base = base(Buffer::Vector);
+    i.address = store_region + static_cast<std::uint64_t>(random_.range(0, 2000));
+    i.group_bytes = random_.skewed(1, 60);
+    i.run_bytes = i.group_bytes * random_.skewed(1, 8);
+    i.count1 = random_.skewed(1, 6);
+    i.count2 = random_.skewed(1, 3);
+    i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));
+    i.stride2 = static_cast<std::uint32_t>(random_.range(0, 1000));
+    i.chain = random_.chance(60);
+    const isa::Extent e = isa::touched(i, machine_).items[0];
+    if (e.last >= words(Buffer::Vector)) return false;
+    i.word_last = static_cast<int>(e.last);
+    out = i;
+    return !isa::check_claims(out, machine_);
+  }
+
+  bool conflict(const isa::Claims& a, const isa::Claims& b) const {
+    for (const isa::Claim& p : a) {
+      for (const isa::Claim& q : b) {
+        if (p.buffer != q.buffer) continue;
+        if ((p.write || q.write) && p.first <= q.last && q.first <= p.last) return true;
+        const std::int64_t bank = machine_.bank_words(p.buffer);
+        if (p.write == q.write && p.first / bank <= q.last / bank && q.first / bank <= p.last / bank) return true;
+      }
+    }
+    return false;
+  }
+
+  void add(isa::Instruction& instruction) {
+    const auto u = static_cast<std::size_t>(instruction.unit);
+    const isa::Claims mine = isa::claims(instruction);
+    int wait_mask = 0;
+    for (int v = 0; v < isa::UnitCount; ++v) {
+      if (v == static_cast<int>(u)) continue;
+      // The latest instruction of unit v that conflicts; earlier ones of v are done before it.
+      for (int j = static_cast<int>(program_.size()) - 1; j > waited_[u][static_cast<std::size_t>(v)]; --j) {
+        isa::Instruction& other = program_[static_cast<std::size_t>(j)];
+        if (static_cast<int>(other.unit) != v || !conflict(mine, isa::claims(other))) continue;
+        if (random_.chance(careless_percent)) break;
+        header(other).post_mask |= 1 << (4 * static_cast<int>(u) + v);
+        wait_mask |= 1 << v;
+        waited_[u][static_cast<std::size_t>(v)] = j;
+        break;
+      }
+    }
+    header(instruction).wait_mask = wait_mask;
+    header(instruction).tag = static_cast<int>(program_.size()) % 8;
+    if (instruction.unit == isa::Unit::Matrix) last_matrix_ = static_cast<int>(program_.size());
+    for (const isa::Claim& claim : mine) {
+      if (claim.write) remember(claim.buffer, static_cast<int>(claim.first));
+    }
+    program_.push_back(instruction);
+  }
+
+  Dice& random_;
+  const Machine& machine_;
+  std::vector<isa::Instruction> program_;
+  std::array<std::array<int, isa::UnitCount>, isa::UnitCount> waited_{{{-1, -1, -1, -1}, {-1, -1, -1, -1},
+                                                                       {-1, -1, -1, -1}, {-1, -1, -1, -1}}};
+  int last_matrix_ = -1;
+  std::array<int, BufferCount> recent_{-1, -1, -1, -1, -1};
+};
+
+}  // namespace gemel::regress
