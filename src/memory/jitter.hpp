@@ -14,7 +14,10 @@ class Jitter {
 
   Jitter(const Machine& machine, Channel channel)
       : span_(static_cast<std::uint64_t>(machine.jitter_cycles) + 1),
-        state_(2 * static_cast<std::uint64_t>(machine.jitter_seed) + channel) {}
+        first_(2 * static_cast<std::uint64_t>(machine.jitter_seed) + channel),
+        state_(first_) {}
+
+  void restart() { state_ = first_; }
 
   // Of the channel's next burst: 0..jitter_cycles.
   Cycle next() {
@@ -27,7 +30,7 @@ class Jitter {
   }
 
  private:
-  std::uint64_t span_, state_;
+  std::uint64_t span_, first_, state_;
 };
 
 }  // namespace gemel

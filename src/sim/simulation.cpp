@@ -409,6 +409,10 @@ Cycle longest_instruction(const Schedule& schedule, const Machine& machine) {
   return 2 * longest;  // one may wait for another
 }
 
+RunError overtaken(const std::string& violation) {
+  return RunError("E0805", violation, "the schedule lets a store overtake a load: synchronise them by a semaphore");
+}
+
 // The beat models, stepped: every cycle of every block. Slow and plain; the same cycles.
 SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule,
                                 const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
@@ -432,22 +436,33 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     if (!options.keep_going) throw Diverged{d, running->sequencer().cycle(), in_flight_text(*running, schedule, d.block)};
   };
   const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu";
-  Stepper stepper(machine, memory,
-                  whole_chip ? StepperBlocks{} : make_blocks(machine, options.blocks, schedule.program, swap));
+  IdealMemoryBeat world(machine, memory);
+  world.poison(options.poison_first, options.poison_last);
+  const std::unique_ptr<NpuRtl> npu = whole_chip ? make_npu_rtl(machine, options.blocks.front(), swap) : nullptr;
+  Stepper stepper(machine, world, whole_chip ? StepperBlocks{} : make_blocks(machine, options.blocks, schedule.program, swap));
   running = &stepper;
   if (options.no_skip) stepper.never_skip();
   struct Stopped {};
   Recorder recorder(schedule, options, result, memory.data(), [] { throw Stopped{}; });
-  stepper.observe_program(&recorder, &schedule.program);
   stepper.interrupt_by(options.interrupted);
   const bool own_rtl = !options.blocks.empty();
   if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles + machine.jitter_cycles));
   StepperResult steps;
   const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
+  const auto run_until = [&](Cycle limit) {
+    return whole_chip ? run_npu_rtl(*npu, world, schedule.program_base, program_bytes, limit,
+                                    Patience + longest_instruction(schedule, machine))
+                      : stepper.run(schedule.program_base, program_bytes, limit);
+  };
   try {
-    steps = whole_chip ? run_npu_rtl(machine, options.blocks.front(), swap, memory, schedule.program_base, program_bytes,
-                                     options.max_cycles, Patience + longest_instruction(schedule, machine))
-                       : stepper.run(schedule.program_base, program_bytes, options.max_cycles);
+    if (options.reset_at >= 0) {
+      run_until(options.reset_at);
+      world.reset();
+      std::fill(memory.begin(), memory.end(), std::uint8_t{0});
+      load_image(schedule, inputs, options.timing_only, memory.data());
+    }
+    stepper.observe_program(&recorder, &schedule.program);
+    steps = run_until(options.max_cycles);
   } catch (const Stopped&) {
     recorder.rethrow();
   } catch (const Diverged& d) {
@@ -462,6 +477,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     recorder.interrupt(steps.cycles);
     recorder.rethrow();
   }
+  if (!world.violation().empty()) throw overtaken(world.violation());
   if (steps.end == StepperEnd::Silent || (own_rtl && steps.end == StepperEnd::Deadlock)) {
     std::string waiting;
     for (int u = 0; u < UnitCount; ++u) {
@@ -498,12 +514,13 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     }
   }
   for (const LayerResult& layer : result.layers) result.array_cycles += layer.array_cycles;
-  result.load_bytes = steps.traffic.load.bytes;
-  result.store_bytes = steps.traffic.store.bytes;
-  result.load_bursts = steps.traffic.load.bursts;
-  result.store_bursts = steps.traffic.store.bursts;
-  result.fetch_bursts = steps.traffic.fetch.bursts;
-  result.fetch_bytes = steps.traffic.fetch.bytes;
+  const MemoryTraffic traffic = world.traffic();
+  result.load_bytes = traffic.load.bytes;
+  result.store_bytes = traffic.store.bytes;
+  result.load_bursts = traffic.load.bursts;
+  result.store_bursts = traffic.store.bursts;
+  result.fetch_bursts = traffic.fetch.bursts;
+  result.fetch_bytes = traffic.fetch.bytes;
   result.instructions = static_cast<std::int64_t>(schedule.program.size());
   for (const auto& difference : differences) output.differences.push_back(difference);
   output.error_code = static_cast<std::uint32_t>(steps.error_code);
@@ -574,7 +591,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   recorder.rethrow();
   const SequencerModel& sequencer = engine.sequencer();
   if (!memory.violation().empty()) {
-    throw RunError("E0805", memory.violation(), "the schedule lets a store overtake a load: synchronise them by a semaphore");
+    throw overtaken(memory.violation());
   }
   if (!driver.done() && sequencer.running()) {
     if (sc_core::sc_pending_activity()) {

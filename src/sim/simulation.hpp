@@ -48,6 +48,8 @@ struct SimulationOptions {
   RtlHangs rtl_hangs;
   int reset_seed = -1;                        // >= 0: RTL registers start with random bits
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
+  // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.
+  std::int64_t reset_at = -1;
   bool keep_memory = false;                   // fill SimulationOutput::memory
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
   std::uint64_t poison_first = 1, poison_last = 0;
@@ -75,7 +77,7 @@ struct SimulationOutput {
 
 // `inputs`: bytes of the tensors with is_input, in order. Throws
 //   UserError E0505/E0510: another machine's schedule, inputs that do not fit
-// The beat engine knows no tracing of memory errors (poison) and compares with golden only what is in memory at the end.
+// The beat engine compares with golden only what is in memory at the end.
 //   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
 //             limit, E0804 difference from golden, E0805 overlapping memory accesses, E0806 a checked block differs from its
 //             model, E0807 RTL that never answers

@@ -20,11 +20,31 @@ IdealMemoryBeat::IdealMemoryBeat(const Machine& machine, std::vector<std::uint8_
       bytes_per_cycle_(machine.memory_bytes_per_cycle),
       queue_(static_cast<std::size_t>(machine.memory_queue)),
       read_jitter_(machine, Jitter::Reads),
-      write_jitter_(machine, Jitter::Writes),
-      write_done_(LongAgo) {
+      write_jitter_(machine, Jitter::Writes) {
   for (ReadPort* port : {&fetch_, &load_}) {
     for (auto& beat : port->beat) beat.resize(bus_bytes_);
   }
+  reset();
+}
+
+void IdealMemoryBeat::reset() {
+  now_ = read_free_ = 0;
+  write_done_ = LongAgo;
+  for (ReadPort* port : {&fetch_, &load_}) {
+    port->bursts.clear();
+    port->traffic = {};
+  }
+  stored_ = {};
+  writes_.clear();
+  write_data_.clear();
+  write_beats_ = 0;
+  answers_.clear();
+  writes_open_ = 0;
+  read_jitter_.restart();
+  write_jitter_.restart();
+  violation_.clear();
+  changed_ = false;
+  out_ = {};
   out_.fetch.request_ready = out_.load.request_ready = out_.store.request_ready = true;
 }
 
@@ -136,10 +156,11 @@ void IdealMemoryBeat::finish_write() {
     for (const ReadBurst& read : port->bursts) {
       // Those accepted in this very cycle have been sampled before and are none of the outstanding ones.
       const bool outstanding = read.accepted < now_ && now_ <= read.last;
-      if (outstanding && read.address < burst.address + burst.bytes && burst.address < read.address + read.bytes) {
+      if (outstanding && violation_.empty() && read.address < burst.address + burst.bytes &&
+          burst.address < read.address + read.bytes) {
         violation_ = "a write of [" + std::to_string(burst.address) + ", +" + std::to_string(burst.bytes) +
-                     ") meets an outstanding read of [" + std::to_string(read.address) + ", +" +
-                     std::to_string(read.bytes) + ")";
+                     ") meets an outstanding read of [" + std::to_string(read.address) + ".." +
+                     std::to_string(read.address + read.bytes - 1) + "] by " + (port == &fetch_ ? "fetch" : "load_dma");
       }
     }
   }

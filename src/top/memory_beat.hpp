@@ -57,6 +57,8 @@ class IdealMemoryBeat : public MemoryBeat {
   Cycle until_change() const override;
   void skip(Cycle cycles) override { now_ += cycles; }
 
+  // Forgets every request and answer under way, as when the chip and its interconnect are reset. Bytes and poison stay.
+  void reset();
   // Bursts that touch [first, last] are answered with an error, for tests.
   void poison(std::uint64_t first, std::uint64_t last);
   // What was asked for and accepted.
@@ -101,7 +103,7 @@ class IdealMemoryBeat : public MemoryBeat {
   Jitter read_jitter_, write_jitter_;
   Cycle now_ = 0;
   Cycle read_free_ = 0;
-  Cycle write_done_;
+  Cycle write_done_ = 0;
   ReadPort fetch_, load_;
   std::deque<WriteBurst> writes_;      // accepted, last W beat not seen
   std::vector<std::uint8_t> write_data_;

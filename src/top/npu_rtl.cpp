@@ -77,17 +77,18 @@ class Chip {
 
 }  // namespace
 
-StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options,
-                          std::vector<std::uint8_t>& memory, std::uint64_t program_base, std::uint32_t program_bytes,
-                          Cycle max_cycles, Cycle watchdog) {
+std::unique_ptr<NpuRtl> make_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options) {
   RtlRequest request;
   request.block = "npu";
   request.parameters = block_spec("npu").parameters(machine_parameters(machine));
   request.sources = choice.sources;
   request.random_reset = options.reset_seed >= 0;
-  NpuRtl npu(get_library(request, options)->create(std::max(options.reset_seed, 0), options.pulse));
-  IdealMemoryBeat world(machine, memory);
-  Chip chip(npu, world);
+  return std::make_unique<NpuRtl>(get_library(request, options)->create(std::max(options.reset_seed, 0), options.pulse));
+}
+
+StepperResult run_npu_rtl(NpuRtl& npu, MemoryBeat& memory, std::uint64_t program_base, std::uint32_t program_bytes,
+                          Cycle max_cycles, Cycle watchdog) {
+  Chip chip(npu, memory);
   npu.reset();
   chip.write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base));
   chip.write(isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32));
@@ -115,7 +116,6 @@ StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, con
     ++result.cycles;
   }
   result.stepped = result.cycles;
-  result.traffic = world.traffic();
   for (std::uint32_t u = 0; u < isa::UnitCount; ++u) {
     for (std::uint32_t c = 0; c < isa::CauseCount; ++c) {
       result.counters[u][c] = chip.read64(isa::csr::Counters + 8 * (isa::CauseCount * u + c));

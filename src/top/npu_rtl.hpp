@@ -38,10 +38,10 @@ class NpuRtl : public RtlBlock<NpuIn, NpuOut> {
   AxiWritePorts store_{model(), "store_"};
 };
 
-// Runs a program on the chip with an ideal memory over `memory`. `instructions` of the result stays empty. Ends in
+std::unique_ptr<NpuRtl> make_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options);
+// Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in
 // StepperEnd::Silent if no request, beat or answer has been on the AXI wires for `watchdog` cycles.
-StepperResult run_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options,
-                          std::vector<std::uint8_t>& memory, std::uint64_t program_base, std::uint32_t program_bytes,
+StepperResult run_npu_rtl(NpuRtl& npu, MemoryBeat& memory, std::uint64_t program_base, std::uint32_t program_bytes,
                           Cycle max_cycles, Cycle watchdog);
 
 }  // namespace gemel

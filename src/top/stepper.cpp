@@ -132,7 +132,6 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
   result_.cycles = blocks_.sequencer->cycle();
   result_.counters = blocks_.sequencer->counters();
   count_by_layer();
-  if (ideal_) result_.traffic = ideal_->traffic();
   const SequencerFailure failure = blocks_.sequencer->failure();
   if (failure.code != isa::ErrorCode::None) {
     if (result_.end == StepperEnd::Halt) result_.end = StepperEnd::Error;

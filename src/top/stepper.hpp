@@ -83,7 +83,6 @@ struct StepperResult {
   isa::ErrorCode error_code = isa::ErrorCode::None;
   Cycle error_cycle = 0;
   std::uint32_t error_instruction = 0;
-  MemoryTraffic traffic;                                  // with an ideal memory
   std::vector<StepperInstruction> instructions;           // in the order of their starts
   std::array<std::int64_t, PortCount> beats{};            // cycles with something on the wires; counted while observed
   std::vector<StepperFault> faults;                       // the first 100
