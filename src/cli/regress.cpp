@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemel regress: random cases, or all mixtures, in parallel processes. A crash of one case is a failure of that case alone.
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "cli/commands.hpp"
 #include "config/load.hpp"
 #include "regress/regress.hpp"
+#include "report/text.hpp"
 
 namespace gemel::cli {
 namespace {
@@ -32,11 +34,35 @@ struct RegressOptions {
   bool mixtures = false, programs = false, fail_fast = false, quiet = false;
 };
 
+// Memory that child processes write and their parent reads.
+template <class T>
+class Shared {
+ public:
+  explicit Shared(std::size_t count)
+      : bytes_(count * sizeof(T)), data_(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (data_ == MAP_FAILED) throw std::bad_alloc();
+  }
+  ~Shared() { ::munmap(data_, bytes_); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  T& operator[](int i) { return static_cast<T*>(data_)[i]; }
+
+ private:
+  std::size_t bytes_;
+  void* data_;
+};
+
+std::string compared(const regress::Tally& t) {
+  return "equal to the models: " + with_commas(t.cycles) + " cycles, every counter, start and end of " + with_commas(t.instructions) +
+         " instructions, " + with_commas(t.bytes) + " bytes of memory, cycle and payload of " + with_commas(t.beats) + " beats" +
+         (t.errors > 0 ? "; code, cycle and instruction of " + with_commas(t.errors) + " errors of the machine" : "");
+}
+
 void run_regress(const RegressOptions& o) {
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
     const regress::Outcome outcome = regress::run(c);
-    std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? "equal" : "differs") << "\n" << outcome.failure;
+    std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs") << "\n" << outcome.failure;
     if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
     return;
   }
@@ -52,6 +78,8 @@ void run_regress(const RegressOptions& o) {
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
   make_output_folder(o.out);
+  Shared<regress::Tally> tallies(static_cast<std::size_t>(count));
+  regress::Tally total;
   int started = 0, passed = 0, failed = 0;
   std::map<pid_t, int> running;
   const auto folder_of = [&](int i) { return o.out + "/" + (o.mixtures ? "mixture" : "case") + std::to_string(i); };
@@ -66,6 +94,7 @@ void run_regress(const RegressOptions& o) {
         try {
           const regress::Case c = case_of(i);
           const regress::Outcome outcome = regress::run(c);
+          tallies[i] = outcome.tally;
           code = outcome.failure.empty() ? 0 : 1;
           if (code != 0) {
             regress::save(c, folder_of(i));
@@ -91,6 +120,7 @@ void run_regress(const RegressOptions& o) {
     running.erase(it);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       ++passed;
+      total.add(tallies[i]);
     } else {
       ++failed;
       if (show) std::cerr << "\r\x1b[K" << std::flush;
@@ -108,6 +138,7 @@ void run_regress(const RegressOptions& o) {
     if (show) std::cerr << "\r\x1b[K" << passed + failed << " of " << count << ", " << failed << " failed" << std::flush;
   }
   if (show) std::cerr << "\r\x1b[K" << std::flush;
+  std::cout << compared(total) << "\n";
   const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : "random cases";
   std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
   const std::string share = std::to_string(failed) + " of " + std::to_string(passed + failed);
@@ -130,7 +161,7 @@ void add_regress(CLI::App& app) {
   command->add_flag("--fail-fast", o->fail_fast, "Begin no case after the first that failed");
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
   command->add_option("--replay", o->replay, "Run the case in this folder again");
-  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, and the leaves, on one small machine")
+  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine")
       ->excludes(programs);
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->callback([o] { run_regress(*o); });

@@ -14,6 +14,7 @@
 #include "regress/program_case.hpp"
 #include "regress/random_machine.hpp"
 #include "sim/simulation.hpp"
+#include "top/beat_digest.hpp"
 
 namespace gemel::regress {
 namespace fs = std::filesystem;
@@ -24,6 +25,7 @@ constexpr const char* TopBlocks[] = {"sequencer", "load_dma", "store_dma", "matr
                                      "weight_buffer", "vector_buffer", "param_buffer", "accumulator_buffer"};
 constexpr const char* Leaves[] = {"pe_array", "requantizer"};
 constexpr int TopCount = 10;
+constexpr int Alone = 5;  // the leaves, `pe`, all blocks, the whole chip
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {  // splitmix64: neighbouring seeds have nothing in common
   std::uint64_t z = a * 0x9e3779b97f4a7c15u + b + 0x632be59bd9b4e019u;
@@ -88,6 +90,10 @@ void draw_program(Random& random, const RandomNetworkLimits& limits, Case& c) {
   throw InternalError("no random network fits the machine of " + c.name);
 }
 
+bool is_chip(const std::vector<BlockChoice>& blocks) {
+  return blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
+}
+
 std::vector<std::uint8_t> read_bytes(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw UserError("E0905", "cannot read the input `" + path.string() + "`");
@@ -131,7 +137,7 @@ Case random_program_case(std::uint64_t seed, int index, int machines, const Mach
   return c;
 }
 
-int mixture_count() { return (1 << TopCount) + 3; }
+int mixture_count() { return (1 << TopCount) + Alone; }
 
 std::vector<Case> mixtures(std::uint64_t seed) {
   Case base;
@@ -179,7 +185,9 @@ std::vector<Case> mixtures(std::uint64_t seed) {
     add(std::move(blocks));
   }
   for (const char* leaf : Leaves) add({{leaf, BlockKind::Rtl, {}}});
+  add({{"pe", BlockKind::Rtl, {own_rtl_folder() + "/pe/pe.sv"}}});
   add(resolve_choices({{"all", BlockKind::Rtl, {}}}));
+  add({{"npu", BlockKind::Rtl, {}}});
   return cases;
 }
 
@@ -192,13 +200,17 @@ Outcome run(const Case& c, const RtlProgress& progress) {
     options.keep_memory = true;
     options.max_cycles = 20'000'000;
     const SimulationOutput model = simulate_raw(c.machine, c.schedule, c.inputs, options);
-    outcome.cycles = model.result.cycles;
     options.engine = Engine::Beat;
+    options.rtl_progress = progress;
+    BeatDigest model_beats, rtl_beats;
+    options.beats = [&](const Beat& beat) { model_beats.add(beat); };
+    simulate_raw(c.machine, c.schedule, c.inputs, options);
+    options.beats = [&](const Beat& beat) { rtl_beats.add(beat); };
     options.blocks = c.blocks;
     options.no_skip = c.no_skip;
     options.reset_seed = c.reset_seed;
-    options.rtl_progress = progress;
     const SimulationOutput rtl = simulate_raw(c.machine, c.schedule, c.inputs, options);
+    const bool chip = is_chip(c.blocks);
     const auto expect = [&](const std::string& name, std::int64_t must, std::int64_t is) {
       if (must != is) what << name << ": is " << is << ", must be " << must << "\n";
     };
@@ -208,6 +220,7 @@ Outcome run(const Case& c, const RtlProgress& progress) {
       expect("error cycle", model.error_cycle, rtl.error_cycle);
       expect("error instruction", model.error_instruction, rtl.error_instruction);
       outcome.failure = what.str();
+      outcome.tally.errors = 1;
       return outcome;
     }
     for (std::size_t u = 0; u < model.result.counters.size(); ++u) {
@@ -219,18 +232,24 @@ Outcome run(const Case& c, const RtlProgress& progress) {
       std::sort(t.begin(), t.end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
       return t;
     };
-    const auto a = by_index(model.result.trace), b = by_index(rtl.result.trace);
-    expect("instructions", static_cast<std::int64_t>(a.size()), static_cast<std::int64_t>(b.size()));
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-      if (a[i].start == b[i].start && a[i].end == b[i].end) continue;
-      what << "instruction " << a[i].instruction << ": is at " << b[i].start << ".." << b[i].end << ", must be at " << a[i].start << ".."
-           << a[i].end << ": " << isa::disassemble(c.schedule.program[a[i].instruction]) << "\n";
-      break;
+    if (!chip) {  // from outside of the chip they cannot be seen
+      const auto a = by_index(model.result.trace), b = by_index(rtl.result.trace);
+      expect("instructions", static_cast<std::int64_t>(a.size()), static_cast<std::int64_t>(b.size()));
+      for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+        if (a[i].start == b[i].start && a[i].end == b[i].end) continue;
+        what << "instruction " << a[i].instruction << ": is at " << b[i].start << ".." << b[i].end << ", must be at " << a[i].start << ".."
+             << a[i].end << ": " << isa::disassemble(c.schedule.program[a[i].instruction]) << "\n";
+        break;
+      }
     }
     if (model.memory != rtl.memory) what << "memory differs\n";
+    const std::string beats = rtl_beats.differences(model_beats, BeatDigest::What::Payloads, chip);
+    if (!beats.empty()) what << "beats differ: " << beats << "\n";
     for (const std::string& fault : rtl.faults) {
       if (!c.program_only || fault.rfind("read of a word never written", 0) != 0) what << "fault: " << fault << "\n";
     }
+    outcome.tally = {model.result.cycles, chip ? 0 : static_cast<std::int64_t>(rtl.result.trace.size()),
+                     static_cast<std::int64_t>(model.memory.size()), rtl_beats.beats(), 0};
   } catch (const Error& error) {
     for (const Diagnostic& d : error.diagnostics()) what << to_string(d) << "\n";
   } catch (const std::exception& error) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regressions of RTL against the models: one case is a machine, a program with its data, and a choice of who stands behind each
-// block. The fast models run it; then the beat engine does with these blocks; cycles, counters, times of instructions and every
-// byte of memory must be equal. A case comes from its seed, and can be kept in a folder and run again.
+// block. The fast models run it; then the beat engine does, with the beat models and with these blocks. Cycles, counters, times of
+// instructions and every byte of memory must be equal, and the cycle and payload of every beat on every connection. A case comes
+// from its seed, and can be kept in a folder and run again.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -25,9 +26,19 @@ struct Case {
   bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
 
+// What has been compared; plain numbers, so that a process can tell them to another.
+struct Tally {
+  std::int64_t cycles = 0, instructions = 0, bytes = 0, beats = 0;
+  std::int64_t errors = 0;  // cases that ended in an error of the machine: its code, cycle and instruction are compared
+
+  void add(const Tally& t) {
+    cycles += t.cycles, instructions += t.instructions, bytes += t.bytes, beats += t.beats, errors += t.errors;
+  }
+};
+
 struct Outcome {
   std::string failure;  // empty: everything is equal
-  std::int64_t cycles = 0;
+  Tally tally;
 };
 
 // The machine number `index` of a seed: an array of at most 8 x 8 with other numbers everywhere else.
@@ -37,8 +48,8 @@ Machine random_machine_of(std::uint64_t seed, int index);
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets);
 // The same with random instructions instead of a network; on `fixed`, if it is there, with another memory around it each time.
 Case random_program_case(std::uint64_t seed, int index, int machines, const Machine* fixed, const std::vector<std::string>& block_sets);
-// 1,024 mixtures of the ten top-level blocks as model or RTL, then the leaves, all on one small machine whose memory stalls, with a
-// program that has every kind of instruction.
+// 1,024 mixtures of the ten top-level blocks as model or RTL, then alone: each leaf, all blocks, the whole chip. All on one small
+// machine whose memory stalls, with a program that has every kind of instruction.
 int mixture_count();
 std::vector<Case> mixtures(std::uint64_t seed);
 

@@ -323,7 +323,7 @@ std::string in_flight_text(const Stepper& stepper, const Schedule& schedule, con
   if (block == "load_dma") unit = isa::Unit::Load;
   if (block == "store_dma") unit = isa::Unit::Store;
   if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") unit = isa::Unit::Vector;
-  if (block == "sequencer") return {};
+  if (block == "sequencer" || block == "npu") return {};
   const std::vector<std::uint32_t> indices = stepper.in_flight(unit);
   if (indices.empty()) return {};
   const isa::Word& word = schedule.program[indices.front()];
@@ -370,6 +370,7 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   std::vector<std::uint8_t> memory(static_cast<std::size_t>(std::min(machine.memory_bytes, schedule.memory_bytes_used)));
   load_image(schedule, inputs, options.timing_only, memory.data());
   Stepper stepper(machine, memory, make_blocks(machine, options.blocks, schedule.program, swap));
+  check_npu(stepper, machine, options.blocks, swap);
   running = &stepper;
   if (options.no_skip) running->never_skip();
   try {
@@ -435,12 +436,14 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     ++differences[d.block];
     if (!options.keep_going) throw Diverged{d, running->sequencer().cycle(), in_flight_text(*running, schedule, d.block)};
   };
-  const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu";
+  const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu" && options.blocks.front().kind == BlockKind::Rtl;
   IdealMemoryBeat world(machine, memory);
   world.poison(options.poison_first, options.poison_last);
-  const std::unique_ptr<NpuRtl> npu = whole_chip ? make_npu_rtl(machine, options.blocks.front(), swap) : nullptr;
-  Stepper stepper(machine, world, whole_chip ? StepperBlocks{} : make_blocks(machine, options.blocks, schedule.program, swap));
+  const auto npu = whole_chip ? make_npu(machine, options.blocks, swap) : nullptr;
+  Stepper stepper(machine, world, make_blocks(machine, options.blocks, schedule.program, swap));
+  check_npu(stepper, machine, options.blocks, swap);
   running = &stepper;
+  stepper.observe(options.beats);
   if (options.no_skip) stepper.never_skip();
   struct Stopped {};
   Recorder recorder(schedule, options, result, memory.data(), [] { throw Stopped{}; });
@@ -450,8 +453,8 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   StepperResult steps;
   const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
   const auto run_until = [&](Cycle limit) {
-    return whole_chip ? run_npu_rtl(*npu, world, schedule.program_base, program_bytes, limit,
-                                    Patience + longest_instruction(schedule, machine))
+    return whole_chip ? run_npu_rtl(machine, *npu, world, schedule.program_base, program_bytes, limit,
+                                    Patience + longest_instruction(schedule, machine), options.beats)
                       : stepper.run(schedule.program_base, program_bytes, limit);
   };
   try {
@@ -497,6 +500,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                    "raise the limit with --max-cycles");
   }
   result.cycles = steps.cycles;
+  output.clocked = steps.stepped;
   result.counters = steps.counters;
   if (whole_chip) {
     result.layers_note = "of the whole chip as RTL only memory and registers are seen: not when its units work for which layer";

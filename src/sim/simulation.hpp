@@ -51,6 +51,7 @@ struct SimulationOptions {
   // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.
   std::int64_t reset_at = -1;
   bool keep_memory = false;                   // fill SimulationOutput::memory
+  BeatObserver beats;                         // beat engine: told every beat on every connection; of npu=rtl, on its AXI ports
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
   std::uint64_t poison_first = 1, poison_last = 0;
 };
@@ -66,6 +67,7 @@ struct SimulationOutput {
   std::vector<std::vector<std::uint8_t>> outputs;  // bytes of the tensors with is_output, in order (not in timing-only runs)
   std::vector<std::uint8_t> memory;  // [0, schedule.memory_bytes_used) at the end, with keep_memory
   std::vector<std::pair<std::string, std::int64_t>> differences;  // with keep_going: block, cycles that differed
+  std::int64_t clocked = 0;          // beat engine: cycles that were not skipped
   std::vector<std::string> faults;   // beat engine: scratchpad accesses that must not happen
   // The machine stopped by itself: error code, cycle, instruction of the machine's error registers. Thrown as RunError unless
   // `keep_machine_error` was asked for through simulate_raw().

@@ -24,6 +24,7 @@ void NpuRtl::sample(NpuOut& out, int flip) {
   out.memory.store = store_.sample(flip);
   out.running = get_bits(running_) != 0;
   out.interrupt = get_bits(interrupt_) != 0;
+  out.csr_written = get_bits(csr_written_) != 0;
   out.csr_answered = get_bits(csr_answered_) != 0;
   out.csr_data = static_cast<std::uint32_t>(get_bits(csr_data_));
 }
@@ -34,12 +35,14 @@ constexpr int CsrPatience = 16;  // cycles; the contract says two
 
 class Chip {
  public:
-  Chip(NpuRtl& npu, MemoryBeat& memory) : npu_(npu), memory_(memory) {}
+  using Npu = Clocked<NpuIn, NpuOut>;
+  Chip(const Machine& machine, Npu& npu, MemoryBeat& memory) : machine_(machine), npu_(npu), memory_(memory) {}
 
   // Whether anything moved on the AXI wires.
-  bool step(NpuIn in) {
+  bool step(NpuIn in, Cycle now = 0, const BeatObserver* observer = nullptr) {
     const NpuOut out = npu_.out();
     in.memory = memory_.out();
+    if (out.running && observer != nullptr && *observer) tell_memory(machine_, out.memory, in.memory, now, *observer);
     npu_.step(in);
     memory_.step(out.memory);
     return out.memory.fetch.valid || out.memory.load.valid || out.memory.store.valid || out.memory.store.data_valid ||
@@ -71,24 +74,16 @@ class Chip {
   }
 
  private:
-  NpuRtl& npu_;
+  const Machine& machine_;
+  Npu& npu_;
   MemoryBeat& memory_;
 };
 
 }  // namespace
 
-std::unique_ptr<NpuRtl> make_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options) {
-  RtlRequest request;
-  request.block = "npu";
-  request.parameters = block_spec("npu").parameters(machine_parameters(machine));
-  request.sources = choice.sources;
-  request.random_reset = options.reset_seed >= 0;
-  return std::make_unique<NpuRtl>(get_library(request, options)->create(std::max(options.reset_seed, 0), options.pulse));
-}
-
-StepperResult run_npu_rtl(NpuRtl& npu, MemoryBeat& memory, std::uint64_t program_base, std::uint32_t program_bytes,
-                          Cycle max_cycles, Cycle watchdog) {
-  Chip chip(npu, memory);
+StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, MemoryBeat& memory, std::uint64_t program_base,
+                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer) {
+  Chip chip(machine, npu, memory);
   npu.reset();
   chip.write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base));
   chip.write(isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32));
@@ -112,7 +107,7 @@ StepperResult run_npu_rtl(NpuRtl& npu, MemoryBeat& memory, std::uint64_t program
       result.end = StepperEnd::Silent;
       return result;
     }
-    if (chip.step({})) last_beat = result.cycles;
+    if (chip.step({}, result.cycles, &observer)) last_beat = result.cycles;
     ++result.cycles;
   }
   result.stepped = result.cycles;

@@ -3,23 +3,10 @@
 // cycle of a run. What it has counted and latched is read through its registers, as a driver would.
 #pragma once
 #include "rtl_host/axi.hpp"
-#include "top/memory_beat.hpp"
+#include "top/npu_ports.hpp"
 #include "top/stepper.hpp"
-#include "top/swap.hpp"
 
 namespace gemel {
-
-struct NpuIn {
-  bool csr_write = false, csr_read = false;
-  std::uint32_t csr_write_offset = 0, csr_write_data = 0, csr_read_offset = 0;
-  MemoryBeatOut memory;
-};
-
-struct NpuOut {
-  MemoryBeatIn memory;
-  bool running = false, interrupt = false, csr_answered = false;
-  std::uint32_t csr_data = 0;
-};
 
 class NpuRtl : public RtlBlock<NpuIn, NpuOut> {
  public:
@@ -31,6 +18,7 @@ class NpuRtl : public RtlBlock<NpuIn, NpuOut> {
 
  private:
   RtlPort csr_write_ = port("csr_write_i"), csr_write_offset_ = port("csr_write_offset_i"), csr_write_data_ = port("csr_write_data_i");
+  RtlPort csr_written_ = port("csr_written_o");
   RtlPort csr_read_ = port("csr_read_i"), csr_read_offset_ = port("csr_read_offset_i"), csr_answered_ = port("csr_answered_o"),
           csr_data_ = port("csr_data_o");
   RtlPort running_ = port("running_o"), interrupt_ = port("interrupt_o");
@@ -38,10 +26,26 @@ class NpuRtl : public RtlBlock<NpuIn, NpuOut> {
   AxiWritePorts store_{model(), "store_"};
 };
 
-std::unique_ptr<NpuRtl> make_npu_rtl(const Machine& machine, const BlockChoice& choice, const SwapOptions& options);
-// Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in
-// StepperEnd::Silent if no request, beat or answer has been on the AXI wires for `watchdog` cycles.
-StepperResult run_npu_rtl(NpuRtl& npu, MemoryBeat& memory, std::uint64_t program_base, std::uint32_t program_bytes,
-                          Cycle max_cycles, Cycle watchdog);
+inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Comparison& c) {
+  c.value("running_o", e.running, a.running);
+  c.value("interrupt_o", e.interrupt, a.interrupt);
+  c.value("csr_written_o", e.csr_written, a.csr_written);
+  c.value("csr_answered_o", e.csr_answered, a.csr_answered);
+  if (e.csr_answered) c.value("csr_data_o", e.csr_data, a.csr_data);
+  compare_requests("fetch_arvalid_o", "fetch_araddr_o", "fetch_ar_bytes_o", e.memory.fetch, a.memory.fetch, c);
+  compare_requests("load_arvalid_o", "load_araddr_o", "load_ar_bytes_o", e.memory.load, a.memory.load, c);
+  const WriteRequestWires &must = e.memory.store, &is = a.memory.store;
+  compare_requests("store_awvalid_o", "store_awaddr_o", "store_aw_bytes_o", {must.valid, must.address, must.bytes}, {is.valid, is.address, is.bytes}, c);
+  c.value("store_wvalid_o", must.data_valid, is.data_valid);
+  if (!must.data_valid || !is.data_valid) return;
+  c.value("store_wlast_o", must.data_last, is.data_last);
+  c.value("store_wstrb_o", std::uint64_t{must.strobe_first} << 8 | must.strobe_end, std::uint64_t{is.strobe_first} << 8 | is.strobe_end);
+  c.bytes("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
+}
+
+// Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in StepperEnd::Silent if no
+// request, beat or answer has been on the AXI wires for `watchdog` cycles. `observer` may be empty.
+StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, MemoryBeat& memory, std::uint64_t program_base,
+                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer);
 
 }  // namespace gemel

@@ -18,10 +18,37 @@ constexpr const char* PortNames[] = {
     "matrix_unit.accumulator_write",
     "vector_unit.accumulator_read", "vector_unit.vector_read", "vector_unit.param_read", "vector_unit.vector_write",
     "store_dma.vector_read",
+    "matrix_unit.activation_data", "matrix_unit.weight_data", "matrix_unit.accumulator_data",
+    "vector_unit.accumulator_data", "vector_unit.vector_data", "vector_unit.param_data",
+    "store_dma.vector_data",
     "pe_array.weight", "pe_array.activation", "pe_array.sums",
     "requantizer.in", "requantizer.out",
 };
 static_assert(sizeof PortNames / sizeof PortNames[0] == PortCount);
+
+constexpr const char* Drivers[] = {
+    "sequencer", "sequencer", "sequencer", "sequencer",
+    "load_dma", "matrix_unit", "vector_unit", "store_dma",
+    "sequencer", "memory", "load_dma", "memory", "store_dma", "store_dma", "memory",
+    "load_dma",
+    "matrix_unit", "matrix_unit", "matrix_unit", "matrix_unit",
+    "vector_unit", "vector_unit", "vector_unit", "vector_unit",
+    "store_dma",
+    "activation_buffer", "weight_buffer", "accumulator_buffer",
+    "accumulator_buffer", "vector_buffer", "param_buffer",
+    "vector_buffer",
+    "matrix_unit", "matrix_unit", "pe_array",
+    "vector_unit", "requantizer",
+};
+static_assert(sizeof Drivers / sizeof Drivers[0] == PortCount);
+
+constexpr int Pause = 7;  // from one read of a register to the next, while pins are observed
+constexpr std::uint32_t Registers[] = {isa::csr::Status, isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes,
+                                       isa::csr::InterruptEnable, isa::csr::ErrorCode, isa::csr::ErrorInstruction,
+                                       isa::csr::ErrorCycleLow, isa::csr::ErrorCycleHigh, isa::csr::CyclesLow, isa::csr::CyclesHigh,
+                                       isa::csr::Version};  // and the counters
+constexpr std::size_t PlainRegisters = sizeof Registers / sizeof Registers[0];
+constexpr std::size_t RegisterCount = PlainRegisters + 2 * isa::UnitCount * isa::CauseCount;
 
 // Client numbers at the scratchpads; scratchpad_ports.hpp has the table.
 constexpr std::size_t VectorReadByUnit = 0, VectorReadByStore = 1;
@@ -30,6 +57,28 @@ constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 }  // namespace
 
 const char* to_string(Port port) { return PortNames[static_cast<int>(port)]; }
+const char* driver(Port port) { return Drivers[static_cast<int>(port)]; }
+
+void tell_memory(const Machine& machine, const MemoryBeatIn& requests, const MemoryBeatOut& answers, Cycle now, const BeatObserver& observer) {
+  const auto bus = static_cast<std::size_t>(machine.bus_bytes);
+  const auto request = [&](Port port, const auto& wires, bool ready) {
+    if (wires.valid) observer({port, now, wires.address, &wires.bytes, sizeof wires.bytes, !ready});
+  };
+  const auto data = [&](Port port, const ReadResponseWires& wires) {
+    if (wires.valid) observer({port, now, (wires.last ? 1u : 0u) | (wires.error ? 2u : 0u), wires.data, bus});
+  };
+  request(Port::FetchRequest, requests.fetch, answers.fetch.request_ready);
+  request(Port::LoadRequest, requests.load, answers.load.request_ready);
+  request(Port::StoreRequest, requests.store, answers.store.request_ready);
+  data(Port::FetchData, answers.fetch);
+  data(Port::LoadData, answers.load);
+  const WriteRequestWires& store = requests.store;
+  if (store.data_valid) {
+    observer({Port::StoreData, now, (store.data_last ? 1u : 0u) | std::uint32_t{store.strobe_first} << 8 | std::uint32_t{store.strobe_end} << 16,
+              store.data, bus});
+  }
+  if (answers.store.valid) observer({Port::StoreResponse, now, answers.store.error ? 2u : 0u, nullptr, 0});
+}
 
 Stepper::Stepper(const Machine& machine, std::vector<std::uint8_t>& memory, StepperBlocks blocks)
     : machine_(machine),
@@ -70,10 +119,31 @@ void Stepper::reset() {
   blocks_.requantizer->reset();
   blocks_.store_dma->reset();
   for (auto& scratchpad : blocks_.scratchpads) scratchpad->reset();
+  if (pins_) pins_->reset();
   for (auto& queue : in_flight_) queue.clear();
   faulty_pads_ = 0;
+  reads_before_ = 0;
+  pause_ = 0;
   result_ = {};
   last_beat_ = 0;
+}
+
+SequencerIn Stepper::next_read() {
+  SequencerIn control;
+  if (!pins_ || --pause_ > 0) return control;
+  pause_ = Pause;
+  control.csr_read = true;
+  const std::size_t i = next_register_++ % RegisterCount;
+  control.csr_read_offset = i < PlainRegisters ? Registers[i] : isa::csr::Counters + 4 * static_cast<std::uint32_t>(i - PlainRegisters);
+  return control;
+}
+
+void Stepper::read_registers() {
+  next_register_ = 0;
+  while (next_register_ < RegisterCount || pause_ > 1) {
+    SequencerIn control = next_read();
+    step(control);
+  }
 }
 
 StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles) {
@@ -84,6 +154,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
   const Write writes[] = {{isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base)},
                           {isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32)},
                           {isa::csr::ProgramBytes, program_bytes},
+                          {isa::csr::InterruptEnable, pins_ ? 1u : 0u},
                           {isa::csr::Control, 1}};
   SequencerIn control;
   for (const Write& write : writes) {
@@ -106,7 +177,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
       result_.end = StepperEnd::CycleLimit;
       break;
     }
-    control = {};
+    control = next_read();
     step(control);
     ++result_.stepped;
     if (interrupted_ != nullptr && interrupted_->load(std::memory_order_relaxed)) {
@@ -117,7 +188,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
       result_.end = StepperEnd::Silent;
       break;
     }
-    if (!skips_ || !quiet() || !blocks_.sequencer->out().running) continue;
+    if (!skips() || !quiet() || !blocks_.sequencer->out().running) continue;
     const Cycle until = memory_.until_change();
     if (until == Never) {
       result_.end = StepperEnd::Deadlock;
@@ -130,6 +201,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     blocks_.sequencer->skip(skipped);
   }
   result_.cycles = blocks_.sequencer->cycle();
+  if (pins_ && result_.end == StepperEnd::Halt) read_registers();
   result_.counters = blocks_.sequencer->counters();
   count_by_layer();
   const SequencerFailure failure = blocks_.sequencer->failure();
@@ -177,7 +249,7 @@ void Stepper::step(SequencerIn& control) {
   control.unit = {load.completion, matrix.completion, vector.completion, store.completion};
   control.memory = memory.fetch;
   if (sequencer.running) watch(sequencer, control.unit);
-  if (observer_) tell(sequencer, load, matrix, vector, store, array, requantizer, memory);
+  if (observer_ && sequencer.running) tell(sequencer, load, matrix, vector, store, array, requantizer, memory);
 
   const LoadDmaIn load_in{command(isa::Unit::Load), memory.load};
   const MatrixUnitIn matrix_in{command(isa::Unit::Matrix), data(Buffer::Activation, 0), data(Buffer::Weight, 0),
@@ -186,6 +258,11 @@ void Stepper::step(SequencerIn& control) {
                                data(Buffer::Vector, VectorReadByUnit), data(Buffer::Param, 0), requantizer};
   const StoreDmaIn store_in{command(isa::Unit::Store), data(Buffer::Vector, VectorReadByStore), memory.store};
   const MemoryBeatIn memory_in{sequencer.memory, load.memory, store.memory};
+
+  if (pins_) {
+    pins_->step({control.csr_write, control.csr_read, control.csr_write_offset, control.csr_write_data, control.csr_read_offset, memory},
+                {memory_in, sequencer.running, sequencer.interrupt, sequencer.csr_written, sequencer.csr_answered, sequencer.csr_data});
+  }
 
   if (watchdog_ > 0) {
     bool beat = memory.fetch.valid || memory.load.valid || memory.store.valid || store.memory.data_valid || load.write.enable ||
@@ -226,7 +303,7 @@ void Stepper::step(SequencerIn& control) {
       result_.faults.push_back({blocks_.sequencer->cycle() - 1, buffer, pad.out().fault, pad.out().fault_address});
     }
   };
-  const auto wants = [&](Buffer buffer) { return (now_faulty >> static_cast<int>(buffer) & 1) != 0; };
+  const auto wants = [&](Buffer buffer) { return !skips_ || (now_faulty >> static_cast<int>(buffer) & 1) != 0; };
   const auto loads = [&](Buffer buffer) { return load.write.enable && load.buffer == buffer; };
   const auto loaded = [&](Buffer buffer) { return loads(buffer) ? load.write : SramWrite{}; };
   if (matrix.activation.enable || loads(Buffer::Activation) || wants(Buffer::Activation)) {
@@ -286,21 +363,13 @@ void Stepper::tell(const SequencerOut& sequencer, const LoadDmaOut& load, const 
     }
     const CompletionWires& c = *completions[u];
     if (c.done || c.chain) {
-      beat(port(Port::LoadCompletion, u), (c.done ? 1u : 0u) | (c.chain ? 2u : 0u) | (c.error ? 4u : 0u), nullptr, 0);
+      beat(port(Port::LoadCompletion, u), (c.done ? 1u : 0u) | (c.chain ? 2u : 0u) | (c.done && c.error ? 4u : 0u), nullptr, 0);
     }
   }
-  const auto bus = static_cast<std::size_t>(machine_.bus_bytes);
-  const auto request = [&](Port p, const auto& wires) {
-    if (wires.valid) beat(p, wires.address, &wires.bytes, sizeof wires.bytes);
-  };
-  request(Port::FetchRequest, sequencer.memory);
-  request(Port::LoadRequest, load.memory);
-  request(Port::StoreRequest, store.memory);
-  if (memory.fetch.valid) beat(Port::FetchData, memory.fetch.last, memory.fetch.data, bus);
-  if (memory.load.valid) beat(Port::LoadData, memory.load.last, memory.load.data, bus);
-  if (store.memory.data_valid) beat(Port::StoreData, store.memory.data_last, store.memory.data, bus);
-  if (memory.store.valid) beat(Port::StoreResponse, memory.store.error, nullptr, 0);
-
+  tell_memory(machine_, {sequencer.memory, load.memory, store.memory}, memory, now, [this](const Beat& b) {
+    ++result_.beats[static_cast<std::size_t>(b.port)];
+    observer_(b);
+  });
   const auto read = [&](Port p, const SramRead& wires) {
     if (wires.enable) beat(p, wires.address, nullptr, 0);
   };
@@ -318,6 +387,26 @@ void Stepper::tell(const SequencerOut& sequencer, const LoadDmaOut& load, const 
   write(Port::VectorVectorWrite, vector.vector_write, Buffer::Vector);
   read(Port::StoreVectorRead, store.vector);
 
+  const struct {
+    bool read;  // in this cycle
+    Buffer buffer;
+    std::size_t client;
+  } reads[] = {{matrix.activation.enable, Buffer::Activation, 0},
+               {matrix.weight.enable, Buffer::Weight, 0},
+               {matrix.accumulator_read.enable, Buffer::Accumulator, AccumulatorReadByMatrix},
+               {vector.accumulator.enable, Buffer::Accumulator, AccumulatorReadByVector},
+               {vector.vector_read.enable, Buffer::Vector, VectorReadByUnit},
+               {vector.param.enable, Buffer::Param, 0},
+               {store.vector.enable, Buffer::Vector, VectorReadByStore}};
+  std::uint32_t reads_now = 0;
+  for (std::size_t i = 0; i < sizeof reads / sizeof reads[0]; ++i) {
+    reads_now |= (reads[i].read ? 1u : 0u) << i;
+    if ((reads_before_ >> i & 1) == 0) continue;
+    beat(port(Port::MatrixActivationData, i), 0, blocks_.scratchpads[static_cast<std::size_t>(reads[i].buffer)]->out().data[reads[i].client],
+         static_cast<std::size_t>(machine_.word_bytes(reads[i].buffer)));
+  }
+  reads_before_ = reads_now;
+
   const auto rows = static_cast<std::size_t>(machine_.rows), columns = static_cast<std::size_t>(machine_.columns);
   const auto lanes = static_cast<std::size_t>(machine_.lanes);
   if (matrix.array.weight_valid) beat(Port::ArrayWeight, 0, matrix.array.weight, columns * sizeof(std::int16_t));
@@ -326,9 +415,10 @@ void Stepper::tell(const SequencerOut& sequencer, const LoadDmaOut& load, const 
   }
   if (array.valid) beat(Port::ArraySums, 0, array.sums, columns * sizeof(std::int32_t));
   if (vector.requantizer.valid) {
-    beat(Port::RequantizerIn, 0, vector.requantizer.x, lanes * sizeof(std::int32_t));
-    beat(Port::RequantizerIn, 1, vector.requantizer.multiplier, lanes * sizeof(std::int32_t));
-    beat(Port::RequantizerIn, 2, vector.requantizer.shift, lanes * sizeof(std::int32_t));
+    const auto rounding = static_cast<std::uint64_t>(vector.requantizer.rounding) << 8;
+    beat(Port::RequantizerIn, rounding, vector.requantizer.x, lanes * sizeof(std::int32_t));
+    beat(Port::RequantizerIn, rounding | 1, vector.requantizer.multiplier, lanes * sizeof(std::int32_t));
+    beat(Port::RequantizerIn, rounding | 2, vector.requantizer.shift, lanes * sizeof(std::int32_t));
   }
   if (requantizer.valid) beat(Port::RequantizerOut, 0, requantizer.y, lanes * sizeof(std::int32_t));
 }

@@ -21,7 +21,7 @@
 #include "blocks/store_dma/store_dma_beat.hpp"
 #include "blocks/vector_unit/vector_unit_beat.hpp"
 #include "config/machine.hpp"
-#include "top/memory_beat.hpp"
+#include "top/npu_ports.hpp"
 
 namespace gemel {
 
@@ -34,23 +34,40 @@ enum class Port : std::uint8_t {
   MatrixActivationRead, MatrixWeightRead, MatrixAccumulatorRead, MatrixAccumulatorWrite,
   VectorAccumulatorRead, VectorVectorRead, VectorParamRead, VectorVectorWrite,
   StoreVectorRead,
+  MatrixActivationData, MatrixWeightData, MatrixAccumulatorData,  // what was read, a cycle later
+  VectorAccumulatorData, VectorVectorData, VectorParamData,
+  StoreVectorData,
   ArrayWeight, ArrayActivation, ArraySums,
   RequantizerIn, RequantizerOut,
   Count
 };
 inline constexpr int PortCount = static_cast<int>(Port::Count);
 const char* to_string(Port port);  // "load_dma.ar", "matrix_unit.activation_read", ...
+const char* driver(Port port);     // the block that says what is on it; "memory" is outside of the chip
 
 // What is on the wires of a port in a cycle. For requests and SRAM accesses `value` is the address; for completions bit 0 done,
-// bit 1 chain, bit 2 error. RequantizerIn: x, multiplier and shift follow each other in three calls with value 0, 1, 2.
+// bit 1 chain, bit 2 error; for data bit 0 last, bit 1 error, and on store_dma.w the strobe in bits 8 (first) and 16 (end) and up.
+// RequantizerIn: x, multiplier and shift follow each other in three calls with value 0, 1, 2, and the rounding in bits 8 and up.
 struct Beat {
   Port port = Port::Count;
   Cycle cycle = 0;
   std::uint64_t value = 0;
   const void* data = nullptr;
   std::size_t bytes = 0;
+  bool held = false;         // a request that is not taken in this cycle
 };
 using BeatObserver = std::function<void(const Beat&)>;
+
+// The beats on the three AXI ports of the chip.
+void tell_memory(const Machine& machine, const MemoryBeatIn& requests, const MemoryBeatOut& answers, Cycle now, const BeatObserver& observer);
+
+// Whoever looks at the chip from outside: told of every reset, and in every cycle what is on the wires in it.
+class PinObserver {
+ public:
+  virtual ~PinObserver() = default;
+  virtual void reset() = 0;
+  virtual void step(const NpuIn& in, const NpuOut& out) = 0;
+};
 
 struct StepperInstruction {
   std::uint32_t index = 0;   // in the program
@@ -119,6 +136,8 @@ class Stepper {
   }
   // The run ends in StepperEnd::Interrupted once the flag is set.
   void interrupt_by(const std::atomic<bool>* flag) { interrupted_ = flag; }
+  // Skips nothing then, enables the interrupt, and reads registers all the time, so that all pins move.
+  void observe_pins(std::unique_ptr<PinObserver> observer) { pins_ = std::move(observer); }
   void never_skip() { skips_ = false; }
   // The beat model of a scratchpad; it must not have been replaced.
   const ScratchpadBeat& scratchpad(Buffer buffer) const {
@@ -141,6 +160,9 @@ class Stepper {
             const StoreDmaOut& store, const PeArrayOut& array, const RequantizerOut& requantizer,
             const MemoryBeatOut& memory);
   bool quiet() const;
+  bool skips() const { return skips_ && !pins_; }
+  SequencerIn next_read();  // of the registers, in turn
+  void read_registers();    // all of them
 
   const Machine& machine_;
   StepperBlocks blocks_;
@@ -155,6 +177,10 @@ class Stepper {
   const std::vector<isa::Word>* program_ = nullptr;
   const std::atomic<bool>* interrupted_ = nullptr;
   std::unique_ptr<SequencerBeat> shadow_;  // beside a sequencer that does not count by layer, with its inputs
+  std::unique_ptr<PinObserver> pins_;
+  int pause_ = 0;         // cycles until the next register is read
+  std::size_t next_register_ = 0;
+  std::uint32_t reads_before_ = 0;  // bit i: data of port MatrixActivationData + i is on the wires in this cycle
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
   int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires
   StepperResult result_;

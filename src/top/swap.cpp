@@ -14,6 +14,7 @@
 #include "blocks/sequencer/sequencer_rtl.hpp"
 #include "blocks/store_dma/store_dma_rtl.hpp"
 #include "blocks/vector_unit/vector_unit_rtl.hpp"
+#include "top/npu_rtl.hpp"
 
 namespace gemel {
 namespace {
@@ -80,6 +81,31 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
   bool asked_ = false;  // in this run
 };
 
+// The chip beside the models: it gets what they get.
+class NpuCheck : public PinObserver {
+ public:
+  NpuCheck(const Machine& machine, std::unique_ptr<Clocked<NpuIn, NpuOut>> npu, DivergenceSink sink)
+      : machine_(machine), npu_(std::move(npu)), sink_(std::move(sink)) {}
+
+  void reset() override {
+    npu_->reset();
+    clock_ = 0;
+  }
+  void step(const NpuIn& in, const NpuOut& must) override {
+    Comparison differences;
+    compare(machine_, must, npu_->out(), differences);
+    if (differences.any()) sink_(differences.first(), clock_);
+    npu_->step(in);
+    ++clock_;
+  }
+
+ private:
+  const Machine& machine_;
+  std::unique_ptr<Clocked<NpuIn, NpuOut>> npu_;
+  DivergenceSink sink_;
+  std::int64_t clock_ = 0;
+};
+
 template <class In, class Out>
 using Compare = void (*)(const Machine&, const In&, const Out&, const Out&, Comparison&);
 
@@ -117,6 +143,15 @@ class Maker {
         machine_, std::make_unique<SequencerBeat>(machine_), std::move(rtl),
         static_cast<void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)>(&compare),
         sink("sequencer"));
+  }
+  std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu() {
+    const BlockChoice& c = *choice("npu");
+    return ready(c, std::make_unique<NpuRtl>(model_of(c)));
+  }
+  DivergenceSink sink(const std::string& block) const {
+    return [block, tell = options_.on_divergence](const Difference& difference, std::int64_t clock) {
+      if (tell) tell({block, difference, clock});
+    };
   }
 
  private:
@@ -184,12 +219,6 @@ class Maker {
     }
     if (traced(c.block)) rtl->open_waves(options_.waves + "/" + c.block + ".fst", options_.waves_first, options_.waves_last);
     return rtl;
-  }
-
-  DivergenceSink sink(const std::string& block) {
-    return [block, tell = options_.on_divergence](const Difference& difference, std::int64_t clock) {
-      if (tell) tell({block, difference, clock});
-    };
   }
 
   const Machine& machine_;
@@ -272,9 +301,8 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
     if (has("pe_array")) throw UserError("E1010", "`pe` and a `pe_array` of one's own cannot be given together", "put the `pe` beside the `pe_array`");
   }
   for (const BlockChoice& c : resolved) {
-    if (c.block == "npu" && (resolved.size() > 1 || c.kind != BlockKind::Rtl)) {
-      throw UserError("E1010", "`npu` is the whole chip: it goes with rtl only, and with no other block",
-                      "to compare block by block: --block all=check");
+    if (c.block == "npu" && resolved.size() > 1) {
+      throw UserError("E1010", "`npu` is the whole chip: it goes with no other block", "to compare block by block: --block all=check");
     }
   }
   return resolved;
@@ -306,6 +334,17 @@ StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>
         to_string(buffer), ScratchpadCompare{buffer}, buffer);
   }
   return b;
+}
+
+std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options) {
+  return Maker(machine, choices, options).make_npu();
+}
+
+void check_npu(Stepper& stepper, const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options) {
+  const Maker maker(machine, choices, options);
+  const BlockChoice* c = maker.choice("npu");
+  if (c == nullptr || c->kind != BlockKind::Check) return;
+  stepper.observe_pins(std::make_unique<NpuCheck>(machine, make_npu(machine, choices, options), maker.sink("npu")));
 }
 
 }  // namespace gemel

@@ -6,6 +6,7 @@
 
 #include "rtl_host/checked.hpp"
 #include "rtl_host/library.hpp"
+#include "top/npu_ports.hpp"
 #include "top/stepper.hpp"
 
 namespace gemel {
@@ -51,5 +52,10 @@ std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOpt
 // The blocks for a stepper. The program is for the sequencer's adapter.
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,
                           const SwapOptions& options);
+
+// The whole chip, of the choice "npu=rtl" or "npu=check".
+std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
+// With "npu=check": puts the chip beside the stepper's blocks. It gets what they get; every pin is compared in every cycle.
+void check_npu(Stepper& stepper, const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
 
 }  // namespace gemel

@@ -111,7 +111,52 @@ class Commands(unittest.TestCase):
 
     def test_regression_passes(self):
         done = self.gemel("regress", "--count", "6", "--machines", "1", "--blocks", "pe_array=check,requantizer=rtl", "--out", "failures")
-        self.assertEqual((done.stdout, done.returncode), ("random cases, seed 1: 6 passed, 0 failed\n", 0), done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        compared, count = done.stdout.splitlines()
+        self.assertRegex(compared, r"^equal to the models: [\d,]{5,} cycles, every counter, start and end of [\d,]{2,} instructions, "
+                                   r"[\d,]{5,} bytes of memory, cycle and payload of [\d,]{5,} beats$")
+        self.assertEqual(count, "random cases, seed 1: 6 passed, 0 failed")
+
+    def test_whole_chip_goes_alone(self):
+        self.expect(
+            self.run_digits("--block", "all=rtl", "--block", "npu=check"),
+            "error[E1010]: `npu` is the whole chip: it goes with no other block\nhint: to compare block by block: --block all=check\n",
+        )
+
+    def own_chip(self, wrong):
+        """--block's value for a copy of Gemel's chip, with a mistake planted or without."""
+        sources = [*sorted(ROOT.glob("rtl/*/*.sv"))]
+        mine = self.folder / "mine"
+        mine.mkdir()
+        names = []
+        for source in sources:
+            if source.name.endswith("_pkg.gen.sv"):
+                continue
+            text = source.read_text(encoding="utf-8")
+            if wrong and source.name == "pe.sv":
+                self.assertIn("sum_o <= sum_i +", text)
+                text = text.replace("sum_o <= sum_i +", "sum_o <= sum_i -")
+            (mine / source.name).write_text(text, encoding="utf-8")
+            names.append(f"mine/{source.name}")
+        (mine / "assertions.svh").write_text((ROOT / "rtl/common/assertions.svh").read_text(encoding="utf-8"), encoding="utf-8")
+        return "npu=check:" + ",".join(names)
+
+    def test_whole_chip_in_lockstep(self):
+        chip = self.own_chip(wrong=True)
+        done = self.run_digits("--block", chip, "--out", "run")
+        self.assertEqual(done.returncode, 4)
+        self.assertRegex(
+            done.stderr,
+            r"error\[E0806\]: block `npu` differs from its model at cycle \d+, port `store_wdata_o`: is 0x[0-9a-f]+, must be 0x[0-9a-f]+\n"
+            r"  waves: run/npu\.fst, clocks \d+ to \d+; the difference is at clock \d+\n",
+        )
+        self.assertGreater((self.folder / "run/npu.fst").stat().st_size, 1000)
+        done = self.run_digits("--block", chip, "--keep-going")
+        self.assertRegex(done.stdout.splitlines()[-1], r"^block npu: check, [1-9]\d* cycles differ$")
+
+    def test_whole_chip_equals_the_models(self):
+        done = self.run_digits("--block", "npu=check")
+        self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["block npu: check, 0 cycles differ"]), done.stderr)
 
     def programs(self, blocks, count):
         machine = str(ROOT / "tests/rtl_host/mutants4x3.yaml")
