@@ -109,6 +109,15 @@ class NpuCheck : public PinObserver {
 template <class In, class Out>
 using Compare = void (*)(const Machine&, const In&, const Out&, const Out&, Comparison&);
 
+std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress);
+  if (options.build_seconds != nullptr) {
+    *options.build_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return library;
+}
+
 class Maker {
  public:
   Maker(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options)
@@ -306,15 +315,6 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
     }
   }
   return resolved;
-}
-
-std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
-  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress);
-  if (options.build_seconds != nullptr) {
-    *options.build_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  return library;
 }
 
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,

@@ -46,9 +46,6 @@ struct SwapOptions {
   int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
 };
 
-// RtlLibrary::get() with these options.
-std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options);
-
 // The blocks for a stepper. The program is for the sequencer's adapter.
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,
                           const SwapOptions& options);

@@ -137,7 +137,8 @@ class Chip {
       request(Port::StoreRequest, in.store.valid, in.store.address, in.store.bytes, rtl_->store_awlen_o);
       if (in.store.data_valid) {
         run.traffic.push_back(traffic_entry(cycle, Port::StoreData,
-                                            (in.store.data_last ? 1u : 0u) | std::uint32_t{in.store.strobe_first} << 8 | std::uint32_t{in.store.strobe_end} << 16,
+                                            (in.store.data_last ? 1u : 0u) | std::uint32_t{in.store.strobe_first} << 8 |
+                                                std::uint32_t{in.store.strobe_end} << 16,
                                             hash_bytes(data.data(), data.size())));
       }
     } else {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Digests of beats: what they tell apart, what they must not, and that every connection has beats.
 #include "top/beat_digest.hpp"
 
 #include <gtest/gtest.h>
