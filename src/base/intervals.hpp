@@ -3,9 +3,10 @@
 // status counts without stepping. Intervals of one list are added in order and do not overlap.
 #pragma once
 #include <algorithm>
-#include <deque>
+#include <cstddef>
 
 #include "base/cycle.hpp"
+#include "base/ring.hpp"
 
 namespace gemel {
 
@@ -21,7 +22,7 @@ class Intervals {
       list_.push_back({first, last});
     }
   }
-  const std::deque<Interval>& list() const { return list_; }
+  const Ring<Interval>& list() const { return list_; }
   // Forgets everything up to and including cycle `last`.
   void drop_until(Cycle last) {
     while (!list_.empty() && list_.front().last <= last) list_.pop_front();
@@ -29,7 +30,7 @@ class Intervals {
   }
 
  private:
-  std::deque<Interval> list_;
+  Ring<Interval> list_;
 };
 
 // Within [first, last]: cycles covered by a or b, and cycles covered by `stuck` but by neither of them.
@@ -37,21 +38,20 @@ struct Coverage { Cycle busy = 0, stuck = 0; };
 
 inline Coverage coverage(const Intervals& a, const Intervals& b, const Intervals& stuck, Cycle first, Cycle last) {
   Coverage result;
-  auto ia = a.list().begin();
-  auto ib = b.list().begin();
-  auto is = stuck.list().begin();
+  std::size_t ia = 0, ib = 0, is = 0;
   // Sweep: at t, find the state and how long it lasts.
   for (Cycle t = first; t <= last;) {
     Cycle until = last;
     bool busy = false, waiting = false;
-    const auto look = [&](auto& it, const Intervals& list, bool& inside) {
-      while (it != list.list().end() && it->last < t) ++it;
-      if (it == list.list().end()) return;
-      if (it->first <= t) {
+    const auto look = [&](std::size_t& i, const Intervals& intervals, bool& inside) {
+      const auto& list = intervals.list();
+      while (i < list.size() && list[i].last < t) ++i;
+      if (i == list.size()) return;
+      if (list[i].first <= t) {
         inside = true;
-        until = std::min(until, it->last);
+        until = std::min(until, list[i].last);
       } else {
-        until = std::min(until, it->first - 1);
+        until = std::min(until, list[i].first - 1);
       }
     };
     look(ia, a, busy);

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
-#include "base/agent.hpp"
 #include "base/error.hpp"
 
 namespace gemel {
@@ -18,6 +18,10 @@ IdealMemory::IdealMemory(sc_core::sc_module_name name, const Machine& machine, s
       store("store"),
       machine_(machine),
       period_(period),
+      period_ticks_(period.value()),
+      read_latency_(machine.read_latency_cycles),
+      write_latency_(machine.write_latency_cycles),
+      bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       size_(static_cast<std::uint64_t>(machine.memory_bytes)),
       read_jitter_(machine, Jitter::Reads),
       write_jitter_(machine, Jitter::Writes) {
@@ -27,6 +31,7 @@ IdealMemory::IdealMemory(sc_core::sc_module_name name, const Machine& machine, s
                     "choose a smaller memory.size_bytes");
   }
   data_ = static_cast<std::uint8_t*>(mapped);
+  ::madvise(mapped, size_, MADV_HUGEPAGE);  // fewer faults where the host does it; a hint
   int tag = 0;
   for (auto* socket : {&fetch, &load, &store}) {
     socket->register_nb_transport_fw(this, &IdealMemory::forward, tag);
@@ -48,66 +53,80 @@ tlm::tlm_sync_enum IdealMemory::forward(int port, tlm::tlm_generic_payload& payl
                                         sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_ACCEPTED;  // END_RESP needs nothing
   const sc_core::sc_time due = sc_core::sc_time_stamp() + delay;
-  const Request request{&payload, static_cast<Port>(port), static_cast<Cycle>(due.value() / period_.value())};
-  // In order of time, then of ports; of one port as they come. Nearly always it is the last.
-  const auto before = [](const Request& x, const Request& y) { return x.at != y.at ? x.at < y.at : x.port < y.port; };
-  if (requests_.empty() || !before(request, requests_.back())) {
-    requests_.push_back(request);
-  } else {
-    requests_.insert(std::upper_bound(requests_.begin(), requests_.end(), request, before), request);
+  const auto at = static_cast<Cycle>(due.value() / period_ticks_);
+  Queue& queue = queues_[static_cast<std::size_t>(port)];
+  queue.latency = std::min(queue.latency, payload.is_read() ? read_latency_ : write_latency_);
+  queue.requests.push_back({&payload, at});
+  // Of one time as they come. Nearly always they come in order.
+  for (std::size_t i = queue.requests.size() - 1; i > 0 && queue.requests[i - 1].at > at; --i) {
+    std::swap(queue.requests[i - 1], queue.requests[i]);
   }
-  decide_by(deadline(request));
+  decide_by(at + queue.latency - 1);
   phase = tlm::END_REQ;  // never refused: the machine's bridge keeps the queue
   return tlm::TLM_UPDATED;
 }
 
 // Nobody hears of a decision before its first beat or B, so it may wait until the cycle before: then all requests that compete
 // with it are known, and a batch of them costs one event.
-Cycle IdealMemory::deadline(const Request& request) const {
-  return request.at + (request.payload->is_read() ? machine_.read_latency_cycles : machine_.write_latency_cycles) - 1;
-}
-
 void IdealMemory::decide_by(Cycle cycle) {
   if (cycle >= next_decision_) return;
   next_decision_ = cycle;
-  const auto half_past = static_cast<std::uint64_t>(cycle) * period_.value() + period_.value() / 2;
-  decide_event_.notify(sc_core::sc_time::from_value(half_past) - sc_core::sc_time_stamp());
+  const sc_core::sc_time half_past =
+      sc_core::sc_time::from_value(static_cast<std::uint64_t>(cycle) * period_ticks_ + period_ticks_ / 2);
+  const sc_core::sc_time now = sc_core::sc_time_stamp();
+  decide_event_.notify(half_past > now ? half_past - now : sc_core::SC_ZERO_TIME);
 }
 
 void IdealMemory::decide() {
-  const sc_core::sc_time now_time = sc_core::sc_time_stamp();
-  const auto now = static_cast<Cycle>(now_time.value() / period_.value());  // half a period is cut off
-  next_decision_ = Never;
-  while (!requests_.empty() && requests_.front().at <= now) {
-    const Request request = requests_.front();
-    requests_.pop_front();
-    const Cycle at = serve(*request.payload, request.port, request.at);
+  const std::uint64_t now_ticks = sc_core::sc_time_stamp().value();
+  const auto now = static_cast<Cycle>(now_ticks / period_ticks_);  // half a period is cut off
+  next_decision_ = now;  // requests that come meanwhile wait for the end
+  for (;;) {
+    // The oldest; of one cycle in the order of ports.
+    Cycle at = now + 1;
+    int port = PortCount;
+    for (int p = 0; p < PortCount; ++p) {
+      const auto& requests = queues_[static_cast<std::size_t>(p)].requests;
+      if (requests.empty() || requests.front().at >= at) continue;
+      at = requests.front().at;
+      port = p;
+    }
+    if (port == PortCount) break;
+    auto& requests = queues_[static_cast<std::size_t>(port)].requests;
+    tlm::tlm_generic_payload& payload = *requests.front().payload;
+    requests.pop_front();
+    const Cycle answer = serve(payload, static_cast<Port>(port), at);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value()) - now_time;
-    auto& socket = request.port == Fetch ? fetch : request.port == Load ? load : store;
-    socket->nb_transport_bw(*request.payload, phase, delay);  // may send further requests, none of them due by now
+    sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(answer) * period_ticks_ - now_ticks);
+    auto& socket = port == Fetch ? fetch : port == Load ? load : store;
+    socket->nb_transport_bw(payload, phase, delay);  // may send further requests, none of them due by now
   }
-  for (const Request& request : requests_) decide_by(deadline(request));
+  next_decision_ = Never;
+  for (const Queue& queue : queues_) {
+    if (!queue.requests.empty()) decide_by(queue.requests.front().at + queue.latency - 1);
+  }
 }
 
 Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now) {
   const std::uint64_t first = payload.get_address(), bytes = payload.get_data_length();
-  const std::int64_t beats = beats_of(first, bytes, machine_.bus_bytes);
+  const auto beats = static_cast<std::int64_t>(((first + bytes - 1) >> bus_log2_) - (first >> bus_log2_)) + 1;
   const std::int64_t width = machine_.memory_bytes_per_cycle;
-  const std::int64_t occupied = std::max(beats, (beats * machine_.bus_bytes + width - 1) / width);
+  const std::int64_t occupied =
+      width >= machine_.bus_bytes ? beats : (beats * machine_.bus_bytes + width - 1) / width;
   access(payload);
   if (payload.is_read()) {
-    const Cycle start = std::max(now + machine_.read_latency_cycles + read_jitter_.next(), read_free_);
+    const Cycle start = std::max(now + read_latency_ + read_jitter_.next(), read_free_);
     read_free_ = start + occupied;
     const Cycle first_beat = start + occupied - beats;
     outstanding_.push_back({first, first + bytes - 1, now, first_beat + beats - 1, port});
     return first_beat;
   }
   while (!outstanding_.empty() && outstanding_.front().last_beat < now) outstanding_.pop_front();
-  for (const Outstanding& read : outstanding_) {
+  for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+    const Outstanding& read = outstanding_[i];
+    if (read.first >= first + bytes || first > read.last) continue;
     // A read accepted in this very cycle has been sampled before the write takes effect.
-    const bool outstanding = read.accepted < now && now <= read.last_beat;
-    if (outstanding && read.first < first + bytes && first <= read.last && violation_.empty()) {
+    if (read.accepted < now && now <= read.last_beat && violation_.empty()) {
       violation_ = "a write of [" + std::to_string(first) + ", +" + std::to_string(bytes) + ") at cycle " +
                    std::to_string(now) + " meets an outstanding read of [" + std::to_string(read.first) + ".." +
                    std::to_string(read.last) + "] by " + (read.port == Fetch ? "fetch" : "load_dma");
@@ -115,7 +134,7 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
     }
   }
   last_write_done_ = std::max(now + write_jitter_.next(), last_write_done_ + occupied);
-  return last_write_done_ + machine_.write_latency_cycles;
+  return last_write_done_ + write_latency_;
 }
 
 bool IdealMemory::access(tlm::tlm_generic_payload& payload) {
@@ -143,7 +162,7 @@ bool IdealMemory::access(tlm::tlm_generic_payload& payload) {
 
 void IdealMemory::blocking(int, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   if (access(payload)) {
-    delay += (payload.is_read() ? machine_.read_latency_cycles : machine_.write_latency_cycles) * period_;
+    delay += (payload.is_read() ? read_latency_ : write_latency_) * period_;
   }
 }
 
@@ -155,8 +174,8 @@ bool IdealMemory::direct(int, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& d
   dmi.set_dmi_ptr(data_);
   dmi.set_start_address(0);
   dmi.set_end_address(size_ - 1);
-  dmi.set_read_latency(machine_.read_latency_cycles * period_);
-  dmi.set_write_latency(machine_.write_latency_cycles * period_);
+  dmi.set_read_latency(read_latency_ * period_);
+  dmi.set_write_latency(write_latency_ * period_);
   dmi.allow_read_write();
   return payload.get_address() < size_;
 }

@@ -6,11 +6,11 @@
 #include <tlm>
 #include <tlm_utils/simple_target_socket.h>
 
-#include <deque>
+#include <array>
 #include <string>
-#include <vector>
 
 #include "base/cycle.hpp"
+#include "base/ring.hpp"
 #include "config/machine.hpp"
 #include "memory/jitter.hpp"
 
@@ -41,14 +41,17 @@ class IdealMemory : public sc_core::sc_module {
   void poison(std::uint64_t first, std::uint64_t last) { poison_first_ = first; poison_last_ = last; }
 
  private:
-  struct Request { tlm::tlm_generic_payload* payload; Port port; Cycle at; };
-  struct Outstanding { std::uint64_t first, last; Cycle accepted, last_beat; Port port; };
+  struct Request { tlm::tlm_generic_payload* payload = nullptr; Cycle at = 0; };
+  struct Queue {                // undecided requests of a port, in order of time
+    Ring<Request> requests;
+    Cycle latency = 1'000'000;  // the least of its requests so far: none is answered earlier
+  };
+  struct Outstanding { std::uint64_t first = 0, last = 0; Cycle accepted = 0, last_beat = 0; Port port = Fetch; };
 
   tlm::tlm_sync_enum forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
   void blocking(int port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& payload);
   bool direct(int port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
-  Cycle deadline(const Request& request) const;
   void decide_by(Cycle cycle);
   void decide();
   Cycle serve(tlm::tlm_generic_payload& payload, Port port, Cycle now);  // cycle of the first beat, or of B
@@ -56,12 +59,15 @@ class IdealMemory : public sc_core::sc_module {
 
   const Machine& machine_;
   sc_core::sc_time period_;
+  std::uint64_t period_ticks_;
+  Cycle read_latency_, write_latency_;
+  int bus_log2_;
   std::uint64_t size_;
   std::uint8_t* data_ = nullptr;
   sc_core::sc_event decide_event_;
-  std::deque<Request> requests_;      // undecided, in order of time and port
+  std::array<Queue, PortCount> queues_;
   Cycle next_decision_ = Never;
-  std::deque<Outstanding> outstanding_;  // reads
+  Ring<Outstanding> outstanding_;  // reads, as decided
   Jitter read_jitter_, write_jitter_;
   Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
   std::string violation_;

@@ -5,6 +5,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/agent.hpp"
@@ -16,37 +17,43 @@ inline Cycle cycle_of(const sc_core::sc_time& time, const sc_core::sc_time& peri
   return static_cast<Cycle>((time.value() + period.value() - 1) / period.value());
 }
 
-// Payloads are reused; TLM's approximately timed protocol needs a memory manager.
+// Payloads are reused; TLM's approximately timed protocol needs a memory manager. Those that move no data keep their extension.
 class PayloadPool : public tlm::tlm_mm_interface {
  public:
   PayloadPool() = default;
   PayloadPool(const PayloadPool&) = delete;
   PayloadPool& operator=(const PayloadPool&) = delete;
   ~PayloadPool() override {
-    for (tlm::tlm_generic_payload* payload : all_) {
+    for (Payload* payload : all_) {
       payload->clear_extension(&no_data_);
       delete payload;
     }
   }
   tlm::tlm_generic_payload* take(bool no_data) {
-    if (free_.empty()) {
-      all_.push_back(new tlm::tlm_generic_payload(this));
-      free_.push_back(all_.back());
+    std::vector<Payload*>& free = free_[no_data ? 1 : 0];
+    if (free.empty()) {
+      all_.push_back(new Payload(this, no_data));
+      if (no_data) all_.back()->set_extension(&no_data_);
+      free.push_back(all_.back());
     }
-    tlm::tlm_generic_payload* payload = free_.back();
-    free_.pop_back();
-    if (no_data) payload->set_extension(&no_data_);
+    Payload* payload = free.back();
+    free.pop_back();
     payload->acquire();
     return payload;
   }
   void free(tlm::tlm_generic_payload* payload) override {
-    payload->clear_extension(&no_data_);
-    free_.push_back(payload);
+    auto* own = static_cast<Payload*>(payload);
+    free_[own->no_data ? 1 : 0].push_back(own);
   }
 
  private:
+  struct Payload : tlm::tlm_generic_payload {
+    Payload(PayloadPool* pool, bool none) : tlm_generic_payload(pool), no_data(none) {}
+    bool no_data;
+  };
   NoDataExtension no_data_;
-  std::vector<tlm::tlm_generic_payload*> all_, free_;
+  std::vector<Payload*> all_;
+  std::array<std::vector<Payload*>, 2> free_;
 };
 
 // Socket: tlm_utils::simple_initiator_socket_tagged<...>.
@@ -65,8 +72,9 @@ class AxiMaster : public ReadPort, public WritePort {
   }
   void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& delay) {
     const sc_core::sc_time now = sc_core::sc_time_stamp();
-    const auto cycle = static_cast<Cycle>(now.value() / period_.value());
-    const Cycle at = std::max(cycle_of(now + delay, period_), cycle + 1);
+    Cycle at = cycle_of(now + delay, period_);
+    // An answer is for a later cycle, whatever it says.
+    if (delay < period_) at = std::max(at, static_cast<Cycle>(now.value() / period_.value()) + 1);
     const bool error = payload.is_response_error();
     payload.release();
     if (reads_ != nullptr) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace gemel {
 namespace {
@@ -19,6 +20,8 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       buffers_(buffers),
       slots_(machine.load_outstanding +
              static_cast<int>(ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes))),
+      bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
+      burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
       last_beat_(static_cast<std::size_t>(std::max(slots_, machine.memory_queue)) + 1),
       drained_(static_cast<std::size_t>(slots_) + 1) {}
 
@@ -46,6 +49,8 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   const isa::Load& load = instruction.load;
   Job job;
   job.load = &load;
+  job.run_address = job.row_address = load.address;
+  job.left_in_row = load.count1;
   job.s = s;
   job.word_bytes = machine_.word_bytes(static_cast<Buffer>(load.buffer));
   job.runs = std::int64_t{load.count1} * load.count2;
@@ -58,34 +63,20 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
     job.groups = load.run_bytes / load.group_bytes;
     job.words_per_group = ceil_div(load.group_bytes, job.word_bytes);
     job.run_bytes = load.run_bytes;
+    job.whole_words = load.group_bytes % job.word_bytes == 0;
   }
+  job.words = job.groups * job.words_per_group;
   if (Scratchpad* buffer = buffers_[static_cast<std::size_t>(load.buffer)]) {
-    if (!job.windowed() && load.group_bytes % job.word_bytes == 0) {
+    if (job.whole_words) {
       job.direct = buffer->word(load.word_base);
     } else {
+      job.staging = std::move(spare_staging_);
       job.staging.resize(static_cast<std::size_t>(job.runs * job.run_bytes));
     }
   }
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) emit_leading_fill(jobs_.front());
   request();
-}
-
-bool LoadDmaModel::next_burst(Burst& burst) {
-  if (request_job_ >= jobs_.size()) return false;
-  Job& job = jobs_[request_job_];
-  burst.run = job.next_run;
-  burst.offset = job.next_offset;
-  burst.address = job.run_address(job.next_run) + static_cast<std::uint64_t>(job.next_offset);
-  const std::int64_t to_boundary =
-      machine_.burst_bytes - static_cast<std::int64_t>(burst.address % static_cast<std::uint64_t>(machine_.burst_bytes));
-  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
-  job.next_offset += burst.bytes;
-  if (job.next_offset == job.run_bytes) {
-    job.next_offset = 0;
-    ++job.next_run;
-  }
-  return true;
 }
 
 void LoadDmaModel::request() {
@@ -95,33 +86,37 @@ void LoadDmaModel::request() {
 
 // Sends the next burst if everything that its cycle depends on is known.
 bool LoadDmaModel::request_next_burst() {
-  if (!chosen_) {
-    if (!next_burst(burst_)) return false;
-    chosen_ = true;
-    burst_ar_ = Never;
-  }
+  if (request_job_ >= jobs_.size()) return false;
   const std::int64_t k = issued_;
   const std::int64_t n = machine_.load_outstanding, q = machine_.memory_queue;
   Job& job = jobs_[request_job_];
   if (burst_ar_ == Never) {
-    if (k >= n && answered_ <= k - n) return false;
-    if (k >= slots_ && drained_count_ <= k - slots_) return false;
+    if (answered_ <= k - n || drained_count_ <= k - slots_) return false;
     burst_ar_ = std::max(job.s + 2, acc_ + 1);
-    if (k >= n) burst_ar_ = std::max(burst_ar_, last_beat(k - n) + 2);
-    if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained(k - slots_) + 1);
+    if (k >= n) burst_ar_ = std::max(burst_ar_, last_beat_[k - n] + 2);
+    if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained_[k - slots_] + 1);
   }
-  if (k >= q && answered_ <= k - q) return false;
-  const Cycle accepted = k >= q ? std::max(burst_ar_, last_beat(k - q) + 1) : burst_ar_;
+  if (answered_ <= k - q) return false;
+  const Cycle accepted = k >= q ? std::max(burst_ar_, last_beat_[k - q] + 1) : burst_ar_;
   stuck_.add(burst_ar_ + 1, accepted);
+  burst_ar_ = Never;
   acc_ = accepted;
-  chosen_ = false;
-  const Burst burst = burst_;
+
+  Burst burst;
+  burst.run = job.next_run;
+  burst.offset = job.next_offset;
+  burst.address = job.run_address + static_cast<std::uint64_t>(job.next_offset);
+  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
+  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
+  std::uint8_t* data = destination(job, burst);
+  job.next_offset += burst.bytes;
+  const bool last = job.next_offset == job.run_bytes && job.next_run + 1 == job.runs;
+  if (job.next_offset == job.run_bytes) job.begin_run();
   outstanding_.push_back(burst);
   ++issued_;
   ++bursts_;
   bytes_ += burst.bytes;
-  std::uint8_t* data = destination(job, burst);
-  if (job.next_run == job.runs) {
+  if (last) {
     sequencer_.chain(isa::Unit::Load, accepted + 1);
     ++request_job_;
   }
@@ -140,13 +135,14 @@ void LoadDmaModel::read_response(Cycle first_beat, bool error) {
   outstanding_.pop_front();
   Job& job = jobs_.front();
   job.failed |= error;
-  last_beat(answered_) = first_beat + beats_of(burst.address, burst.bytes, machine_.bus_bytes) - 1;
-  ++answered_;
-  undrained_.push_back({burst.run, job.draining_word(burst.offset + burst.bytes - 1)});
+  last_beat_[answered_++] = first_beat + beat_of(burst, burst.bytes - 1);
   emit(job, burst, first_beat);
   if (job.word_run == job.runs) {
     sequencer_.done(isa::Unit::Load, word_ + 1, job.failed ? isa::ErrorCode::ReadError : isa::ErrorCode::None);
-    if (!job.failed) place(job);
+    if (!job.staging.empty()) {
+      if (!job.failed) place(job);
+      spare_staging_ = std::move(job.staging);
+    }
     jobs_.pop_front();
     --request_job_;
     if (!jobs_.empty()) emit_leading_fill(jobs_.front());
@@ -162,41 +158,47 @@ void LoadDmaModel::emit_leading_fill(Job& job) {
 
 // All words that the answered bytes allow.
 void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
-  const std::int64_t words = job.groups * job.words_per_group;
   const std::int64_t end = burst.offset + burst.bytes;  // bytes of this run that are there
-  const auto bus = static_cast<std::uint64_t>(machine_.bus_bytes);
-  const auto arrival = [&](std::int64_t byte) {
-    const std::uint64_t address = burst.address + static_cast<std::uint64_t>(byte - burst.offset);
-    return first_beat + static_cast<Cycle>(address / bus - burst.address / bus);
-  };
-  if (!job.windowed() && job.word_bytes <= machine_.bus_bytes) {
-    // A word needs at most one beat more than the word before: once the first is out, the others follow without a gap.
-    const std::int64_t group_bytes = job.load->group_bytes;
-    const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
-    if (ready > job.word) {
-      const Cycle first = std::max({word_ + 1, arrival(job.last_byte(job.word)) + 2, job.s + 3});
-      emitted(job, ready - job.word, first);
-    }
+  if (job.whole_words && job.word_bytes <= machine_.bus_bytes) {
+    const std::int64_t ready = end / job.word_bytes;
+    const bool cut = ready * job.word_bytes != end;  // the burst ends within a word
+    undrained_.push_back({burst.run, cut ? ready : ready - 1});
+    emit_until(job, burst, first_beat, ready, (job.word + 1) * job.word_bytes - 1);
   } else {
-    while (job.word < words) {
-      const std::int64_t last = job.last_byte(job.word);
-      if (last >= end) break;
-      Cycle at = std::max(word_ + 1, job.s + 3);
-      // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
-      if (last >= burst.offset) at = std::max(at, arrival(last) + 2);
-      emitted(job, 1, at);
+    undrained_.push_back({burst.run, job.draining_word(end - 1)});
+    if (!job.windowed() && job.word_bytes <= machine_.bus_bytes) {
+      const std::int64_t group_bytes = job.load->group_bytes;
+      const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
+      emit_until(job, burst, first_beat, ready, job.last_byte(job.word));
+    } else {
+      while (job.word < job.words) {
+        const std::int64_t last = job.last_byte(job.word);
+        if (last >= end) break;
+        Cycle at = std::max(word_ + 1, job.s + 3);
+        // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
+        if (last >= burst.offset) at = std::max(at, first_beat + beat_of(burst, last - burst.offset) + 2);
+        emitted(job, 1, at);
+      }
     }
   }
-  if (job.word == words) {
+  if (job.word == job.words) {
     job.word = 0;
     ++job.word_run;
   }
 }
 
+// The words before `ready`, the first of which ends with byte `last` of the run. A word needs at most one beat more than the word
+// before: once the first is out, the others follow without a gap.
+void LoadDmaModel::emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last) {
+  if (ready <= job.word) return;
+  const Cycle arrival = first_beat + beat_of(burst, last - burst.offset);
+  emitted(job, ready - job.word, std::max({word_ + 1, arrival + 2, job.s + 3}));
+}
+
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
   busy_.add(first, first + count - 1);
   while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
-    drained(drained_count_++) = first + (undrained_.front().word - job.word);
+    drained_[drained_count_++] = first + (undrained_.front().word - job.word);
     undrained_.pop_front();
   }
   job.word += count;
@@ -205,7 +207,6 @@ void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
 
 // Cuts the staged runs into words.
 void LoadDmaModel::place(Job& job) {
-  if (job.staging.empty()) return;
   const isa::Load& load = *job.load;
   std::uint8_t* out = buffers_[static_cast<std::size_t>(load.buffer)]->word(load.word_base);
   const std::int64_t width = job.word_bytes;
@@ -229,7 +230,7 @@ void LoadDmaModel::place(Job& job) {
 }
 
 StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
-  if (chosen_ && burst_ar_ != Never && burst_ar_ < last) {
+  if (burst_ar_ != Never && burst_ar_ < last) {
     // Not accepted yet: stuck at least until now. The rest is added when the acceptance is known.
     stuck_.add(burst_ar_ + 1, last);
     burst_ar_ = last;

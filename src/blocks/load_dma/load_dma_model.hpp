@@ -4,11 +4,11 @@
 // Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself.
 #pragma once
 #include <array>
-#include <deque>
 #include <vector>
 
 #include "base/agent.hpp"
 #include "base/intervals.hpp"
+#include "base/ring.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
 
@@ -44,50 +44,62 @@ class LoadDmaModel : public UnitModel, public ReadSink {
     std::int64_t words_per_group = 0;
     std::int64_t next_run = 0, next_offset = 0;  // burst generator
     std::int64_t word_run = 0, word = 0;         // next word: its run, its index within the run
+    std::int64_t words = 0;                      // of a run
+    std::uint64_t run_address = 0, row_address = 0;  // of next_run; of the first run with its i2
+    std::int64_t left_in_row = 0;
     std::vector<std::uint8_t> staging;           // runs back to back; empty if direct
     std::uint8_t* direct = nullptr;
+    bool whole_words = false;                    // every byte belongs to a word that is wholly of memory bytes
     bool failed = false;
 
     bool windowed() const { return load->window_count > 0; }
-    std::uint64_t run_address(std::int64_t run) const {
-      return load->address + static_cast<std::uint64_t>(run / load->count1) * load->stride2 +
-             static_cast<std::uint64_t>(run % load->count1) * load->stride1;
+    void begin_run() {
+      ++next_run;
+      next_offset = 0;
+      run_address += load->stride1;
+      if (--left_in_row > 0) return;
+      left_in_row = load->count1;
+      run_address = row_address += load->stride2;
     }
     std::int64_t last_byte(std::int64_t index) const;      // last memory byte of a word, within the run; -1: only fill
     std::int64_t draining_word(std::int64_t byte) const;   // last word for which a byte must stay in the ring
   };
   struct Undrained {
-    std::int64_t run, word;  // the word that drains it
+    std::int64_t run = 0, word = 0;  // the word that drains it
   };
 
-  bool next_burst(Burst& burst);
   void request();
   bool request_next_burst();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
+  void emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last);
   void emitted(Job& job, std::int64_t count, Cycle first);
   void place(Job& job);
   std::uint8_t* destination(Job& job, const Burst& burst);
-  Cycle& last_beat(std::int64_t k) { return last_beat_[static_cast<std::size_t>(k) % last_beat_.size()]; }
-  Cycle& drained(std::int64_t k) { return drained_[static_cast<std::size_t>(k) % drained_.size()]; }
+  // The beat of a burst that brings its byte `offset`.
+  Cycle beat_of(const Burst& burst, std::int64_t offset) const {
+    return static_cast<Cycle>((burst.address + static_cast<std::uint64_t>(offset)) >> bus_log2_) -
+           static_cast<Cycle>(burst.address >> bus_log2_);
+  }
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   ReadPort& memory_;
   std::array<Scratchpad*, 4> buffers_;
   int slots_;                                    // F
+  int bus_log2_;
+  std::uint64_t burst_mask_;
 
-  std::deque<Job> jobs_;         // words come from the front
+  Ring<Job> jobs_;               // words come from the front
   std::size_t request_job_ = 0;  // requests come from here
-  bool chosen_ = false;          // burst_ waits for an answer that decides its cycle
-  Burst burst_;
-  Cycle burst_ar_ = Never;       // its AR on the wires, if that is known and only the acceptance is not
+  Cycle burst_ar_ = Never;       // the next AR on the wires, if that is known and only its acceptance is not
+  std::vector<std::uint8_t> spare_staging_;
 
-  std::deque<Burst> outstanding_;            // requested and unanswered
-  std::vector<Cycle> last_beat_, drained_;   // of burst k, at k modulo the size
+  Ring<Burst> outstanding_;                  // requested and unanswered
+  Recent<Cycle> last_beat_, drained_;        // of burst k
   std::int64_t issued_ = 0, answered_ = 0, drained_count_ = 0;
   Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
-  std::deque<Undrained> undrained_;          // answered and undrained bursts
+  Ring<Undrained> undrained_;                // answered and undrained bursts
   Intervals busy_, stuck_, none_;
   std::int64_t bytes_ = 0, bursts_ = 0;
 };

@@ -224,14 +224,21 @@ void SequencerModel::dispatch(Cycle now) {
     fail(isa::ErrorCode::ReadError, now, index, "memory answered an instruction fetch with an error");
     return;
   }
-  if (const auto illegal = isa::check(ready.word)) {
-    fail(illegal->code, now, index, isa::to_string(*illegal));
-    return;
+  if (!head_legal_) {
+    if (const auto illegal = isa::check(ready.word)) {
+      fail(illegal->code, now, index, isa::to_string(*illegal));
+      return;
+    }
+    head_.instruction = isa::decode(ready.word);
+    head_.index = index;
+    head_.claims = isa::claims(head_.instruction);
+    if (const auto outside = isa::check_bounds(head_.instruction, machine_)) {
+      fail(outside->code, now, index, isa::to_string(*outside));
+      return;
+    }
+    head_legal_ = true;
   }
-  Entry entry;
-  entry.instruction = isa::decode(ready.word);
-  entry.index = index;
-  if (entry.instruction.unit == isa::Unit::None) {  // halt
+  if (head_.instruction.unit == isa::Unit::None) {  // halt
     const Cycle last_beat =
         fetch_answered_ == 0 ? now - 1
                              : fetch_last_beat_[static_cast<std::size_t>(fetch_answered_ - 1) % fetch_last_beat_.size()];
@@ -247,14 +254,10 @@ void SequencerModel::dispatch(Cycle now) {
     }
     return;
   }
-  if (const auto outside = isa::check_bounds(entry.instruction, machine_)) {
-    fail(outside->code, now, index, isa::to_string(*outside));
-    return;
-  }
-  Unit& unit = unit_[static_cast<std::size_t>(entry.instruction.unit)];
+  Unit& unit = unit_[static_cast<std::size_t>(head_.instruction.unit)];
   if (unit.queued >= machine_.queue_depth) return;
-  entry.claims = isa::claims(entry.instruction);
-  unit.entries.push_back(entry);
+  unit.entries.push_back(head_);
+  head_legal_ = false;
   unit.push = 1;
   staged_ = true;
   fifo_.pop_front();
@@ -324,16 +327,17 @@ void SequencerModel::start(Cycle now) {
 std::string SequencerModel::conflict(int u, const Entry& entry, const std::array<bool, 4>& starting) const {
   const auto between = [&](const isa::Claim& a, const isa::Claim& b, const Entry& other, int v) -> std::string {
     if (a.buffer != b.buffer) return {};
-    const std::string tail = ": instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " (" + describe(a) +
-                             ") and instruction " + std::to_string(other.index) + " on " + unit_name(v) + " (" +
-                             describe(b) + ")";
-    if ((a.write || b.write) && meet(a, b)) return "a written interval meets another" + tail;
+    const auto both = [&] {
+      return ": instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " (" + describe(a) +
+             ") and instruction " + std::to_string(other.index) + " on " + unit_name(v) + " (" + describe(b) + ")";
+    };
+    if ((a.write || b.write) && meet(a, b)) return "a written interval meets another" + both();
     if (a.write == b.write) {
       const std::int64_t bank = machine_.bank_words(a.buffer);
       const std::int64_t first = std::max(a.first / bank, b.first / bank), last = std::min(a.last / bank, b.last / bank);
       if (first <= last) {
         return std::string("both hold the ") + (a.write ? "write" : "read") + " port of bank " + std::to_string(first) +
-               " of " + to_string(a.buffer) + tail;
+               " of " + to_string(a.buffer) + both();
       }
     }
     return {};

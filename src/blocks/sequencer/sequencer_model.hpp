@@ -124,6 +124,8 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
   struct Ready { isa::Word word; Cycle at; bool error; };  // at: b + 2
   std::deque<Ready> fifo_;
+  Entry head_;                              // the decoded front of the FIFO
+  bool head_legal_ = false;                 // it has been decoded and checked
   std::int64_t dispatched_ = 0;
   Cycle last_dispatch_ = -1;
   std::int64_t fetch_bytes_ = 0, fetch_bursts_ = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace gemel {
 namespace {
@@ -17,6 +18,8 @@ StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, 
       memory_(memory),
       vector_(vector),
       slots_(machine.store_outstanding + static_cast<int>(ceil_div(machine.columns, machine.burst_bytes))),
+      bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
+      burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
       last_write_(static_cast<std::size_t>(slots_) + 1),
       answer_(static_cast<std::size_t>(std::max(machine.store_outstanding, machine.memory_queue)) + 1) {}
 
@@ -26,6 +29,8 @@ void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   job.store = &store;
   job.s = s;
   job.runs = std::int64_t{store.count1} * store.count2;
+  job.run_address = job.row_address = store.address;
+  job.left_in_row = store.count1;
   job.words_per_group = ceil_div(store.group_bytes, machine_.columns);
   if (vector_ != nullptr) {
     const std::uint8_t* words = vector_->word(store.word_base);
@@ -34,16 +39,16 @@ void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
     } else {
       const std::int64_t groups = job.runs * (store.run_bytes / store.group_bytes);
       const std::int64_t pitch = job.words_per_group * machine_.columns;
+      job.staging = std::move(spare_staging_);
       job.staging.resize(static_cast<std::size_t>(groups * store.group_bytes));
       for (std::int64_t g = 0; g < groups; ++g) {
         std::memcpy(job.staging.data() + g * store.group_bytes, words + g * pitch,
                     static_cast<std::size_t>(store.group_bytes));
       }
-      job.data = job.staging.data();
+      job.data = job.staging.data();  // stays where it is when the job moves
     }
   }
   jobs_.push_back(std::move(job));
-  if (!jobs_.back().staging.empty()) jobs_.back().data = jobs_.back().staging.data();
   advance();
 }
 
@@ -56,16 +61,13 @@ void StoreDmaModel::advance() {
 bool StoreDmaModel::read_next_burst() {
   if (read_job_ >= jobs_.size()) return false;
   const std::int64_t k = read_;
-  if (k >= slots_ && requested_ <= k - slots_) return false;
+  if (requested_ <= k - slots_) return false;
   Job& job = jobs_[read_job_];
   const isa::Store& store = *job.store;
 
   Burst burst;
-  burst.address = store.address + static_cast<std::uint64_t>(job.run / store.count1) * store.stride2 +
-                  static_cast<std::uint64_t>(job.run % store.count1) * store.stride1 +
-                  static_cast<std::uint64_t>(job.offset);
-  const std::int64_t to_boundary =
-      machine_.burst_bytes - static_cast<std::int64_t>(burst.address % static_cast<std::uint64_t>(machine_.burst_bytes));
+  burst.address = job.run_address + static_cast<std::uint64_t>(job.offset);
+  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
   if (job.data != nullptr) burst.data = job.data + job.run * store.run_bytes + job.offset;
   const std::int64_t end = job.offset + burst.bytes;
@@ -76,12 +78,12 @@ bool StoreDmaModel::read_next_burst() {
   const std::int64_t words = complete - job.word;
   if (words > 0) {
     Cycle first = std::max(word_ + 1, job.s + 2);
-    if (k >= slots_) first = std::max(first, last_write(k - slots_) + 2);
+    if (k >= slots_) first = std::max(first, last_write_[k - slots_] + 2);
     reads_.add(first, first + words - 1);
     word_ = first + words - 1;
     // Bursts that ended inside a word are complete with the first of these words.
-    for (auto it = bursts_in_flight_.rbegin(); it != bursts_in_flight_.rend() && it->full == Never; ++it) {
-      it->full = first + 2;
+    for (std::size_t i = bursts_in_flight_.size(); i > 0 && bursts_in_flight_[i - 1].full == Never; --i) {
+      bursts_in_flight_[i - 1].full = first + 2;
     }
     if (!burst.ends_in_word) burst.full = word_ + 2;
     job.word = complete;
@@ -93,9 +95,8 @@ bool StoreDmaModel::read_next_burst() {
   bytes_ += burst.bytes;
   job.offset = end;
   if (end == store.run_bytes) {
-    job.offset = 0;
-    job.word = 0;
-    if (++job.run == job.runs) {
+    job.begin_run();
+    if (job.run == job.runs) {
       job.generated = true;
       ++read_job_;
       sequencer_.chain(isa::Unit::Store, word_ + 1);
@@ -112,34 +113,36 @@ bool StoreDmaModel::request_next_burst() {
   Burst& burst = bursts_in_flight_[static_cast<std::size_t>(k - first_burst_)];
   if (burst.full == Never) return false;
   if (waiting_aw_ == Never) {
-    if (k >= n && answered_ <= k - n) return false;
+    if (answered_ <= k - n) return false;
     Cycle aw = std::max(request_ + 1, burst.full + 1);
-    if (k >= n) aw = std::max(aw, answer(k - n) + 2);
+    if (k >= n) aw = std::max(aw, answer_[k - n] + 2);
     waiting_aw_ = aw;
   }
-  if (k >= q && answered_ <= k - q) return false;
-  const Cycle accepted = k >= q ? std::max(waiting_aw_, answer(k - q) + 1) : waiting_aw_;
+  if (answered_ <= k - q) return false;
+  const Cycle accepted = k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_;
   stuck_.add(waiting_aw_ + 1, accepted);
   waiting_aw_ = Never;
   request_ = accepted;
   const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
-  burst.wl = first_beat + beats_of(burst.address, burst.bytes, machine_.bus_bytes) - 1;
+  burst.wl = first_beat + static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) -
+             static_cast<Cycle>(burst.address >> bus_log2_);
   beats_.add(first_beat, burst.wl);
   beat_ = burst.wl;
-  last_write(k) = burst.wl;
+  last_write_[k] = burst.wl;
   ++requested_;
   memory_.write(burst.address, burst.bytes, burst.data, burst.wl);  // last: an answer may come at once
   return true;
 }
 
 void StoreDmaModel::write_response(Cycle b, bool error) {
-  answer(answered_++) = b;
+  answer_[answered_++] = b;
   bursts_in_flight_.pop_front();
   ++first_burst_;
   Job& job = jobs_.front();
   job.failed |= error;
   if (--job.unanswered == 0 && job.generated) {
     sequencer_.done(isa::Unit::Store, b + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
+    if (!job.staging.empty()) spare_staging_ = std::move(job.staging);
     jobs_.pop_front();
     --read_job_;
   }

@@ -2,11 +2,11 @@
 // store_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words and beats
 // in closed form between them (docs/reference/machine.md, 6).
 #pragma once
-#include <deque>
 #include <vector>
 
 #include "base/agent.hpp"
 #include "base/intervals.hpp"
+#include "base/ring.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
 
@@ -35,8 +35,19 @@ class StoreDmaModel : public UnitModel, public WriteSink {
     std::int64_t unanswered = 0;            // bursts made and not answered
     bool generated = false;
     bool failed = false;
+    std::uint64_t run_address = 0, row_address = 0;  // of `run`; of the first run with its i2
+    std::int64_t left_in_row = 0;
     std::vector<std::uint8_t> staging;      // runs back to back, unless direct
     const std::uint8_t* data = nullptr;
+
+    void begin_run() {
+      ++run;
+      offset = word = 0;
+      run_address += store->stride1;
+      if (--left_in_row > 0) return;
+      left_in_row = store->count1;
+      run_address = row_address += store->stride2;
+    }
   };
   struct Burst {
     std::uint64_t address = 0;
@@ -50,25 +61,26 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   void advance();
   bool read_next_burst();
   bool request_next_burst();
-  Cycle& last_write(std::int64_t k) { return last_write_[static_cast<std::size_t>(k) % last_write_.size()]; }
-  Cycle& answer(std::int64_t k) { return answer_[static_cast<std::size_t>(k) % answer_.size()]; }
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   WritePort& memory_;
   Scratchpad* vector_;
   int slots_;                       // F
+  int bus_log2_;
+  std::uint64_t burst_mask_;
 
-  std::deque<Job> jobs_;            // front: oldest whose bursts are not all answered
+  Ring<Job> jobs_;                  // front: oldest whose bursts are not all answered
   std::size_t read_job_ = 0;        // the reader's
-  std::deque<Burst> bursts_in_flight_;  // burst first_burst_ .. : read and unanswered
+  std::vector<std::uint8_t> spare_staging_;
+  Ring<Burst> bursts_in_flight_;    // burst first_burst_ .. : read and unanswered
   std::int64_t first_burst_ = 0;    // index k of bursts_in_flight_.front()
   std::int64_t read_ = 0, requested_ = 0, answered_ = 0;  // bursts so far
   Cycle word_ = Past;               // x of the word before
   Cycle request_ = Past;            // acceptance of the AW before
   Cycle beat_ = Past;               // wl of the burst before
   Cycle waiting_aw_ = Never;        // an AW on the wires whose acceptance is not known yet
-  std::vector<Cycle> last_write_, answer_;
+  Recent<Cycle> last_write_, answer_;  // of burst k
   Intervals reads_, beats_, stuck_;
   std::int64_t bytes_ = 0, bursts_ = 0;
 };

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Queues of the fast models: a FIFO without allocation once it has grown, and the last values of a numbered series. Both are
+// powers of two long, so places are found by a mask.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace gemel {
+
+// T is default-constructible; what has been popped stays in its place until it is overwritten.
+template <class T>
+class Ring {
+ public:
+  bool empty() const { return first_ == end_; }
+  std::size_t size() const { return end_ - first_; }
+  T& front() { return places_[first_ & mask_]; }
+  const T& front() const { return places_[first_ & mask_]; }
+  T& back() { return places_[(end_ - 1) & mask_]; }
+  T& operator[](std::size_t i) { return places_[(first_ + i) & mask_]; }
+  const T& operator[](std::size_t i) const { return places_[(first_ + i) & mask_]; }
+  T& push_back(T value) {
+    if (size() == places_.size()) grow();
+    T& place = places_[end_++ & mask_];
+    place = std::move(value);
+    return place;
+  }
+  void pop_front() { ++first_; }
+
+ private:
+  void grow() {
+    std::vector<T> places(places_.empty() ? 16 : 2 * places_.size());
+    const std::size_t count = size();
+    for (std::size_t i = 0; i < count; ++i) places[i] = std::move((*this)[i]);
+    places_ = std::move(places);
+    mask_ = places_.size() - 1;
+    first_ = 0;
+    end_ = count;
+  }
+
+  std::vector<T> places_;
+  std::size_t mask_ = 0, first_ = 0, end_ = 0;
+};
+
+// Value k of a series that is looked up at most `depth` - 1 places back.
+template <class T>
+class Recent {
+ public:
+  explicit Recent(std::size_t depth) {
+    std::size_t size = 1;
+    while (size < depth) size *= 2;
+    values_.resize(size);
+  }
+  T& operator[](std::int64_t k) { return values_[static_cast<std::size_t>(k) & (values_.size() - 1)]; }
+
+ private:
+  std::vector<T> values_;
+};
+
+inline int log2_of(std::uint64_t power_of_two) {
+  int exponent = 0;
+  while (power_of_two >> exponent > 1) ++exponent;
+  return exponent;
+}
+
+}  // namespace gemel
