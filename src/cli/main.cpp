@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/error.hpp"
+#include "base/heap.hpp"
 #include "cli/commands.hpp"
 #include "sim/simulation.hpp"
 
@@ -26,6 +27,7 @@ int report(const gemel::Error& error, ExitCode code) {
 void gemel::cli::end_at_once(const UserError& error) { ::_exit(report(error, UserMistake)); }
 
 int main(int argc, char** argv) {
+  gemel::prepare_heap();
   CLI::App app{"Gemel: a cycle-accurate simulator of a systolic-array NPU"};
   app.set_version_flag("--version", std::string("gemel ") + GEMEL_VERSION);
   app.require_subcommand(1);
