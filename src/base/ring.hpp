@@ -20,27 +20,26 @@ class Ring {
   T& back() { return places_[(end_ - 1) & mask_]; }
   T& operator[](std::size_t i) { return places_[(first_ + i) & mask_]; }
   const T& operator[](std::size_t i) const { return places_[(first_ + i) & mask_]; }
-  T& push_back(T value) {
-    if (size() == places_.size()) grow();
-    T& place = places_[end_++ & mask_];
-    place = std::move(value);
-    return place;
+  void push_back(T value) {
+    if (size() == capacity_) grow();
+    places_[end_++ & mask_] = std::move(value);
   }
   void pop_front() { ++first_; }
 
  private:
   void grow() {
-    std::vector<T> places(places_.empty() ? 16 : 2 * places_.size());
+    std::vector<T> places(capacity_ == 0 ? 16 : 2 * capacity_);
     const std::size_t count = size();
     for (std::size_t i = 0; i < count; ++i) places[i] = std::move((*this)[i]);
     places_ = std::move(places);
-    mask_ = places_.size() - 1;
+    capacity_ = places_.size();
+    mask_ = capacity_ - 1;
     first_ = 0;
     end_ = count;
   }
 
   std::vector<T> places_;
-  std::size_t mask_ = 0, first_ = 0, end_ = 0;
+  std::size_t capacity_ = 0, mask_ = 0, first_ = 0, end_ = 0;
 };
 
 // Value k of a series that is looked up at most `depth` - 1 places back.
@@ -51,11 +50,13 @@ class Recent {
     std::size_t size = 1;
     while (size < depth) size *= 2;
     values_.resize(size);
+    mask_ = size - 1;
   }
-  T& operator[](std::int64_t k) { return values_[static_cast<std::size_t>(k) & (values_.size() - 1)]; }
+  T& operator[](std::int64_t k) { return values_[static_cast<std::size_t>(k) & mask_]; }
 
  private:
   std::vector<T> values_;
+  std::size_t mask_;
 };
 
 inline int log2_of(std::uint64_t power_of_two) {

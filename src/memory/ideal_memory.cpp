@@ -52,24 +52,26 @@ IdealMemory::~IdealMemory() {
 tlm::tlm_sync_enum IdealMemory::forward(int port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                         sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_ACCEPTED;  // END_RESP needs nothing
-  const sc_core::sc_time due = sc_core::sc_time_stamp() + delay;
-  const auto at = static_cast<Cycle>(due.value() / period_ticks_);
+  const auto at = static_cast<Cycle>((simcontext()->time_stamp().value() + delay.value()) / period_ticks_);
   Queue& queue = queues_[static_cast<std::size_t>(port)];
   queue.latency = std::min(queue.latency, payload.is_read() ? read_latency_ : write_latency_);
+  const bool in_order = queue.requests.empty() || queue.requests.back().at <= at;  // nearly always
   queue.requests.push_back({&payload, at});
-  // Of one time as they come. Nearly always they come in order.
-  for (std::size_t i = queue.requests.size() - 1; i > 0 && queue.requests[i - 1].at > at; --i) {
-    std::swap(queue.requests[i - 1], queue.requests[i]);
-  }
-  decide_by(at + queue.latency - 1);
+  if (!in_order) queue.sort_in_last();
+  if (at + queue.latency - 1 < next_decision_) decide_by(at + queue.latency - 1);
   phase = tlm::END_REQ;  // never refused: the machine's bridge keeps the queue
   return tlm::TLM_UPDATED;
+}
+
+void IdealMemory::Queue::sort_in_last() {
+  for (std::size_t i = requests.size() - 1; i > 0 && requests[i - 1].at > requests[i].at; --i) {
+    std::swap(requests[i - 1], requests[i]);
+  }
 }
 
 // Nobody hears of a decision before its first beat or B, so it may wait until the cycle before: then all requests that compete
 // with it are known, and a batch of them costs one event.
 void IdealMemory::decide_by(Cycle cycle) {
-  if (cycle >= next_decision_) return;
   next_decision_ = cycle;
   const sc_core::sc_time half_past =
       sc_core::sc_time::from_value(static_cast<std::uint64_t>(cycle) * period_ticks_ + period_ticks_ / 2);
@@ -78,7 +80,7 @@ void IdealMemory::decide_by(Cycle cycle) {
 }
 
 void IdealMemory::decide() {
-  const std::uint64_t now_ticks = sc_core::sc_time_stamp().value();
+  const std::uint64_t now_ticks = simcontext()->time_stamp().value();
   const auto now = static_cast<Cycle>(now_ticks / period_ticks_);  // half a period is cut off
   next_decision_ = now;  // requests that come meanwhile wait for the end
   for (;;) {
@@ -102,9 +104,11 @@ void IdealMemory::decide() {
     socket->nb_transport_bw(payload, phase, delay);  // may send further requests, none of them due by now
   }
   next_decision_ = Never;
+  Cycle next = Never;
   for (const Queue& queue : queues_) {
-    if (!queue.requests.empty()) decide_by(queue.requests.front().at + queue.latency - 1);
+    if (!queue.requests.empty()) next = std::min(next, queue.requests.front().at + queue.latency - 1);
   }
+  if (next != Never) decide_by(next);
 }
 
 Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now) {
@@ -118,12 +122,26 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
     const Cycle start = std::max(now + read_latency_ + read_jitter_.next(), read_free_);
     read_free_ = start + occupied;
     const Cycle first_beat = start + occupied - beats;
+    while (!outstanding_.empty() && outstanding_.front().last_beat < now) outstanding_.pop_front();
     outstanding_.push_back({first, first + bytes - 1, now, first_beat + beats - 1, port});
+    outstanding_first_ = std::min(outstanding_first_, first);
+    outstanding_end_ = std::max(outstanding_end_, first + bytes);
     return first_beat;
   }
+  if (outstanding_first_ < first + bytes && first < outstanding_end_) check_overlap(first, bytes, now);
+  last_write_done_ = std::max(now + write_jitter_.next(), last_write_done_ + occupied);
+  return last_write_done_ + write_latency_;
+}
+
+// The bounds of outstanding reads grow with each of them; here they become tight again.
+void IdealMemory::check_overlap(std::uint64_t first, std::uint64_t bytes, Cycle now) {
   while (!outstanding_.empty() && outstanding_.front().last_beat < now) outstanding_.pop_front();
+  outstanding_first_ = ~std::uint64_t{0};
+  outstanding_end_ = 0;
   for (std::size_t i = 0; i < outstanding_.size(); ++i) {
     const Outstanding& read = outstanding_[i];
+    outstanding_first_ = std::min(outstanding_first_, read.first);
+    outstanding_end_ = std::max(outstanding_end_, read.last + 1);
     if (read.first >= first + bytes || first > read.last) continue;
     // A read accepted in this very cycle has been sampled before the write takes effect.
     if (read.accepted < now && now <= read.last_beat && violation_.empty()) {
@@ -133,8 +151,6 @@ Cycle IdealMemory::serve(tlm::tlm_generic_payload& payload, Port port, Cycle now
       sc_core::sc_stop();
     }
   }
-  last_write_done_ = std::max(now + write_jitter_.next(), last_write_done_ + occupied);
-  return last_write_done_ + write_latency_;
 }
 
 bool IdealMemory::access(tlm::tlm_generic_payload& payload) {

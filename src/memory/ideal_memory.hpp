@@ -44,6 +44,7 @@ class IdealMemory : public sc_core::sc_module {
   struct Request { tlm::tlm_generic_payload* payload = nullptr; Cycle at = 0; };
   struct Queue {                // undecided requests of a port, in order of time
     Ring<Request> requests;
+    void sort_in_last();
     Cycle latency = 1'000'000;  // the least of its requests so far: none is answered earlier
   };
   struct Outstanding { std::uint64_t first = 0, last = 0; Cycle accepted = 0, last_beat = 0; Port port = Fetch; };
@@ -55,6 +56,7 @@ class IdealMemory : public sc_core::sc_module {
   void decide_by(Cycle cycle);
   void decide();
   Cycle serve(tlm::tlm_generic_payload& payload, Port port, Cycle now);  // cycle of the first beat, or of B
+  void check_overlap(std::uint64_t first, std::uint64_t bytes, Cycle now);
   bool access(tlm::tlm_generic_payload& payload);
 
   const Machine& machine_;
@@ -68,6 +70,7 @@ class IdealMemory : public sc_core::sc_module {
   std::array<Queue, PortCount> queues_;
   Cycle next_decision_ = Never;
   Ring<Outstanding> outstanding_;  // reads, as decided
+  std::uint64_t outstanding_first_ = ~std::uint64_t{0}, outstanding_end_ = 0;  // bounds of their addresses
   Jitter read_jitter_, write_jitter_;
   Cycle read_free_ = 0, last_write_done_ = -1'000'000'000;
   std::string violation_;

@@ -71,7 +71,7 @@ class AxiMaster : public ReadPort, public WritePort {
     send(tlm::TLM_WRITE_COMMAND, address, bytes, const_cast<std::uint8_t*>(data), at);
   }
   void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& delay) {
-    const sc_core::sc_time now = sc_core::sc_time_stamp();
+    const sc_core::sc_time& now = socket_.simcontext()->time_stamp();
     Cycle at = cycle_of(now + delay, period_);
     // An answer is for a later cycle, whatever it says.
     if (delay < period_) at = std::max(at, static_cast<Cycle>(now.value() / period_.value()) + 1);
@@ -100,7 +100,7 @@ class AxiMaster : public ReadPort, public WritePort {
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     // A request that is due later is sent now, with its delay: TLM's timing annotation.
     sc_core::sc_time delay =
-        sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value()) - sc_core::sc_time_stamp();
+        sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value()) - socket_.simcontext()->time_stamp();
     const tlm::tlm_sync_enum status = socket_->nb_transport_fw(*payload, phase, delay);
     if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) respond(*payload, delay);
   }

@@ -80,13 +80,14 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
 }
 
 void LoadDmaModel::request() {
-  while (request_next_burst()) {
+  // Nearly always it is the answer N bursts ago that is missing.
+  const std::int64_t n = machine_.load_outstanding;
+  while (request_job_ < jobs_.size() && (burst_ar_ != Never || answered_ > issued_ - n) && request_next_burst()) {
   }
 }
 
 // Sends the next burst if everything that its cycle depends on is known.
 bool LoadDmaModel::request_next_burst() {
-  if (request_job_ >= jobs_.size()) return false;
   const std::int64_t k = issued_;
   const std::int64_t n = machine_.load_outstanding, q = machine_.memory_queue;
   Job& job = jobs_[request_job_];
@@ -161,9 +162,18 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
   const std::int64_t end = burst.offset + burst.bytes;  // bytes of this run that are there
   if (job.whole_words && job.word_bytes <= machine_.bus_bytes) {
     const std::int64_t ready = end / job.word_bytes;
+    const std::int64_t last = (job.word + 1) * job.word_bytes - 1;
     const bool cut = ready * job.word_bytes != end;  // the burst ends within a word
-    undrained_.push_back({burst.run, cut ? ready : ready - 1});
-    emit_until(job, burst, first_beat, ready, (job.word + 1) * job.word_bytes - 1);
+    if (cut || ready <= job.word || !undrained_.empty()) {
+      undrained_.push_back({burst.run, cut ? ready : ready - 1});
+      emit_until(job, burst, first_beat, ready, last);
+    } else {  // nearly always: as emit_until(), and the last of these words drains the burst
+      const Cycle first = std::max({word_ + 1, first_beat + beat_of(burst, last - burst.offset) + 2, job.s + 3});
+      word_ = first + (ready - job.word) - 1;
+      busy_.add(first, word_);
+      drained_[drained_count_++] = word_;
+      job.word = ready;
+    }
   } else {
     undrained_.push_back({burst.run, job.draining_word(end - 1)});
     if (!job.windowed() && job.word_bytes <= machine_.bus_bytes) {
