@@ -54,11 +54,11 @@ tlm::tlm_sync_enum IdealMemory::forward(int port, tlm::tlm_generic_payload& payl
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_ACCEPTED;  // END_RESP needs nothing
   const auto at = static_cast<Cycle>((simcontext()->time_stamp().value() + delay.value()) / period_ticks_);
   Queue& queue = queues_[static_cast<std::size_t>(port)];
-  queue.latency = std::min(queue.latency, payload.is_read() ? read_latency_ : write_latency_);
+  (payload.is_read() ? queue.reads : queue.writes) = true;
   const bool in_order = queue.requests.empty() || queue.requests.back().at <= at;  // nearly always
   queue.requests.push_back({&payload, at});
   if (!in_order) queue.sort_in_last();
-  if (at + queue.latency - 1 < next_decision_) decide_by(at + queue.latency - 1);
+  if (const Cycle by = deadline(queue); by < next_decision_) decide_by(by);
   phase = tlm::END_REQ;  // never refused: the machine's bridge keeps the queue
   return tlm::TLM_UPDATED;
 }
@@ -70,7 +70,15 @@ void IdealMemory::Queue::sort_in_last() {
 }
 
 // Nobody hears of a decision before its first beat or B, so it may wait until the cycle before: then all requests that compete
-// with it are known, and a batch of them costs one event.
+// with it are known, and a batch of them costs one event. Here for the first of a queue: the earliest that its answer can be.
+Cycle IdealMemory::deadline(const Queue& queue) const {
+  const Cycle at = queue.requests.front().at;
+  Cycle answer = Never;
+  if (queue.reads) answer = std::max(at + read_latency_, read_free_);
+  if (queue.writes) answer = std::min(answer, at + write_latency_);
+  return answer - 1;
+}
+
 void IdealMemory::decide_by(Cycle cycle) {
   next_decision_ = cycle;
   const sc_core::sc_time half_past =
@@ -84,29 +92,37 @@ void IdealMemory::decide() {
   const auto now = static_cast<Cycle>(now_ticks / period_ticks_);  // half a period is cut off
   next_decision_ = now;  // requests that come meanwhile wait for the end
   for (;;) {
-    // The oldest; of one cycle in the order of ports.
-    Cycle at = now + 1;
+    // The oldest; of one cycle in the order of ports. It is served until another port's turn comes at `until`.
+    Cycle oldest = now + 1, until = now + 1;
     int port = PortCount;
     for (int p = 0; p < PortCount; ++p) {
       const auto& requests = queues_[static_cast<std::size_t>(p)].requests;
-      if (requests.empty() || requests.front().at >= at) continue;
-      at = requests.front().at;
-      port = p;
+      if (requests.empty()) continue;
+      const Cycle at = requests.front().at;
+      if (at < oldest) {
+        until = oldest;  // ports before this one go first in their cycle
+        oldest = at;
+        port = p;
+      } else {
+        until = std::min(until, at + 1);
+      }
     }
     if (port == PortCount) break;
     auto& requests = queues_[static_cast<std::size_t>(port)].requests;
-    tlm::tlm_generic_payload& payload = *requests.front().payload;
-    requests.pop_front();
-    const Cycle answer = serve(payload, static_cast<Port>(port), at);
-    tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(answer) * period_ticks_ - now_ticks);
     auto& socket = port == Fetch ? fetch : port == Load ? load : store;
-    socket->nb_transport_bw(payload, phase, delay);  // may send further requests, none of them due by now
+    do {
+      const Request request = requests.front();
+      requests.pop_front();
+      const Cycle answer = serve(*request.payload, static_cast<Port>(port), request.at);
+      tlm::tlm_phase phase = tlm::BEGIN_RESP;
+      sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(answer) * period_ticks_ - now_ticks);
+      socket->nb_transport_bw(*request.payload, phase, delay);  // may send further requests, none of them due by now
+    } while (!requests.empty() && requests.front().at < until);
   }
   next_decision_ = Never;
   Cycle next = Never;
   for (const Queue& queue : queues_) {
-    if (!queue.requests.empty()) next = std::min(next, queue.requests.front().at + queue.latency - 1);
+    if (!queue.requests.empty()) next = std::min(next, deadline(queue));
   }
   if (next != Never) decide_by(next);
 }

@@ -44,8 +44,8 @@ class IdealMemory : public sc_core::sc_module {
   struct Request { tlm::tlm_generic_payload* payload = nullptr; Cycle at = 0; };
   struct Queue {                // undecided requests of a port, in order of time
     Ring<Request> requests;
+    bool reads = false, writes = false;  // what came so far
     void sort_in_last();
-    Cycle latency = 1'000'000;  // the least of its requests so far: none is answered earlier
   };
   struct Outstanding { std::uint64_t first = 0, last = 0; Cycle accepted = 0, last_beat = 0; Port port = Fetch; };
 
@@ -53,6 +53,7 @@ class IdealMemory : public sc_core::sc_module {
   void blocking(int port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& payload);
   bool direct(int port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
+  Cycle deadline(const Queue& queue) const;
   void decide_by(Cycle cycle);
   void decide();
   Cycle serve(tlm::tlm_generic_payload& payload, Port port, Cycle now);  // cycle of the first beat, or of B
