@@ -2,6 +2,7 @@
 // A Verilated block behind a block's ports: what all adapters (blocks/x/x_rtl.hpp) share. An adapter says how In is driven onto
 // the ports and how Out is sampled from them; clocking, reset and the watch for combinational paths are here.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -67,9 +68,30 @@ void unpack(const RtlPort& port, T* values, int count, int bits) {
 
 // ---- differences ---------------------------------------------------------------------------------------------------------
 
+// What a beat carries, where that can be traced to an element of a tensor (src/sim/locate.hpp).
+enum class Carries : std::uint8_t {
+  Nothing,
+  LoadedWord,       // load_dma into a scratchpad
+  AccumulatorWord,  // matrix_unit into accumulator_buffer
+  ArraySums,        // pe_array to matrix_unit
+  RequantizedRow,   // requantizer to vector_unit
+  ResultWord,       // vector_unit into vector_buffer
+  StoredBeat,       // store_dma to memory
+  ReadWord,         // a scratchpad to `client`
+  Count
+};
+
+struct CarriedBeat {
+  Carries carries = Carries::Nothing;
+  std::uint32_t address = 0;  // of the word in its scratchpad
+  int client = 0;
+};
+
 struct Difference {
   std::string port;
   std::string expected, actual;
+  CarriedBeat beat;
+  std::int64_t byte = 0;  // of the payload: the first that differs
 };
 
 std::string hex_bytes(const void* bytes, std::size_t count);  // highest byte first, as a Verilog number is read
@@ -77,6 +99,8 @@ std::string hex_bytes(const void* bytes, std::size_t count);  // highest byte fi
 // Collects the first difference between what a block must say and what it says.
 class Comparison {
  public:
+  // What is compared from here on belongs to this beat of the model, if it sends one.
+  void belongs(bool sent, const CarriedBeat& beat) { beat_ = sent ? beat : CarriedBeat{}; }
   void value(const char* port, std::uint64_t expected, std::uint64_t actual) {
     if (expected != actual) found(port, std::to_string(expected), std::to_string(actual));
   }
@@ -84,19 +108,23 @@ class Comparison {
     if (expected == nullptr || actual == nullptr) {
       if (expected != actual) found(port, expected ? "data" : "none", actual ? "data" : "none");
     } else if (std::memcmp(expected, actual, count) != 0) {
-      found(port, hex_bytes(expected, count), hex_bytes(actual, count));
+      const auto *e = static_cast<const std::uint8_t*>(expected), *a = static_cast<const std::uint8_t*>(actual);
+      found(port, hex_bytes(expected, count), hex_bytes(actual, count), std::mismatch(e, e + count, a).first - e);
     }
   }
-  void text(std::string port, std::string expected, std::string actual) { found(std::move(port), std::move(expected), std::move(actual)); }
+  void text(std::string port, std::string expected, std::string actual, std::int64_t byte = 0) {
+    found(std::move(port), std::move(expected), std::move(actual), byte);
+  }
   bool any() const { return any_; }
   const Difference& first() const { return first_; }
 
  private:
-  void found(std::string port, std::string expected, std::string actual) {
-    if (!any_) first_ = {std::move(port), std::move(expected), std::move(actual)};
+  void found(std::string port, std::string expected, std::string actual, std::int64_t byte = 0) {
+    if (!any_) first_ = {std::move(port), std::move(expected), std::move(actual), beat_, byte};
     any_ = true;
   }
   bool any_ = false;
+  CarriedBeat beat_;
   Difference first_;
 };
 
@@ -124,7 +152,7 @@ class RtlBlock : public Base {
   void step(const In& in) override {
     drive(in);
     if (watched_) watch();
-    const bool still = watched_ && model_->quiet() && inputs_unchanged();
+    const bool still = watched_ && inputs_unchanged() && model_->quiet();  // in every clock: it remembers them
     model_->set_clock(true);
     model_->eval();
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;

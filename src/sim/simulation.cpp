@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "memory/ideal_memory.hpp"
+#include "sim/locate.hpp"
 #include "top/engine.hpp"
 #include "top/npu_rtl.hpp"
 #include "top/stepper.hpp"
@@ -102,12 +103,6 @@ void add_work(LayerResult& layer, const isa::Instruction& instruction) {
   }
   layer.load_bytes += instruction.unit == isa::Unit::Load ? payload_bytes(instruction) : 0;
   layer.store_bytes += instruction.unit == isa::Unit::Store ? payload_bytes(instruction) : 0;
-}
-
-std::string element_text(const Shape& shape, std::int64_t index) {
-  const std::int64_t c = index % shape.c, w = index / shape.c % shape.w, h = index / shape.c / shape.w % shape.h;
-  const std::int64_t n = index / shape.c / shape.w / shape.h;
-  return "[" + std::to_string(n) + ", " + std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c) + "]";
 }
 
 // Throws RunError E0804 unless layer l's output in memory is golden; false if there is no golden for it.
@@ -309,12 +304,19 @@ void take_outputs(const Schedule& schedule, const SimulationOptions& options, co
 struct Diverged {  // thrown out of a step
   Divergence divergence;
   Cycle cycle;
-  std::string in_flight;
+  std::string where;  // lines
 };
 
 const char* unit_block(int unit) {
   static constexpr const char* Names[] = {"load_dma", "matrix_unit", "vector_unit", "store_dma"};
   return Names[unit];
+}
+
+std::string instruction_text(const Schedule& schedule, std::size_t index) {
+  const isa::Word& word = schedule.program[index];
+  const auto tag = static_cast<std::size_t>(isa::decode(word).header().tag);
+  return "instruction " + std::to_string(index) +
+         (tag < schedule.layers.size() ? " of layer `" + schedule.layers[tag].name + "`" : "") + ": " + isa::disassemble(word);
 }
 
 // The instruction that a block is working on, with its layer; empty if there is none.
@@ -325,11 +327,42 @@ std::string in_flight_text(const Stepper& stepper, const Schedule& schedule, con
   if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") unit = isa::Unit::Vector;
   if (block == "sequencer" || block == "npu") return {};
   const std::vector<std::uint32_t> indices = stepper.in_flight(unit);
-  if (indices.empty()) return {};
-  const isa::Word& word = schedule.program[indices.front()];
-  const auto tag = static_cast<std::size_t>(isa::decode(word).header().tag);
-  return "instruction " + std::to_string(indices.front()) +
-         (tag < schedule.layers.size() ? " of layer `" + schedule.layers[tag].name + "`" : "") + ": " + isa::disassemble(word);
+  return indices.empty() ? "" : instruction_text(schedule, indices.front());
+}
+
+// The instruction in flight that waits for this word of a scratchpad; the client numbers are scratchpad_ports.hpp's.
+std::optional<std::uint32_t> reader_of(const Stepper& stepper, const Schedule& schedule, Buffer buffer, const CarriedBeat& beat) {
+  isa::Unit unit = isa::Unit::Matrix;
+  if (buffer == Buffer::Vector) unit = beat.client == 0 ? isa::Unit::Vector : isa::Unit::Store;
+  if (buffer == Buffer::Param || (buffer == Buffer::Accumulator && beat.client == 1)) unit = isa::Unit::Vector;
+  for (const std::uint32_t index : stepper.in_flight(unit)) {
+    for (const isa::Claim& claim : isa::claims(isa::decode(schedule.program[index]))) {
+      const auto word = static_cast<std::int64_t>(beat.address);
+      if (claim.buffer == buffer && !claim.write && claim.first <= word && word <= claim.last) return index;
+    }
+  }
+  return {};
+}
+
+// What was under way where a block differs: the instruction, and the element that the beat belongs to.
+std::string difference_text(const Stepper& stepper, const Machine& machine, const Schedule& schedule, const Divergence& d) {
+  const CarriedBeat& beat = d.difference.beat;
+  const Locator locator(machine, schedule);
+  Location location;
+  if (beat.carries == Carries::ReadWord) {
+    for (int b = 0; b < BufferCount; ++b) {
+      const auto buffer = static_cast<Buffer>(b);
+      if (d.block != to_string(buffer)) continue;
+      if (const auto reader = reader_of(stepper, schedule, buffer, beat)) location = locator.of_read(buffer, beat.address, d.difference.byte, *reader);
+    }
+  } else {
+    location = locator.of_beat(beat, d.difference.byte, stepper.carried()[static_cast<std::size_t>(beat.carries)]);
+  }
+  std::string text = location.instruction >= 0 ? instruction_text(schedule, static_cast<std::size_t>(location.instruction))
+                                               : in_flight_text(stepper, schedule, d.block);
+  if (!text.empty()) text = "\n  " + text;
+  if (location.element) text += "\n  " + to_string(*location.element, schedule);
+  return text;
 }
 
 std::string names_of(const std::vector<BlockChoice>& choices) {
@@ -385,8 +418,7 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   const std::string waves = record_waves(machine, schedule, inputs, options, d.divergence);
   const Difference& difference = d.divergence.difference;
   std::string text = "block `" + d.divergence.block + "` differs from its model at cycle " + std::to_string(d.cycle) + ", port `" +
-                     difference.port + "`: is " + difference.actual + ", must be " + difference.expected;
-  if (!d.in_flight.empty()) text += "\n  " + d.in_flight;
+                     difference.port + "`: is " + difference.actual + ", must be " + difference.expected + d.where;
   if (!waves.empty()) {
     text += "\n  waves: " + waves + ", clocks " + std::to_string(std::max<std::int64_t>(0, d.divergence.clock - WaveClocksBefore)) +
             " to " + std::to_string(d.divergence.clock + WaveClocksAfter) + "; the difference is at clock " +
@@ -434,7 +466,9 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   std::map<std::string, std::int64_t> differences;
   swap.on_divergence = [&](const Divergence& d) {
     ++differences[d.block];
-    if (!options.keep_going) throw Diverged{d, running->sequencer().cycle(), in_flight_text(*running, schedule, d.block)};
+    if (!options.keep_going) {
+      throw Diverged{d, running->sequencer().cycle(), difference_text(*running, machine, schedule, d)};
+    }
   };
   const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu" && options.blocks.front().kind == BlockKind::Rtl;
   IdealMemoryBeat world(machine, memory);

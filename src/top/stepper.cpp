@@ -124,6 +124,7 @@ void Stepper::reset() {
   faulty_pads_ = 0;
   reads_before_ = 0;
   pause_ = 0;
+  carried_ = {};
   result_ = {};
   last_beat_ = 0;
 }
@@ -273,6 +274,14 @@ void Stepper::step(SequencerIn& control) {
     for (const CommandWires& c : sequencer.command) beat = beat || c.valid;
     if (beat) last_beat_ = blocks_.sequencer->cycle();
   }
+
+  const auto carry = [&](Carries carries, bool sent) { carried_[static_cast<std::size_t>(carries)] += sent ? 1 : 0; };
+  carry(Carries::LoadedWord, load.write.enable);
+  carry(Carries::AccumulatorWord, matrix.accumulator_write.enable);
+  carry(Carries::ArraySums, array.valid);
+  carry(Carries::RequantizedRow, requantizer.valid);
+  carry(Carries::ResultWord, vector.vector_write.enable);
+  carry(Carries::StoredBeat, store.memory.data_valid);
 
   // Clock: any order would do.
   blocks_.sequencer->step(control);

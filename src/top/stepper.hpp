@@ -21,6 +21,7 @@
 #include "blocks/store_dma/store_dma_beat.hpp"
 #include "blocks/vector_unit/vector_unit_beat.hpp"
 #include "config/machine.hpp"
+#include "rtl_host/block.hpp"
 #include "top/npu_ports.hpp"
 
 namespace gemel {
@@ -146,6 +147,8 @@ class Stepper {
   const SequencerBlock& sequencer() const { return *blocks_.sequencer; }
   // Instructions in flight on a unit, oldest first (indices in the program).
   std::vector<std::uint32_t> in_flight(isa::Unit unit) const;
+  // Beats so far of each kind that can be traced to a tensor.
+  const std::array<std::int64_t, static_cast<std::size_t>(Carries::Count)>& carried() const { return carried_; }
   // Without any beat on any port for so many cycles the run ends in StepperEnd::Silent; for RTL that never answers. 0: never.
   void set_watchdog(Cycle cycles) { watchdog_ = cycles; }
   IdealMemoryBeat* ideal_memory() { return ideal_.get(); }
@@ -182,6 +185,7 @@ class Stepper {
   std::size_t next_register_ = 0;
   std::uint32_t reads_before_ = 0;  // bit i: data of port MatrixActivationData + i is on the wires in this cycle
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
+  std::array<std::int64_t, static_cast<std::size_t>(Carries::Count)> carried_{};
   int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires
   StepperResult result_;
 };

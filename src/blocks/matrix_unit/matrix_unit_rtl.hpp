@@ -79,11 +79,13 @@ inline void compare(const Machine& machine, const MatrixUnitIn&, const MatrixUni
   if (e.weight.enable) c.value("weight_address_o", e.weight.address, a.weight.address);
   c.value("accumulator_read_o", e.accumulator_read.enable, a.accumulator_read.enable);
   if (e.accumulator_read.enable) c.value("accumulator_read_address_o", e.accumulator_read.address, a.accumulator_read.address);
+  c.belongs(e.accumulator_write.enable, {Carries::AccumulatorWord, e.accumulator_write.address});
   c.value("accumulator_write_o", e.accumulator_write.enable, a.accumulator_write.enable);
   if (e.accumulator_write.enable && a.accumulator_write.enable) {
     c.value("accumulator_write_address_o", e.accumulator_write.address, a.accumulator_write.address);
     c.bytes("accumulator_write_data_o", e.accumulator_write.data, a.accumulator_write.data, columns * 4);
   }
+  c.belongs(false, {});
   c.value("array_weight_valid_o", e.array.weight_valid, a.array.weight_valid);
   if (e.array.weight_valid && a.array.weight_valid) c.bytes("array_weight_o", e.array.weight, a.array.weight, columns * 2);
   c.value("array_activation_valid_o", e.array.activation_valid, a.array.activation_valid);

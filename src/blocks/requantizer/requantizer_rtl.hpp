@@ -39,6 +39,7 @@ class RequantizerRtl : public RtlBlock<RequantizerIn, RequantizerOut> {
 
 inline void compare(const Machine& machine, const RequantizerIn&, const RequantizerOut& expected, const RequantizerOut& actual,
                     Comparison& c) {
+  c.belongs(expected.valid, {Carries::RequantizedRow});
   c.value("valid_o", expected.valid, actual.valid);
   if (expected.valid && actual.valid) c.bytes("y_o", expected.y, actual.y, static_cast<std::size_t>(machine.lanes) * 4);
 }

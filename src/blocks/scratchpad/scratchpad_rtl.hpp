@@ -53,6 +53,7 @@ struct ScratchpadCompare {
   void operator()(const Machine& machine, const ScratchpadIn& in, const ScratchpadOut& expected, const ScratchpadOut& actual, Comparison& c) const {
     for (std::size_t k = 0; k < ScratchpadClients; ++k) {
       if (in.read[k].enable) {
+        c.belongs(true, {Carries::ReadWord, in.read[k].address, static_cast<int>(k)});
         c.bytes("read_data_o", expected.data[k], actual.data[k], static_cast<std::size_t>(machine.word_bytes(buffer)));
       }
     }

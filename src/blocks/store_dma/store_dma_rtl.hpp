@@ -44,6 +44,7 @@ inline void compare(const Machine& machine, const StoreDmaIn&, const StoreDmaOut
     c.value("awaddr_o", e.memory.address, a.memory.address);
     c.value("aw_bytes_o", e.memory.bytes, a.memory.bytes);
   }
+  c.belongs(e.memory.data_valid, {Carries::StoredBeat});
   c.value("wvalid_o", e.memory.data_valid, a.memory.data_valid);
   if (e.memory.data_valid && a.memory.data_valid) {
     c.value("wlast_o", e.memory.data_last, a.memory.data_last);

@@ -76,11 +76,13 @@ inline void compare(const Machine& machine, const VectorUnitIn&, const VectorUni
   if (e.vector_read.enable) c.value("vector_read_address_o", e.vector_read.address, a.vector_read.address);
   c.value("param_read_o", e.param.enable, a.param.enable);
   if (e.param.enable) c.value("param_address_o", e.param.address, a.param.address);
+  c.belongs(e.vector_write.enable, {Carries::ResultWord, e.vector_write.address});
   c.value("vector_write_o", e.vector_write.enable, a.vector_write.enable);
   if (e.vector_write.enable && a.vector_write.enable) {
     c.value("vector_write_address_o", e.vector_write.address, a.vector_write.address);
     c.bytes("vector_write_data_o", e.vector_write.data, a.vector_write.data, static_cast<std::size_t>(machine.columns));
   }
+  c.belongs(false, {});
   c.value("requantizer_valid_o", e.requantizer.valid, a.requantizer.valid);
   if (e.requantizer.valid && a.requantizer.valid) {
     const auto bytes = static_cast<std::size_t>(machine.lanes) * 4;
