@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A requantizer of one's own, written from the contract alone (`gemel explain --ports requantizer`): all arithmetic in the first
-// cycle, in 64-bit numbers, then five more registers. docs/howto/bring-your-own-verilog.md walks through it.
+// cycle, in 64-bit numbers, then five more registers. docs/howto/bring_your_own_verilog.md walks through it.
 // It knows three of the four roundings; float is left out, and lockstep says so as soon as a network asks for it.
 module requantizer #(
   parameter int Lanes = 16

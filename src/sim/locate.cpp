@@ -254,6 +254,16 @@ Locator::Found Locator::at_input(int layer, std::uint64_t address) const {
   return found;
 }
 
+std::int64_t store_bursts(const isa::Store& store, const Machine& machine) {
+  const auto burst = static_cast<std::uint64_t>(machine.burst_bytes);
+  std::int64_t count = 0;
+  for (std::int64_t run = 0; run < std::int64_t{store.count1} * store.count2; ++run) {
+    const std::uint64_t first = run_address(store, run), last = first + static_cast<std::uint64_t>(store.run_bytes) - 1;
+    count += static_cast<std::int64_t>(last / burst - first / burst + 1);
+  }
+  return count;
+}
+
 std::string element_text(const Shape& shape, std::int64_t index) {
   const std::int64_t c = index % shape.c, w = index / shape.c % shape.w, h = index / shape.c / shape.w % shape.h;
   const std::int64_t n = index / shape.c / shape.w / shape.h;

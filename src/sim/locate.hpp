@@ -56,6 +56,9 @@ class Locator {
   std::vector<isa::Instruction> program_;
 };
 
+// Bursts in which store_dma writes what the instruction stores.
+std::int64_t store_bursts(const isa::Store& store, const Machine& machine);
+
 // "element [0, 3, 5, 17] of tensor `conv2` (int8)"
 std::string to_string(const Element& element, const Schedule& schedule);
 std::string element_text(const Shape& shape, std::int64_t index);  // "[0, 3, 5, 17]"

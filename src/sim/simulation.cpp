@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
@@ -169,7 +170,11 @@ class Recorder : public SequencerObserver {
     LayerResult& layer = layer_of(tag);
     layer.last_cycle = std::max(layer.last_cycle, p - cycle0_);
     if (options_.trace) result_.trace.push_back({static_cast<int>(unit), tag, s - cycle0_, p - cycle0_, index});
-    if (unit == isa::Unit::Store && options_.golden && !options_.timing_only && !failure_) {
+    if (unit == isa::Unit::Store) stored(index, p);
+  }
+  // The store instruction is complete.
+  void stored(std::uint32_t index, Cycle p) {
+    if (options_.golden && !options_.timing_only && !failure_) {
       auto it = std::lower_bound(complete_.begin(), complete_.end(), std::make_pair(static_cast<int>(index), -1));
       for (; it != complete_.end() && it->first == static_cast<int>(index) && !failure_; ++it) {
         complete(it->second, p - cycle0_);
@@ -180,6 +185,15 @@ class Recorder : public SequencerObserver {
     layer_of(tag).counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
   }
 
+  // The machine has halted: outputs of which no store was seen to complete are compared all the same.
+  void halted_at(Cycle at) {
+    if (!options_.golden || options_.timing_only) return;
+    for (const auto& [index, l] : complete_) {
+      const std::size_t layer = static_cast<std::size_t>(l);
+      const bool is_output = schedule_.tensors[static_cast<std::size_t>(schedule_.layers[layer].output)].is_output;
+      if (is_output && result_.layers[layer].compared == "not compared" && !failure_) complete(l, at);
+    }
+  }
   void interrupt(Cycle cycle) {
     interrupted_ = true;
     interrupted_at_ = cycle;
@@ -446,6 +460,31 @@ RunError overtaken(const std::string& violation) {
   return RunError("E0805", violation, "the schedule lets a store overtake a load: synchronise them by a semaphore");
 }
 
+// Of the whole chip as RTL only the AXI ports are seen. Stores complete in program order: those whose bursts have all been answered.
+class StoreWatch {
+ public:
+  StoreWatch(const Machine& machine, const Schedule& schedule) {
+    for (std::uint32_t i = 0; i < schedule.program.size(); ++i) {
+      const isa::Instruction instruction = isa::decode(schedule.program[i]);
+      if (instruction.unit == isa::Unit::Store) waiting_.push_back({i, store_bursts(instruction.store, machine)});
+    }
+  }
+  // One burst more; the store that is complete with it.
+  std::optional<std::uint32_t> answered() {
+    if (waiting_.empty() || --waiting_.front().bursts > 0) return {};
+    const std::uint32_t index = waiting_.front().instruction;
+    waiting_.pop_front();
+    return index;
+  }
+
+ private:
+  struct Waiting {
+    std::uint32_t instruction;
+    std::int64_t bursts;
+  };
+  std::deque<Waiting> waiting_;
+};
+
 // The beat models, stepped: every cycle of every block. Slow and plain; the same cycles.
 SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule,
                                 const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
@@ -486,9 +525,19 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   if (own_rtl) stepper.set_watchdog(Patience + 10 * (machine.read_latency_cycles + machine.write_latency_cycles + machine.jitter_cycles));
   StepperResult steps;
   const auto program_bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
+  StoreWatch stores(machine, schedule);
+  const auto on_axi = [&](const Beat& beat) {
+    if (options.beats) options.beats(beat);
+    if (options.interrupted != nullptr && *options.interrupted) {
+      recorder.interrupt(beat.cycle);
+      throw Stopped{};
+    }
+    if (beat.port != Port::StoreResponse || options.reset_at >= 0) return;  // a reset in the middle leaves only the outputs to compare
+    if (const auto index = stores.answered()) recorder.stored(*index, beat.cycle + 1);
+  };
   const auto run_until = [&](Cycle limit) {
     return whole_chip ? run_npu_rtl(machine, *npu, world, schedule.program_base, program_bytes, limit,
-                                    Patience + longest_instruction(schedule, machine), options.beats)
+                                    Patience + longest_instruction(schedule, machine), on_axi)
                       : stepper.run(schedule.program_base, program_bytes, limit);
   };
   try {
@@ -500,6 +549,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
     }
     stepper.observe_program(&recorder, &schedule.program);
     steps = run_until(options.max_cycles);
+    if (steps.end == StepperEnd::Halt) recorder.halted_at(steps.cycles);
   } catch (const Stopped&) {
     recorder.rethrow();
   } catch (const Diverged& d) {

@@ -36,6 +36,7 @@ inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Co
   compare_requests("load_arvalid_o", "load_araddr_o", "load_ar_bytes_o", e.memory.load, a.memory.load, c);
   const WriteRequestWires &must = e.memory.store, &is = a.memory.store;
   compare_requests("store_awvalid_o", "store_awaddr_o", "store_aw_bytes_o", {must.valid, must.address, must.bytes}, {is.valid, is.address, is.bytes}, c);
+  c.belongs(must.data_valid, {Carries::StoredBeat});
   c.value("store_wvalid_o", must.data_valid, is.data_valid);
   if (!must.data_valid || !is.data_valid) return;
   c.value("store_wlast_o", must.data_last, is.data_last);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents hold together: relative links lead to files that exist, every page under docs/ is linked from docs/index.md,
+"""Documents hold together: relative links lead to files that exist, every page under docs/ is named alike and linked from docs/index.md,
 commands that README names exist, and the program knows the subcommands that README shows.
 Called as: documents.py [GEMEL]; without the program its commands are not tried."""
 
@@ -22,6 +22,9 @@ def main():
             if re.match(r"[a-z]+:", target):
                 continue
             report.expect((page.parent / target).exists(), f"{name(page)}: links to {target}, which does not exist")
+
+    for page in files("docs", suffixes={".md"}):
+        report.expect(re.fullmatch(r"[a-z0-9_]+", page.stem), f"{name(page)}: a page is named in small letters with underscores")
 
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     for page in files("docs", suffixes={".md"}):

@@ -5,9 +5,11 @@ Called as: commands_test.py GEMEL CACHE_FOLDER [unittest arguments]"""
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -235,6 +237,33 @@ class Commands(unittest.TestCase):
         for arguments in (["--engine", "beat"], ["--block", "all=rtl"], ["--block", "sequencer=rtl"], ["--block", "all=check"]):
             other = {key: value for key, value in self.result(*arguments).items() if key not in host}
             self.assertEqual(other, model, arguments)
+
+    def test_the_whole_chip_leaves_what_can_be_seen_of_it(self):
+        host = {"engine", "settings", "compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}
+        inside = {"first_cycle", "last_cycle", "span_cycles", "matrix_cycles", "units", "utilization", "bottleneck"}
+        model, chip = self.result(), self.result("--block", "npu=rtl")
+        self.assertEqual(chip["layers_note"], "of the whole chip as RTL only memory and registers are seen: not when its units work for which layer")
+        for field in set(model) - host - {"layers", "layers_note"}:
+            self.assertEqual(chip[field], model[field], field)
+        for must, found in zip(model["layers"], chip["layers"], strict=True):
+            for field in must:
+                if field not in inside:
+                    self.assertEqual(found[field], must[field], (must["name"], field))
+            for field in inside - {"utilization", "bottleneck"}:
+                self.assertIsNone(found[field], (must["name"], field))
+
+    def test_a_run_with_rtl_can_be_interrupted(self):
+        for blocks in ("requantizer=rtl", "npu=rtl"):
+            self.run_digits("--block", blocks)  # compiled
+            started = subprocess.Popen(
+                [GEMEL, "run", "digits", "-m", MACHINE, "--batch", "300", "--block", blocks], cwd=self.folder,
+                env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            time.sleep(1.5)
+            started.send_signal(signal.SIGINT)
+            text = started.communicate(timeout=60)[1]
+            self.assertEqual(started.returncode, 130, text)
+            self.assertRegex(text, r"^interrupted at cycle \d+, after \d+ of \d+ instructions\n$")
 
     def test_without_a_compiler(self):
         tools = self.folder / "tools"
