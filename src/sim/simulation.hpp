@@ -79,7 +79,6 @@ struct SimulationOutput {
 
 // `inputs`: bytes of the tensors with is_input, in order. Throws
 //   UserError E0505/E0510: another machine's schedule, inputs that do not fit
-// The beat engine compares with golden only what is in memory at the end.
 //   RunError  E0801 the machine's own error (hazard, overflow, illegal instruction, memory error), E0802 deadlock, E0803 cycle
 //             limit, E0804 difference from golden, E0805 overlapping memory accesses, E0806 a checked block differs from its
 //             model, E0807 RTL that never answers
