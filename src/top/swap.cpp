@@ -180,7 +180,8 @@ class Maker {
     request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
     const auto library = get_library(request, options_);
     if (!c.sources.empty()) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);
-    return library->create(std::max(options_.reset_seed, 0), options_.pulse);
+    auto model = library->create(std::max(options_.reset_seed, 0), options_.pulse);
+    return options_.wrap ? options_.wrap(c.block, library->path(), std::move(model)) : std::move(model);
   }
 
   // Somebody's block: two instances whose registers began with other random bits must look alike after reset.

@@ -44,6 +44,8 @@ struct SwapOptions {
   std::string waves_block;
   std::int64_t waves_first = 0, waves_last = -1;         // in clocks since reset
   int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
+  // Stands between a Verilated block and its adapter, for tools that record what goes through. May be empty.
+  std::function<std::unique_ptr<RtlModel>(const std::string& block, const std::string& library, std::unique_ptr<RtlModel>)> wrap;
 };
 
 // The blocks for a stepper. The program is for the sequencer's adapter.
