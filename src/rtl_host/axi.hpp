@@ -14,13 +14,14 @@ struct AxiReadPorts {
         ar_bytes(m.port(prefix + "ar_bytes_o")), arready(m.port(prefix + "arready_i")), rvalid(m.port(prefix + "rvalid_i")),
         rdata(m.port(prefix + "rdata_i")), rresp(m.port(prefix + "rresp_i")), rlast(m.port(prefix + "rlast_i")) {}
 
-  void drive(const ReadResponseWires& in) const {
-    set_bits(arready, in.request_ready);
-    set_bits(rvalid, in.valid);
-    if (!in.valid) return;
-    set_bytes(rdata, in.data);
-    set_bits(rresp, in.error ? 2 : 0);  // SLVERR
-    set_bits(rlast, in.last);
+  bool drive(const ReadResponseWires& in) const {  // whether anything changed
+    bool changed = set_bits(arready, in.request_ready);
+    changed |= set_bits(rvalid, in.valid);
+    if (!in.valid) return changed;
+    changed |= set_bytes(rdata, in.data);
+    changed |= set_bits(rresp, in.error ? 2 : 0);  // SLVERR
+    changed |= set_bits(rlast, in.last);
+    return changed;
   }
   ReadRequestWires sample() const {
     ReadRequestWires out;
@@ -43,10 +44,11 @@ struct AxiWritePorts {
     for (auto& b : beat) b.resize(static_cast<std::size_t>(wdata.width / 8));
   }
 
-  void drive(const WriteResponseWires& in) const {
-    set_bits(awready, in.request_ready);
-    set_bits(bvalid, in.valid);
-    set_bits(bresp, in.valid && in.error ? 2 : 0);
+  bool drive(const WriteResponseWires& in) const {  // whether anything changed
+    bool changed = set_bits(awready, in.request_ready);
+    changed |= set_bits(bvalid, in.valid);
+    changed |= set_bits(bresp, in.valid && in.error ? 2 : 0);
+    return changed;
   }
   WriteRequestWires sample(int flip) {
     WriteRequestWires out;
@@ -57,10 +59,11 @@ struct AxiWritePorts {
     if (!out.data_valid) return out;
     out.data_last = get_bits(wlast) != 0;
     int first = 0, end = 0;
-    for (int i = 0; i < wstrb.width; ++i) {
-      if (!(wstrb.bytes[i / 8] >> (i % 8) & 1)) continue;
-      if (end == 0) first = i;
-      end = i + 1;
+    for (int i = 0; i < (wstrb.width + 7) / 8; ++i) {
+      const unsigned byte = wstrb.bytes[i];
+      if (byte == 0) continue;
+      if (end == 0) first = 8 * i + __builtin_ctz(byte);
+      end = 8 * i + 32 - __builtin_clz(byte);
     }
     out.strobe_first = static_cast<std::uint8_t>(first);
     out.strobe_end = static_cast<std::uint8_t>(end);

@@ -20,49 +20,74 @@ namespace gemel {
 
 // ---- bits ----------------------------------------------------------------------------------------------------------------
 
+// Storage as Verilator lays it out: 1, 2, 4 or 8 bytes up to 64 bits, whole 32-bit words beyond. What sets a port says whether it
+// changed.
+
+template <class Word>
+bool replace(std::uint8_t* bytes, std::uint64_t value) {
+  Word before;
+  std::memcpy(&before, bytes, sizeof before);
+  const auto after = static_cast<Word>(value);
+  std::memcpy(bytes, &after, sizeof after);
+  return before != after;
+}
+template <class Word>
+std::uint64_t fetch(const std::uint8_t* bytes) {
+  Word word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
 inline std::uint64_t get_bits(const RtlPort& port) {  // up to 64
-  std::uint64_t value = 0;
-  std::memcpy(&value, port.bytes, static_cast<std::size_t>((port.width + 7) / 8));
-  return value;
+  if (port.width <= 8) return *port.bytes;
+  if (port.width <= 16) return fetch<std::uint16_t>(port.bytes);
+  if (port.width <= 32) return fetch<std::uint32_t>(port.bytes);
+  return fetch<std::uint64_t>(port.bytes);
 }
-inline void set_bits(const RtlPort& port, std::uint64_t value) {
-  std::memcpy(port.bytes, &value, static_cast<std::size_t>((port.width + 7) / 8));
+inline bool set_bits(const RtlPort& port, std::uint64_t value) {
+  if (port.width <= 8) return replace<std::uint8_t>(port.bytes, value);
+  if (port.width <= 16) return replace<std::uint16_t>(port.bytes, value);
+  if (port.width <= 32) return replace<std::uint32_t>(port.bytes, value);
+  return replace<std::uint64_t>(port.bytes, value);
 }
-inline void set_bytes(const RtlPort& port, const void* bytes) {  // widths that are whole bytes
-  if (bytes != nullptr) std::memcpy(port.bytes, bytes, static_cast<std::size_t>(port.width / 8));
+inline bool set_bytes(const RtlPort& port, const void* bytes) {  // widths that are whole bytes
+  const auto count = static_cast<std::size_t>(port.width / 8);
+  if (bytes == nullptr || std::memcmp(port.bytes, bytes, count) == 0) return false;
+  std::memcpy(port.bytes, bytes, count);
+  return true;
 }
 // `count` numbers of `bits` each, packed; two's complement.
 template <class T>
-void pack(const RtlPort& port, const T* values, int count, int bits) {
+bool pack(const RtlPort& port, const T* values, int count, int bits) {
   const std::uint64_t mask = (std::uint64_t{1} << bits) - 1;
   std::uint64_t hold = 0;
   int held = 0;
   std::uint8_t* out = port.bytes;
   for (int i = 0; i < count; ++i) {
-    hold |= (static_cast<std::uint64_t>(values[i]) & mask) << held;
+    const std::uint64_t value = static_cast<std::uint64_t>(values[i]) & mask;
+    hold |= value << held;
     held += bits;
-    while (held >= 8) {
-      *out++ = static_cast<std::uint8_t>(hold);
-      hold >>= 8;
-      held -= 8;
-    }
+    if (held < 64) continue;
+    std::memcpy(out, &hold, 8);
+    out += 8;
+    held -= 64;
+    hold = held > 0 ? value >> (bits - held) : 0;
   }
-  if (held > 0) *out = static_cast<std::uint8_t>(hold);
+  if (held > 0) std::memcpy(out, &hold, static_cast<std::size_t>((held + 7) / 8));
+  return true;
 }
 template <class T>
 void unpack(const RtlPort& port, T* values, int count, int bits) {
-  std::uint64_t hold = 0;
-  int held = 0;
-  const std::uint8_t* in = port.bytes;
+  const int size = (count * bits + 7) / 8;
   for (int i = 0; i < count; ++i) {
-    while (held < bits) {
-      hold |= std::uint64_t{*in++} << held;
-      held += 8;
+    const int at = i * bits / 8;
+    std::uint64_t word = 0;
+    if (at + 8 <= size) {
+      std::memcpy(&word, port.bytes + at, 8);
+    } else {
+      std::memcpy(&word, port.bytes + at, static_cast<std::size_t>(size - at));
     }
-    const std::uint64_t value = hold & ((std::uint64_t{1} << bits) - 1);
-    values[i] = static_cast<T>(static_cast<std::int64_t>(value << (64 - bits)) >> (64 - bits));
-    hold >>= bits;
-    held -= bits;
+    values[i] = static_cast<T>(static_cast<std::int64_t>(word << (64 - bits - i * bits % 8)) >> (64 - bits));
   }
 }
 
@@ -139,10 +164,10 @@ class RtlBlock : public Base {
   void reset() override {
     drive(In{});
     model_->set_reset(true);
-    clock();
-    clock();
+    model_->clock();
+    model_->clock();
     model_->set_reset(false);
-    clock();
+    model_->clock();
     time_ = 0;
     flip_ ^= 1;
     out_[flip_] = Out{};
@@ -150,17 +175,17 @@ class RtlBlock : public Base {
   }
   const Out& out() const override { return out_[flip_]; }
   void step(const In& in) override {
+    changed_ = false;
     drive(in);
-    if (watched_) watch();
-    const bool still = watched_ && inputs_unchanged() && model_->quiet();  // in every clock: it remembers them
-    model_->set_clock(true);
-    model_->eval();
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
-    if (waves) model_->dump_waves(2 * time_);
-    model_->set_clock(false);
-    model_->eval();
-    if (waves) model_->dump_waves(2 * time_ + 1);
-    if (still) require_quiet();
+    if (waves || watched_) {
+      careful_clock(waves);
+    } else if (!changed_ && this->quiet()) {  // nothing would change; out() stays
+      ++time_;
+      return;
+    } else {
+      model_->clock();
+    }
     ++time_;
     flip_ ^= 1;
     sample(out_[flip_], flip_);
@@ -189,6 +214,14 @@ class RtlBlock : public Base {
   virtual void drive(const In& in) = 0;
   virtual void sample(Out& out, int flip) = 0;  // `flip`: which of two storages what Out points to must lie in
   RtlPort port(const char* name) { return model_->port(name); }
+  // For drive(): a clock without a change of the inputs, while the block is quiet, is left out.
+  void set_bits(const RtlPort& port, std::uint64_t value) { note(gemel::set_bits(port, value)); }
+  void set_bytes(const RtlPort& port, const void* bytes) { note(gemel::set_bytes(port, bytes)); }
+  template <class T>
+  void pack(const RtlPort& port, const T* values, int count, int bits) {
+    note(gemel::pack(port, values, count, bits));
+  }
+  void note(bool changed) { changed_ |= changed; }
 
  private:
   struct Watched {
@@ -197,11 +230,17 @@ class RtlBlock : public Base {
     std::vector<std::uint8_t> before;
     RtlPort counts_under{};  // of a payload: the port that says whether it counts
   };
-  void clock() {
+  // With waves, or of somebody's block.
+  void careful_clock(bool waves) {
+    if (watched_) watch();
+    const bool still = watched_ && inputs_unchanged() && model_->quiet();  // in every clock: it remembers them
     model_->set_clock(true);
     model_->eval();
+    if (waves) model_->dump_waves(2 * time_);
     model_->set_clock(false);
     model_->eval();
+    if (waves) model_->dump_waves(2 * time_ + 1);
+    if (still) require_quiet();
   }
   static void remember(Watched& w) { w.before.assign(w.port.bytes, w.port.bytes + (w.port.width + 7) / 8); }
   static bool changed(const Watched& w) { return w.before.empty() || std::memcmp(w.before.data(), w.port.bytes, w.before.size()) != 0; }
@@ -237,7 +276,7 @@ class RtlBlock : public Base {
   std::unique_ptr<RtlModel> model_;
   Out out_[2]{};
   int flip_ = 0;
-  bool watched_ = false;
+  bool watched_ = false, changed_ = false;
   std::int64_t time_ = 0;  // clocks since reset
   std::int64_t waves_first_ = 0, waves_last_ = -1;
   std::vector<Watched> inputs_, outputs_;

@@ -299,7 +299,8 @@ enum CallResult { CallDone = 0, CallStopped = 1, CallUnsettled = 2, CallNoMemory
 
 std::string wrapper_source(const RtlRequest& request) {
   std::ostringstream out;
-  out << R"cpp(#include <cstdarg>
+  out << R"cpp(#include <atomic>
+#include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -314,9 +315,11 @@ namespace {
 struct Model {
   VerilatedContext context;
   Vblock* top = nullptr;
+  bool begun = false;
 )cpp" << (request.trace ? "  VerilatedFstC* waves = nullptr;\n" : "") << R"cpp(};
 struct Ended { int kind; };
 thread_local std::string printed;   // what the Verilog displays in the call under way
+std::atomic<bool> has_printed{false};  // in any thread: looked at often, and cheaper than the above
 thread_local std::string reason;    // why it ended
 [[noreturn]] void end(int kind, const char* what, const char* file, int line) {
   reason = std::string(what) + " (" + (file ? file : "") + ":" + std::to_string(line) + ")";
@@ -326,7 +329,7 @@ template <class F>
 int guarded(F&& call) {
   try {
     call();
-    if (!printed.empty()) {
+    if (has_printed.load(std::memory_order_relaxed) && !printed.empty()) {
       std::fputs(printed.c_str(), stderr);
       printed.clear();
     }
@@ -347,6 +350,7 @@ extern "C" int gemel_printf(const char* format, ...) {
   va_start(arguments, format);
   const int length = std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  has_printed.store(true, std::memory_order_relaxed);
   if (printed.size() < 65536) printed += text;
   return length;
 }
@@ -380,6 +384,35 @@ API void* gemel_create(int seed) {
   return nullptr;
 }
 API int gemel_eval(void* p) { return guarded([&] { static_cast<Model*>(p)->top->eval(); }); }
+)cpp";
+  // A clock of Gemel's own blocks. Verilator's eval() looks after classes, threads and messages, which they have not; and after the
+  // falling edge there is nothing to do but to tell Verilator that there was one. The names are Verilator's own: where it has
+  // none of these, a clock is two calls of eval().
+  const bool plain = request.sources.empty() && !request.trace;
+  if (plain) {
+    out << R"cpp(__attribute__((weak)) void Vblock___024root___eval(Vblock___024root*);
+namespace {
+template <class Root>
+auto fall(Root* root, Vblock*) -> decltype(void(root->__Vtrigrprev__TOP__clk_i = 0)) { root->__Vtrigrprev__TOP__clk_i = 0; }
+void fall(void*, Vblock* top) { top->eval(); }
+void rise(Model* m) {
+  if (m->begun && Vblock___024root___eval != nullptr) Vblock___024root___eval(m->top->rootp);
+  else m->top->eval();  // the first one initializes
+  m->begun = true;
+}
+}
+)cpp";
+  }
+  out << R"cpp(API int gemel_clock(void* p) {
+  Model* m = static_cast<Model*>(p);
+  Vblock* top = m->top;
+  return guarded([&] {
+    top->clk_i = 1;
+    )cpp" << (plain ? "rise(m)" : "top->eval()") << R"cpp(;
+    top->clk_i = 0;
+    )cpp" << (plain ? "fall(top->rootp, top)" : "top->eval()") << R"cpp(;
+  });
+}
 API void* gemel_port(void* p, const char* name) {
   Vblock* t = static_cast<Model*>(p)->top;
 )cpp";
@@ -575,6 +608,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
     create_ = library_.get<void*(int)>("gemel_create");
     destroy_ = library_.get<void(void*)>("gemel_destroy");
     eval_ = library_.get<int(void*)>("gemel_eval");
+    clocked_ = library_.get<int(void*)>("gemel_clock");
     reason_ = library_.get<const char*()>("gemel_reason");
     const unsigned long long bytes = library_.get<unsigned long long()>("gemel_bytes")();
     if (bytes > MaxStateBytes) {
@@ -602,6 +636,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
   void* (*create_)(int) = nullptr;
   void (*destroy_)(void*) = nullptr;
   int (*eval_)(void*) = nullptr;
+  int (*clocked_)(void*) = nullptr;
   const char* (*reason_)() = nullptr;
   void* (*port_)(void*, const char*) = nullptr;
   void (*open_)(void*, const char*) = nullptr;
@@ -617,6 +652,8 @@ class LoadedModel : public RtlModel {
     clock_ = port("clk_i").bytes;
     reset_ = port("rst_ni").bytes;
     quiet_ = port("quiet_o").bytes;
+    eval_ = library_->eval_;
+    clocked_ = library_->clocked_;
   }
   ~LoadedModel() override { library_->destroy_(model_); }
   RtlPort port(const std::string& name) override {
@@ -633,13 +670,11 @@ class LoadedModel : public RtlModel {
     clocks_ = -1;  // one more clock belongs to the reset
   }
   void eval() override {
-    constexpr auto Relaxed = std::memory_order_relaxed;  // plain stores: only this thread writes
-    pulse_.clock.store(clocks_, Relaxed);
-    pulse_.evaluations.store(pulse_.evaluations.load(Relaxed) + 1, Relaxed);
-    pulse_.block.store(library_->request_.block.c_str(), Relaxed);
-    const int result = library_->eval_(model_);
-    pulse_.block.store(nullptr, Relaxed);
-    if (result != CallDone) refuse(result);
+    call(eval_);
+  }
+  void clock() override {
+    ++clocks_;
+    call(clocked_);
   }
   bool quiet() const override { return *quiet_ != 0; }
   void open_waves(const std::string& path) override { library_->open_(model_, path.c_str()); }
@@ -647,6 +682,15 @@ class LoadedModel : public RtlModel {
   void close_waves() override { library_->close_(model_); }
 
  private:
+  void call(int (*function)(void*)) {
+    constexpr auto Relaxed = std::memory_order_relaxed;  // plain stores: only this thread writes
+    pulse_.clock.store(clocks_, Relaxed);
+    pulse_.evaluations.store(pulse_.evaluations.load(Relaxed) + 1, Relaxed);
+    pulse_.block.store(library_->request_.block.c_str(), Relaxed);
+    const int result = function(model_);
+    pulse_.block.store(nullptr, Relaxed);
+    if (result != CallDone) refuse(result);
+  }
   [[noreturn]] void refuse(int result) const {
     if (result == CallNoMemory) throw std::bad_alloc();
     const std::string where = "block `" + library_->request_.block + "`, clock " + std::to_string(std::max<std::int64_t>(0, clocks_)) + ": ";
@@ -665,6 +709,8 @@ class LoadedModel : public RtlModel {
   std::uint8_t* clock_ = nullptr;
   std::uint8_t* reset_ = nullptr;
   std::uint8_t* quiet_ = nullptr;
+  int (*eval_)(void*) = nullptr;
+  int (*clocked_)(void*) = nullptr;
 };
 
 std::unique_ptr<RtlModel> LoadedLibrary::create(int seed, RtlPulse* pulse) {

@@ -35,6 +35,7 @@ class RtlModel {
   virtual void set_clock(bool high) = 0;
   virtual void set_reset(bool active) = 0;             // rst_ni = !active
   virtual void eval() = 0;
+  virtual void clock() = 0;                            // high, eval, low, eval; nothing may follow the falling edge
   virtual bool quiet() const = 0;
   virtual void open_waves(const std::string& path) = 0;  // models built with `trace`
   virtual void dump_waves(std::int64_t time) = 0;

@@ -13,9 +13,9 @@ void NpuRtl::drive(const NpuIn& in) {
   set_bits(csr_write_data_, in.csr_write_data);
   set_bits(csr_read_, in.csr_read);
   set_bits(csr_read_offset_, in.csr_read_offset);
-  fetch_.drive(in.memory.fetch);
-  load_.drive(in.memory.load);
-  store_.drive(in.memory.store);
+  note(fetch_.drive(in.memory.fetch));
+  note(load_.drive(in.memory.load));
+  note(store_.drive(in.memory.store));
 }
 
 void NpuRtl::sample(NpuOut& out, int flip) {

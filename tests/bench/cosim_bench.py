@@ -22,15 +22,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(command: list[str], cache: Path | None = None) -> tuple[float, float, str]:
-    """Wall seconds, CPU seconds, and both outputs of a process."""
+    """Wall seconds, CPU seconds, and what a process says on a terminal."""
     environment = os.environ | ({"GEMEL_CACHE": str(cache)} if cache else {})
+    ours, terminal = os.openpty()
+    said = b""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        try:
+            while part := os.read(ours, 65536):
+                said += part
+        except OSError:  # EIO: the process has closed it
+            pass
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.strip()}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, done.stdout + done.stderr
+    os.close(ours)
+    text = said.decode(errors="replace")
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text.strip()}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, text
 
 
 def start_table(gemel: Path, machine: str, runs: int) -> None:

@@ -16,7 +16,7 @@ class LoadDmaRtl : public RtlBlock<LoadDmaIn, LoadDmaOut> {
   void drive(const LoadDmaIn& in) override {
     set_bits(command_valid_, in.command.valid);
     if (in.command.valid) set_bytes(command_, in.command.word);
-    axi_.drive(in.memory);
+    note(axi_.drive(in.memory));
   }
   void sample(LoadDmaOut& out, int flip) override {
     out.completion.done = get_bits(done_) != 0;

@@ -26,6 +26,7 @@ class ScratchpadRtl : public RtlBlock<ScratchpadIn, ScratchpadOut> {
       writes |= std::uint64_t{w.enable} << k;
       if (!w.enable) continue;
       write_addresses |= std::uint64_t{w.address} << (18 * k);
+      note(true);
       std::memcpy(write_data_.bytes + static_cast<std::size_t>(k) * word_bytes_, w.data, word_bytes_);
     }
     set_bits(read_, reads);

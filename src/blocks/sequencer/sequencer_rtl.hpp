@@ -72,7 +72,7 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     set_bits(chain_, chain);
     set_bits(error_, error);
     set_bits(status_, status);
-    axi_.drive(in.memory);
+    note(axi_.drive(in.memory));
   }
   void sample(SequencerOut& out, int flip) override {
     const std::uint64_t valid = get_bits(command_valid_);

@@ -15,7 +15,7 @@ class StoreDmaRtl : public RtlBlock<StoreDmaIn, StoreDmaOut> {
     set_bits(command_valid_, in.command.valid);
     if (in.command.valid) set_bytes(command_, in.command.word);
     set_bytes(vector_data_, in.vector);
-    axi_.drive(in.memory);
+    note(axi_.drive(in.memory));
   }
   void sample(StoreDmaOut& out, int flip) override {
     out.completion.done = get_bits(done_) != 0;
