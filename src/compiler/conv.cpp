@@ -4,7 +4,10 @@
 // loads, requantization or stores for which there is no second buffer.
 #include "compiler/conv.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
+#include <vector>
 
 namespace gemel::compiler {
 namespace {
@@ -26,14 +29,14 @@ std::vector<Part> parts(int n, int part) {
   return list;
 }
 
-std::vector<Chunk> split_kernel(int kernel_h, int kernel_w, int blocks, std::int64_t most) {
-  std::vector<Chunk> list;
+void split_kernel(int kernel_h, int kernel_w, int blocks, std::int64_t most, std::vector<Chunk>& list) {
+  list.clear();
   most = std::max<std::int64_t>(1, most);
   if (std::int64_t{kernel_w} * blocks <= most) {
     const int rows = even_part(kernel_h, static_cast<int>(std::min<std::int64_t>(255, most / (kernel_w * blocks))));
     if (kernel_w <= 255) {
       for (int ky = 0; ky < kernel_h; ky += rows) list.push_back({ky, std::min(rows, kernel_h - ky), 0, kernel_w, 0, blocks});
-      return list;
+      return;
     }
   }
   if (blocks <= most) {
@@ -43,7 +46,7 @@ std::vector<Chunk> split_kernel(int kernel_h, int kernel_w, int blocks, std::int
         list.push_back({ky, 1, kx, std::min(columns, kernel_w - kx), 0, blocks});
       }
     }
-    return list;
+    return;
   }
   const int part = even_part(blocks, static_cast<int>(most));
   for (int ky = 0; ky < kernel_h; ++ky) {
@@ -51,7 +54,6 @@ std::vector<Chunk> split_kernel(int kernel_h, int kernel_w, int blocks, std::int
       for (int cb = 0; cb < blocks; cb += part) list.push_back({ky, 1, kx, 1, cb, std::min(part, blocks - cb)});
     }
   }
-  return list;
 }
 
 class Planner {
@@ -97,10 +99,12 @@ class Planner {
       if (acc_blocks == previous) continue;
       previous = acc_blocks;
       p_.acc_blocks = acc_blocks;
+      tried_.clear();
       for (const std::int64_t budget : budgets) try_pixels(std::min<std::int64_t>(budget, c_.accumulator) / acc_blocks);
     }
     if (best_.cycles == std::numeric_limits<std::int64_t>::max()) {
       p_.acc_blocks = 1;
+      tried_.clear();
       for (const std::int64_t pixels : {64, 16, 4, 1}) try_pixels(pixels);
     }
   }
@@ -135,6 +139,10 @@ class Planner {
   }
 
   void try_stores() {
+    // Budgets often give the same tile.
+    const std::array<int, 3> tile = {p_.tile_n, p_.tile_h, p_.tile_w};
+    if (std::find(tried_.begin(), tried_.end(), tile) != tried_.end()) return;
+    tried_.push_back(tile);
     const std::int64_t pixels = std::int64_t{p_.tile_n} * p_.tile_h * p_.tile_w;
     int previous = 0;
     for (const int groups : {1, 2, 4, 8, 1 << 20}) {
@@ -174,7 +182,7 @@ class Planner {
         const std::int64_t passes = std::min(most, kernel_passes_);
         if (passes < 1 || passes == last) continue;
         last = passes;
-        p_.chunks = split_kernel(s_.kernel_h, taps_w_, p_.block_cin, passes);
+        split_kernel(s_.kernel_h, taps_w_, p_.block_cin, passes, p_.chunks);
         p_.act_chunked = false;
         cost();
       }
@@ -187,7 +195,7 @@ class Planner {
       std::int64_t most = std::min(c_.weight / 2, c_.weight) / (std::int64_t{p_.acc_blocks} * m_.rows);
       if (most < 1) most = c_.weight / (std::int64_t{p_.acc_blocks} * m_.rows);
       for (most = std::min(most, kernel_passes_); most >= 1; most /= 2) {
-        p_.chunks = split_kernel(s_.kernel_h, taps_w_, p_.block_cin, most);
+        split_kernel(s_.kernel_h, taps_w_, p_.block_cin, most, p_.chunks);
         if (p_.window && p_.chunks.front().ncb < p_.cin_blocks) break;  // a window is loaded whole
         cost();
       }
@@ -360,6 +368,7 @@ class Planner {
   const Capacity& c_;
   ConvPlan p_, best_;
   std::int64_t best_tie_ = 0;
+  std::vector<std::array<int, 3>> tried_;  // n, h and w of tiles with the present acc_blocks
   int taps_w_ = 1;
   std::int64_t kernel_passes_ = 1;
 };

@@ -29,18 +29,16 @@ class IntervalMap {
     split(end);
     // Gaps within [first, end) become intervals too, so that the access is recorded there.
     std::uint64_t at = first;
+    Clock latest = need;  // the unit's own, too: without a branch, and put right in the end
     while (at < end) {
       if (it == map_.end() || it->first > at) {
         const std::uint64_t stop = it == map_.end() ? end : std::min(end, it->first);
         it = map_.emplace_hint(it, at, State{stop, Nothing, Nothing});
       }
       State& s = it->second;
-      for (int u = 0; u < Units; ++u) {
-        if (u == unit) continue;
-        need[u] = std::max(need[u], s.writer[u]);
-        if (write) need[u] = std::max(need[u], s.reader[u]);
-      }
+      join(latest, s.writer);
       if (write) {
+        join(latest, s.reader);
         s.writer = s.reader = Nothing;
         s.writer[unit] = index;
       } else {
@@ -49,6 +47,8 @@ class IntervalMap {
       at = s.end;
       ++it;
     }
+    latest[unit] = need[unit];
+    need = latest;
     if (write) merge(first, end);
   }
 
