@@ -13,7 +13,7 @@
 namespace gemel {
 
 void prepare_heap() {
-#ifdef __GLIBC__
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)  // a sanitizer has a heap of its own
   constexpr std::size_t Room = std::size_t{512} << 20, HugePage = std::size_t{2} << 20;
   ::mallopt(M_MMAP_MAX, 0);
   ::mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
