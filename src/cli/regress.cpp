@@ -58,10 +58,21 @@ std::string compared(const regress::Tally& t) {
          (t.errors > 0 ? "; code, cycle and instruction of " + with_commas(t.errors) + " errors of the machine" : "");
 }
 
+// In the process of a case whose RTL does not come to the end of a clock.
+[[noreturn]] void keep_hanging(const regress::Case& c, const std::string& folder, const UserError& error) {
+  try {
+    regress::save(c, folder);
+    write_file_atomically(folder + "/failure.txt", c.name + ": " + regress::describe(c.blocks) + "\n" + to_string(error.diagnostics().front()) +
+                                                       "\nreplay: gemel regress --replay " + folder + "\n");
+  } catch (const std::exception&) {  // the parent says that it failed
+  }
+  ::_exit(1);
+}
+
 void run_regress(const RegressOptions& o) {
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
-    const regress::Outcome outcome = regress::run(c);
+    const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); });
     std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs") << "\n" << outcome.failure;
     if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
     return;
@@ -93,7 +104,7 @@ void run_regress(const RegressOptions& o) {
         int code = 1;
         try {
           const regress::Case c = case_of(i);
-          const regress::Outcome outcome = regress::run(c);
+          const regress::Outcome outcome = regress::run(c, {}, [&](const UserError& error) { keep_hanging(c, folder_of(i), error); });
           tallies[i] = outcome.tally;
           code = outcome.failure.empty() ? 0 : 1;
           if (code != 0) {

@@ -191,7 +191,7 @@ std::vector<Case> mixtures(std::uint64_t seed) {
   return cases;
 }
 
-Outcome run(const Case& c, const RtlProgress& progress) {
+Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs) {
   Outcome outcome;
   std::ostringstream what;
   try {
@@ -202,6 +202,7 @@ Outcome run(const Case& c, const RtlProgress& progress) {
     const SimulationOutput model = simulate_raw(c.machine, c.schedule, c.inputs, options);
     options.engine = Engine::Beat;
     options.rtl_progress = progress;
+    options.rtl_hangs = hangs;
     BeatDigest model_beats, rtl_beats;
     options.beats = [&](const Beat& beat) { model_beats.add(beat); };
     simulate_raw(c.machine, c.schedule, c.inputs, options);

@@ -53,7 +53,8 @@ Case random_program_case(std::uint64_t seed, int index, int machines, const Mach
 int mixture_count();
 std::vector<Case> mixtures(std::uint64_t seed);
 
-Outcome run(const Case& c, const RtlProgress& progress = {});
+// `hangs`: as SimulationOptions::rtl_hangs.
+Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {});
 
 // "requantizer=check, load_dma=rtl"
 std::string describe(const std::vector<BlockChoice>& blocks);

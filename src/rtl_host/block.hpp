@@ -203,6 +203,7 @@ class RtlBlock : public Base {
     }
   }
   RtlModel& model() { return *model_; }
+  std::int64_t clock_number() const { return time_; }  // clocks since reset
   // Waves of the clocks first .. last since reset.
   void open_waves(const std::string& path, std::int64_t first, std::int64_t last) {
     model_->open_waves(path);

@@ -321,6 +321,8 @@ struct Ended { int kind; };
 thread_local std::string printed;   // what the Verilog displays in the call under way
 std::atomic<bool> has_printed{false};  // in any thread: looked at often, and cheaper than the above
 thread_local std::string reason;    // why it ended
+void (*listener)(void*, const char*) = nullptr;  // gets what is displayed, in place of stderr
+void* listener_of = nullptr;
 [[noreturn]] void end(int kind, const char* what, const char* file, int line) {
   reason = std::string(what) + " (" + (file ? file : "") + ":" + std::to_string(line) + ")";
   throw Ended{kind};
@@ -330,7 +332,8 @@ int guarded(F&& call) {
   try {
     call();
     if (has_printed.load(std::memory_order_relaxed) && !printed.empty()) {
-      std::fputs(printed.c_str(), stderr);
+      if (listener != nullptr) listener(listener_of, printed.c_str());
+      else std::fputs(printed.c_str(), stderr);
       printed.clear();
     }
     return 0;
@@ -351,7 +354,7 @@ extern "C" int gemel_printf(const char* format, ...) {
   const int length = std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   has_printed.store(true, std::memory_order_relaxed);
-  if (printed.size() < 65536) printed += text;
+  if (printed.size() < 8388608) printed += text;
   return length;
 }
 void vl_finish(const char* file, int line, const char*) { end(1, "$finish", file, line); }
@@ -362,6 +365,7 @@ void vl_fatal(const char* file, int line, const char*, const char* message) {
 }
 #define API extern "C" __attribute__((visibility("default")))
 API unsigned long long gemel_bytes() { return sizeof(Vblock) + sizeof(Vblock___024root); }
+API void gemel_listen(void (*to)(void*, const char*), void* of) { listener = to; listener_of = of; }
 API const char* gemel_reason() { return reason.c_str(); }
 API void gemel_destroy(void* p) {
   Model* m = static_cast<Model*>(p);
@@ -610,6 +614,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
     eval_ = library_.get<int(void*)>("gemel_eval");
     clocked_ = library_.get<int(void*)>("gemel_clock");
     reason_ = library_.get<const char*()>("gemel_reason");
+    listen_ = library_.get<void(void (*)(void*, const char*), void*)>("gemel_listen");
     const unsigned long long bytes = library_.get<unsigned long long()>("gemel_bytes")();
     if (bytes > MaxStateBytes) {
       throw UserError("E1014", "block `" + request_.block + "` has " + std::to_string(bytes >> 20) + " MiB of registers and memories; the limit is " +
@@ -638,6 +643,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
   int (*eval_)(void*) = nullptr;
   int (*clocked_)(void*) = nullptr;
   const char* (*reason_)() = nullptr;
+  void (*listen_)(void (*)(void*, const char*), void*) = nullptr;
   void* (*port_)(void*, const char*) = nullptr;
   void (*open_)(void*, const char*) = nullptr;
   void (*dump_)(void*, long long) = nullptr;
@@ -655,7 +661,14 @@ class LoadedModel : public RtlModel {
     eval_ = library_->eval_;
     clocked_ = library_->clocked_;
   }
-  ~LoadedModel() override { library_->destroy_(model_); }
+  ~LoadedModel() override {
+    if (listener_) library_->listen_(nullptr, nullptr);
+    library_->destroy_(model_);
+  }
+  void listen(RtlListener listener) override {
+    listener_ = std::move(listener);
+    library_->listen_([](void* of, const char* text) { (*static_cast<RtlListener*>(of))(text); }, &listener_);
+  }
   RtlPort port(const std::string& name) override {
     void* bytes = library_->port_(model_, name.c_str());
     if (bytes == nullptr) throw InternalError("block `" + library_->request_.block + "` has no port `" + name + "`");
@@ -702,6 +715,7 @@ class LoadedModel : public RtlModel {
   }
 
   std::shared_ptr<LoadedLibrary> library_;
+  RtlListener listener_;
   RtlPulse unwatched_;
   RtlPulse& pulse_;
   void* model_;
@@ -783,7 +797,7 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
   const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 5\n" + verilator_version(probe.path());
+  std::string key = "gemel rtl 6\n" + verilator_version(probe.path());
   key += compiler_and_processor(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);

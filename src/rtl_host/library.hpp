@@ -27,6 +27,9 @@ struct RtlPort {
   int width = 0;
 };
 
+// Gets what Verilog displays in one evaluation; must not throw.
+using RtlListener = std::function<void(const char* text)>;
+
 // An instance of a Verilated block, driven through a plain C interface.
 class RtlModel {
  public:
@@ -37,6 +40,7 @@ class RtlModel {
   virtual void eval() = 0;
   virtual void clock() = 0;                            // high, eval, low, eval; nothing may follow the falling edge
   virtual bool quiet() const = 0;
+  virtual void listen(RtlListener listener) = 0;         // in place of stderr; for all instances of the library
   virtual void open_waves(const std::string& path) = 0;  // models built with `trace`
   virtual void dump_waves(std::int64_t time) = 0;
   virtual void close_waves() = 0;

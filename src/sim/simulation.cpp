@@ -427,12 +427,48 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   return path;
 }
 
+// The first place of the array, from the top, in the column of the wrong sum: where it went wrong on its way down. The same thing is run
+// again with a probe beside every `pe`. Empty if no place is wrong by itself.
+std::string wrong_pe(const Machine& machine, const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs,
+                     const SimulationOptions& options, const Divergence& first) {
+  if (first.block != "pe" || first.difference.port.rfind("sums_o[", 0) != 0) return {};
+  const int column = static_cast<int>(first.difference.byte / 4);
+  const std::int64_t bottom = first.clock - (machine.columns - 1 - column);  // clock in which the sum left the last row
+  struct Enough {};
+  SwapOptions swap;
+  swap.progress = options.rtl_progress;
+  swap.reset_seed = options.reset_seed;
+  RtlPulse pulse;
+  swap.pulse = &pulse;
+  const RtlPatience patience(pulse, options.rtl_hangs);
+  swap.on_divergence = [&](const Divergence&) { throw Enough{}; };
+  int found = -1;
+  swap.pe_probe = [&](const char* places, std::int64_t clock) {
+    const std::int64_t row = machine.rows - 1 - (bottom - clock);
+    if (found >= 0 || row < 0 || row >= machine.rows) return;
+    const std::string place = "gen_row[" + std::to_string(row) + "].gen_column[" + std::to_string(column) + "].";
+    if (std::strstr(places, place.c_str()) != nullptr) found = static_cast<int>(row);
+  };
+  std::vector<std::uint8_t> memory(static_cast<std::size_t>(std::min(machine.memory_bytes, schedule.memory_bytes_used)));
+  load_image(schedule, inputs, options.timing_only, memory.data());
+  IdealMemoryBeat world(machine, memory);
+  Stepper stepper(machine, world, make_blocks(machine, options.blocks, schedule.program, swap));
+  if (options.no_skip) stepper.never_skip();
+  try {
+    stepper.run(schedule.program_base, static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes), options.max_cycles);
+  } catch (const Enough&) {
+  }
+  if (found < 0) return {};
+  return "\n  first wrong `pe`: row " + std::to_string(found) + ", column " + std::to_string(column);
+}
+
 [[noreturn]] void report_divergence(const Machine& machine, const Schedule& schedule, const std::vector<std::vector<std::uint8_t>>& inputs,
                                     const SimulationOptions& options, const Diverged& d) {
   const std::string waves = record_waves(machine, schedule, inputs, options, d.divergence);
   const Difference& difference = d.divergence.difference;
   std::string text = "block `" + d.divergence.block + "` differs from its model at cycle " + std::to_string(d.cycle) + ", port `" +
-                     difference.port + "`: is " + difference.actual + ", must be " + difference.expected + d.where;
+                     difference.port + "`: is " + difference.actual + ", must be " + difference.expected + d.where +
+                     wrong_pe(machine, schedule, inputs, options, d.divergence);
   if (!waves.empty()) {
     text += "\n  waves: " + waves + ", clocks " + std::to_string(std::max<std::int64_t>(0, d.divergence.clock - WaveClocksBefore)) +
             " to " + std::to_string(d.divergence.clock + WaveClocksAfter) + "; the difference is at clock " +

@@ -169,6 +169,8 @@ class Maker {
 
   bool traced(const std::string& block) const { return !options_.waves.empty() && options_.waves_block == block; }
 
+  bool probed(const BlockChoice& c) const { return c.block == "pe" && options_.pe_probe; }
+
   std::unique_ptr<RtlModel> model_of(const BlockChoice& c) {
     const BlockSpec& spec = spec_of(c);
     RtlRequest request;
@@ -176,10 +178,11 @@ class Maker {
     request.parameters = spec.parameters(machine_parameters(machine_));
     request.sources = c.sources;
     if (c.block == "pe") request.sources.insert(request.sources.begin(), own_rtl_folder() + "/pe_array/pe_array.sv");
+    if (probed(c)) request.sources.push_back(own_rtl_folder() + "/pe/pe_probe.sv");
     request.trace = traced(c.block);
     request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
     const auto library = get_library(request, options_);
-    if (!c.sources.empty()) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);
+    if (!c.sources.empty() && !probed(c)) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);
     auto model = library->create(std::max(options_.reset_seed, 0), options_.pulse);
     return options_.wrap ? options_.wrap(c.block, library->path(), std::move(model)) : std::move(model);
   }
@@ -226,6 +229,9 @@ class Maker {
     if (!c.sources.empty()) {
       const BlockSpec& spec = spec_of(c);
       rtl->watch(spec.ports(spec.parameters(machine_parameters(machine_))));
+    }
+    if (probed(c)) {
+      rtl->model().listen([probe = options_.pe_probe, block = rtl.get()](const char* places) { probe(places, block->clock_number()); });
     }
     if (traced(c.block)) rtl->open_waves(options_.waves + "/" + c.block + ".fst", options_.waves_first, options_.waves_last);
     return rtl;

@@ -43,6 +43,8 @@ struct SwapOptions {
   std::string waves;       // folder for BLOCK.fst of the blocks below, or empty
   std::string waves_block;
   std::int64_t waves_first = 0, waves_last = -1;         // in clocks since reset
+  // Of a `pe` of somebody's: told the places of the array (as Verilog prints them, rtl/pe/pe_probe.sv) whose sums are wrong in a clock.
+  std::function<void(const char* places, std::int64_t clock)> pe_probe;
   int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
   // Stands between a Verilated block and its adapter, for tools that record what goes through. May be empty.
   std::function<std::unique_ptr<RtlModel>(const std::string& block, const std::string& library, std::unique_ptr<RtlModel>)> wrap;

@@ -103,6 +103,7 @@ class Recorder : public RtlModel {
     model_->set_clock(high);
   }
   void set_reset(bool active) override { model_->set_reset(active); }
+  void listen(RtlListener listener) override { model_->listen(std::move(listener)); }
   void eval() override {
     if (high_) {
       for (std::size_t p = 0; p < at_.size(); ++p) {

@@ -111,6 +111,16 @@ class Commands(unittest.TestCase):
         self.assertEqual(replayed.returncode, 4)
         self.assertIn("error[E0806]: block `requantizer` differs from its model at cycle ", replayed.stdout)
 
+    def test_regression_goes_on_behind_a_case_that_hangs(self):
+        source = ROOT / "tests/rtl/own_verilog/endless_loop.sv"
+        arguments = ["--count", "1", "--machines", "1", "--blocks", f"requantizer=check:{source}", "--out", "failures"]
+        done = self.gemel("regress", *arguments, GEMEL_RTL_EVAL_SECONDS="2")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("error[E1016]: block `requantizer`, clock ", done.stdout)
+        replayed = self.gemel("regress", "--replay", "failures/case0", GEMEL_RTL_EVAL_SECONDS="2")
+        self.assertEqual(replayed.returncode, 2)
+        self.assertIn("error[E1016]: block `requantizer`, clock ", replayed.stderr)
+
     def test_regression_passes(self):
         done = self.gemel("regress", "--count", "6", "--machines", "1", "--blocks", "pe_array=check,requantizer=rtl", "--out", "failures")
         self.assertEqual(done.returncode, 0, done.stderr)
