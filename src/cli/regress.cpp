@@ -18,6 +18,7 @@
 #include "base/files.hpp"
 #include "cli/commands.hpp"
 #include "config/load.hpp"
+#include "regress/coverage.hpp"
 #include "regress/regress.hpp"
 #include "report/text.hpp"
 
@@ -30,7 +31,7 @@ struct RegressOptions {
   std::uint64_t seed = 1;
   std::vector<std::string> blocks;
   std::string out = "regress", replay;
-  std::string machine;
+  std::string machine, coverage;
   bool mixtures = false, programs = false, fail_fast = false, quiet = false;
 };
 
@@ -69,7 +70,51 @@ std::string compared(const regress::Tally& t) {
   ::_exit(1);
 }
 
-void run_regress(const RegressOptions& o) {
+// Merges what the cases have left in `counts`, and writes the page and its numbers.
+void write_coverage(const RegressOptions& o, const Machine& machine, const std::string& counts, int failed,
+                    const std::function<regress::Case(int)>& case_of) {
+  regress::CoverageRun about;
+  about.command = "gemel regress --coverage " + o.coverage + " --count " + std::to_string(o.count) + " --seed " + std::to_string(o.seed);
+  if (!o.machine.empty()) about.command += " --machine " + o.machine;
+  for (const std::string& blocks : o.blocks) about.command += " --blocks " + blocks;
+  about.seed = o.seed;
+  about.cases = o.count;
+  about.failed = failed;
+  about.machine = to_yaml(machine);
+  about.version = GEMEL_VERSION;
+  regress::RtlCoverage rtl;
+  for (const auto& entry : fs::directory_iterator(counts)) rtl.add(entry.path());
+  if (rtl.inputs() < o.count - failed) {
+    throw RunError("E0810", std::to_string(o.count - failed) + " cases have left only " + std::to_string(rtl.inputs()) + " counts in `" + counts + "`",
+                   "is the disk full?");
+  }
+  regress::FunctionalCoverage functional(machine);
+  for (int i = 0; i < o.count; ++i) functional.add(case_of(i));
+  write_file_atomically(o.coverage + "/coverage.html", regress::coverage_page(about, functional, rtl, own_rtl_folder()));
+  write_file_atomically(o.coverage + "/coverage.json", regress::coverage_json(about, functional, rtl));
+  fs::remove_all(counts);
+  const regress::RtlFileCoverage total = rtl.total();
+  const auto share = [](const char* what, std::int64_t hit, std::int64_t all) {
+    std::printf("  %-16s %6lld of %6lld  %5.1f %%\n", what, static_cast<long long>(hit), static_cast<long long>(all),
+                all > 0 ? 100.0 * static_cast<double>(hit) / static_cast<double>(all) : 100.0);
+  };
+  share("functional bins", functional.hit(), functional.bins());
+  share("RTL lines", total.lines.hit, total.lines.all);
+  share("RTL branches", total.branches.hit, total.branches.all);
+  share("RTL toggles", total.toggles.hit, total.toggles.all);
+  std::printf("  %s/coverage.html\n", o.coverage.c_str());
+}
+
+void run_regress(const RegressOptions& given) {
+  RegressOptions o = given;
+  const bool coverage = !o.coverage.empty();
+  if (coverage && o.blocks.empty()) o.blocks = {"npu=rtl"};
+  const std::string counts = o.coverage + "/counts";  // of RTL, one file for each case and block
+  if (coverage) {
+    o.out = o.coverage;
+    fs::remove_all(counts);
+    make_output_folder(counts);
+  }
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
     const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); });
@@ -79,9 +124,10 @@ void run_regress(const RegressOptions& o) {
   }
   const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
   const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
-  const Machine machine = o.machine.empty() ? Machine{} : load_machine(find_machine(o.machine));
+  const Machine machine = o.machine.empty() ? (coverage ? regress::coverage_machine() : Machine{}) : load_machine(find_machine(o.machine));
   const auto case_of = [&](int i) {
     if (o.mixtures) return fixed[static_cast<std::size_t>(i)];
+    if (coverage) return regress::coverage_case(o.seed, i, machine, o.blocks);
     if (o.programs) return regress::random_program_case(o.seed, i, o.machines, o.machine.empty() ? nullptr : &machine, o.blocks);
     return regress::random_case(o.seed, i, o.machines, o.blocks);
   };
@@ -104,7 +150,8 @@ void run_regress(const RegressOptions& o) {
         int code = 1;
         try {
           const regress::Case c = case_of(i);
-          const regress::Outcome outcome = regress::run(c, {}, [&](const UserError& error) { keep_hanging(c, folder_of(i), error); });
+          const auto hangs = [&](const UserError& error) { keep_hanging(c, folder_of(i), error); };
+          const regress::Outcome outcome = regress::run(c, {}, hangs, coverage ? counts : "");
           tallies[i] = outcome.tally;
           code = outcome.failure.empty() ? 0 : 1;
           if (code != 0) {
@@ -150,9 +197,10 @@ void run_regress(const RegressOptions& o) {
   }
   if (show) std::cerr << "\r\x1b[K" << std::flush;
   std::cout << compared(total) << "\n";
-  const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : "random cases";
+  const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : coverage ? "cases for coverage" : "random cases";
   std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
   const std::string share = std::to_string(failed) + " of " + std::to_string(passed + failed);
+  if (coverage) write_coverage(o, machine, counts, failed, case_of);
   if (failed > 0) throw RunError("E0809", share + " cases failed", "each is kept below " + o.out);
 }
 
@@ -167,15 +215,23 @@ void add_regress(CLI::App& app) {
   command->add_option("--jobs,-j", o->jobs, "Cases at a time (default: one per core)")->check(CLI::PositiveNumber);
   command->add_option("--blocks", o->blocks, "Block sets to take in turn, e.g. all=check or pe_array=rtl,load_dma=check (default: random ones)");
   auto* programs = command->add_flag("--programs", o->programs, "Random instructions with corner values for data, some with errors, instead of networks");
-  command->add_option("--machine,-m", o->machine, "With --programs: this machine, by name or file, with another memory around it in each case")
-      ->needs(programs);
+  auto* coverage = command->add_option("--coverage", o->coverage,
+                                       "Count what small networks and random instructions cover, functions as well as lines and toggles of "
+                                       "RTL; a folder for coverage.html and coverage.json")
+                       ->excludes(programs);
+  command->add_option("--machine,-m", o->machine,
+                      "With --programs or --coverage: this machine, by name or file, with another memory around it in each case");
   command->add_flag("--fail-fast", o->fail_fast, "Begin no case after the first that failed");
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
   command->add_option("--replay", o->replay, "Run the case in this folder again");
   command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine")
-      ->excludes(programs);
+      ->excludes(programs)
+      ->excludes(coverage);
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
-  command->callback([o] { run_regress(*o); });
+  command->callback([o] {
+    if (!o->machine.empty() && !o->programs && o->coverage.empty()) throw CLI::RequiresError("--machine", "--programs or --coverage");
+    run_regress(*o);
+  });
 }
 
 }  // namespace gemel::cli

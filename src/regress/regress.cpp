@@ -191,7 +191,45 @@ std::vector<Case> mixtures(std::uint64_t seed) {
   return cases;
 }
 
-Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs) {
+Machine coverage_machine() {
+  Machine m;
+  m.name = "coverage";
+  m.description = "For counting what a regression covers";
+  m.rows = 2;
+  m.columns = 3;
+  m.lanes = 2;
+  m.bus_bytes = 8;
+  m.burst_bytes = 64;
+  m.load_outstanding = 2;
+  m.store_outstanding = 2;
+  m.queue_depth = 2;
+  m.prefetch_instructions = 3;
+  m.memory_bytes = 1 << 20;
+  for (int b = 0; b < BufferCount; ++b) {
+    m.buffers[static_cast<std::size_t>(b)].banks = 2;
+    m.buffers[static_cast<std::size_t>(b)].size_bytes = 256 * m.word_bytes(static_cast<Buffer>(b));
+  }
+  return m;
+}
+
+Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const std::vector<std::string>& block_sets) {
+  if (index % 2 == 1) return random_program_case(seed, index, 1, &machine, block_sets);
+  Case c;
+  c.name = "network " + std::to_string(index) + " of seed " + std::to_string(seed);
+  c.machine = machine;
+  Random random(mixed(seed + 3, static_cast<std::uint64_t>(index)));
+  draw_memory_around(random, c.machine);
+  RandomNetworkLimits limits = small_networks();
+  limits.max_channels = 8;
+  limits.max_size = 6;
+  limits.max_elements = 200;
+  limits.max_macs = 8'000;
+  draw_program(random, limits, c);
+  c.blocks = parse_set(block_sets[static_cast<std::size_t>(index) % block_sets.size()]);
+  return c;
+}
+
+Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) {
   Outcome outcome;
   std::ostringstream what;
   try {
@@ -210,6 +248,7 @@ Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs) {
     options.blocks = c.blocks;
     options.no_skip = c.no_skip;
     options.reset_seed = c.reset_seed;
+    options.coverage = coverage;
     const SimulationOutput rtl = simulate_raw(c.machine, c.schedule, c.inputs, options);
     const bool chip = is_chip(c.blocks);
     const auto expect = [&](const std::string& name, std::int64_t must, std::int64_t is) {

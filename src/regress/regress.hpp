@@ -53,8 +53,13 @@ Case random_program_case(std::uint64_t seed, int index, int machines, const Mach
 int mixture_count();
 std::vector<Case> mixtures(std::uint64_t seed);
 
-// `hangs`: as SimulationOptions::rtl_hangs.
-Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {});
+// A machine of 2 x 3 with two lanes and little of everything: small enough for counting each toggle.
+Machine coverage_machine();
+// Case `index` of a coverage run: small networks and random instructions in turn, with another memory around the machine each time.
+Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const std::vector<std::string>& block_sets);
+
+// `hangs`: as SimulationOptions::rtl_hangs. `coverage`: RTL is built to count lines and toggles, and leaves its counts in this folder.
+Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {}, const std::string& coverage = "");
 
 // "requantizer=check, load_dma=rtl"
 std::string describe(const std::vector<BlockChoice>& blocks);

@@ -310,6 +310,7 @@ std::string wrapper_source(const RtlRequest& request) {
 #include "verilated.h"
 )cpp";
   if (request.trace) out << "#include \"verilated_fst_c.h\"\n";
+  if (!request.coverage.empty()) out << "#include \"verilated_cov.h\"\n";
   out << R"cpp(
 namespace {
 struct Model {
@@ -438,6 +439,12 @@ API void gemel_waves_close(void* p) {
 }
 )cpp";
   }
+  if (!request.coverage.empty()) {
+    out << R"cpp(API int gemel_coverage(void* p, const char* path) {
+  return guarded([&] { static_cast<Model*>(p)->context.coveragep()->write(path); });
+}
+)cpp";
+  }
   return out.str();
 }
 
@@ -485,12 +492,13 @@ std::string verilator_include(const std::string& folder) {
 }
 
 // Verilator's own run-time files, compiled once for all blocks.
-std::vector<std::string> runtime_objects(bool trace, const std::string& include, const std::string& cache,
+std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::string& include, const std::string& cache,
                                          const std::function<void(const CommandResult&)>& check) {
   std::vector<std::string> names = {"verilated", "verilated_threads"};
   if (trace) names.push_back("verilated_fst_c");
+  if (coverage) names.push_back("verilated_cov");
   std::vector<std::string> compile = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-pthread", "-DVERILATOR=1",
-                                      "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE_VCD=0", std::string("-DVM_TRACE=") + (trace ? "1" : "0"),
+                                      std::string("-DVM_COVERAGE=") + (coverage ? "1" : "0"), "-DVM_SC=0", "-DVM_TRACE_VCD=0", std::string("-DVM_TRACE=") + (trace ? "1" : "0"),
                                       std::string("-DVM_TRACE_FST=") + (trace ? "1" : "0"), "-I" + include, "-I" + include + "/vltstd"};
   compile.insert(compile.end(), std::begin(RuntimeFlags), std::end(RuntimeFlags));
   std::string key = std::string("runtime 1\n") + RuntimeHeader;
@@ -562,6 +570,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   std::vector<std::string> flags = {"--cc", "-O3"};
   if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Wwarn-LATCH", "-Werror-LATCH"});
   if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
+  if (!request.coverage.empty()) flags.insert(flags.end(), {"--coverage-line", "--coverage-toggle"});
   const CommandResult translated = run(with(flags), dir + "/verilate.log");
   if (translated.status != 0) refuse(translated);
 
@@ -579,7 +588,8 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     throw UserError("E1004", "the Verilated code of block `" + request.block + "` does not compile:" + first_lines(r.output, 8));
   };
   // A loop that never ends must not be optimized away, as C++ allows.
-  const std::string flags_text = std::string("-O3 -fno-finite-loops ") + NativeFlag + " -fPIC -fvisibility=hidden -w";
+  const char* optimize = request.coverage.empty() ? "-O3" : "-O1";  // counters make large programs that run a few cases
+  const std::string flags_text = optimize + std::string(" -fno-finite-loops ") + NativeFlag + " -fPIC -fvisibility=hidden -w";
   check(run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
              "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
             dir + "/make.log"));
@@ -587,7 +597,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   std::vector<std::string> link = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
                                    "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
                                    "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
-  for (const std::string& name : runtime_objects(request.trace, include, cache, check)) link.push_back(name);
+  for (const std::string& name : runtime_objects(request.trace, !request.coverage.empty(), include, cache, check)) link.push_back(name);
   link.push_back("-latomic");
   if (request.trace) link.push_back("-lz");
   check(run(link, dir + "/link.log"));
@@ -595,6 +605,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   for (const auto& [name, value] : request.parameters) text += " " + name + "=" + std::to_string(value);
   for (const std::string& source : request.sources) text += " " + source;
   if (request.trace) text += " (waves)";
+  if (!request.coverage.empty()) text += " (coverage)";
   write_file_atomically(object + ".txt", text + "\n");
   std::error_code failed;
   fs::rename(dir + "/block.so", object, failed);
@@ -627,6 +638,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
       dump_ = library_.get<void(void*, long long)>("gemel_waves_dump");
       close_ = library_.get<void(void*)>("gemel_waves_close");
     }
+    if (!request_.coverage.empty()) coverage_ = library_.get<int(void*, const char*)>("gemel_coverage");
     for (const PortSpec& spec : expected_ports(request_)) widths_[spec.name] = spec.width;
   }
   std::unique_ptr<RtlModel> create(int seed, RtlPulse* pulse) override;
@@ -648,6 +660,7 @@ class LoadedLibrary : public RtlLibrary, public std::enable_shared_from_this<Loa
   void (*open_)(void*, const char*) = nullptr;
   void (*dump_)(void*, long long) = nullptr;
   void (*close_)(void*) = nullptr;
+  int (*coverage_)(void*, const char*) = nullptr;
 };
 
 class LoadedModel : public RtlModel {
@@ -663,6 +676,7 @@ class LoadedModel : public RtlModel {
   }
   ~LoadedModel() override {
     if (listener_) library_->listen_(nullptr, nullptr);
+    if (library_->coverage_ != nullptr) write_counts();
     library_->destroy_(model_);
   }
   void listen(RtlListener listener) override {
@@ -695,6 +709,13 @@ class LoadedModel : public RtlModel {
   void close_waves() override { library_->close_(model_); }
 
  private:
+  // A file of its own for each instance. Whoever merges them notices those that could not be written.
+  void write_counts() {
+    const std::string base = library_->request_.coverage + "/" + library_->request_.block + "." + std::to_string(::getpid()) + ".";
+    int n = 0;
+    while (fs::exists(base + std::to_string(n) + ".dat")) ++n;
+    library_->coverage_(model_, (base + std::to_string(n) + ".dat").c_str());
+  }
   void call(int (*function)(void*)) {
     constexpr auto Relaxed = std::memory_order_relaxed;  // plain stores: only this thread writes
     pulse_.clock.store(clocks_, Relaxed);
@@ -800,7 +821,8 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
   std::string key = "gemel rtl 6\n" + verilator_version(probe.path());
   key += compiler_and_processor(probe.path()) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
-  key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + "\n" + wrapper_source(request);
+  key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + (request.coverage.empty() ? "" : "c") + "\n";
+  key += wrapper_source(request);
   std::set<std::string> seen;
   for (const std::string& source : sources) append_text(source, include_folders(request), seen, key);
   const std::string hash = sha1(key);

@@ -19,6 +19,7 @@ struct RtlRequest {
   std::vector<std::string> sources;  // empty: Gemel's own
   bool trace = false;                // built with FST waves
   bool random_reset = false;         // registers start with random bits until reset
+  std::string coverage;              // built to count lines and toggles; each instance writes its counts into this folder in the end
 };
 
 // One port of a model: its storage, little endian, ceil(width / 8) bytes; Verilator's types all lie so.

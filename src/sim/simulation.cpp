@@ -532,6 +532,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   load_image(schedule, inputs, options.timing_only, memory.data());
   SwapOptions swap;
   swap.progress = options.rtl_progress;
+  swap.coverage = options.coverage;
   swap.reset_seed = options.reset_seed;
   swap.build_seconds = &result.build_rtl_seconds;
   RtlPulse pulse;

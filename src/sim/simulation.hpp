@@ -47,6 +47,7 @@ struct SimulationOptions {
   // looks.
   RtlHangs rtl_hangs;
   int reset_seed = -1;                        // >= 0: RTL registers start with random bits
+  std::string coverage;                       // folder for the counts of lines and toggles of RTL; empty: none
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.
   std::int64_t reset_at = -1;

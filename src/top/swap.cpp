@@ -180,6 +180,7 @@ class Maker {
     if (c.block == "pe") request.sources.insert(request.sources.begin(), own_rtl_folder() + "/pe_array/pe_array.sv");
     if (probed(c)) request.sources.push_back(own_rtl_folder() + "/pe/pe_probe.sv");
     request.trace = traced(c.block);
+    request.coverage = options_.coverage;
     request.random_reset = options_.reset_seed >= 0 || !c.sources.empty();
     const auto library = get_library(request, options_);
     if (!c.sources.empty() && !probed(c)) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);

@@ -48,6 +48,7 @@ struct SwapOptions {
   int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
   // Stands between a Verilated block and its adapter, for tools that record what goes through. May be empty.
   std::function<std::unique_ptr<RtlModel>(const std::string& block, const std::string& library, std::unique_ptr<RtlModel>)> wrap;
+  std::string coverage;    // folder for the counts of lines and toggles of RTL, or empty
 };
 
 // The blocks for a stepper. The program is for the sequencer's adapter.
