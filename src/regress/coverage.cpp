@@ -67,7 +67,8 @@ std::string bin_of(Class kind, std::int64_t value, const Machine& machine) {
 
 // The fields that an opcode is free to choose.
 std::vector<FieldBins> fields_of(Opcode opcode) {
-  static const std::vector<FieldBins> window = {{"stride_y", Class::Count}, {"stride_x", Class::Count}, {"origin_y", Class::Origin}, {"origin_x", Class::Origin}};
+  static const std::vector<FieldBins> window = {
+      {"stride_y", Class::Count}, {"stride_x", Class::Count}, {"origin_y", Class::Origin}, {"origin_x", Class::Origin}};
   static const std::vector<FieldBins> kernel = {
       {"kernel_h", Class::Count}, {"kernel_w", Class::Count}, {"dilation_y", Class::Count}, {"dilation_x", Class::Count}};
   std::vector<FieldBins> f;
@@ -264,7 +265,8 @@ void FunctionalCoverage::count_data(const isa::Instruction& instruction, const s
   std::array<bool, 256> seen{};
   for (int i2 = 0; i2 < l.count2; ++i2) {
     for (int i1 = 0; i1 < l.count1; ++i1) {
-      const std::uint64_t begin = l.address + std::uint64_t{l.stride2} * static_cast<std::uint64_t>(i2) + std::uint64_t{l.stride1} * static_cast<std::uint64_t>(i1);
+      const std::uint64_t begin = l.address + std::uint64_t{l.stride2} * static_cast<std::uint64_t>(i2) +
+                                  std::uint64_t{l.stride1} * static_cast<std::uint64_t>(i1);
       for (int b = 0; b < l.run_bytes; ++b) {
         if (begin + static_cast<std::uint64_t>(b) < memory.size()) seen[memory[begin + static_cast<std::uint64_t>(b)]] = true;
       }

@@ -498,7 +498,8 @@ std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::s
   if (trace) names.push_back("verilated_fst_c");
   if (coverage) names.push_back("verilated_cov");
   std::vector<std::string> compile = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-pthread", "-DVERILATOR=1",
-                                      std::string("-DVM_COVERAGE=") + (coverage ? "1" : "0"), "-DVM_SC=0", "-DVM_TRACE_VCD=0", std::string("-DVM_TRACE=") + (trace ? "1" : "0"),
+                                      std::string("-DVM_COVERAGE=") + (coverage ? "1" : "0"),
+                                      "-DVM_SC=0", "-DVM_TRACE_VCD=0", std::string("-DVM_TRACE=") + (trace ? "1" : "0"),
                                       std::string("-DVM_TRACE_FST=") + (trace ? "1" : "0"), "-I" + include, "-I" + include + "/vltstd"};
   compile.insert(compile.end(), std::begin(RuntimeFlags), std::end(RuntimeFlags));
   std::string key = std::string("runtime 1\n") + RuntimeHeader;
