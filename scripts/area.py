@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Area of every block: synthesizes each at several sizes with Yosys (docs/reference/area.csv), fits a linear model to the table, and
+states its error (docs/reference/area.md). Points whose sources have not changed are not synthesized again.
+
+  scripts/area.py [--blocks NAME,...] [--jobs N] [--timeout SECONDS]   synthesize what is missing or old, then fit
+  scripts/area.py --fit                                              only fit and write what follows from the table
+  scripts/area.py --check                                            fail if what follows from the table is not what is committed
+
+Needs yosys for the synthesis and numpy for the fit.
+"""
+
+import argparse
+import concurrent.futures
+import csv
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RTL = ROOT / "rtl"
+TABLE = ROOT / "docs" / "reference" / "area.csv"
+PAGE = ROOT / "docs" / "reference" / "area.md"
+
+# Sizes of cells in NAND2 equivalents: areas of the X1 cells of the Nangate 45 nm Open Cell Library over its NAND2_X1 (0.798 um2).
+# An enable is a multiplexer before the flip-flop.
+WEIGHTS = {
+    "NOT": 0.67, "NAND": 1.0, "NOR": 1.0, "AND": 1.33, "OR": 1.33, "XOR": 2.0, "XNOR": 2.0, "MUX": 2.33,
+    "DFF": 5.67, "DFF with reset": 6.67, "enable": 2.33,
+}
+
+
+def weight(cell):
+    """NAND2 equivalents of a Yosys cell type."""
+    gate = re.fullmatch(r"\$_(\w+?)_(?:[PN01]+_)?", cell)
+    name = gate.group(1) if gate else ""
+    if name in WEIGHTS:
+        if name == "DFF":
+            return WEIGHTS["DFF with reset" if re.fullmatch(r"\$_DFF_[PN][PN][01]_", cell) else "DFF"]
+        return WEIGHTS[name]
+    if name == "DFFE":
+        return WEIGHTS["DFF with reset" if re.fullmatch(r"\$_DFFE_[PN][PN][01][PN]_", cell) else "DFF"] + WEIGHTS["enable"]
+    if name in ("SDFF", "SDFFE", "SDFFCE"):  # a synchronous reset is a gate
+        return WEIGHTS["DFF"] + WEIGHTS["AND"] + (WEIGHTS["enable"] if name != "SDFF" else 0)
+    raise ValueError(f"no weight for the cell {cell}")
+
+
+def grid(**axes):
+    """Parameter sets: the base, then the base with one value of each axis changed."""
+    base = {k: v[0] for k, v in axes.items()}
+    return [base] + [{**base, k: value} for k, values in axes.items() for value in values[1:]]
+
+
+def arrays(*sizes):
+    return [dict(Rows=r, Columns=c) for r, c in sizes]
+
+
+SEQUENCER = dict(Rows=[4], Columns=[4], BusBytes=[16, 4], BurstBytes=[256], QueueDepth=[4, 8], PrefetchInstructions=[8, 16],
+                 ActivationWords=[1024], WeightWords=[1024], VectorWords=[1024], ParamWords=[1024], AccumulatorWords=[1024],
+                 ActivationBanks=[4], WeightBanks=[4], VectorBanks=[4, 8], ParamBanks=[1], AccumulatorBanks=[4, 8])
+POINTS = {
+    "pe": [{}],
+    "pe_array": arrays((1, 1), (2, 2), (4, 4), (3, 5), (5, 3), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16)),
+    "requantizer": [dict(Lanes=n) for n in (1, 2, 3)],
+    "matrix_unit": arrays((1, 1), (4, 4), (3, 5), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16)),
+    "vector_unit": [dict(Columns=c, Lanes=n) for c, n in ((1, 1), (4, 1), (4, 4), (8, 2), (8, 4), (16, 4))],
+    "load_dma": grid(Rows=[8, 4, 16], Columns=[8, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]),
+    "store_dma": grid(Columns=[8, 4, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]),
+    "scratchpad": grid(WordBytes=[8, 4, 16], Words=[1024, 256], Banks=[4, 1, 2, 8], ReadClients=[1, 2], WriteClients=[1, 2]),
+    "sequencer": grid(**SEQUENCER),
+}
+
+
+# What a block's NAND2 equivalents are linear in, besides a constant: expressions in its parameters.
+FEATURES = {
+    "pe": [],
+    "pe_array": ["Rows*Columns", "Rows*Rows", "Columns*Columns", "Rows+Columns"],
+    "requantizer": ["Lanes"],
+    "matrix_unit": ["Rows", "Columns"],
+    "vector_unit": ["Lanes", "Columns"],
+    "load_dma": ["larger(Rows,Columns)*BusBytes", "larger(Rows,Columns)", "BusBytes", "Outstanding"],
+    "store_dma": ["Columns*BusBytes", "Columns", "BusBytes", "Outstanding"],
+    "scratchpad": ["WordBytes*(Banks-1)*ReadClients", "WordBytes*Banks*(WriteClients-1)", "Banks", "WordBytes*ReadClients"],
+    "sequencer": ["BusBytes", "QueueDepth", "PrefetchInstructions", "VectorBanks", "AccumulatorBanks"],
+}
+BY_HAND = ("pe",)  # a part of pe_array: in the table, not in the model
+
+
+def sources(block):
+    sys.path.insert(0, str(ROOT / "tests" / "rtl"))
+    import lint
+    return lint.sources(block)
+
+
+def source_hash(block):
+    text = b"".join(f.read_bytes() for f in sources(block))
+    return hashlib.sha256(re.sub(rb"`ifdef FORMAL.*?`endif|//[^\n]*|\s+", b"", text, flags=re.S)).hexdigest()[:12]
+
+
+def named(parameters):
+    return " ".join(f"{k}={v}" for k, v in parameters.items())
+
+
+def synthesize(block, parameters, seconds):
+    """One row of the table. Modules are mapped one by one, as they stand in the source; memories are kept and counted in bits."""
+    files = " ".join(map(str, sources(block)))
+    sets = f"chparam {' '.join(f'-set {k} {v}' for k, v in parameters.items())} {block}; " if parameters else ""
+    script = (f"read_verilog -sv -I{RTL / 'common'} {files}; {sets}hierarchy -check -top {block}; proc; opt_clean; "
+              "tee -o memory.txt stat; synth -run coarse:fine; opt -fast -full; techmap; opt -fast; "
+              "abc -fast -g AND,NAND,OR,NOR,XOR,XNOR,MUX; opt -fast; clean -purge; tee -o cells.txt stat; "
+              "flatten; clean -purge; select t:$mem* %n; tee -o depth.txt ltp -noff")
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        try:
+            done = subprocess.run(["nice", "yosys", "-q", "-p", script], cwd=folder, capture_output=True, text=True, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None, f"not done within {seconds} s"
+        if done.returncode:
+            return None, (done.stdout + done.stderr).strip()[-400:]
+        # A design of several modules ends with its totals.
+        counts = (Path(folder) / "cells.txt").read_text().split("=== design hierarchy ===")[-1]
+        memory = (Path(folder) / "memory.txt").read_text().split("=== design hierarchy ===")[-1]
+        depth = re.search(r"length=(\d+)", (Path(folder) / "depth.txt").read_text())
+    cells = {name: int(n) for name, n in re.findall(r"^\s+(\$_\w+_)\s+(\d+)$", counts, re.M)}
+    flipflops = sum(n for name, n in cells.items() if "DFF" in name)
+    return dict(block=block, parameters=named(parameters), sources=source_hash(block), cells=sum(cells.values()), flipflops=flipflops,
+                nand2=round(sum(weight(name) * n for name, n in cells.items())),
+                memory_bits=int(re.search(r"Number of memory bits:\s+(\d+)", memory).group(1)),
+                depth=int(depth.group(1)) if depth else 0), f"{time.monotonic() - begin:.0f} s"
+
+
+COLUMNS = ["block", "parameters", "sources", "cells", "flipflops", "nand2", "memory_bits", "depth"]
+
+
+def read_table():
+    if not TABLE.exists():
+        return {}
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        return {(row["block"], row["parameters"]): row for row in csv.DictReader(file)}
+
+
+def write_table(table):
+    with TABLE.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for block, points in POINTS.items():
+            writer.writerows(table[block, named(p)] for p in points if (block, named(p)) in table)
+
+
+def fill_table(blocks, jobs, seconds):
+    table = read_table()
+    work = [(block, p) for block in blocks for p in POINTS[block]
+            if table.get((block, named(p)), {}).get("sources") != source_hash(block)]
+    work.sort(key=lambda point: POINTS[point[0]].index(point[1]))  # an interrupted run leaves something of every block
+    print(f"{len(work)} points to synthesize, {sum(len(POINTS[b]) for b in blocks) - len(work)} are up to date", flush=True)
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = {pool.submit(synthesize, block, p, seconds): (block, p) for block, p in work}
+        for number, future in enumerate(concurrent.futures.as_completed(futures), 1):
+            block, p = futures[future]
+            row, said = future.result()
+            if row:
+                table[block, named(p)] = row
+                write_table(table)
+            else:
+                failed += 1
+            print(f"[{number}/{len(work)}] {block} {named(p)}: {str(row['nand2']) + ' NAND2, ' if row else 'FAILED: '}{said}", flush=True)
+    return failed
+
+
+# ---- What follows from the table ----
+
+def value(expression, parameters):
+    return eval(expression, {"__builtins__": {}, "larger": max}, parameters)  # of this file's own expressions
+
+
+def numbers(text):
+    return {k: int(v) for k, v in (item.split("=") for item in text.split())}
+
+
+def fit(rows, features):
+    """Coefficients (the constant first) that are least wrong in proportion."""
+    import numpy
+    area = numpy.array([float(row["nand2"]) for row in rows])
+    matrix = numpy.array([[1.0] + [value(f, numbers(row["parameters"])) for f in features] for row in rows])
+    return numpy.linalg.lstsq(matrix / area[:, None], numpy.ones(len(rows)), rcond=None)[0]
+
+
+def predicted(coefficients, features, row):
+    return coefficients[0] + sum(c * value(f, numbers(row["parameters"])) for c, f in zip(coefficients[1:], features))
+
+
+def percent_off(coefficients, features, row):
+    return 100 * abs(predicted(coefficients, features, row) / float(row["nand2"]) - 1)
+
+
+def model(table):
+    """Per block: features, coefficients, points, and errors in percent: over the table, and of each point left out of the fit."""
+    result = {}
+    for block in POINTS:
+        rows = [row for (b, _), row in table.items() if b == block]
+        # A feature that the table does not vary, or has too few points for, cannot be told.
+        features = [f for f in FEATURES[block] if len({value(f, numbers(row["parameters"])) for row in rows}) > 1][:max(0, len(rows) - 2)]
+        if len(rows) < 3 or block in BY_HAND:
+            continue  # an error could not be told
+        # Rounded as they are written, so that the errors are those of what is written.
+        rounded = [round(float(c), 2) for c in fit(rows, features)]
+        within = [percent_off(rounded, features, row) for row in rows]
+        without = [percent_off(fit([r for r in rows if r is not row], features), features, row) for row in rows]
+        result[block] = dict(features=features, coefficients=rounded, rows=rows, median=median(within), worst=max(within),
+                             median_without=median(without), worst_without=max(without))
+    return result
+
+
+def median(values):
+    values = sorted(values)
+    return values[len(values) // 2]
+
+
+def page(table, models):
+    lines = ["# Area", "",
+             "What each block costs in gates, from Yosys: `scripts/area.py` synthesizes every block at several sizes into "
+             "[area.csv](area.csv) and fits a linear model to it.", "",
+             "* **NAND2 equivalents**: " + ", ".join(f"{k} {v}" for k, v in WEIGHTS.items()) + ": areas of the X1 cells of the Nangate 45 nm "
+             "Open Cell Library over its NAND2_X1. Gates of two inputs, mapped by `abc -fast` for area, module by module, without timing "
+             "constraints, wires, clock tree or test logic. So: for comparing machines, not for a floor plan.",
+             "* **Memory bits** (buffers, queues, rings) are not gates: they are counted apart, each memory with one read and one write port.",
+             "* **Depth**: gates on the longest path between registers, as mapped for area; adders are ripple adders, so timing-driven "
+             "synthesis will find much less.",
+             "* A new size of a block is a row in `POINTS` of the script; a point whose sources have changed is synthesized again by the "
+             "next run. The column `sources` of the table tells which text was measured.", "",
+             "## The model", "",
+             "Errors in percent: of the fit over the table's points, and of each point when it is left out of the fit. Outside of the table's "
+             "sizes nothing has been measured.", "",
+             "| block | points | NAND2 equivalents | median | worst | left out: median | worst |", "|---|---|---|---|---|---|---|"]
+    for block, m in models.items():
+        terms = [f"{m['coefficients'][0]:,.0f}"] + [f"{c:,.1f} x {'(' + f + ')' if '+' in f else f}" for c, f in zip(m["coefficients"][1:], m["features"])]
+        lines.append(f"| `{block}` | {len(m['rows'])} | {' + '.join(terms)} | {m['median']:.1f} | {m['worst']:.1f} | "
+                     f"{m['median_without']:.1f} | {m['worst_without']:.1f} |")
+    missing = {block: sum((block, named(p)) not in table for p in points) for block, points in POINTS.items()}
+    if any(missing.values()):
+        lines += ["", "Points that are still to be synthesized, by `scripts/area.py`: " +
+                  ", ".join(f"{n} of {len(POINTS[block])} of `{block}`" for block, n in missing.items() if n) + "."]
+    lines += ["", "## The table", "", "| block | parameters | cells | flip-flops | NAND2 equivalents | memory bits | depth |",
+              "|---|---|---|---|---|---|---|"]
+    for row in table.values():
+        lines.append(f"| `{row['block']}` | {row['parameters']} | {int(row['cells']):,} | {int(row['flipflops']):,} | {int(row['nand2']):,} | "
+                     f"{int(row['memory_bits']):,} | {row['depth']} |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--blocks", default=",".join(POINTS), help="only these, with commas between")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--timeout", type=int, default=600, help="seconds for one point")
+    parser.add_argument("--fit", action="store_true", help="do not synthesize")
+    parser.add_argument("--check", action="store_true", help="neither synthesize nor write: fail if what is committed is not what follows")
+    a = parser.parse_args()
+    failed = 0 if a.fit or a.check else fill_table(a.blocks.split(","), a.jobs, a.timeout)
+    try:
+        import numpy  # noqa: F401
+    except ModuleNotFoundError:
+        print("skipped: the fit needs numpy (.venv/bin/python has it after ./check)")
+        return 77 if a.check else 1
+    table = read_table()
+    models = model(table)
+    for file, text in ((PAGE, page(table, models)),):
+        if not a.check:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            failed += 1
+            print(f"{file.relative_to(ROOT)} does not follow from {TABLE.relative_to(ROOT)}: run scripts/area.py --fit")
+    for block, m in models.items():
+        print(f"{block}: {len(m['rows'])} points, worst {m['worst']:.1f} %, left out {m['worst_without']:.1f} %")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
