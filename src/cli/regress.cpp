@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -29,7 +30,7 @@ namespace fs = std::filesystem;
 struct RegressOptions {
   int count = 100, jobs = 0, machines = 24;
   std::uint64_t seed = 1;
-  std::vector<std::string> blocks;
+  std::vector<std::string> blocks, repeat;
   std::string out = "regress", replay;
   std::string machine, coverage;
   bool mixtures = false, programs = false, fail_fast = false, quiet = false;
@@ -53,10 +54,29 @@ class Shared {
   void* data_;
 };
 
+constexpr int Resets = 3;  // runs with other random bits
+
+regress::Repeats repeats_of(const std::vector<std::string>& names) {
+  const auto has = [&names](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  return {has("no-skip"), has("reset") ? Resets : 0, has("data")};
+}
+
 std::string compared(const regress::Tally& t) {
-  return "equal to the models: " + with_commas(t.cycles) + " cycles, every counter, start and end of " + with_commas(t.instructions) +
-         " instructions, " + with_commas(t.bytes) + " bytes of memory, cycle and payload of " + with_commas(t.beats) + " beats" +
-         (t.errors > 0 ? "; code, cycle and instruction of " + with_commas(t.errors) + " errors of the machine" : "");
+  std::string text = "equal to the models: " + with_commas(t.cycles) + " cycles, every counter, ";
+  if (t.instructions > 0) text += "start and end of " + with_commas(t.instructions) + " instructions, ";
+  text += with_commas(t.bytes) + " bytes of memory, cycle and payload of " + with_commas(t.beats) + " beats";
+  if (t.errors > 0) text += "; code, cycle and instruction of " + with_commas(t.errors) + " errors of the machine";
+  text += "\n";
+  if (t.no_skip_runs > 0) {
+    text += "again with every block clocked in every cycle: the same beats in " + with_commas(t.no_skip_runs) + " runs; otherwise " +
+            with_commas(t.skipped) + " of " + with_commas(t.skippable) + " clocks are skipped\n";
+  }
+  if (t.reset_runs > 0) text += "again with registers that start with other random bits: the same beats in " + with_commas(t.reset_runs) + " runs\n";
+  if (t.data_runs > 0) {
+    text += "again with zeros, and with other random numbers, for inputs and weights: the same cycles, counters and times of " +
+            with_commas(t.data_beats) + " beats in " + with_commas(t.data_runs) + " runs\n";
+  }
+  return text;
 }
 
 // In the process of a case whose RTL does not come to the end of a clock.
@@ -118,18 +138,23 @@ void run_regress(const RegressOptions& given) {
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
     const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); });
-    std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs") << "\n" << outcome.failure;
+    std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs\n") << outcome.failure;
     if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
     return;
   }
   const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
   const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
   const Machine machine = o.machine.empty() ? (coverage ? regress::coverage_machine() : Machine{}) : load_machine(find_machine(o.machine));
-  const auto case_of = [&](int i) {
+  const auto drawn = [&](int i) {
     if (o.mixtures) return fixed[static_cast<std::size_t>(i)];
     if (coverage) return regress::coverage_case(o.seed, i, machine, o.blocks);
     if (o.programs) return regress::random_program_case(o.seed, i, o.machines, o.machine.empty() ? nullptr : &machine, o.blocks);
     return regress::random_case(o.seed, i, o.machines, o.blocks);
+  };
+  const auto case_of = [&](int i) {
+    regress::Case c = drawn(i);
+    c.repeats = repeats_of(o.repeat);
+    return c;
   };
   rtl_tool_version();
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -178,7 +203,7 @@ void run_regress(const RegressOptions& given) {
     running.erase(it);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       ++passed;
-      total.add(tallies[i]);
+      total = total + tallies[i];
     } else {
       ++failed;
       if (show) std::cerr << "\r\x1b[K" << std::flush;
@@ -196,7 +221,12 @@ void run_regress(const RegressOptions& given) {
     if (show) std::cerr << "\r\x1b[K" << passed + failed << " of " << count << ", " << failed << " failed" << std::flush;
   }
   if (show) std::cerr << "\r\x1b[K" << std::flush;
-  std::cout << compared(total) << "\n";
+  if (!o.mixtures && !coverage && o.machine.empty()) std::cout << regress::describe_machines(o.seed, std::min(o.machines, count)) << "\n";
+  if (passed > 0) {
+    std::cout << "memory: latency " << total.least_latency << ".." << total.most_latency << " cycles, " << total.stalling << " of " << passed
+              << " cases with random stalls\n"
+              << compared(total);
+  }
   const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : coverage ? "cases for coverage" : "random cases";
   std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
   const std::string share = std::to_string(failed) + " of " + std::to_string(passed + failed);
@@ -222,6 +252,12 @@ void add_regress(CLI::App& app) {
   command->add_option("--machine,-m", o->machine,
                       "With --programs or --coverage: this machine, by name or file, with another memory around it in each case");
   command->add_flag("--fail-fast", o->fail_fast, "Begin no case after the first that failed");
+  command
+      ->add_option("--repeat", o->repeat,
+                   "Run the RTL of each case again and compare with its first run: no-skip (every block clocked in every cycle), reset (other random "
+                   "bits at power-up), data (zeros and other random numbers for inputs and weights: the same times)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"no-skip", "reset", "data"}));
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
   command->add_option("--replay", o->replay, "Run the case in this folder again");
   command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine")

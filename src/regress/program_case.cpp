@@ -112,6 +112,8 @@ void draw_memory_around(Random& random, Machine& m) {
   m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 80);
   m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 2 * m.bus_bytes);
   m.memory_queue = chance(random, 0.5) ? 64 : draw(random, 1, 6);
+  m.jitter_cycles = chance(random, 0.5) ? 0 : draw(random, 1, chance(random, 0.5) ? 10 : 100);
+  m.jitter_seed = draw(random, 0, 1 << 30);
 }
 
 void draw_random_program(Random& random, Case& c) {

@@ -6,7 +6,7 @@
 
 namespace gemel::regress {
 
-// What RTL does not depend on: latencies, bandwidth and queue of memory.
+// What RTL does not depend on: latencies, bandwidth, queue and random stalls of memory.
 void draw_memory_around(Random& random, Machine& machine);
 
 // Sets program and data of the case, for its machine with 64 KiB of memory. Most programs end with halt; others meet a hazard, an

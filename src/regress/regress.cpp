@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -21,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int Side = 8;  // of arrays: seconds to Verilate
+constexpr int MostOutstanding = 16;
 constexpr const char* TopBlocks[] = {"sequencer", "load_dma", "store_dma", "matrix_unit", "vector_unit", "activation_buffer",
                                      "weight_buffer", "vector_buffer", "param_buffer", "accumulator_buffer"};
 constexpr const char* Leaves[] = {"pe_array", "requantizer"};
@@ -94,6 +96,38 @@ bool is_chip(const std::vector<BlockChoice>& blocks) {
   return blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
 }
 
+// Zeros or other random numbers for what the program loads. The program stays, and random numbers leave alone what goes to param_buffer:
+// multipliers and shifts of any value are no contract.
+void replace_data(Case& c, bool zeros) {
+  std::vector<bool> kept(static_cast<std::size_t>(c.machine.memory_bytes));
+  const auto keep = [&kept](std::uint64_t first, std::uint64_t bytes) {
+    for (std::uint64_t a = first; a < std::min<std::uint64_t>(first + bytes, kept.size()); ++a) kept[static_cast<std::size_t>(a)] = true;
+  };
+  keep(c.schedule.program_base, c.schedule.program.size() * isa::InstructionBytes);
+  for (const isa::Word& word : c.schedule.program) {
+    const isa::Instruction i = isa::decode(word);
+    if (zeros || i.unit != isa::Unit::Load || i.load.buffer != static_cast<int>(Buffer::Param)) continue;
+    for (int outer = 0; outer < i.load.count2; ++outer) {
+      for (int inner = 0; inner < i.load.count1; ++inner) {
+        keep(i.load.address + std::uint64_t{i.load.stride2} * static_cast<std::uint64_t>(outer) +
+                 std::uint64_t{i.load.stride1} * static_cast<std::uint64_t>(inner),
+             static_cast<std::uint64_t>(i.load.run_bytes));
+      }
+    }
+  }
+  Random random(mixed(c.schedule.program.size(), kept.size()));
+  const auto replace = [&](std::uint64_t address, std::vector<std::uint8_t>& bytes) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (!kept[static_cast<std::size_t>(address) + i]) bytes[i] = zeros ? 0 : static_cast<std::uint8_t>(random());
+    }
+  };
+  for (ConstantSegment& segment : c.schedule.constants) replace(segment.address, segment.bytes);
+  std::size_t input = 0;
+  for (const ScheduleTensor& tensor : c.schedule.tensors) {
+    if (tensor.is_input) replace(tensor.address, c.inputs.at(input++));
+  }
+}
+
 std::vector<std::uint8_t> read_bytes(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw UserError("E0905", "cannot read the input `" + path.string() + "`");
@@ -111,7 +145,28 @@ Machine random_machine_of(std::uint64_t seed, int index) {
     ScratchpadParams& s = m.buffers[static_cast<std::size_t>(b)];
     s.size_bytes = std::max<std::int64_t>(s.size_bytes, 256 * m.word_bytes(static_cast<Buffer>(b)));
   }
+  m.load_outstanding = 1 + index % MostOutstanding;
+  m.store_outstanding = 1 + 5 * index % MostOutstanding;
   return m;
+}
+
+std::string describe_machines(std::uint64_t seed, int machines) {
+  struct Range {
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = 0;
+    void add(std::int64_t value) { least = std::min(least, value), most = std::max(most, value); }
+    std::string text() const { return std::to_string(least) + ".." + std::to_string(most); }
+  } rows, columns, lanes, outstanding, bus, queue;
+  int uneven = 0, odd = 0;
+  for (int i = 0; i < machines; ++i) {
+    const Machine m = random_machine_of(seed, i);
+    rows.add(m.rows), columns.add(m.columns), lanes.add(m.lanes), bus.add(m.bus_bytes), queue.add(m.queue_depth);
+    outstanding.add(m.load_outstanding), outstanding.add(m.store_outstanding);
+    uneven += m.rows != m.columns ? 1 : 0;
+    odd += (m.rows | m.columns) % 2 != 0 ? 1 : 0;
+  }
+  return std::to_string(machines) + (machines == 1 ? " machine: rows " : " machines: rows ") + rows.text() + ", columns " + columns.text() + ", " + std::to_string(uneven) +
+         " with rows != columns, " + std::to_string(odd) + " with an odd side, lanes " + lanes.text() + ", outstanding " + outstanding.text() +
+         ", bus " + bus.text() + " bytes, queues " + queue.text();
 }
 
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets) {
@@ -119,9 +174,11 @@ Case random_case(std::uint64_t seed, int index, int machines, const std::vector<
   c.name = "case " + std::to_string(index) + " of seed " + std::to_string(seed);
   c.machine = random_machine_of(seed, index % machines);
   Random random(mixed(seed + 1, static_cast<std::uint64_t>(index)));
+  draw_memory_around(random, c.machine);
   draw_program(random, small_networks(), c);
   c.blocks = block_sets.empty() ? random_set(random) : parse_set(block_sets[static_cast<std::size_t>(index) % block_sets.size()]);
   c.no_skip = chance(random, 0.1);
+  c.reset_seed = index;
   return c;
 }
 
@@ -154,6 +211,7 @@ std::vector<Case> mixtures(std::uint64_t seed) {
   m.queue_depth = 3;
   m.prefetch_instructions = 4;
   m.memory_bytes_per_cycle = 3;  // memory that stalls
+  m.jitter_cycles = 9;
   m.memory_queue = 2;
   m.memory_bytes = 16 << 20;
   for (int b = 0; b < BufferCount; ++b) {
@@ -254,74 +312,174 @@ Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const 
   return c;
 }
 
-Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) {
-  Outcome outcome;
-  std::ostringstream what;
-  try {
-    SimulationOptions options;
-    options.trace = true;
-    options.keep_memory = true;
-    options.max_cycles = 20'000'000;
-    const SimulationOutput model = simulate_raw(c.machine, c.schedule, c.inputs, options);
+Tally operator+(const Tally& a, const Tally& b) {
+  Tally t = a;
+  t.cycles += b.cycles, t.instructions += b.instructions, t.bytes += b.bytes, t.beats += b.beats, t.errors += b.errors;
+  t.no_skip_runs += b.no_skip_runs, t.skipped += b.skipped, t.skippable += b.skippable;
+  t.reset_runs += b.reset_runs, t.data_runs += b.data_runs, t.data_beats += b.data_beats;
+  t.least_latency = t.most_latency == 0 ? b.least_latency : std::min(t.least_latency, b.least_latency);
+  t.most_latency = std::max(t.most_latency, b.most_latency);
+  t.stalling += b.stalling;
+  return t;
+}
+
+namespace {
+
+struct Run {
+  SimulationOutput output;
+  BeatDigest beats;
+};
+
+Run simulate(const Case& c, SimulationOptions options) {
+  Run run;
+  options.beats = [&run](const Beat& beat) { run.beats.add(beat); };
+  run.output = simulate_raw(c.machine, c.schedule, c.inputs, options);
+  return run;
+}
+
+// One case: differences go to `what`, and what was compared to `tally`.
+class Runner {
+ public:
+  Runner(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) : case_(c) {
+    options_.trace = true;
+    options_.keep_memory = true;
+    options_.max_cycles = 20'000'000;
+    options_.rtl_progress = progress;
+    options_.rtl_hangs = hangs;
+    options_.coverage = coverage;
+    if (case_.repeats.resets > 0) case_.reset_seed = std::max(case_.reset_seed, 0);  // the same RTL in every run
+    const Machine& m = case_.machine;
+    tally_.least_latency = std::min(m.read_latency_cycles, m.write_latency_cycles);
+    tally_.most_latency = std::max(m.read_latency_cycles, m.write_latency_cycles);
+    tally_.stalling = m.jitter_cycles > 0 ? 1 : 0;
+  }
+
+  void run() {
+    const Run first = compare_with_models(case_, "");
+    if (first.output.error_code != 0) return;
+    const std::int64_t clocks = first.output.result.cycles;
+    if (case_.repeats.no_skip) {
+      Case other = case_;
+      other.no_skip = !other.no_skip;
+      const Run again = rtl(other);
+      same(first, again, BeatDigest::What::Payloads, "with every block clocked in every cycle: ");
+      ++tally_.no_skip_runs;
+      tally_.skipped += clocks - std::min(first.output.clocked, again.output.clocked);
+      tally_.skippable += clocks;
+    }
+    for (int i = 1; i <= case_.repeats.resets; ++i) {
+      Case other = case_;
+      other.reset_seed += i;
+      same(first, rtl(other), BeatDigest::What::Payloads, "with registers that start otherwise, seed " + std::to_string(other.reset_seed) + ": ");
+      ++tally_.reset_runs;
+    }
+    if (!case_.repeats.data) return;
+    for (const bool zeros : {true, false}) {
+      Case other = case_;
+      replace_data(other, zeros);
+      const std::string name = zeros ? "with zeros for data: " : "with other data: ";
+      const Run again = compare_with_models(other, name);
+      same(first, again, BeatDigest::What::Times, name);
+      ++tally_.data_runs;
+      tally_.data_beats += again.beats.beats();
+    }
+  }
+  Outcome outcome() const { return {what_.str(), tally_}; }
+  std::ostream& what() { return what_; }
+
+ private:
+  Run rtl(const Case& c) const {
+    SimulationOptions options = options_;
     options.engine = Engine::Beat;
-    options.rtl_progress = progress;
-    options.rtl_hangs = hangs;
-    BeatDigest model_beats, rtl_beats;
-    options.beats = [&](const Beat& beat) { model_beats.add(beat); };
-    simulate_raw(c.machine, c.schedule, c.inputs, options);
-    options.beats = [&](const Beat& beat) { rtl_beats.add(beat); };
     options.blocks = c.blocks;
     options.no_skip = c.no_skip;
     options.reset_seed = c.reset_seed;
-    options.coverage = coverage;
-    const SimulationOutput rtl = simulate_raw(c.machine, c.schedule, c.inputs, options);
-    const bool chip = is_chip(c.blocks);
-    const auto expect = [&](const std::string& name, std::int64_t must, std::int64_t is) {
-      if (must != is) what << name << ": is " << is << ", must be " << must << "\n";
-    };
-    if (model.error_code == 0) expect("cycles", model.result.cycles, rtl.result.cycles);
-    expect("error code", model.error_code, rtl.error_code);
-    if (model.error_code != 0) {  // machine.md, section 2: nothing else is compared from then on
-      expect("error cycle", model.error_cycle, rtl.error_cycle);
-      expect("error instruction", model.error_instruction, rtl.error_instruction);
-      outcome.failure = what.str();
-      outcome.tally.errors = 1;
-      return outcome;
-    }
-    for (std::size_t u = 0; u < model.result.counters.size(); ++u) {
-      for (std::size_t k = 0; k < model.result.counters[u].size(); ++k) {
-        expect("counter " + std::to_string(u) + "/" + std::to_string(k), model.result.counters[u][k], rtl.result.counters[u][k]);
-      }
-    }
-    const auto by_index = [](std::vector<TraceEvent> t) {
-      std::sort(t.begin(), t.end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
-      return t;
-    };
-    if (!chip) {  // from outside of the chip they cannot be seen
-      const auto a = by_index(model.result.trace), b = by_index(rtl.result.trace);
-      expect("instructions", static_cast<std::int64_t>(a.size()), static_cast<std::int64_t>(b.size()));
-      for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-        if (a[i].start == b[i].start && a[i].end == b[i].end) continue;
-        what << "instruction " << a[i].instruction << ": is at " << b[i].start << ".." << b[i].end << ", must be at " << a[i].start << ".."
-             << a[i].end << ": " << isa::disassemble(c.schedule.program[a[i].instruction]) << "\n";
-        break;
-      }
-    }
-    if (model.memory != rtl.memory) what << "memory differs\n";
-    const std::string beats = rtl_beats.differences(model_beats, BeatDigest::What::Payloads, chip);
-    if (!beats.empty()) what << "beats differ: " << beats << "\n";
-    for (const std::string& fault : rtl.faults) {
-      if (!c.program_only || fault.rfind("read of a word never written", 0) != 0) what << "fault: " << fault << "\n";
-    }
-    outcome.tally = {model.result.cycles, chip ? 0 : static_cast<std::int64_t>(rtl.result.trace.size()),
-                     static_cast<std::int64_t>(model.memory.size()), rtl_beats.beats(), 0};
-  } catch (const Error& error) {
-    for (const Diagnostic& d : error.diagnostics()) what << to_string(d) << "\n";
-  } catch (const std::exception& error) {
-    what << error.what() << "\n";
+    return simulate(c, options);
   }
-  outcome.failure = what.str();
-  return outcome;
+
+  void expect(const std::string& name, std::int64_t must, std::int64_t is) {
+    if (must != is) what_ << name << ": is " << is << ", must be " << must << "\n";
+  }
+  void expect_counters(const std::string& when, const UnitCounters& must, const UnitCounters& is) {
+    for (std::size_t u = 0; u < must.size(); ++u) {
+      for (std::size_t k = 0; k < must[u].size(); ++k) {
+        expect(when + "counter " + std::to_string(u) + "/" + std::to_string(k), must[u][k], is[u][k]);
+      }
+    }
+  }
+
+  Run compare_with_models(const Case& c, const std::string& when) {
+    const SimulationOutput model = simulate(c, options_).output;
+    SimulationOptions options = options_;
+    options.engine = Engine::Beat;
+    const Run beat = simulate(c, options);
+    Run run = rtl(c);
+    const SimulationOutput& rtl = run.output;
+    if (model.error_code == 0) expect(when + "cycles", model.result.cycles, rtl.result.cycles);
+    expect(when + "error code", model.error_code, rtl.error_code);
+    if (model.error_code != 0) {  // machine.md, section 2: nothing else is compared from then on
+      expect(when + "error cycle", model.error_cycle, rtl.error_cycle);
+      expect(when + "error instruction", model.error_instruction, rtl.error_instruction);
+      ++tally_.errors;
+      return run;
+    }
+    expect_counters(when, model.result.counters, rtl.result.counters);
+    const bool chip = is_chip(c.blocks);
+    if (!chip) compare_instructions(c, when, model.result.trace, rtl.result.trace);  // they cannot be seen from outside of the chip
+    if (model.memory != rtl.memory) what_ << when << "memory differs\n";
+    const std::string beats = run.beats.differences(beat.beats, BeatDigest::What::Payloads, chip);
+    if (!beats.empty()) what_ << when << "beats differ: " << beats << "\n";
+    for (const std::string& fault : rtl.faults) {
+      if (!c.program_only || fault.rfind("read of a word never written", 0) != 0) what_ << when << "fault: " << fault << "\n";
+    }
+    tally_.cycles += model.result.cycles;
+    tally_.instructions += chip ? 0 : static_cast<std::int64_t>(rtl.result.trace.size());
+    tally_.bytes += static_cast<std::int64_t>(model.memory.size());
+    tally_.beats += run.beats.beats();
+    return run;
+  }
+
+  void compare_instructions(const Case& c, const std::string& when, std::vector<TraceEvent> must, std::vector<TraceEvent> is) {
+    for (auto* trace : {&must, &is}) {
+      std::sort(trace->begin(), trace->end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
+    }
+    expect(when + "instructions", static_cast<std::int64_t>(must.size()), static_cast<std::int64_t>(is.size()));
+    for (std::size_t i = 0; i < std::min(must.size(), is.size()); ++i) {
+      if (must[i].start == is[i].start && must[i].end == is[i].end) continue;
+      what_ << when << "instruction " << must[i].instruction << ": is at " << is[i].start << ".." << is[i].end << ", must be at "
+            << must[i].start << ".." << must[i].end << ": " << isa::disassemble(c.schedule.program[must[i].instruction]) << "\n";
+      break;
+    }
+  }
+
+  // Two runs of the same RTL.
+  void same(const Run& must, const Run& is, BeatDigest::What beats, const std::string& when) {
+    expect(when + "cycles", must.output.result.cycles, is.output.result.cycles);
+    expect(when + "error code", must.output.error_code, is.output.error_code);
+    expect_counters(when, must.output.result.counters, is.output.result.counters);
+    if (beats == BeatDigest::What::Payloads && must.output.memory != is.output.memory) what_ << when << "memory differs\n";
+    const std::string differences = is.beats.differences(must.beats, beats);
+    if (!differences.empty()) what_ << when << (beats == BeatDigest::What::Times ? "times of beats differ: " : "beats differ: ") << differences << "\n";
+  }
+
+  Case case_;
+  SimulationOptions options_;
+  Tally tally_;
+  std::ostringstream what_;
+};
+
+}  // namespace
+
+Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) {
+  Runner runner(c, progress, hangs, coverage);
+  try {
+    runner.run();
+  } catch (const Error& error) {
+    for (const Diagnostic& d : error.diagnostics()) runner.what() << to_string(d) << "\n";
+  } catch (const std::exception& error) {
+    runner.what() << error.what() << "\n";
+  }
+  return runner.outcome();
 }
 
 std::string describe(const std::vector<BlockChoice>& blocks) {
@@ -349,6 +507,8 @@ void save(const Case& c, const std::string& folder) {
   }
   settings += "no_skip " + std::to_string(c.no_skip ? 1 : 0) + "\nreset_seed " + std::to_string(c.reset_seed) + "\nprogram_only " +
               std::to_string(c.program_only ? 1 : 0) + "\n";
+  settings += "repeat_no_skip " + std::to_string(c.repeats.no_skip ? 1 : 0) + "\nrepeat_resets " + std::to_string(c.repeats.resets) +
+              "\nrepeat_data " + std::to_string(c.repeats.data ? 1 : 0) + "\n";
   write_file_atomically(folder + "/settings.txt", settings);
 }
 
@@ -369,6 +529,9 @@ Case load(const std::string& folder) {
     file >> value;
     if (key == "block") c.blocks.push_back(parse_block_choice(value));
     if (key == "no_skip") c.no_skip = value == "1";
+    if (key == "repeat_no_skip") c.repeats.no_skip = value == "1";
+    if (key == "repeat_resets") c.repeats.resets = std::stoi(value);
+    if (key == "repeat_data") c.repeats.data = value == "1";
     if (key == "program_only") c.program_only = value == "1";
     if (key == "reset_seed") c.reset_seed = std::stoi(value);
   }

@@ -15,6 +15,13 @@
 
 namespace gemel::regress {
 
+// Runs of the same RTL that must not differ from the first.
+struct Repeats {
+  bool no_skip = false;  // every block clocked in every cycle: the same beats
+  int resets = 0;        // other random bits in the registers at power-up, so many times: the same beats
+  bool data = false;     // zeros, and other random numbers, for inputs and weights: the same times of beats
+};
+
 struct Case {
   std::string name;  // "case 17", "mixture 1023"
   Machine machine;
@@ -23,6 +30,7 @@ struct Case {
   std::vector<BlockChoice> blocks;
   bool no_skip = false;
   int reset_seed = -1;
+  Repeats repeats;
   bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
 
@@ -30,20 +38,21 @@ struct Case {
 struct Tally {
   std::int64_t cycles = 0, instructions = 0, bytes = 0, beats = 0;
   std::int64_t errors = 0;  // cases that ended in an error of the machine: its code, cycle and instruction are compared
-
-  void add(const Tally& t) {
-    cycles += t.cycles, instructions += t.instructions, bytes += t.bytes, beats += t.beats, errors += t.errors;
-  }
+  std::int64_t no_skip_runs = 0, skipped = 0, skippable = 0;  // clocks that were skipped, of so many
+  std::int64_t reset_runs = 0, data_runs = 0, data_beats = 0;
+  std::int64_t least_latency = 0, most_latency = 0, stalling = 0;  // of memory; cases with random stalls
 };
+Tally operator+(const Tally& a, const Tally& b);
 
 struct Outcome {
   std::string failure;  // empty: everything is equal
   Tally tally;
 };
 
-// The machine number `index` of a seed: an array of at most 8 x 8 with other numbers everywhere else.
+// The machine number `index` of a seed: an array of at most 8 x 8 with other numbers everywhere else. Sixteen in a row have every
+// number of outstanding bursts.
 Machine random_machine_of(std::uint64_t seed, int index);
-// Case `index`: one of `machines` machines, a random network that it can run, and one of `block_sets` ("all=check", or several with
+// Case `index`: one of `machines` machines with a memory of its own around it, a random network that it can run, and one of `block_sets` ("all=check", or several with
 // commas), or a random one if there are none.
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets);
 // The same with random instructions instead of a network; on `fixed`, if it is there, with another memory around it each time.
@@ -51,6 +60,8 @@ Case random_program_case(std::uint64_t seed, int index, int machines, const Mach
 // 1,024 mixtures of the ten top-level blocks as model or RTL, then alone: each leaf, all blocks, the whole chip. All on one small
 // machine whose memory stalls, with a program that has every kind of instruction.
 int mixture_count();
+// "24 machines: rows 1..8, ..."
+std::string describe_machines(std::uint64_t seed, int machines);
 std::vector<Case> mixtures(std::uint64_t seed);
 
 // A machine of 2 x 3 with two lanes and little of everything: small enough for counting each toggle.

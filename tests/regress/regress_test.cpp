@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What regressions draw, without RTL.
+#include "regress/regress.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace gemel {
+namespace {
+
+TEST(Regress, MachinesOfTheLongRunAreSpreadOut) {
+  EXPECT_EQ(regress::describe_machines(1, 24),
+            "24 machines: rows 1..8, columns 1..8, 14 with rows != columns, 12 with an odd side, lanes 1..6, outstanding 1..16, bus 4..64 bytes, "
+            "queues 1..10");
+}
+
+TEST(Regress, SixteenMachinesHaveEveryNumberOfOutstandingBursts) {
+  std::set<int> loads, stores;
+  for (int i = 0; i < 16; ++i) {
+    loads.insert(regress::random_machine_of(7, i).load_outstanding);
+    stores.insert(regress::random_machine_of(7, i).store_outstanding);
+  }
+  EXPECT_EQ(loads.size(), 16u);
+  EXPECT_EQ(stores.size(), 16u);
+}
+
+TEST(Regress, CasesOfOneMachineHaveItsChipAndAnotherMemory) {
+  const regress::Case a = regress::random_case(1, 3, 24, {"npu=rtl"}), b = regress::random_case(1, 27, 24, {"npu=rtl"});
+  EXPECT_EQ(machine_text(a.machine), machine_text(b.machine));
+  EXPECT_EQ(a.machine.load_outstanding, b.machine.load_outstanding);
+  const auto memory = [](const Machine& m) {
+    return std::vector<int>{m.read_latency_cycles, m.write_latency_cycles, m.memory_bytes_per_cycle, m.memory_queue, m.jitter_cycles, m.jitter_seed};
+  };
+  EXPECT_NE(memory(a.machine), memory(b.machine));
+}
+
+TEST(Regress, MixturesAreAllDifferentAndLeaveNoneOut) {
+  std::set<std::string> blocks;
+  for (const regress::Case& c : regress::mixtures(1)) blocks.insert(regress::describe(c.blocks));
+  EXPECT_EQ(blocks.size(), 1024u /*of ten blocks*/ + 3u /*leaves*/ + 1u /*all of them*/ + 1u /*the chip*/);
+  for (const char* one : {"models only", "pe_array=rtl", "requantizer=rtl", "npu=rtl"}) EXPECT_EQ(blocks.count(one), 1u) << one;
+}
+
+}  // namespace
+}  // namespace gemel
