@@ -164,7 +164,8 @@ std::string describe_machines(std::uint64_t seed, int machines) {
     uneven += m.rows != m.columns ? 1 : 0;
     odd += (m.rows | m.columns) % 2 != 0 ? 1 : 0;
   }
-  return std::to_string(machines) + (machines == 1 ? " machine: rows " : " machines: rows ") + rows.text() + ", columns " + columns.text() + ", " + std::to_string(uneven) +
+  const std::string count = std::to_string(machines) + (machines == 1 ? " machine: " : " machines: ");
+  return count + "rows " + rows.text() + ", columns " + columns.text() + ", " + std::to_string(uneven) +
          " with rows != columns, " + std::to_string(odd) + " with an odd side, lanes " + lanes.text() + ", outstanding " + outstanding.text() +
          ", bus " + bus.text() + " bytes, queues " + queue.text();
 }

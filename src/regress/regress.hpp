@@ -52,8 +52,8 @@ struct Outcome {
 // The machine number `index` of a seed: an array of at most 8 x 8 with other numbers everywhere else. Sixteen in a row have every
 // number of outstanding bursts.
 Machine random_machine_of(std::uint64_t seed, int index);
-// Case `index`: one of `machines` machines with a memory of its own around it, a random network that it can run, and one of `block_sets` ("all=check", or several with
-// commas), or a random one if there are none.
+// Case `index`: one of `machines` machines with a memory of its own around it, a random network that it can run, and one of
+// `block_sets` ("all=check", or several with commas), or a random one if there are none.
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets);
 // The same with random instructions instead of a network; on `fixed`, if it is there, with another memory around it each time.
 Case random_program_case(std::uint64_t seed, int index, int machines, const Machine* fixed, const std::vector<std::string>& block_sets);

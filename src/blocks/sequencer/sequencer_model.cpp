@@ -145,14 +145,14 @@ void SequencerModel::wake(Cycle now) {
   apply_staged();
   semaphore_next_ = semaphore_;
   take_dones(now);
-  if (error_at_ == Never) dispatch(now);
+  if (error_at_ == Never || (start_failed_ && error_at_ == now)) dispatch(now);
   if (running_ && error_at_ == Never) start(now);
   classify(now);
   if (!running_) {
     stop(now);
     return;
   }
-  if (error_at_ != Never) {
+  if (error_at_ <= now) {
     bool busy = false;
     for (const Unit& unit : unit_) busy |= unit.in_flight + unit.started - unit.finished > 0;
     if (!busy) {
@@ -296,6 +296,7 @@ void SequencerModel::start(Cycle now) {
     Entry& entry = head(unit);
     if (const std::string what = conflict(u, entry, starting); !what.empty()) {
       fail(isa::ErrorCode::Hazard, now + 1, entry.index, what);
+      start_failed_ = true;
       return;
     }
     if (u == static_cast<int>(isa::Unit::Matrix) && unit.in_flight == 1) {
@@ -306,6 +307,7 @@ void SequencerModel::start(Cycle now) {
         fail(isa::ErrorCode::IllegalChain, now + 1, entry.index,
              "chained behind instruction " + std::to_string(unit.entries.front().index) +
                  " whose accumulator words overlap its own without being equal");
+        start_failed_ = true;
         return;
       }
     }
@@ -394,7 +396,10 @@ void SequencerModel::classify(Cycle now) {
 }
 
 void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text) {
-  if (error_at_ != Never) return;
+  // A start fails in the cycle after its decision; whatever else fails in that cycle comes first.
+  const bool overtakes = start_failed_ && error_at_ == cycle;
+  if (error_at_ != Never && !overtakes) return;
+  start_failed_ = false;
   error_at_ = cycle;
   error_ = {code, cycle - cycle0_, instruction, std::move(text)};
   staged_ = true;  // look again next cycle

@@ -108,6 +108,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   bool staged_ = false;
   MachineError error_;
   Cycle error_at_ = Never;
+  bool start_failed_ = false;  // the error is a start's
   UnitCounters counters_{};
 
   // Fetch
