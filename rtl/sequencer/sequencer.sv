@@ -180,7 +180,10 @@ module sequencer #(
       logic [WordBits-8*BusBytes-1:0] partial_q;  // the parts before, the latest highest
       logic partial_error_q;
       assign push = beat_valid_q && part_q == PartBits'(Parts - 1);
-      assign pushed_word = {beat_q, partial_q};
+      always_comb begin
+        pushed_word = '0;
+        if (beat_valid_q) pushed_word = {beat_q, partial_q};
+      end
       assign pushed_error = beat_error_q || partial_error_q;
       always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
@@ -231,6 +234,7 @@ module sequencer #(
   logic [Ways-1:0] fifo_pop;
   for (genvar w = 0; w < Ways; w++) begin : gen_fifo
     logic [3:0] code;
+    logic [FifoWidth-1:0] entry;
     logic [FifoBits-1:0] count;
     always_comb begin
       code = isa_pkg::ErrorNone;
@@ -246,12 +250,16 @@ module sequencer #(
         end
       end
     end
+    always_comb begin
+      entry = '0;
+      if (push[w]) entry = {code, pushed_word[WordBits*w +: WordBits]};
+    end
     fifo #(.Width(FifoWidth), .Depth(FifoDepth)) u_fifo (
       .clk_i,
       .rst_ni,
       .clear_i (begin_run),
       .push_i  (push[w]),
-      .data_i  ({code, pushed_word[WordBits*w +: WordBits]}),
+      .data_i  (entry),
       .pop_i   (fifo_pop[w]),
       .count_o (count),
       .head_o  (fifo_head[FifoWidth*w +: FifoWidth])
@@ -289,6 +297,7 @@ module sequencer #(
   logic [2:0] head_unit;
   logic [Units-1:0] queue_full, queue_empty, push_queue;
   logic dispatchable, head_halts;
+  logic [IndexBits+WordBits-1:0] dispatched_entry;
 
   assign head_unit = isa_pkg::unit_of(head_word[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]);
   always_comb begin
@@ -303,6 +312,10 @@ module sequencer #(
     for (int u = 0; u < Units; u++) push_queue[u] = dispatchable && head_unit == 3'(u) && !queue_full[u];
   end
   assign dispatch_now = |push_queue;
+  always_comb begin
+    dispatched_entry = '0;
+    if (dispatch_now) dispatched_entry = {dispatched_q, head_word};
+  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -416,7 +429,7 @@ module sequencer #(
       .rst_ni,
       .clear_i (begin_run),
       .push_i  (push_queue[u]),
-      .data_i  ({dispatched_q, head_word}),
+      .data_i  (dispatched_entry),
       .pop_i   (starts_now[u]),
       .count_o (count),
       .head_o  (head)
@@ -490,12 +503,14 @@ module sequencer #(
         if (candidate[u]) view[SpanBits-1:0] = {vector_bank(last), vector_bank(first), last, first};
       end
     end
-    assign head_view[ViewBits*u +: ViewBits] = view;
 
     // In flight: the one that will be done next, and the one that is chained behind it.
     logic [FlightBits-1:0] flight0_q, flight1_q, started;
     logic [1:0] flights_q, flights_left;
-    assign started = {view, head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
+    always_comb begin
+      started = '0;
+      if (candidate[u]) started = {view, head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
+    end
     assign flights_left = flights_q - 2'(done_now[u]);
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
@@ -526,9 +541,21 @@ module sequencer #(
     assign flight_two[u] = flights_q[1];
     assign flight_index[IndexBits*u +: IndexBits] = flight0_q[IndexBits-1:0];
     assign flight_posts[16*u +: 16] = flight0_q[IndexBits +: 16];
-    assign flight0_view[ViewBits*u +: ViewBits] = flight0_q[IndexBits + 16 +: ViewBits];
-    assign flight1_view[ViewBits*u +: ViewBits] = flight1_q[IndexBits + 16 +: ViewBits];
     `GEMEL_ASSERT(NotDoneWithoutStart, !done_now[u] || flight_any[u])
+  end
+
+  // Wide, and only looked at when somebody wants to start.
+  always_comb begin
+    head_view = '0;
+    flight0_view = '0;
+    flight1_view = '0;
+    if (candidate != '0) begin
+      head_view = {gen_unit[3].view, gen_unit[2].view, gen_unit[1].view, gen_unit[0].view};
+      flight0_view = {gen_unit[3].flight0_q[FlightBits-1 -: ViewBits], gen_unit[2].flight0_q[FlightBits-1 -: ViewBits],
+                      gen_unit[1].flight0_q[FlightBits-1 -: ViewBits], gen_unit[0].flight0_q[FlightBits-1 -: ViewBits]};
+      flight1_view = {gen_unit[3].flight1_q[FlightBits-1 -: ViewBits], gen_unit[2].flight1_q[FlightBits-1 -: ViewBits],
+                      gen_unit[1].flight1_q[FlightBits-1 -: ViewBits], gen_unit[0].flight1_q[FlightBits-1 -: ViewBits]};
+    end
   end
 
   // ---- Start: in the order of units the first that conflicts is the error; it and all behind it do not start ----
