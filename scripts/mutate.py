@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation score of the RTL. Plants one small mistake at a time into a block and runs it in lockstep with its model: on an array of
-4 x 3, and if that does not find it, with thirty random networks on two random machines. Tells which mistakes were caught, by what, and
-which survived. A mutant that Verilator refuses does not count.
+"""Mutation score of the RTL. Plants one small mistake at a time into a block and runs a regression with every block in lockstep with
+its model: random programs on an array of 4 x 3, then, if they find nothing, random networks on two other machines. Tells which mistakes
+were caught, whether the report named the block, and which survived. Which survivors cannot be told from the original, and why, stands in
+scripts/equivalent_mutants.txt. A mutant that Verilator refuses does not count.
 
-Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 20] [--seed 1] [--jobs 2] [--out FILE]
+Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 27] [--seed 1] [--jobs 2] [--out FILE]
 """
 
 import argparse
+import hashlib
 import os
 import random
 import re
@@ -18,8 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MACHINE = ROOT / "tests/rtl_host/tiny4x3.yaml"
-WORKLOADS = [ROOT / "tests/rtl_host/every_rounding.yaml", Path("digits")]
+MACHINE = ROOT / "tests/rtl_host/mutants4x3.yaml"
+EQUIVALENT = ROOT / "scripts/equivalent_mutants.txt"
 # Block on the command line -> source of its module. A scratchpad is tried in one of its five places.
 BLOCKS = {
     "pe": "pe/pe.sv",
@@ -32,40 +34,51 @@ BLOCKS = {
     "sequencer": "sequencer/sequencer.sv",
     "vector_buffer": "scratchpad/scratchpad.sv",
 }
-# What one mistake looks like: pattern -> replacements.
+# What one mistake looks like: pattern -> replacements, or a function of the match.
 MUTATIONS = [
-    (r"(?<![<>=!&|+\-*])\+(?![+:=])", ["-"]),
-    (r"(?<![<>=!&|+\-*:])-(?![->:=0-9])", ["+"]),
+    (r"(?<![<>=!&|+\-*(])\+(?![+:=])", ["-"]),
+    (r"(?<![<>=!&|+\-*:(\[])-(?![->:=0-9])", ["+"]),
     (r"&&", ["||"]),
     (r"\|\|", ["&&"]),
+    (r"(?<= )&(?= )", ["|"]),
+    (r"(?<= )\|(?= )", ["&"]),
     (r"==", ["!="]),
     (r"!=", ["=="]),
     (r" > ", [" >= ", " < "]),
+    (r" >= ", [" > "]),
     (r" < ", [" <= ", " > "]),
     (r">>>", [">>"]),
     (r"(?<![<>])<<(?![<=])", [">>"]),
+    (r"(?<![<>])>>(?![>=])", ["<<"]),
     (r"(?<=[ (])!(?=[\w(])", [""]),
     (r"(?<=[ (])~(?=[\w(])", [""]),
     (r"1'b0", ["1'b1"]),
     (r"1'b1", ["1'b0"]),
+    (r"'0(?=[;, )])", ["'1"]),
+    (r"(?<='d)[0-9]+", [lambda m: str(int(m[0]) + 1)]),
     (r"(?<=\+ )1(?=[;) ])", ["2"]),
     (r"(?<=- )1(?=[;) ])", ["2"]),
     (r"\$signed\(", ["$unsigned("]),
-    (r"\bif \(", ["if (!("]),  # closed below
+    (r"(?<=\? )([^?:]+) : ([^?:;]+)(?=;)", [r"\2 : \1"]),  # the branches change places
+    (r"\w[\w\[\]:+*\- ]* <= [^;]+;", [";"]),                 # a register forgets
+    (r"\bif \(", ["if (!("]),                                # closed below
 ]
+REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 
 def code_lines(text):
-    """Line numbers of what is hardware: no comments, assertions, parameters, ports or functions' heads."""
+    """Line numbers of what is hardware: no comments, assertions, parameters, ports, widths or heads of loops and functions."""
     for number, line in enumerate(text.splitlines()):
         code = line.split("//")[0]
-        if not code.strip() or re.search(r"`|\b(module|parameter|localparam|input|output|assert|genvar|import)\b", code):
+        if not code.strip() or re.search(r"`|\b(module|parameter|localparam|input|output|assert|genvar|import|for|initial)\b", code):
+            continue
+        if re.match(r"\s*(logic|reg|wire|typedef)\b", code) and "=" not in code:
             continue
         yield number, code
 
 
-def close_condition(code, start):
-    """`if (!(` at start: the position behind the parenthesis that closes the condition, or None."""
+def closed(code, start):
+    """`(` at start: the position behind the parenthesis that closes it, or None."""
     depth = 0
     for i in range(start, len(code)):
         depth += {"(": 1, ")": -1}.get(code[i], 0)
@@ -74,89 +87,164 @@ def close_condition(code, start):
     return None
 
 
-def mutants_of(text):
-    lines = text.splitlines()
-    for number, code in code_lines(text):
+def mutants_of(block):
+    lines = (ROOT / "rtl" / BLOCKS[block]).read_text(encoding="utf-8").splitlines()
+    seen = set()
+    for number, code in code_lines("\n".join(lines)):
         for pattern, replacements in MUTATIONS:
             for match in re.finditer(pattern, code):
                 for replacement in replacements:
-                    changed = code[: match.start()] + replacement + code[match.end():]
                     if replacement == "if (!(":
-                        end = close_condition(code, match.end() - 1)
+                        end = closed(code, match.end() - 1)
                         if end is None:
                             continue
                         changed = code[: match.start()] + "if (!" + code[match.end() - 1: end] + ")" + code[end:]
-                    yield number + 1, lines[number].strip(), changed.strip(), "\n".join([*lines[:number], changed, *lines[number + 1:]]) + "\n"
+                    else:
+                        new = replacement(match) if callable(replacement) else match.expand(replacement)
+                        changed = code[: match.start()] + new + code[match.end():]
+                    if changed == code or (number, changed) in seen:
+                        continue
+                    seen.add((number, changed))
+                    name = f"{block}:{number + 1}:" + hashlib.sha1(changed.encode()).hexdigest()[:6]
+                    yield {"name": name, "block": block, "line": number + 1, "before": code.strip(), "after": changed.strip(),
+                           "text": "\n".join([*lines[:number], changed, *lines[number + 1:]]) + "\n"}
 
 
-def run_mutant(gemel, block, folder, index, mutant):
-    line, before, after, text = mutant
-    source = Path(folder) / f"{block}_{index}" / Path(BLOCKS[block]).name
-    source.parent.mkdir()
-    source.write_text(text, encoding="utf-8")
-    sources = [source]
-    if block == "pe_array":
-        sources.append(ROOT / "rtl/pe/pe.sv")
-    verdict = "survived"
-    setting = f"{block}=check:" + ",".join(str(path) for path in sources)
-    environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(Path(folder) / "cache")}
-    small = ["-m", str(MACHINE), "--max-cycles", "2000000", "--block", setting]
-    commands = [[gemel, "run", str(workload), *small] for workload in WORKLOADS]
-    failures = str(source.parent / "failed")
-    commands.append([gemel, "regress", "--count", "30", "--machines", "2", "--jobs", "1", "--blocks", setting, "--out", failures])
-    for command in commands:
+def choose(seed, blocks, per_block):
+    chosen = []
+    for block in blocks:
+        mutants = list(mutants_of(block))
+        chosen += random.Random(f"{seed} {block}").sample(mutants, min(per_block, len(mutants)))
+    return chosen
+
+
+def equivalents():
+    """(block, was, is) -> why, from paragraphs of four lines."""
+    text = EQUIVALENT.read_text(encoding="utf-8")
+    known = {}
+    for paragraph in "\n".join(line for line in text.splitlines() if not line.startswith("#")).split("\n\n"):
+        lines = [line.strip() for line in paragraph.strip().splitlines()]
+        if not lines:
+            continue
+        if len(lines) < 4 or not (lines[1].startswith("was ") and lines[2].startswith("is ")):
+            raise SystemExit(f"{EQUIVALENT.name}: a paragraph is block, `was ...`, `is ...`, why:\n{paragraph}")
+        known[lines[0], lines[1][4:], lines[2][3:]] = " ".join(lines[3:])
+    return known
+
+
+def regressions(options, setting):
+    programs = ["--programs", "-m", str(MACHINE), "--count", str(options.programs), "--seed", str(options.seed)]
+    networks = ["--machines", "2", "--count", str(options.networks), "--seed", str(options.seed)]
+    for kind, arguments in (("programs", programs), ("networks", networks)):
+        if int(arguments[arguments.index("--count") + 1]) > 0:
+            yield kind, [options.gemel, "regress", *arguments, "--blocks", setting, "--fail-fast", "--jobs", "1", "--quiet"]
+
+
+def run_mutant(options, folder, mutant):
+    block = mutant["block"]
+    place = Path(folder) / mutant["name"].replace(":", "_")
+    source = place / Path(BLOCKS[block]).name
+    place.mkdir()
+    source.write_text(mutant["text"], encoding="utf-8")
+    sources = [str(source)] + ([str(ROOT / "rtl/pe/pe.sv")] if block == "pe_array" else [])
+    environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}
+    result = {**mutant, "verdict": "survived", "by": "", "named": False}
+    for kind, command in regressions(options, f"all=check,{block}=check:" + ",".join(sources)):
         try:
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+            done = subprocess.run([*command, "--out", str(place / kind)], env=environment, capture_output=True, text=True, timeout=900, check=False)
         except subprocess.TimeoutExpired:
-            verdict = "caught: hangs"
-            break
-        code = re.search(r"error\[(E\d+)\]", done.stderr)
-        if code and code.group(1) in {"E1004", "E1005", "E1006", "E1014"}:
-            verdict = "refused"
-            break
-        if done.returncode != 0:
-            said = done.stdout + done.stderr
-            code = re.search(r"error\[(E\d+)\]: block", said) or code
-            named = re.search(rf"error\[E\d+\]: block `{block}`", said) is not None
-            verdict = f"caught: {code.group(1) if code else 'exit ' + str(done.returncode)}{'' if named else ', other block named'}"
-            break
-    return {"block": block, "line": line, "before": before, "after": after, "verdict": verdict}
+            return {**result, "verdict": "caught", "by": "does not end"}
+        if done.returncode == 0:
+            continue
+        first = re.search(r"error\[(E\d+)\]: (.*)", done.stdout)
+        if first is None:
+            return {**result, "verdict": "caught", "by": "no message: " + done.stdout[:100] + done.stderr[:100]}
+        if first[1] in REFUSED:
+            return {**result, "verdict": "refused"}
+        where = re.search(r"case(\d+)", done.stdout)
+        return {**result, "verdict": "caught", "by": f"{first[1]}, {kind} {where[1] if where else ''}".strip(), "named": f"block `{block}`" in first[2]}
+    return result
+
+
+def report(options, results):
+    known = equivalents()
+    for r in results:
+        r["why"] = known.get((r["block"], r["before"], r["after"]), "") if r["verdict"] == "survived" else ""
+    counted = [r for r in results if r["verdict"] != "refused"]
+    caught = [r for r in counted if r["verdict"] == "caught"]
+    named = [r for r in caught if r["named"]]
+    survived = [r for r in counted if r["verdict"] == "survived"]
+    equivalent = [r for r in survived if r["why"]]
+
+    def share(part, whole):
+        return f"{len(part)} of {len(whole)} ({100 * len(part) / max(1, len(whole)):.1f} %)"
+
+    for r in survived:
+        print(f"survived {r['name']}: {r['before']}  ->  {r['after']}" + (f"\n  equivalent: {r['why']}" if r["why"] else ""))
+    possible = [r for r in counted if not r["why"]]
+    print(f"seed {options.seed}: {len(results)} mutants, {len(results) - len(counted)} refused by Verilator")
+    print(f"caught, of all: {share(caught, counted)}")
+    print(f"caught, of those not known to be equivalent: {share(caught, possible)}")
+    print(f"the right block named, of those caught: {share(named, caught)}")
+    if options.out:
+        lines = ["| block | mutants | caught | equivalent | survived | named |", "|---|---|---|---|---|---|"]
+        for block in [*BLOCKS, "all"]:
+            of = {key: [r for r in group if block in ("all", r["block"])] for key, group in
+                  {"counted": counted, "caught": caught, "equivalent": equivalent, "survived": survived, "named": named}.items()}
+            if of["counted"]:
+                lines.append(f"| {block} | {len(of['counted'])} | {len(of['caught'])} | {len(of['equivalent'])} | "
+                             f"{len(of['survived']) - len(of['equivalent'])} | {len(of['named'])} |")
+        lines += ["", "| mutant | was | is | verdict |", "|---|---|---|---|"]
+        for r in results:
+            verdict = r["verdict"] + (f": {r['by']}" if r["by"] else "") + (f"; equivalent: {r['why']}" if r["why"] else "")
+            cells = [r["name"], f"`{r['before']}`", f"`{r['after']}`", verdict]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        Path(options.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(possible) - len(caught)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gemel", required=True)
     parser.add_argument("--blocks", default=",".join(BLOCKS))
-    parser.add_argument("--per-block", type=int, default=20)
+    parser.add_argument("--per-block", type=int, default=27, help="mutants of each block, fewer if it has not so many")
+    parser.add_argument("--mutant", action="append", help="only this one, by its name (block:line:digits); several are possible")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--programs", type=int, default=400, help="random programs at most for each mutant")
+    parser.add_argument("--networks", type=int, default=20, help="random networks at most for each mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cache", help="folder of compiled RTL (default: a new one)")
     parser.add_argument("--out", help="file for the table of all mutants (Markdown)")
     options = parser.parse_args()
-    gemel = str(Path(options.gemel).resolve())
-    results = []
+    options.gemel = str(Path(options.gemel).resolve())
+    blocks = options.blocks.split(",")
+    if options.mutant:
+        blocks = sorted({name.split(":")[0] for name in options.mutant})
+        mutants = [m for block in blocks for m in mutants_of(block) if m["name"] in options.mutant]
+        missing = set(options.mutant) - {m["name"] for m in mutants}
+        if missing:
+            raise SystemExit("there is no mutant " + ", ".join(sorted(missing)))
+    else:
+        mutants = choose(options.seed, blocks, options.per_block)
     with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
-        jobs = []
-        for block in options.blocks.split(","):
-            text = (ROOT / "rtl" / BLOCKS[block]).read_text(encoding="utf-8")
-            all_mutants = list(mutants_of(text))
-            chosen = random.Random(f"{options.seed} {block}").sample(all_mutants, min(options.per_block, len(all_mutants)))
-            jobs += [pool.submit(run_mutant, gemel, block, folder, i, mutant) for i, mutant in enumerate(chosen)]
+        options.cache = options.cache or str(Path(folder) / "cache")
+        # The blocks as they are must pass; and from now on they are in the cache.
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}
+        for kind, command in regressions(options, "all=check"):
+            done = subprocess.run([*command, "--out", str(Path(folder) / kind)], env=environment, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise SystemExit(f"without a mistake the regression fails ({kind}):\n{done.stdout}{done.stderr}")
+        results = []
+        jobs = [pool.submit(run_mutant, options, folder, mutant) for mutant in mutants]
         for done, job in enumerate(jobs, 1):
             results.append(job.result())
+            if results[-1]["verdict"] == "survived" or (results[-1]["verdict"] == "caught" and not results[-1]["named"]):
+                r = results[-1]
+                print("\r" + r["name"], r["verdict"], r["by"], r["before"], " -> ", r["after"], file=sys.stderr)
             print(f"\r{done} of {len(jobs)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    counted = [r for r in results if r["verdict"] != "refused"]
-    caught = [r for r in counted if r["verdict"].startswith("caught")]
-    named = [r for r in caught if "other block" not in r["verdict"] and "hangs" not in r["verdict"]]
-    for r in counted:
-        if r["verdict"] == "survived":
-            print(f"survived: {r['block']}:{r['line']}: {r['before']}  ->  {r['after']}")
-    if options.out:
-        rows = [f"| {r['block']} | {r['line']} | `{r['before']}` | `{r['after']}` | {r['verdict']} |" for r in results]
-        Path(options.out).write_text("| block | line | was | is | verdict |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    share = 100 * len(caught) / max(1, len(counted))
-    print(f"seed {options.seed}: {len(results)} mutants, {len(results) - len(counted)} refused by Verilator; of {len(counted)}: "
-          f"{len(caught)} caught ({share:.1f} %), in {len(named)} the message names the block; {len(counted) - len(caught)} survived")
+    return 1 if report(options, results) > 0 else 0
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())
