@@ -327,97 +327,18 @@ module sequencer #(
     end
   end
 
-  // ---- Claims. An interval is {last, first} in words; a span is one with the banks that it touches in front ----
-
-  localparam int IntervalBits = 36;
-  localparam int SpanBits = IntervalBits + 8;
-  localparam int ViewBits = 3 + 3 * SpanBits + IntervalBits;  // of the widest, the vector unit's
-
-  /* verilator lint_off UNUSEDSIGNAL */  // each of these functions looks at its part of a view
-  function automatic logic meet(input logic [35:0] a, input logic [35:0] b);
-    meet = a[17:0] <= b[35:18] && b[17:0] <= a[35:18];
-  endfunction
-  // One bank at least is touched by both; so it is where the words meet.
-  function automatic logic share(input logic [43:0] a, input logic [43:0] b);
-    share = a[39:36] <= b[43:40] && b[39:36] <= a[43:40];
-  endfunction
-  function automatic logic [3:0] vector_bank(input logic [17:0] word);
-    vector_bank = 4'd0;
-    for (int b = 1; b < VectorBanks; b++) begin
-      if ({1'b0, word} >= 19'(b * (VectorWords / VectorBanks))) vector_bank = 4'(b);
-    end
-  endfunction
-  function automatic logic [3:0] accumulator_bank(input logic [17:0] word);
-    accumulator_bank = 4'd0;
-    for (int b = 1; b < AccumulatorBanks; b++) begin
-      if ({1'b0, word} >= 19'(b * (AccumulatorWords / AccumulatorBanks))) accumulator_bank = 4'(b);
-    end
-  endfunction
-
-  // What an instruction claims, as others have to see it. load: {buffer, span}; matrix: {accumulator span, weight, activation};
-  // vector: {param used, second source used, first source is sums, destination span, second span, first span, param}; store: {span}.
-  localparam int LoadBufferAt = SpanBits;
-  localparam int WeightAt = IntervalBits;
-  localparam int SumsAt = 2 * IntervalBits;
-  localparam int Source0At = IntervalBits;
-  localparam int Source1At = IntervalBits + SpanBits;
-  localparam int DestinationAt = IntervalBits + 2 * SpanBits;
-  localparam int IsSumsAt = IntervalBits + 3 * SpanBits;
-
-  logic [Units-1:0] candidate;
-  logic [ViewBits*Units-1:0] head_view, flight0_view, flight1_view;
-
-  // A load against others.
-  function automatic logic load_matrix(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] m);
-    load_matrix = (l[LoadBufferAt +: 3] == 3'd0 && meet(l[35:0], m[35:0])) ||
-                  (l[LoadBufferAt +: 3] == 3'd1 && meet(l[35:0], m[WeightAt +: IntervalBits]));
-  endfunction
-  function automatic logic load_vector(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] v);
-    load_vector = (l[LoadBufferAt +: 3] == 3'd2 &&
-                   (share(l[43:0], v[DestinationAt +: SpanBits]) ||
-                    (!v[IsSumsAt] && meet(l[35:0], v[Source0At +: IntervalBits])) ||
-                    (v[IsSumsAt+1] && meet(l[35:0], v[Source1At +: IntervalBits])))) ||
-                  (l[LoadBufferAt +: 3] == 3'd3 && v[IsSumsAt+2] && meet(l[35:0], v[35:0]));
-  endfunction
-  function automatic logic load_store(input logic [ViewBits-1:0] l, input logic [ViewBits-1:0] s);
-    load_store = l[LoadBufferAt +: 3] == 3'd2 && meet(l[35:0], s[35:0]);
-  endfunction
-  function automatic logic matrix_vector(input logic [ViewBits-1:0] m, input logic [ViewBits-1:0] v);
-    matrix_vector = v[IsSumsAt] && share(m[SumsAt +: SpanBits], v[Source0At +: SpanBits]);
-  endfunction
-  function automatic logic vector_store(input logic [ViewBits-1:0] v, input logic [ViewBits-1:0] s);
-    vector_store = (!v[IsSumsAt] && share(v[Source0At +: SpanBits], s[43:0])) ||
-                   (v[IsSumsAt+1] && share(v[Source1At +: SpanBits], s[43:0])) ||
-                   meet(v[DestinationAt +: IntervalBits], s[35:0]);
-  endfunction
-  function automatic logic vector_itself(input logic [ViewBits-1:0] v);
-    vector_itself = (!v[IsSumsAt] && meet(v[DestinationAt +: IntervalBits], v[Source0At +: IntervalBits])) ||
-                    (v[IsSumsAt+1] && meet(v[DestinationAt +: IntervalBits], v[Source1At +: IntervalBits]));
-  endfunction
-  // Two instructions of the units `a` < `b`.
-  function automatic logic conflict(input int a, input int b, input logic [ViewBits-1:0] x, input logic [ViewBits-1:0] y);
-    conflict = 1'b0;
-    if (a == 0 && b == 1) conflict = load_matrix(x, y);
-    if (a == 0 && b == 2) conflict = load_vector(x, y);
-    if (a == 0 && b == 3) conflict = load_store(x, y);
-    if (a == 1 && b == 2) conflict = matrix_vector(x, y);
-    if (a == 2 && b == 3) conflict = vector_store(x, y);
-  endfunction
-
-  /* verilator lint_on UNUSEDSIGNAL */
-
   // ---- Units: queue, in flight, chain credit, command ----
 
   localparam int QueueBits = $clog2(QueueDepth + 1);
   localparam int QueueWidth = WordBits + IndexBits;
-  localparam int FlightBits = ViewBits + 16 + IndexBits;  // view, posts, index
+  localparam int FlightBits = 16 + IndexBits;  // posts, index
 
-  logic [Units-1:0] starts_now, done_now, flight_any, flight_two, credit_q, head_chains;
+  logic [Units-1:0] candidate, starts, starts_now, done_now, credit_q, head_chains;
+  logic [Units-1:0] flight_any, flight_two, flight_left;  // in flight: one or two; two; one or two without what is done now
+  logic [WordBits*Units-1:0] heads;
   logic [4*Units-1:0] head_waits, missing;       // semaphores: wanted; wanted and not there
   logic [16*Units-1:0] flight_posts;             // of what will be done next
   logic [IndexBits*Units-1:0] flight_index, head_index;
-  logic [16*8-1:0] semaphore_q, semaphore_now;
-  logic [15:0] available_q, available_now;       // those that are not 0
 
   assign done_now = running_q ? done_i : '0;
 
@@ -439,91 +360,24 @@ module sequencer #(
     assign head_index[IndexBits*u +: IndexBits] = head[WordBits +: IndexBits];
     assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[isa_pkg::HeaderWaitMaskLsb +: isa_pkg::HeaderWaitMaskWidth];
     assign head_chains[u] = head[isa_pkg::HeaderChainLsb];
-    assign missing[4*u +: 4] = head_waits[4*u +: 4] & ~available_q[4*u +: 4];
     assign candidate[u] = running_q && !stopped && start_code_q == isa_pkg::ErrorNone && !queue_empty[u] &&
                           missing[4*u +: 4] == 4'd0 && (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
 
-    // The claims of the head; only looked at when it wants to start.
-    logic [ViewBits-1:0] view;
-    if (u == 0) begin : gen_load
-      logic [17:0] first, last;
-      assign first = head[isa_pkg::LoadWordBaseLsb +: 18];
-      assign last = head[isa_pkg::LoadWordLastLsb +: 18];
-      always_comb begin
-        view = '0;
-        if (candidate[u]) begin
-          view[SpanBits-1:0] = {vector_bank(last), vector_bank(first), last, first};
-          view[LoadBufferAt +: 3] = head[isa_pkg::LoadBufferLsb +: 3];
-        end
-      end
-    end else if (u == 1) begin : gen_matrix
-      logic [17:0] first, last;
-      assign first = head[isa_pkg::MatrixAccBaseLsb +: 18];
-      assign last = head[isa_pkg::MatrixAccLastLsb +: 18];
-      always_comb begin
-        view = '0;
-        if (candidate[u]) begin
-          view[IntervalBits-1:0] = {head[isa_pkg::MatrixActLastLsb +: 18], head[isa_pkg::MatrixActBaseLsb +: 18]};
-          view[WeightAt +: IntervalBits] = {head[isa_pkg::MatrixWeightLastLsb +: 18], head[isa_pkg::MatrixWeightBaseLsb +: 18]};
-          view[SumsAt +: SpanBits] = {accumulator_bank(last), accumulator_bank(first), last, first};
-        end
-      end
-    end else if (u == 2) begin : gen_vector
-      logic [7:0] opcode;
-      logic [17:0] first0, last0, first1, last1, first, last;
-      assign opcode = head[isa_pkg::HeaderOpcodeLsb +: 8];
-      assign first0 = head[isa_pkg::VectorSrc0BaseLsb +: 18];
-      assign last0 = head[isa_pkg::VectorSrc0LastLsb +: 18];
-      assign first1 = head[isa_pkg::VectorSrc1BaseLsb +: 18];
-      assign last1 = head[isa_pkg::VectorSrc1LastLsb +: 18];
-      assign first = head[isa_pkg::VectorDstBaseLsb +: 18];
-      assign last = head[isa_pkg::VectorDstLastLsb +: 18];
-      always_comb begin
-        view = '0;
-        if (candidate[u]) begin
-          view[IntervalBits-1:0] = {head[isa_pkg::VectorParamLastLsb +: 18], head[isa_pkg::VectorParamBaseLsb +: 18]};
-          if (opcode == isa_pkg::OpcodeRequantize) begin
-            view[Source0At +: SpanBits] = {accumulator_bank(last0), accumulator_bank(first0), last0, first0};
-            view[IsSumsAt] = 1'b1;
-          end else begin
-            view[Source0At +: SpanBits] = {vector_bank(last0), vector_bank(first0), last0, first0};
-          end
-          view[Source1At +: SpanBits] = {vector_bank(last1), vector_bank(first1), last1, first1};
-          view[IsSumsAt+1] = opcode == isa_pkg::OpcodeAdd;
-          view[IsSumsAt+2] = opcode != isa_pkg::OpcodePoolMax || head[isa_pkg::VectorTableLsb];
-          view[DestinationAt +: SpanBits] = {vector_bank(last), vector_bank(first), last, first};
-        end
-      end
-    end else begin : gen_store
-      logic [17:0] first, last;
-      assign first = head[isa_pkg::StoreWordBaseLsb +: 18];
-      assign last = head[isa_pkg::StoreWordLastLsb +: 18];
-      always_comb begin
-        view = '0;
-        if (candidate[u]) view[SpanBits-1:0] = {vector_bank(last), vector_bank(first), last, first};
-      end
-    end
-
     // In flight: the one that will be done next, and the one that is chained behind it.
     logic [FlightBits-1:0] flight0_q, flight1_q, started;
-    logic [1:0] flights_q, flights_left;
     always_comb begin
       started = '0;
-      if (candidate[u]) started = {view, head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
+      if (candidate[u]) started = {head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
     end
-    assign flights_left = flights_q - 2'(done_now[u]);
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
-        flights_q <= 2'd0;
         credit_q[u] <= 1'b0;
         command_valid_o[u] <= 1'b0;
       end else if (begin_run) begin
-        flights_q <= 2'd0;
         credit_q[u] <= 1'b0;
         command_valid_o[u] <= 1'b0;
       end else if (running_q) begin
-        flights_q <= flights_left + 2'(starts_now[u]);
-        credit_q[u] <= flights_left != 2'd0 && (chain_i[u] || (credit_q[u] && !starts_now[u]));
+        credit_q[u] <= flight_left[u] && (chain_i[u] || (credit_q[u] && !starts_now[u]));
         command_valid_o[u] <= starts_now[u];
       end else begin
         command_valid_o[u] <= 1'b0;
@@ -532,69 +386,49 @@ module sequencer #(
     always_ff @(posedge clk_i) begin
       if (done_now[u]) flight0_q <= flight1_q;
       if (starts_now[u]) begin
-        if (flights_left == 2'd0) flight0_q <= started;
+        if (!flight_left[u]) flight0_q <= started;
         else flight1_q <= started;
         command_o[WordBits*u +: WordBits] <= head[WordBits-1:0];
       end
     end
-    assign flight_any[u] = flights_q != 2'd0;
-    assign flight_two[u] = flights_q[1];
     assign flight_index[IndexBits*u +: IndexBits] = flight0_q[IndexBits-1:0];
     assign flight_posts[16*u +: 16] = flight0_q[IndexBits +: 16];
-    `GEMEL_ASSERT(NotDoneWithoutStart, !done_now[u] || flight_any[u])
   end
 
   // Wide, and only looked at when somebody wants to start.
   always_comb begin
-    head_view = '0;
-    flight0_view = '0;
-    flight1_view = '0;
+    heads = '0;
     if (candidate != '0) begin
-      head_view = {gen_unit[3].view, gen_unit[2].view, gen_unit[1].view, gen_unit[0].view};
-      flight0_view = {gen_unit[3].flight0_q[FlightBits-1 -: ViewBits], gen_unit[2].flight0_q[FlightBits-1 -: ViewBits],
-                      gen_unit[1].flight0_q[FlightBits-1 -: ViewBits], gen_unit[0].flight0_q[FlightBits-1 -: ViewBits]};
-      flight1_view = {gen_unit[3].flight1_q[FlightBits-1 -: ViewBits], gen_unit[2].flight1_q[FlightBits-1 -: ViewBits],
-                      gen_unit[1].flight1_q[FlightBits-1 -: ViewBits], gen_unit[0].flight1_q[FlightBits-1 -: ViewBits]};
+      heads = {gen_unit[3].head[WordBits-1:0], gen_unit[2].head[WordBits-1:0], gen_unit[1].head[WordBits-1:0],
+               gen_unit[0].head[WordBits-1:0]};
     end
   end
 
   // ---- Start: in the order of units the first that conflicts is the error; it and all behind it do not start ----
 
-  logic [Units-1:0] hazard, broken_chain, starts;
+  logic [Units-1:0] hazard, broken_chain;
   logic [3:0] start_code, start_code_q;
   logic [IndexBits-1:0] start_index, start_index_q;
 
-  always_comb begin
-    hazard = '0;
-    if (candidate != '0) begin
-      for (int a = 0; a < Units; a++) begin
-        for (int b = a + 1; b < Units; b++) begin
-          if (candidate[a]) begin
-            if (flight_any[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
-            if (flight_two[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits])) hazard[a] = 1'b1;
-          end
-          if (candidate[b]) begin
-            if (flight_any[a] && conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
-            if (flight_two[a] && conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard[b] = 1'b1;
-          end
-          if (candidate[a] && candidate[b] &&
-              conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) begin
-            hazard[a] = 1'b1;
-            hazard[b] = 1'b1;
-          end
-        end
-      end
-      if (candidate[2] && vector_itself(head_view[ViewBits*2 +: ViewBits])) hazard[2] = 1'b1;
-    end
-  end
-  // Chained matrix instructions: accumulators the same, or none in common.
-  always_comb begin
-    broken_chain = '0;
-    if (candidate[1] && flight_any[1]) begin
-      broken_chain[1] = head_view[ViewBits + SumsAt +: IntervalBits] != flight0_view[ViewBits + SumsAt +: IntervalBits] &&
-                        meet(head_view[ViewBits + SumsAt +: IntervalBits], flight0_view[ViewBits + SumsAt +: IntervalBits]);
-    end
-  end
+  claims #(
+    .VectorWords      (VectorWords),
+    .VectorBanks      (VectorBanks),
+    .AccumulatorWords (AccumulatorWords),
+    .AccumulatorBanks (AccumulatorBanks)
+  ) u_claims (
+    .clk_i,
+    .rst_ni,
+    .clear_i        (begin_run),
+    .candidate_i    (candidate),
+    .heads_i        (heads),
+    .start_i        (starts_now),
+    .done_i         (done_now),
+    .any_o          (flight_any),
+    .two_o          (flight_two),
+    .left_o         (flight_left),
+    .hazard_o       (hazard),
+    .broken_chain_o (broken_chain)
+  );
   always_comb begin
     starts = '0;
     start_code = isa_pkg::ErrorNone;
@@ -627,37 +461,19 @@ module sequencer #(
   // ---- Done: semaphores, in the order of units; then the cycle's error, if there is one ----
 
   logic [Units-1:0] overflow;
-  always_comb begin
-    logic [9:0] sum;
-    overflow = '0;
-    semaphore_now = semaphore_q;
-    available_now = available_q;
-    sum = '0;
-    if (done_now != '0 || starts != '0) begin
-      for (int s = 0; s < 16; s++) begin
-        sum = {2'b00, semaphore_q[8*s +: 8]};
-        if (starts[s/4] && head_waits[s]) sum = sum - 10'd1;
-        for (int u = 0; u < Units; u++) begin
-          if (done_now[u] && flight_posts[16*u + s]) sum = sum + 10'd1;
-          if (done_now[u] && sum > 10'd255) overflow[u] = 1'b1;
-        end
-        semaphore_now[8*s +: 8] = sum[7:0];
-        available_now[s] = sum[7:0] != 8'd0;
-      end
-    end
-  end
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      semaphore_q <= '0;
-      available_q <= '0;
-    end else if (begin_run) begin
-      semaphore_q <= '0;
-      available_q <= '0;
-    end else if ((done_now != '0 || starts != '0) && !failed_now) begin
-      semaphore_q <= semaphore_now;
-      available_q <= available_now;
-    end
-  end
+
+  semaphores #(.Units(Units)) u_semaphores (
+    .clk_i,
+    .rst_ni,
+    .clear_i    (begin_run),
+    .keep_i     (failed_now),
+    .wait_i     (head_waits),
+    .take_i     (starts),
+    .done_i     (done_now),
+    .post_i     (flight_posts),
+    .missing_o  (missing),
+    .overflow_o (overflow)
+  );
 
   always_comb begin
     failure_code_now = failure_code_q;

@@ -10,7 +10,7 @@ movement_block(ScratchpadOneWord scratchpad "${scratchpad_sources}" WordBytes=1 
 movement_block(ScratchpadOneBank scratchpad "${scratchpad_sources}" WordBytes=16 Words=64 Banks=1 ReadClients=2 WriteClients=1)
 movement_block(ScratchpadThreeBanks scratchpad "${scratchpad_sources}" WordBytes=5 Words=39 Banks=3 ReadClients=2 WriteClients=2)
 
-set(sequencer_sources common/isa_pkg.gen.sv common/fifo.sv sequencer/sequencer.sv)
+set(sequencer_sources common/isa_pkg.gen.sv common/fifo.sv sequencer/semaphores.sv sequencer/claims.sv sequencer/sequencer.sv)
 # words and banks: activation, weight, vector, param, accumulator
 function(buffer_parameters result words banks)
   string(REPLACE "," ";" words ${words})
@@ -54,8 +54,8 @@ movement_store_dma(StoreDmaLeast 1 4 4 1)
 movement_store_dma(StoreDmaOdd 13 16 32 3)
 movement_store_dma(StoreDmaWide 40 4 8 2)
 
-set(npu_sources common/isa_pkg.gen.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/sequencer.sv load_dma/load_dma.sv
-                store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
+set(npu_sources common/isa_pkg.gen.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/semaphores.sv sequencer/claims.sv
+                sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
                 vector_unit/vector_unit.sv npu/npu.sv)
 macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch words banks)
   buffer_parameters(parameters ${words} ${banks})
