@@ -74,7 +74,7 @@ bool legal(const isa::Word& word, const Machine& machine) {
 // touch: that nothing promises anything about.
 void spoil(Random& random, const Machine& machine, std::vector<isa::Word>& program) {
   isa::Word& word = program[random() % program.size()];
-  switch (draw(random, 0, 3)) {
+  switch (draw(random, 0, 5)) {
     case 0: {  // any bit
       const isa::Word before = word;
       const auto bit = static_cast<std::size_t>(draw(random, 0, 511));
@@ -82,15 +82,18 @@ void spoil(Random& random, const Machine& machine, std::vector<isa::Word>& progr
       if (legal(word, machine) && isa::check_claims(isa::decode(word), machine)) word = before;
       break;
     }
-    case 1: {  // an address outside of memory, or half outside
-      isa::Instruction i = isa::decode(word);
+    case 1: case 2: case 3: {  // an address outside of memory, or half outside
+      std::size_t at = random() % program.size();
+      const auto moves = [&] { return isa::decode(program[at]).unit == isa::Unit::Load || isa::decode(program[at]).unit == isa::Unit::Store; };
+      while (at > 0 && !moves()) --at;
+      isa::Instruction i = isa::decode(program[at]);
       const std::uint64_t address = chance(random, 0.5) ? random() & 0xffffffffffu : MemoryBytes - static_cast<std::uint64_t>(draw(random, 0, 100));
       if (i.unit == isa::Unit::Load) i.load.address = address;
       if (i.unit == isa::Unit::Store) i.store.address = address;
-      if (!isa::check_claims(i, machine)) word = isa::encode(i);
+      if (!isa::check_claims(i, machine)) program[at] = isa::encode(i);
       break;
     }
-    case 2:  // no halt
+    case 4:  // no halt
       if (program.size() > 1) program.pop_back();
       break;
     default: {  // one post too many
@@ -124,7 +127,7 @@ void draw_random_program(Random& random, Case& c) {
     maker.corner_percent = draw(random, 20, 80);
     maker.careless_percent = chance(random, 0.15) ? 20 : 0;
     std::vector<isa::Word> program = maker.make(draw(random, 8, 60));
-    if (chance(random, 0.2)) spoil(random, c.machine, program);
+    if (chance(random, 0.3)) spoil(random, c.machine, program);
     std::vector<std::uint8_t> memory = random_memory(random, c.machine);
     const std::uint64_t base = ProgramRegion + isa::InstructionBytes * static_cast<std::uint64_t>(draw(random, 0, 100));
     std::memcpy(memory.data() + base, program.data(), program.size() * isa::InstructionBytes);

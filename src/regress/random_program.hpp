@@ -150,7 +150,7 @@ class RandomProgram {
     i.pixel_words = random_.skewed(1, 3);
     i.plane_words = random_.range(0, 40);
     i.act_block_step = random_.chance(70) ? 0 : random_.range(0, 5);
-    i.out_planes = random_.skewed(1, 2);
+    i.out_planes = random_.skewed(1, 3);
     i.out_height = random_.skewed(1, 6);
     i.out_width = random_.skewed(1, 6);
     i.kernel_h = random_.skewed(1, 3);
@@ -210,7 +210,7 @@ class RandomProgram {
     i.src1_base = add ? base(Buffer::Vector) : 0;
     i.dst_base = base(Buffer::Vector);
     i.param_base = base(Buffer::Param);
-    i.out_planes = random_.skewed(1, 2);
+    i.out_planes = random_.skewed(1, 3);
     i.out_height = random_.skewed(1, 4);
     i.out_width = random_.skewed(1, 4);
     i.dst_pixel_step = random_.range(1, 3);

@@ -6,6 +6,13 @@
 
 namespace gemel {
 
+// AXI knows the length in beats only. Where it is not what `bytes` from `address` on need, memory would move what the length says.
+inline std::uint32_t bytes_on_axi(const RtlPort& length, std::uint64_t address, std::uint32_t bytes, int bus_bits) {
+  const auto bus = static_cast<std::uint64_t>(bus_bits / 8);
+  const std::uint64_t beats = get_bits(length) + 1;
+  return (address + bytes - 1) / bus - address / bus + 1 == beats ? bytes : static_cast<std::uint32_t>(beats * bus);
+}
+
 struct AxiReadPorts {
   RtlPort arvalid, araddr, arlen, ar_bytes, arready, rvalid, rdata, rresp, rlast;
 
@@ -28,6 +35,7 @@ struct AxiReadPorts {
     out.valid = get_bits(arvalid) != 0;
     out.address = get_bits(araddr);
     out.bytes = static_cast<std::uint32_t>(get_bits(ar_bytes));
+    if (out.valid) out.bytes = bytes_on_axi(arlen, out.address, out.bytes, rdata.width);
     return out;
   }
 };
@@ -55,6 +63,7 @@ struct AxiWritePorts {
     out.valid = get_bits(awvalid) != 0;
     out.address = get_bits(awaddr);
     out.bytes = static_cast<std::uint32_t>(get_bits(aw_bytes));
+    if (out.valid) out.bytes = bytes_on_axi(awlen, out.address, out.bytes, wdata.width);
     out.data_valid = get_bits(wvalid) != 0;
     if (!out.data_valid) return out;
     out.data_last = get_bits(wlast) != 0;

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three mistakes planted by hand into three blocks: the regression with every block under check must catch each, and name its block.
+And the block as it is must pass, or catching means nothing. The score over hundreds: docs/explanation/mutants.md.
+Called as: mutants_test.py GEMEL CACHE_FOLDER"""
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import mutate  # noqa: E402
+
+OPTIONS = SimpleNamespace(gemel=sys.argv[1], cache=sys.argv[2], seed=1, programs=60, networks=0)
+
+
+class Mutants(unittest.TestCase):
+    def run_with(self, block, was, now):
+        text = (ROOT / "rtl" / mutate.BLOCKS[block]).read_text(encoding="utf-8")
+        self.assertEqual(text.count(was), 1, "not planted")
+        mutant = {"name": block, "block": block, "line": 0, "before": was, "after": now, "text": text.replace(was, now)}
+        with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder:
+            return mutate.run_mutant(OPTIONS, folder, mutant)
+
+    def expect_caught(self, block, was, now):
+        result = self.run_with(block, was, now)
+        self.assertEqual((result["verdict"], result["named"]), ("caught", True), result["by"])
+
+    def test_pe_with_a_weight_without_sign(self):
+        self.expect_caught("pe", "$signed(switch_i ? shadow_q : active_q)", "$unsigned(switch_i ? shadow_q : active_q)")
+
+    def test_requantizer_that_rounds_halves_away_from_even(self):
+        self.expect_caught("requantizer", "up = shifted[0] && (rest || shifted[1]);", "up = shifted[0] && (rest && shifted[1]);")
+
+    def test_load_dma_that_forgets_an_error(self):
+        self.expect_caught("load_dma", "assign beat_error = rresp_i >= 2'b10;", "assign beat_error = rresp_i > 2'b10;")
+
+    def test_no_mistake(self):
+        self.assertEqual(self.run_with("pe", "if (load_i)", "if ( load_i)")["verdict"], "survived")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
