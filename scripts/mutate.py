@@ -32,8 +32,11 @@ BLOCKS = {
     "load_dma": "load_dma/load_dma.sv",
     "store_dma": "store_dma/store_dma.sv",
     "sequencer": "sequencer/sequencer.sv",
+    "semaphores": "sequencer/semaphores.sv",
+    "claims": "sequencer/claims.sv",
     "vector_buffer": "scratchpad/scratchpad.sv",
 }
+PART_OF = {"semaphores": "sequencer", "claims": "sequencer"}  # modules that are swapped with the block they belong to
 # What one mistake looks like: pattern -> replacements, or a function of the match.
 MUTATIONS = [
     (r"(?<![<>=!&|+\-*(])\+(?![+:=])", ["-"]),
@@ -67,7 +70,8 @@ REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 
 def code_lines(text):
-    """Line numbers of what is hardware: no comments, assertions, parameters, ports, widths or heads of loops and functions."""
+    """Line numbers of what is hardware: no comments, assertions, proofs, parameters, ports, widths or heads of loops and functions."""
+    text = re.sub(r"(?ms)^`ifdef FORMAL$.*?^`endif$", lambda proof: "\n" * proof[0].count("\n"), text)
     for number, line in enumerate(text.splitlines()):
         code = line.split("//")[0]
         if not code.strip() or re.search(r"`|\b(module|parameter|localparam|input|output|assert|genvar|import|for|initial)\b", code):
@@ -146,7 +150,10 @@ def run_mutant(options, folder, mutant):
     source = place / Path(BLOCKS[block]).name
     place.mkdir()
     source.write_text(mutant["text"], encoding="utf-8")
-    sources = [str(source)] + ([str(ROOT / "rtl/pe/pe.sv")] if block == "pe_array" else [])
+    changed, block = block, PART_OF.get(block, block)
+    others = [name for name in BLOCKS if name != changed and PART_OF.get(name, name) == block]
+    others += ["pe"] if block == "pe_array" else []
+    sources = [str(source), *(str(ROOT / "rtl" / BLOCKS[name]) for name in others)]
     environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}
     result = {**mutant, "verdict": "survived", "by": "", "named": False}
     for kind, command in regressions(options, f"all=check,{block}=check:" + ",".join(sources)):
