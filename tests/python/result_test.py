@@ -51,14 +51,11 @@ class Result(unittest.TestCase):
             causes = result["units"][unit]
             self.assertEqual(sum(causes.values()), result["cycles"], unit)
             for cause, cycles in causes.items():
-                if result["engine"] == "model":
-                    self.assertEqual(
-                        sum(layer["units"][unit][cause] for layer in result["layers"]), cycles, (unit, cause)
-                    )
+                self.assertEqual(sum(layer["units"][unit][cause] for layer in result["layers"]), cycles, (unit, cause))
         for key in ("macs", "array_cycles", "load_bytes", "store_bytes"):
             self.assertEqual(sum(layer[key] for layer in result["layers"]), result[key], key)
         attributed = sum(layer["matrix_cycles"] for layer in result["layers"])
-        self.assertEqual(attributed, result["cycles"] if result["engine"] == "model" else 0)
+        self.assertEqual(attributed, result["cycles"])
         slots = result["cycles"] * result["machine"]["rows"] * result["machine"]["columns"]
         self.assertAlmostEqual(result["utilization"], result["macs"] / slots)
         for layer in result["layers"]:
