@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Somebody's platform: a bus, a memory that is not Gemel's (blocking transport only), a driver that writes the control registers
-// and waits for the interrupt. platform PROGRAM.gemel [MACHINE [BLOCK=KIND ...]], e.g. platform digits.gemel tiny8 pe_array=rtl
+// and waits for the interrupt. platform PROGRAM.gemel [MACHINE [BLOCK=KIND ...]], e.g. platform digits.gemel tiny8 pe_array=rtl, or npu=rtl
 #include <tlm_utils/multi_passthrough_target_socket.h>
 
 #include <cstring>

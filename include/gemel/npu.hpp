@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // npu: the whole machine as one SystemC module, for anybody's platform.
-//   csr                 TLM-2.0 target, 32-bit registers (offsets: gemel::isa::csr, docs/reference/isa.md); blocking transport
+//   csr                 TLM-2.0 target, 32-bit registers (offsets: gemel::isa::csr, docs/reference/isa.md); blocking transport, and
+//                       debug transport to read. An access is answered two clocks after the first edge at or after its time: told as
+//                       delay, or, while a program runs, waited for in the caller's thread
 //   fetch, load, store  TLM-2.0 initiators, one transaction per AXI burst; approximately timed (BEGIN_REQ at the cycle of the
 //                       request, BEGIN_RESP tells the first beat or B). A target with blocking transport only works as well: the
-//                       socket converts, and its delay becomes the latency
+//                       socket converts, and its delay becomes the latency. Answers of a port are taken in the order of its requests
 //   interrupt           high from the end of a program until it is cleared in `control`
-// Inside are the fast models, or, with `blocks`, beat models and Verilated RTL, clock by clock; the cycles are the same.
+// Inside are the fast models, or, with `blocks`, beat models and Verilated RTL, clock by clock, or, with "npu=rtl", the whole chip as one
+// Verilated model. Outside all are the same: transactions, answers of registers and interrupts, to the clock (docs/howto/use_your_own_platform.md).
 #pragma once
 #include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
@@ -24,7 +27,7 @@ struct NpuParts;  // inside
 struct NpuConfig {
   std::string machine = "edge16";      // name of a shipped machine, or a file
   std::vector<std::string> overrides;  // "pe_array.rows=32"
-  std::vector<std::string> blocks;     // "pe_array=rtl", "requantizer=check:mine.sv", "all=rtl"; empty: the fast models
+  std::vector<std::string> blocks;     // "pe_array=rtl", "requantizer=check:mine.sv", "all=rtl", "npu=rtl"; empty: the fast models
   bool timing_only = false;            // no data is moved or computed (fast models only)
 };
 

@@ -128,6 +128,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1014", User, "The Verilog of a block is too large to compile or to simulate."},
       {"E1015", User, "A block says that it is quiet, and is not."},
       {"E1016", User, "The Verilog of a block does not come to the end of a clock."},
+      {"E1017", Run, "A register of a running NPU is accessed by something that cannot wait."},
   };
   return table;
 }

@@ -9,16 +9,24 @@ namespace gemel {
 BridgeBeat::BridgeBeat(const Machine& machine, ReadPort& fetch, ReadPort& load, WritePort& store, sc_core::sc_time period)
     : bus_bytes_(machine.bus_bytes), queue_(machine.memory_queue), period_(period), fetch_(fetch), load_(load), store_(store) {}
 
-void BridgeBeat::begin(Cycle now) {
+void BridgeBeat::begin(Cycle now, std::function<bool()> running) {
   now_ = now;
-  driven_ = -1;
+  running_ = std::move(running);
+  driven_ = false;
+}
+
+void BridgeBeat::wait_for_clock() {
+  const sc_core::sc_time at = sc_core::sc_time::from_value(static_cast<std::uint64_t>(now_) * period_.value());
+  if (at > sc_core::sc_time_stamp()) sc_core::wait(at - sc_core::sc_time_stamp());
+}
+
+bool BridgeBeat::idle() const {
+  return fetch_.bursts.empty() && load_.bursts.empty() && store_.accepted.empty() && store_.sent.empty();
 }
 
 void BridgeBeat::Reader::read_response(Cycle first_beat, bool error) {
   ReadBurst& burst = bursts[answered++];
   burst.first = first_beat;
-  // Beats of one port never overlap, however early an answer claims to be.
-  if (answered >= 2) burst.first = std::max(burst.first, bursts[answered - 2].first + bursts[answered - 2].beats);
   burst.error = error;
 }
 
@@ -36,8 +44,8 @@ void BridgeBeat::drive(Reader& reader, ReadResponseWires& wires) const {
 }
 
 const MemoryBeatOut& BridgeBeat::out() const {
-  if (driven_ == now_) return out_;
-  driven_ = now_;
+  if (driven_) return out_;
+  driven_ = true;
   auto& self = const_cast<BridgeBeat&>(*this);
   drive(self.fetch_, out_.fetch);
   drive(self.load_, out_.load);
@@ -98,7 +106,8 @@ void BridgeBeat::step(const MemoryBeatIn& in) {
   busy_ = in.fetch.valid || in.load.valid || in.store.valid || in.store.data_valid || wires.fetch.valid || wires.load.valid ||
           wires.store.valid;
   ++now_;
-  sc_core::wait(period_);
+  driven_ = false;
+  if (running_()) wait_for_clock();
 }
 
 bool BridgeBeat::quiet() const { return !busy_; }
@@ -120,7 +129,8 @@ Cycle BridgeBeat::until_change() const {
 
 void BridgeBeat::skip(Cycle cycles) {
   now_ += cycles;
-  sc_core::wait(static_cast<double>(cycles) * period_);
+  driven_ = false;
+  wait_for_clock();
 }
 
 }  // namespace gemel

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AXI-to-TLM bridge of the stepper: takes requests off the wires, sends transactions, and puts beats on the wires in the
-// cycles that the answers name (docs/reference/machine.md, 7). Time passes in here: a step ends with a wait of one clock, so the
-// stepper runs in an SC_THREAD.
+// The AXI-to-TLM bridge: takes requests off the wires, sends transactions, and puts beats on the wires in the cycles that the
+// answers name (docs/reference/machine.md, 7). One for blocks and for the whole chip. Time passes in here, while a program runs: a
+// step ends with a wait for the next clock, so whoever steps is an SC_THREAD.
 #pragma once
 #include <array>
 #include <deque>
+#include <functional>
 #include <vector>
 
 #include "base/agent.hpp"
@@ -23,7 +24,9 @@ class BridgeBeat : public MemoryBeat {
   ReadSink* fetch_sink() { return &fetch_; }
   ReadSink* load_sink() { return &load_; }
   WriteSink* store_sink() { return &store_; }
-  void begin(Cycle now);  // the cycle of the next step
+  // The cycle of the next step. `running` is asked at the end of each: while it is false, registers are accessed and no time goes by.
+  void begin(Cycle now, std::function<bool()> running);
+  bool idle() const;  // nothing is under way
 
   const MemoryBeatOut& out() const override;
   void step(const MemoryBeatIn& in) override;
@@ -62,13 +65,15 @@ class BridgeBeat : public MemoryBeat {
 
   void drive(Reader& reader, ReadResponseWires& wires) const;
   void accept(Reader& reader, const ReadRequestWires& wires, bool ready);
+  void wait_for_clock();
 
   int bus_bytes_, queue_;
   sc_core::sc_time period_;
   Reader fetch_, load_;
   Writer store_;
   Cycle now_ = 0;
-  mutable Cycle driven_ = -1;      // the cycle that out_ belongs to
+  std::function<bool()> running_;
+  mutable bool driven_ = false;    // out_ belongs to this cycle
   mutable MemoryBeatOut out_;
   bool busy_ = false;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands inside npu: the floor plan, twice. ModelEngine wires up the fast models: the sequencer is an agent that SystemC
+// What stands inside npu: the floor plan, three times. ModelEngine wires up the fast models: the sequencer is an agent that SystemC
 // wakes, the units answer it at once, and the DMAs live on memory's answers. BeatEngine runs the stepper (beat models and RTL)
-// in a thread, clock by clock. Rooms do not know each other.
+// in a thread, clock by clock. ChipEngine clocks the whole chip as RTL, whose own registers are accessed. Rooms do not know each other.
 #pragma once
 #include <array>
 #include <functional>
@@ -28,40 +28,78 @@ sc_core::sc_time clock_period(const Machine& machine);
 
 class Npu::Engine {
  public:
+  struct Access {
+    bool write = false;
+    std::uint32_t offset = 0, value = 0;  // what was read stands in `value`
+    Cycle at = 0;                         // on the wires
+    Cycle answered = 0;                   // on the wires: two cycles later
+  };
   virtual ~Engine() = default;
-  // `running` is 1 from cycle0 on, or as soon after it as the engine can.
-  virtual void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) = 0;
+  // While a program runs this waits for the access's time, in the caller's thread; else no simulated time goes by.
+  virtual void access(Access& access) = 0;
+  // A read that takes no time; false if that cannot be done now.
+  virtual bool peek(std::uint32_t offset, std::uint32_t& value) = 0;
+  std::function<void(bool level, Cycle at)> interrupt;  // is to be on the wires from that cycle on; told in order, ahead of time
+
+ protected:
+  // RunError E1017 where the caller cannot wait: it is no thread.
+  static void require_thread();
+};
+
+// The registers in front of models, accessed as those of rtl/sequencer: a write counts, and a read tells what holds, from two cycles later
+// on. While a program runs `status` tells running, done and interrupt; error, cycles and counters are told when it has ended.
+class ModelledRegisters : public Npu::Engine {
+ public:
+  explicit ModelledRegisters(sc_core::sc_time period) : period_(period) {}
+  void access(Access& access) override;
+  bool peek(std::uint32_t offset, std::uint32_t& value) override;
+
+ protected:
+  virtual void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) = 0;  // `running` is 1 from cycle0 on
   virtual bool running() const = 0;
   virtual Cycle cycles() const = 0;
   virtual UnitCounters counters() const = 0;
   virtual MachineError error() const = 0;
-  std::function<void()> halted;  // called when a run ends; the interrupt is one clock later
+  void halted(Cycle x);  // to be called in cycle x: running is 0 from x+1 on
+  sc_core::sc_time period() const { return period_; }
+
+ private:
+  void write(std::uint32_t offset, std::uint32_t value, Cycle settled);
+  std::uint32_t read(std::uint32_t offset, bool interrupt_level) const;
+  void update_interrupt(Cycle at);
+
+  sc_core::sc_time period_;
+  std::uint64_t program_base_ = 0;
+  std::uint32_t program_bytes_ = 0;
+  bool interrupt_enable_ = false, done_ = false;
+  bool cleared_ = false;               // the error of the last run
+  bool level_ = false, level_before_ = false;
+  Cycle level_from_ = 0;
 };
 
 // One process that wakes an agent at the cycles it asks for.
 class AgentProcess : public sc_core::sc_module, public Waker {
  public:
   SC_HAS_PROCESS(AgentProcess);
-  AgentProcess(sc_core::sc_module_name name, Agent& agent, sc_core::sc_time period);
+  AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period);
+  void wakes(Agent& agent);  // from now on
   void wake_at(Cycle cycle) override;
 
  private:
   void run();
 
-  Agent& agent_;
+  Agent* agent_ = nullptr;
   sc_core::sc_time period_;
   sc_core::sc_event event_;
   std::vector<Cycle> pending_;  // min-heap
   Cycle notified_ = Never;
 };
 
-class ModelEngine : public Npu::Engine {
+class ModelEngine : public ModelledRegisters {
  public:
   ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only);
 
-  void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override {
-    sequencer_->run(program_base, program_bytes, cycle0);
-  }
+  void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
   bool running() const override { return sequencer_->running(); }
   Cycle cycles() const override { return sequencer_->cycles(); }
   UnitCounters counters() const override { return sequencer_->counters(); }
@@ -75,7 +113,12 @@ class ModelEngine : public Npu::Engine {
 
  private:
   class HaltWatch;
+  void make_units();
+  Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
+
   Machine machine_;
+  std::array<NpuMaster*, 3> masters_;
+  bool used_ = false;  // the units have run a program
   std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
   std::unique_ptr<SequencerModel> sequencer_;
   std::unique_ptr<LoadDmaModel> load_dma_;
@@ -87,7 +130,7 @@ class ModelEngine : public Npu::Engine {
 };
 
 // A difference of a checked block ends the simulation with RunError E0806.
-class BeatEngine : public Npu::Engine, public sc_core::sc_module {
+class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
  public:
   SC_HAS_PROCESS(BeatEngine);
   BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
@@ -105,14 +148,50 @@ class BeatEngine : public Npu::Engine, public sc_core::sc_module {
   void thread();
 
   Machine machine_;
-  sc_core::sc_time period_;
   BridgeBeat bridge_;
   std::unique_ptr<Stepper> stepper_;
   sc_core::sc_event start_;
   std::uint64_t program_base_ = 0;
   std::uint32_t program_bytes_ = 0;
+  Cycle cycle0_ = 0;
   bool running_ = false;
   StepperResult result_;
+};
+
+// The whole chip as RTL. It is clocked while a program runs, and for accesses of its registers; in between time leaves no trace in it.
+class ChipEngine : public Npu::Engine, public sc_core::sc_module {
+ public:
+  SC_HAS_PROCESS(ChipEngine);
+  ChipEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
+             const std::vector<BlockChoice>& choices);
+
+  void access(Access& access) override;
+  bool peek(std::uint32_t offset, std::uint32_t& value) override;  // not while a program runs
+
+ private:
+  struct Waiting {
+    Access& access;
+    bool done = false;  // else it came too late for this run
+    sc_core::sc_event event;
+  };
+  void thread();
+  void tick();
+  void sleep();                                 // while nothing moves
+  void access_at_rest(Access& access);
+  void clock(NpuIn in);
+  static void drive(NpuIn& in, const Access& access);
+  [[noreturn]] void no_answer(const Access& access) const;
+
+  sc_core::sc_time period_;
+  int bus_bytes_;
+  BridgeBeat bridge_;
+  std::unique_ptr<NpuBlock> npu_;
+  Cycle clock_ = 0;                             // that npu_->out() belongs to
+  bool active_ = false;                         // the thread clocks
+  bool level_ = false;                          // of the interrupt
+  std::deque<Waiting*> waiting_, writing_, reading_;  // not yet on the wires; on their way
+  sc_core::sc_event start_, arrived_;
+  std::vector<std::uint8_t> fetched_, loaded_;  // the beats of a cycle
 };
 
 // For those who build a machine themselves (sim, tests): like Npu, from a Machine.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <vector>
 
 #include "base/agent.hpp"
@@ -60,7 +61,7 @@ class PayloadPool : public tlm::tlm_mm_interface {
 template <class Socket>
 class AxiMaster : public ReadPort, public WritePort {
  public:
-  AxiMaster(Socket& socket, const sc_core::sc_time& period) : socket_(socket), period_(period) {}
+  AxiMaster(Socket& socket, const sc_core::sc_time& period, int bus_bytes) : socket_(socket), period_(period), bus_bytes_(bus_bytes) {}
   void connect(ReadSink* reads) { reads_ = reads; }
   void connect(WriteSink* writes) { writes_ = writes; }
 
@@ -75,12 +76,24 @@ class AxiMaster : public ReadPort, public WritePort {
     Cycle at = cycle_of(now + delay, period_);
     // An answer is for a later cycle, whatever it says.
     if (delay < period_) at = std::max(at, static_cast<Cycle>(now.value() / period_.value()) + 1);
-    const bool error = payload.is_response_error();
-    payload.release();
-    if (reads_ != nullptr) {
-      reads_->read_response(at, error);
-    } else {
-      writes_->write_response(at, error);
+    for (Sent& sent : sent_) {
+      if (sent.payload != &payload) continue;
+      sent.answer = at;
+      break;
+    }
+    // AXI's order: an answer waits for those of older requests, and beats of one port come one after the other, however early they are there.
+    while (!sent_.empty() && sent_.front().answer != Never) {
+      tlm::tlm_generic_payload& oldest = *sent_.front().payload;
+      at = std::max(sent_.front().answer, free_);
+      free_ = at + (oldest.is_read() ? beats_of(oldest.get_address(), oldest.get_data_length(), bus_bytes_) : 1);
+      const bool error = oldest.is_response_error();
+      sent_.pop_front();
+      oldest.release();
+      if (reads_ != nullptr) {
+        reads_->read_response(at, error);
+      } else {
+        writes_->write_response(at, error);
+      }
     }
   }
 
@@ -97,6 +110,7 @@ class AxiMaster : public ReadPort, public WritePort {
     payload->set_byte_enable_ptr(nullptr);
     payload->set_dmi_allowed(false);
     payload->set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    sent_.push_back({payload, Never});
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     // A request that is due later is sent now, with its delay: TLM's timing annotation.
     sc_core::sc_time delay =
@@ -107,6 +121,13 @@ class AxiMaster : public ReadPort, public WritePort {
 
   Socket& socket_;
   sc_core::sc_time period_;
+  int bus_bytes_;
+  struct Sent {
+    tlm::tlm_generic_payload* payload;
+    Cycle answer;
+  };
+  std::deque<Sent> sent_;  // not passed on yet
+  Cycle free_ = 0;         // first cycle without a beat of what has been passed on
   ReadSink* reads_ = nullptr;
   WriteSink* writes_ = nullptr;
   PayloadPool pool_;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemel/npu.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <map>
 
 #include "base/error.hpp"
 #include "config/load.hpp"
@@ -13,12 +16,15 @@ namespace gemel {
 
 // ---- agents --------------------------------------------------------------------------------------------------------------
 
-AgentProcess::AgentProcess(sc_core::sc_module_name name, Agent& agent, sc_core::sc_time period)
-    : sc_module(name), agent_(agent), period_(period) {
-  agent.attach(*this);
+AgentProcess::AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period) : sc_module(name), period_(period) {
   SC_METHOD(run);
   sensitive << event_;
   dont_initialize();
+}
+
+void AgentProcess::wakes(Agent& agent) {
+  agent_ = &agent;
+  agent.attach(*this);
 }
 
 void AgentProcess::wake_at(Cycle cycle) {
@@ -38,7 +44,7 @@ void AgentProcess::run() {
     std::pop_heap(pending_.begin(), pending_.end(), std::greater<>());
     pending_.pop_back();
   }
-  agent_.wake(now);
+  agent_->wake(now);
   notified_ = Never;
   if (!pending_.empty()) {
     const Cycle next = pending_.front();
@@ -69,7 +75,7 @@ class ModelEngine::HaltWatch : public SequencerObserver {
   }
   void halted(Cycle x) override {
     if (next_ != nullptr) next_->halted(x);
-    if (engine_.Engine::halted) engine_.Engine::halted();
+    engine_.halted(x);
   }
 
  private:
@@ -78,29 +84,39 @@ class ModelEngine::HaltWatch : public SequencerObserver {
 };
 
 ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only)
-    : machine_(machine) {
+    : ModelledRegisters(period), machine_(machine), masters_(masters), halt_watch_(std::make_unique<HaltWatch>(*this)),
+      process_(std::make_unique<AgentProcess>("sequencer", period)) {
   if (!timing_only) {
     for (int b = 0; b < BufferCount; ++b) {
       scratchpads_[static_cast<std::size_t>(b)] = std::make_unique<Scratchpad>(machine_, static_cast<Buffer>(b));
     }
   }
-  const auto pad = [&](Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); };
-  sequencer_ = std::make_unique<SequencerModel>(machine_, *masters[0]);
+  make_units();
+}
+
+void ModelEngine::make_units() {
+  sequencer_ = std::make_unique<SequencerModel>(machine_, *masters_[0]);
   load_dma_ = std::make_unique<LoadDmaModel>(
-      machine_, *sequencer_, *masters[1],
+      machine_, *sequencer_, *masters_[1],
       std::array<Scratchpad*, 4>{pad(Buffer::Activation), pad(Buffer::Weight), pad(Buffer::Vector), pad(Buffer::Param)});
-  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, *masters[2], pad(Buffer::Vector));
+  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, *masters_[2], pad(Buffer::Vector));
   matrix_unit_ = std::make_unique<MatrixUnitModel>(machine_, *sequencer_, pad(Buffer::Activation), pad(Buffer::Weight),
                                                    pad(Buffer::Accumulator));
   vector_unit_ = std::make_unique<VectorUnitModel>(machine_, *sequencer_, pad(Buffer::Accumulator), pad(Buffer::Vector),
                                                    pad(Buffer::Param));
   sequencer_->connect({load_dma_.get(), matrix_unit_.get(), vector_unit_.get(), store_dma_.get()});
-  masters[0]->connect(static_cast<ReadSink*>(sequencer_.get()));
-  masters[1]->connect(static_cast<ReadSink*>(load_dma_.get()));
-  masters[2]->connect(static_cast<WriteSink*>(store_dma_.get()));
-  halt_watch_ = std::make_unique<HaltWatch>(*this);
+  masters_[0]->connect(static_cast<ReadSink*>(sequencer_.get()));
+  masters_[1]->connect(static_cast<ReadSink*>(load_dma_.get()));
+  masters_[2]->connect(static_cast<WriteSink*>(store_dma_.get()));
   sequencer_->observe(halt_watch_.get());
-  process_ = std::make_unique<AgentProcess>("sequencer", *sequencer_, period);
+  process_->wakes(*sequencer_);
+}
+
+// Every run begins from reset but for the buffers, which keep what they hold.
+void ModelEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
+  if (used_) make_units();
+  used_ = true;
+  sequencer_->run(program_base, program_bytes, cycle0);
 }
 
 void ModelEngine::observe(SequencerObserver* observer) { halt_watch_->forward_to(observer); }
@@ -109,7 +125,8 @@ void ModelEngine::observe(SequencerObserver* observer) { halt_watch_->forward_to
 
 BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters,
                        sc_core::sc_time period, const std::vector<BlockChoice>& choices)
-    : sc_module(name), machine_(machine), period_(period), bridge_(machine_, *masters[0], *masters[1], *masters[2], period) {
+    : ModelledRegisters(period), sc_module(name), machine_(machine),
+      bridge_(machine_, *masters[0], *masters[1], *masters[2], period) {
   masters[0]->connect(bridge_.fetch_sink());
   masters[1]->connect(bridge_.load_sink());
   masters[2]->connect(bridge_.store_sink());
@@ -120,12 +137,14 @@ BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std
                                 d.difference.actual + ", must be " + d.difference.expected);
   };
   stepper_ = std::make_unique<Stepper>(machine_, bridge_, make_blocks(machine_, choices, {}, swap));
+  check_npu(*stepper_, machine_, choices, swap);
   SC_THREAD(thread);
 }
 
-void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle) {
+void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
   program_base_ = program_base;
   program_bytes_ = program_bytes;
+  cycle0_ = cycle0;
   running_ = true;
   start_.notify(sc_core::SC_ZERO_TIME);
 }
@@ -133,12 +152,12 @@ void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cy
 void BeatEngine::thread() {
   for (;;) {
     wait(start_);
-    const Cycle now = cycle_of(sc_core::sc_time_stamp(), period_);
-    wait(sc_core::sc_time::from_value(static_cast<std::uint64_t>(now) * period_.value()) - sc_core::sc_time_stamp());
-    bridge_.begin(now);
-    result_ = stepper_->run(program_base_, program_bytes_, Never);
+    bridge_.begin(cycle0_ - Stepper::CyclesToStart, [this] { return stepper_->sequencer().out().running; });
+    const StepperResult result = stepper_->run(program_base_, program_bytes_, Never);
+    if (result.end == StepperEnd::Deadlock) continue;  // it runs for ever, as the models do
+    result_ = result;
     running_ = false;
-    if (halted) halted();
+    halted(cycle0_ + result_.cycles - 1);
   }
 }
 
@@ -146,15 +165,15 @@ sc_core::sc_time clock_period(const Machine& machine) {
   return sc_core::sc_time(2.0 * std::max(1.0, std::round(5e5 / machine.clock_mhz)), sc_core::SC_PS);
 }
 
+constexpr std::uint64_t RegisterBytes = 0x1000;  // of the chip's address
+
 // ---- npu -----------------------------------------------------------------------------------------------------------------
 
 struct Npu::Wires {
   sc_core::sc_time period;
   std::array<std::unique_ptr<NpuMaster>, 3> masters;
-  sc_core::sc_event interrupt_event;
-  std::uint64_t program_base = 0;
-  std::uint32_t program_bytes = 0;
-  bool interrupt_enable = false, started = false, interrupt_pending = false;
+  sc_core::sc_event_queue interrupt_event{"interrupt_event"};
+  std::map<Cycle, bool> interrupt_levels;  // from that cycle on
 };
 
 Npu::Npu(sc_core::sc_module_name name, const NpuConfig& config)
@@ -185,18 +204,22 @@ void Npu::build(const NpuParts& parts) {
   for (auto* socket : {&fetch, &load, &store}) {
     socket->register_nb_transport_bw(this, &Npu::backward, tag);
     auto& master = wires_->masters[static_cast<std::size_t>(tag)];
-    master = std::make_unique<NpuMaster>(*socket, wires_->period);
+    master = std::make_unique<NpuMaster>(*socket, wires_->period, parts.machine.bus_bytes);
     masters[static_cast<std::size_t>(tag++)] = master.get();
   }
+  const auto is_chip = [](const BlockChoice& c) { return c.block == "npu" && c.kind == BlockKind::Rtl; };
   if (parts.choices.empty()) {
     engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only);
+  } else if (std::any_of(parts.choices.begin(), parts.choices.end(), is_chip)) {
+    engine_ = std::make_unique<ChipEngine>("chip", parts.machine, masters, wires_->period, parts.choices);
   } else {
     engine_ = std::make_unique<BeatEngine>("blocks", parts.machine, masters, wires_->period, parts.choices);
   }
-  engine_->halted = [this] {
-    if (!wires_->interrupt_enable) return;
-    wires_->interrupt_pending = true;
-    wires_->interrupt_event.notify(wires_->period);  // on the wires from x+1
+  engine_->interrupt = [this](bool level, Cycle at) {
+    wires_->interrupt_levels[at] = level;
+    const sc_core::sc_time due = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * wires_->period.value());
+    const sc_core::sc_time now = sc_core::sc_time_stamp();
+    wires_->interrupt_event.notify(due > now ? due - now : sc_core::SC_ZERO_TIME);
   };
   SC_METHOD(drive_interrupt);
   sensitive << wires_->interrupt_event;
@@ -212,86 +235,40 @@ tlm::tlm_sync_enum Npu::backward(int master, tlm::tlm_generic_payload& payload, 
   return tlm::TLM_COMPLETED;
 }
 
-void Npu::drive_interrupt() { interrupt.write(wires_->interrupt_pending); }
-
-namespace {
-
-std::uint32_t half(std::uint64_t value, bool high) { return static_cast<std::uint32_t>(high ? value >> 32 : value); }
-
-std::uint32_t result_register(const Npu::Engine& engine, std::uint32_t offset) {
-  const MachineError error = engine.error();
-  switch (offset) {
-    case isa::csr::ErrorCode: return static_cast<std::uint32_t>(error.code);
-    case isa::csr::ErrorInstruction: return error.instruction;
-    case isa::csr::ErrorCycleLow: return half(static_cast<std::uint64_t>(error.cycle), false);
-    case isa::csr::ErrorCycleHigh: return half(static_cast<std::uint64_t>(error.cycle), true);
-    case isa::csr::CyclesLow: return half(static_cast<std::uint64_t>(engine.cycles()), false);
-    case isa::csr::CyclesHigh: return half(static_cast<std::uint64_t>(engine.cycles()), true);
-    case isa::csr::Version: return isa::Version;
-    default: break;
-  }
-  if (offset >= isa::csr::Counters && offset < isa::csr::Counters + 8 * UnitCount * CauseCount) {
-    const std::uint32_t index = (offset - isa::csr::Counters) / 8;
-    return half(static_cast<std::uint64_t>(engine.counters()[index / CauseCount][index % CauseCount]), offset & 4);
-  }
-  return 0;
+void Npu::drive_interrupt() {
+  auto& levels = wires_->interrupt_levels;
+  const auto next = levels.upper_bound(static_cast<Cycle>(sc_core::sc_time_stamp().value() / wires_->period.value()));
+  if (next == levels.begin()) return;
+  interrupt.write(std::prev(next)->second);
+  levels.erase(levels.begin(), std::prev(next));
 }
-
-}  // namespace
 
 void Npu::control(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   if (payload.get_data_length() != 4 || payload.get_address() % 4 != 0 || payload.get_byte_enable_ptr() != nullptr) {
     payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
     return;
   }
-  Wires& w = *wires_;
-  const Cycle at = cycle_of(sc_core::sc_time_stamp() + delay, w.period);
-  if (payload.is_read()) {
-    control_debug(payload);
-  } else if (!engine_->running()) {  // while running only reads mean anything
-    std::uint32_t value = 0;
-    std::memcpy(&value, payload.get_data_ptr(), sizeof value);
-    switch (payload.get_address()) {
-      case isa::csr::Control:
-        if (value & 2U) {
-          w.interrupt_pending = false;
-          w.interrupt_event.notify(sc_core::SC_ZERO_TIME);
-        }
-        if (value & 1U) {
-          w.started = true;
-          engine_->run(w.program_base, w.program_bytes, at + 2);
-        }
-        break;
-      case isa::csr::ProgramBaseLow: w.program_base = (w.program_base & ~0xffffffffULL) | value; break;
-      case isa::csr::ProgramBaseHigh: w.program_base = (w.program_base & 0xffffffffULL) | std::uint64_t{value} << 32; break;
-      case isa::csr::ProgramBytes: w.program_bytes = value; break;
-      case isa::csr::InterruptEnable: w.interrupt_enable = value & 1U; break;
-      default: break;
-    }
+  if (payload.get_address() >= RegisterBytes) {
+    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
   }
+  Engine::Access access;
+  access.write = payload.is_write();
+  access.offset = static_cast<std::uint32_t>(payload.get_address());
+  if (access.write) std::memcpy(&access.value, payload.get_data_ptr(), sizeof access.value);
+  access.at = cycle_of(sc_core::sc_time_stamp() + delay, wires_->period);
+  engine_->access(access);
+  if (!access.write) std::memcpy(payload.get_data_ptr(), &access.value, sizeof access.value);
   payload.set_response_status(tlm::TLM_OK_RESPONSE);
-  delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at + 2) * w.period.value()) - sc_core::sc_time_stamp();
+  delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(access.answered) * wires_->period.value()) - sc_core::sc_time_stamp();
 }
 
 unsigned Npu::control_debug(tlm::tlm_generic_payload& payload) {
-  if (!payload.is_read() || payload.get_data_length() != 4) return 0;
-  const Wires& w = *wires_;
-  const bool running = engine_->running();
+  if (!payload.is_read() || payload.get_data_length() != 4 || payload.get_address() >= RegisterBytes) return 0;
   std::uint32_t value = 0;
-  const auto offset = static_cast<std::uint32_t>(payload.get_address());
-  switch (offset) {
-    case isa::csr::Status:
-      value = (running ? 1U : 0U) | (w.started && !running ? 2U : 0U) |
-              (engine_->error().code != isa::ErrorCode::None ? 4U : 0U) | (w.interrupt_pending ? 8U : 0U);
-      break;
-    case isa::csr::ProgramBaseLow: value = half(w.program_base, false); break;
-    case isa::csr::ProgramBaseHigh: value = half(w.program_base, true); break;
-    case isa::csr::ProgramBytes: value = w.program_bytes; break;
-    case isa::csr::InterruptEnable: value = w.interrupt_enable ? 1 : 0; break;
-    default: value = result_register(*engine_, offset);
-  }
+  if (!engine_->peek(static_cast<std::uint32_t>(payload.get_address()), value)) return 0;
   std::memcpy(payload.get_data_ptr(), &value, sizeof value);
-  return 4;
+  return sizeof value;
 }
 
 }  // namespace gemel

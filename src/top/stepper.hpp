@@ -121,6 +121,8 @@ struct StepperBlocks {
 
 class Stepper {
  public:
+  // From the first step of run() to cycle 0: the registers' writes, and two cycles until the last of them counts.
+  static constexpr Cycle CyclesToStart = 6;
   // `memory` is what a program and its data lie in, from address 0 on; used by an ideal memory of this machine.
   Stepper(const Machine& machine, std::vector<std::uint8_t>& memory, StepperBlocks blocks = {});
   // Or any bridge and memory.

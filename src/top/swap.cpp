@@ -153,7 +153,7 @@ class Maker {
         static_cast<void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)>(&compare),
         sink("sequencer"));
   }
-  std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu() {
+  std::unique_ptr<NpuBlock> make_npu() {
     const BlockChoice& c = *choice("npu");
     return ready(c, std::make_unique<NpuRtl>(model_of(c)));
   }
@@ -349,7 +349,7 @@ StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>
   return b;
 }
 
-std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options) {
+std::unique_ptr<NpuBlock> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options) {
   return Maker(machine, choices, options).make_npu();
 }
 

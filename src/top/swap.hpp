@@ -56,7 +56,7 @@ StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>
                           const SwapOptions& options);
 
 // The whole chip, of the choice "npu=rtl" or "npu=check".
-std::unique_ptr<Clocked<NpuIn, NpuOut>> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
+std::unique_ptr<NpuBlock> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
 // With "npu=check": puts the chip beside the stepper's blocks. It gets what they get; every pin is compared in every cycle.
 void check_npu(Stepper& stepper, const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
 

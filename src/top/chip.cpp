@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// ChipEngine: the whole chip as RTL in somebody's platform. In cycle c the bridge takes and sends what is on the AXI wires; the clock that
+// ends c is given when simulated time has come to c+1, so that whoever accesses a register in c, in whatever order, is in time for it.
+#include "base/error.hpp"
+#include "top/engine.hpp"
+#include "top/npu_rtl.hpp"
+
+namespace gemel {
+namespace {
+
+constexpr Cycle CsrPatience = 16;  // cycles; the contract says two
+
+}  // namespace
+
+ChipEngine::ChipEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
+                       const std::vector<BlockChoice>& choices)
+    : sc_module(name), period_(period), bus_bytes_(machine.bus_bytes),
+      bridge_(machine, *masters[0], *masters[1], *masters[2], period),
+      npu_(make_npu(machine, choices, {})),
+      fetched_(static_cast<std::size_t>(machine.bus_bytes)), loaded_(static_cast<std::size_t>(machine.bus_bytes)) {
+  masters[0]->connect(bridge_.fetch_sink());
+  masters[1]->connect(bridge_.load_sink());
+  masters[2]->connect(bridge_.store_sink());
+  npu_->reset();
+  SC_THREAD(thread);
+}
+
+void ChipEngine::access(Access& access) {
+  while (active_) {
+    require_thread();
+    Waiting waiting{access};
+    const auto later = [&](const Waiting* w) { return w->access.at > access.at; };
+    waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), &waiting);
+    arrived_.notify(sc_core::SC_ZERO_TIME);
+    sc_core::wait(waiting.event);
+    if (waiting.done) return;
+  }
+  access_at_rest(access);
+}
+
+bool ChipEngine::peek(std::uint32_t offset, std::uint32_t& value) {
+  if (active_) return false;
+  Access access;
+  access.offset = offset;
+  access.at = clock_;
+  access_at_rest(access);
+  clock_ = access.at;
+  value = access.value;
+  return true;
+}
+
+// Nothing is under way: memory is not there, and no time goes by.
+void ChipEngine::access_at_rest(Access& access) {
+  clock_ = std::max(clock_, access.at);
+  NpuIn in;
+  drive(in, access);
+  clock(in);
+  clock({});
+  if (!access.write) {
+    while (!npu_->out().csr_answered) {
+      if (clock_ > access.at + CsrPatience) no_answer(access);
+      clock({});
+    }
+    access.value = npu_->out().csr_data;
+  }
+  access.answered = clock_;
+  if (!npu_->out().running) return;
+  active_ = true;
+  start_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void ChipEngine::drive(NpuIn& in, const Access& access) {
+  (access.write ? in.csr_write : in.csr_read) = true;
+  (access.write ? in.csr_write_offset : in.csr_read_offset) = access.offset;
+  in.csr_write_data = access.value;
+}
+
+void ChipEngine::clock(NpuIn in) {
+  npu_->step(in);
+  ++clock_;
+  const bool level = npu_->out().interrupt;
+  if (level != level_ && interrupt) interrupt(level, clock_);
+  level_ = level;
+}
+
+void ChipEngine::thread() {
+  for (;;) {
+    wait(start_);
+    const sc_core::sc_time begin = sc_core::sc_time::from_value(static_cast<std::uint64_t>(clock_) * period_.value());
+    if (begin > sc_core::sc_time_stamp()) wait(begin - sc_core::sc_time_stamp());
+    bridge_.begin(clock_, [this] { return npu_->out().running; });
+    while (npu_->out().running || !writing_.empty() || !reading_.empty()) {
+      tick();
+      if (npu_->still() && bridge_.idle() && waiting_.empty() && writing_.empty() && reading_.empty() && npu_->out().running) sleep();
+    }
+    active_ = false;
+    for (Waiting* waiting : waiting_) waiting->event.notify(sc_core::SC_ZERO_TIME);
+    waiting_.clear();
+  }
+}
+
+void ChipEngine::tick() {
+  const NpuOut out = npu_->out();
+  NpuIn in;
+  in.memory = bridge_.out();
+  const auto keep = [](ReadResponseWires& wires, std::vector<std::uint8_t>& bytes) {  // the bridge lets go of its bursts
+    if (!wires.valid) return;
+    std::memcpy(bytes.data(), wires.data, bytes.size());
+    wires.data = bytes.data();
+  };
+  keep(in.memory.fetch, fetched_);
+  keep(in.memory.load, loaded_);
+  bridge_.step(out.memory);
+  if (!waiting_.empty() && waiting_.front()->access.at <= clock_) {
+    Waiting* const waiting = waiting_.front();
+    waiting_.pop_front();
+    drive(in, waiting->access);
+    (waiting->access.write ? writing_ : reading_).push_back(waiting);
+  }
+  clock(in);
+  const auto answer = [this](std::deque<Waiting*>& queue) {
+    Waiting* const waiting = queue.front();
+    queue.pop_front();
+    waiting->access.answered = clock_;
+    waiting->done = true;
+    waiting->event.notify(sc_core::SC_ZERO_TIME);
+    return waiting;
+  };
+  if (npu_->out().csr_written && !writing_.empty()) answer(writing_);
+  if (npu_->out().csr_answered && !reading_.empty()) answer(reading_)->access.value = npu_->out().csr_data;
+  for (const auto* queue : {&writing_, &reading_}) {
+    if (!queue->empty() && clock_ > queue->front()->access.at + CsrPatience) no_answer(queue->front()->access);
+  }
+}
+
+// Waits for memory's answers, or for ever: without events the simulation ends, as with models. Then only its counters have moved.
+void ChipEngine::sleep() {
+  wait(arrived_);
+  const Cycle at = waiting_.front()->access.at;
+  const sc_core::sc_time due = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value());
+  if (due > sc_core::sc_time_stamp()) wait(due - sc_core::sc_time_stamp());
+  NpuIn in;
+  in.memory = bridge_.out();
+  while (clock_ < at) clock(in);
+  bridge_.begin(clock_, [this] { return npu_->out().running; });
+}
+
+void ChipEngine::no_answer(const Access& access) const {
+  throw UserError("E1008", "block `npu` did not answer a " + std::string(access.write ? "write" : "read") + " of register " +
+                               std::to_string(access.offset) + " within " + std::to_string(CsrPatience) + " cycles",
+                  access.write ? "csr_written_o must follow csr_write_i by two cycles" : "csr_answered_o must follow csr_read_i by two cycles");
+}
+
+}  // namespace gemel
