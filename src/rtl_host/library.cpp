@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
-#include <boost/uuid/detail/sha1.hpp>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -27,6 +27,8 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "config/home.hpp"
+#include "rtl_host/hash.hpp"
+#include "rtl_host/tools.hpp"
 
 extern char** environ;
 
@@ -40,16 +42,6 @@ std::string read_file(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
-}
-
-std::string sha1(const std::string& text) {
-  boost::uuids::detail::sha1 hash;
-  hash.process_bytes(text.data(), text.size());
-  unsigned digest[5];
-  hash.get_digest(digest);
-  char out[41];
-  for (int i = 0; i < 5; ++i) std::snprintf(out + 8 * i, 9, "%08x", digest[i]);
-  return std::string(out, 40);
 }
 
 struct CommandResult {
@@ -87,16 +79,17 @@ int wait_for(pid_t pid) {
   }
 }
 
-// Runs a program, in a process group of its own, with its output in a file; no shell.
-CommandResult run(const std::vector<std::string>& arguments, const std::string& log) {
+// Runs a program, in a process group of its own, with its output in memory: the disk may be full. No shell.
+CommandResult run(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  const int log = ::memfd_create("gemel", MFD_CLOEXEC);
+  posix_spawn_file_actions_adddup2(&actions, log, 1);
+  posix_spawn_file_actions_adddup2(&actions, log, 2);
   pid_t pid = 0;
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -105,45 +98,46 @@ CommandResult run(const std::vector<std::string>& arguments, const std::string& 
   const int failed = posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return {127, std::strerror(failed)};
-  CommandResult result;
-  result.status = wait_for(pid);
-  std::ifstream file(log);
-  std::ostringstream text;
-  text << file.rdbuf();
-  result.output = text.str();
+  CommandResult result{127, std::strerror(failed)};
+  if (failed == 0) {
+    result = {wait_for(pid), ""};
+    char part[4096];
+    ::lseek(log, 0, SEEK_SET);
+    for (ssize_t got = 0; (got = ::read(log, part, sizeof part)) > 0;) result.output.append(part, static_cast<std::size_t>(got));
+  }
+  ::close(log);
   return result;
 }
 
 constexpr const char* NativeFlag = "-march=native";
 
-// Asked once in a process: starting Verilator takes longer than loading a compiled block.
-std::string verilator_version(const std::string& folder) {
+// Asked once in a process at most.
+std::string verilator_version(const std::string& cache) {
   static std::mutex asking;
   static std::string known;
   const std::lock_guard<std::mutex> lock(asking);
   if (!known.empty()) return known;
-  const CommandResult r = run({"verilator", "--version"}, folder + "/version.log");
-  if (r.status != 0) {
+  known = remembered(cache, verilator_identity(), [&] {
+    const CommandResult r = run({"verilator", "--version"});
+    if (r.status == 0) return r.output;
     throw UserError("E1002", "Verilator cannot be run: " + (r.output.empty() ? "no answer" : r.output),
                     "install the package `verilator`, or use the models only");
-  }
-  known = r.output;
+  });
   return known;
 }
 
 // The compiler and what it makes of -march=native: a home folder may be shared by computers with other processors.
-std::string compiler_and_processor(const std::string& folder) {
+std::string compiler_and_processor(const std::string& cache) {
   static std::mutex asking;
   static std::string known;
   const std::lock_guard<std::mutex> lock(asking);
   if (!known.empty()) return known;
-  const CommandResult r = run({"g++", NativeFlag, "-###", "-E", "-x", "c++", "/dev/null"}, folder + "/compiler.log");
-  if (r.status != 0) {
+  known = remembered(cache, compiler_identity(), [&] {
+    const CommandResult r = run({"g++", NativeFlag, "-###", "-E", "-x", "c++", "/dev/null"});
+    if (r.status == 0) return r.output;
     throw UserError("E1002", "the C++ compiler `g++` cannot be run: " + (r.output.empty() ? "no answer" : r.output),
                     "install the package `g++`, or use the models only");
-  }
-  known = r.output;
+  });
   return known;
 }
 
@@ -169,7 +163,6 @@ std::vector<std::string> own_sources(const std::string& top) {
     }
   }
   std::sort(sources.begin(), sources.end());
-  const std::regex word("[A-Za-z_][A-Za-z0-9_]*");
   std::vector<std::string> wanted = {top};
   std::set<std::string> seen;
   while (!wanted.empty()) {
@@ -179,8 +172,16 @@ std::vector<std::string> own_sources(const std::string& top) {
     if (module == modules.end() || !seen.insert(name).second) continue;
     sources.push_back(module->second);
     const std::string text = read_file(module->second);
-    for (std::sregex_iterator i(text.begin(), text.end(), word), end; i != end; ++i) {
-      if (modules.count((*i)[0]) != 0) wanted.push_back((*i)[0]);
+    const auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+    for (auto begin = text.begin(); begin != text.end();) {
+      const auto end = std::find_if_not(begin, text.end(), in_word);
+      if (begin == end) {
+        ++begin;
+        continue;
+      }
+      const std::string word(begin, end);
+      if (modules.count(word) != 0) wanted.push_back(word);
+      begin = end;
     }
   }
   return sources;
@@ -202,10 +203,14 @@ void append_text(const std::string& path, const std::vector<std::string>& folder
   if (!seen.insert(path).second) return;
   const std::string source = read_file(path);
   text += source + "\n--\n";
-  static const std::regex include("`include[ \t]+\"([^\"]+)\"");
-  for (std::sregex_iterator i(source.begin(), source.end(), include), end; i != end; ++i) {
+  static const std::regex include("[ \t]+\"([^\"]+)\"");  // a regular expression over all of a source would take longer than loading the block
+  constexpr std::string_view Directive = "`include";
+  for (std::size_t at = source.find(Directive); at != std::string::npos; at = source.find(Directive, at)) {
+    at += Directive.size();
+    std::smatch named;
+    if (!std::regex_search(source.begin() + static_cast<std::ptrdiff_t>(at), source.end(), named, include, std::regex_constants::match_continuous)) continue;
     for (const std::string& folder : folders) {
-      const std::string found = folder + "/" + std::string((*i)[1]);
+      const std::string found = folder + "/" + std::string(named[1]);
       if (!fs::is_regular_file(found)) continue;  // Verilator will say so if it is nowhere
       append_text(found, folders, seen, text);
       break;
@@ -486,8 +491,8 @@ class TemporaryFolder {
   std::string path_;
 };
 
-std::string verilator_include(const std::string& folder) {
-  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, folder + "/root.log");
+std::string verilator_include() {
+  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"});
   return root.output.substr(0, root.output.find('\n')) + "/include";
 }
 
@@ -517,7 +522,7 @@ std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::s
   for (const std::string& name : names) {
     std::vector<std::string> one = compile;
     one.insert(one.end(), {"-I" + build.path(), "-c", include + "/" + name + ".cpp", "-o", ready + "/" + name + ".o"});
-    check(run(one, build.path() + "/" + name + ".log"));
+    check(run(one));
   }
   std::error_code failed;
   fs::rename(ready, folder, failed);
@@ -564,7 +569,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     throw UserError("E1004", "block `" + request.block + "` does not compile; Verilator says:" + first_lines(r.output, 12));
   };
   if (!request.sources.empty()) {
-    const CommandResult r = run(with({"--xml-only", "--xml-output", dir + "/ports.xml"}), dir + "/xml.log");
+    const CommandResult r = run(with({"--xml-only", "--xml-output", dir + "/ports.xml"}));
     if (r.status != 0) refuse(r);
     check_ports(read_file(dir + "/ports.xml"), request, module);
   }
@@ -572,7 +577,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Wwarn-LATCH", "-Werror-LATCH"});
   if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
   if (!request.coverage.empty()) flags.insert(flags.end(), {"--coverage-line", "--coverage-toggle"});
-  const CommandResult translated = run(with(flags), dir + "/verilate.log");
+  const CommandResult translated = run(with(flags));
   if (translated.status != 0) refuse(translated);
 
   if (progress) progress("compiling " + request.block);
@@ -592,16 +597,15 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   const char* optimize = request.coverage.empty() ? "-O3" : "-O1";  // counters make large programs that run a few cases
   const std::string flags_text = optimize + std::string(" -fno-finite-loops ") + NativeFlag + " -fPIC -fvisibility=hidden -w";
   check(run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
-             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
-            dir + "/make.log"));
-  const std::string include = verilator_include(dir);
+             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"}));
+  const std::string include = verilator_include();
   std::vector<std::string> link = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
                                    "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
                                    "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
   for (const std::string& name : runtime_objects(request.trace, !request.coverage.empty(), include, cache, check)) link.push_back(name);
   link.push_back("-latomic");
   if (request.trace) link.push_back("-lz");
-  check(run(link, dir + "/link.log"));
+  check(run(link));
   std::string text = request.block;
   for (const auto& [name, value] : request.parameters) text += " " + name + "=" + std::to_string(value);
   for (const std::string& source : request.sources) text += " " + source;
@@ -758,8 +762,7 @@ std::unique_ptr<RtlModel> LoadedLibrary::create(int seed, RtlPulse* pulse) {
 std::string rtl_tool_version() {
   std::error_code failed;
   fs::create_directories(rtl_cache_folder(), failed);
-  const TemporaryFolder probe(rtl_cache_folder());
-  return verilator_version(probe.path());
+  return verilator_version(rtl_cache_folder());
 }
 
 std::string own_rtl_folder() { return own_folder(); }
@@ -795,7 +798,7 @@ std::int64_t clear_rtl_cache() {
   for (const fs::path& path : all) {
     const std::string name = path.filename();
     const bool ours = path.extension() == ".so" || path.extension() == ".lock" || name.find(".so.txt") != std::string::npos ||
-                      name.rfind("build.", 0) == 0 || name.rfind("runtime.", 0) == 0;
+                      name.rfind("build.", 0) == 0 || name.rfind("runtime.", 0) == 0 || is_remembered_answer(name);
     if (!ours) continue;
     if (fs::is_regular_file(path, ignored)) bytes += static_cast<std::int64_t>(fs::file_size(path, ignored));
     fs::remove_all(path, ignored);
@@ -818,9 +821,8 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
     }
     for (const std::string& source : request.sources) sources.push_back(fs::absolute(source));
   }
-  const TemporaryFolder probe(cache);
-  std::string key = "gemel rtl 6\n" + verilator_version(probe.path());
-  key += compiler_and_processor(probe.path()) + module_of(request.block) + "\n";
+  std::string key = "gemel rtl 6\n" + verilator_version(cache);
+  key += compiler_and_processor(cache) + module_of(request.block) + "\n";
   for (const auto& [name, value] : request.parameters) key += name + "=" + std::to_string(value) + "\n";
   key += std::string(request.trace ? "t" : "-") + (request.random_reset ? "r" : "-") + (request.coverage.empty() ? "" : "c") + "\n";
   key += wrapper_source(request);

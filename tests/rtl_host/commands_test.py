@@ -219,6 +219,80 @@ class Commands(unittest.TestCase):
         self.assertIn(f"{own}: 1 compiled blocks, ", listed[1])
         self.assertIn(" KiB removed\n", self.gemel("cache", "clear", GEMEL_CACHE=own).stdout)
         self.assertEqual(self.gemel("cache", "list", GEMEL_CACHE=own).stdout, f"{own}: 0 compiled blocks, 0 KiB\n")
+        self.assertEqual(os.listdir(own), [])
+
+    def tool(self, folder, name, log):
+        """A Verilator or a compiler of one's own in `folder` that notes every question and passes it on."""
+        real = shutil.which(name)
+        path = self.folder / folder / name
+        path.parent.mkdir(exist_ok=True)
+        text = Path(real).read_text(encoding="utf-8") if name == "verilator" else ""
+        if text:  # the Perl script, with one line more
+            path.write_text(text.replace("use warnings;", f"use warnings; {{ open(my $l, '>>', '{log}'); print $l 'v'; }}", 1))
+            (path.parent / "verilator_bin").symlink_to(shutil.which("verilator_bin"))
+        else:
+            path.write_text(f'#!/bin/sh\nprintf c >> {log}\nexec {real} "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    def test_tools_are_asked_once(self):
+        self.assertEqual(self.run_digits("--block", "requantizer=check").returncode, 0)  # compiled
+        log = self.folder / "log"
+        verilator = self.tool("tools", "verilator", log)
+        path = f"{verilator.parent}:{os.environ['PATH']}"
+
+        def questions():
+            log.write_text("")
+            done = self.run_digits("--block", "requantizer=check", PATH=path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return log.read_text()
+
+        self.assertEqual([questions(), questions()], ["v", "v"], "a tool that has only just been written may be written again unseen")
+        time.sleep(2.5)
+        self.assertEqual([questions(), questions(), questions()], ["v", "", ""])
+        for answer in Path(CACHE).glob("answer.*"):  # damaged
+            answer.write_text(answer.read_text()[:-3])
+        self.assertEqual([questions(), questions()], ["v", ""])
+        for change in ("another script", "another program behind it", "a program that may be anything"):
+            if change == "another script":
+                verilator.write_text(verilator.read_text() + "# new\n")
+            else:
+                program = verilator.parent / "verilator_bin"
+                program.unlink()
+                if change == "another program behind it":
+                    shutil.copy(shutil.which("verilator_bin"), program)
+                else:
+                    program.write_text(f'#!/bin/sh\nexec {shutil.which("verilator_bin")} "$@"\n')
+                    program.chmod(0o755)
+            time.sleep(2.5)
+            again = "v" if change == "a program that may be anything" else ""
+            self.assertEqual([questions(), questions()], ["v", again], change)
+
+    def test_a_compiler_that_may_be_anything_is_always_asked(self):
+        log = self.folder / "log"
+        path = f"{self.tool('tools', 'g++', log).parent}:{os.environ['PATH']}"
+        self.assertEqual(self.run_digits("--block", "requantizer=check", PATH=path).returncode, 0)  # compiled
+        time.sleep(2.5)
+        for _ in range(3):
+            log.write_text("")
+            self.assertEqual(self.run_digits("--block", "requantizer=check", PATH=path).returncode, 0)
+            self.assertEqual(log.read_text(), "c")
+
+    @unittest.skipIf(os.geteuid() != 0 or shutil.which("unshare") is None, "needs a file system of its own")
+    def test_a_full_disk_remembers_nothing_and_is_no_error(self):
+        self.assertEqual(self.run_digits("--block", "requantizer=check").returncode, 0)  # compiled
+        small = self.folder / "small"
+        small.mkdir()
+        script = (
+            f"mount -t tmpfs -o size=256m small {small} && cp -r {CACHE}/* {small}/ && rm -f {small}/answer.* && "
+            f"{{ cat /dev/zero > {small}/rest 2>/dev/null; {GEMEL} run digits -m {MACHINE} --block requantizer=check | tail -1; ls {small} | grep -c answer; }}"
+        )
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=600, check=False,
+                              env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(small)})
+        if "mount" in done.stderr or "unshare" in done.stderr:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(done.stdout, "block requantizer: check, 0 cycles differ\n0\n")
 
     def test_another_processor_does_not_take_what_was_compiled_for_this_one(self):
         own = str(self.folder / "cache")
