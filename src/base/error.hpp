@@ -54,6 +54,12 @@ class RunError : public Error {
   RunError(std::string code, std::string message, std::string hint = {});
 };
 
+// Ctrl-C. What had been reached is in the text. Exit code 130.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // A bug of ours. Exit code 3.
 class InternalError : public Error {
  public:

@@ -58,10 +58,23 @@ int build_seconds() {
   return 1800;
 }
 
-constexpr int TooLong = 129;  // no program's status
+constexpr int TooLong = 129, Stopped = 130;  // no program's status
 
-// Waits for the child; past the limit it and what it started are ended.
-int wait_for(pid_t pid) {
+using Interrupt = const std::atomic<bool>*;  // may be null
+
+bool is_set(Interrupt interrupted) { return interrupted != nullptr && interrupted->load(); }
+
+// Ends a child and what it started, and waits until they no longer write anything.
+void end_group(pid_t pid) {
+  ::kill(-pid, SIGKILL);
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  for (int i = 0; i < 50 && ::kill(-pid, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+// Waits for the child; past the limit it is ended.
+int wait_for(pid_t pid, Interrupt interrupted) {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + std::chrono::seconds(build_seconds());
   int status = 0;
@@ -69,18 +82,16 @@ int wait_for(pid_t pid) {
     const pid_t got = waitpid(pid, &status, WNOHANG);
     if (got == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
     if (got < 0 && errno != EINTR) return 128;
-    if (Clock::now() > end) {
-      ::kill(-pid, SIGKILL);
-      while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-      }
-      return TooLong;
+    if (Clock::now() > end || is_set(interrupted)) {
+      end_group(pid);
+      return is_set(interrupted) ? Stopped : TooLong;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(sleep_ms));
   }
 }
 
 // Runs a program, in a process group of its own, with its output in memory: the disk may be full. No shell.
-CommandResult run(const std::vector<std::string>& arguments) {
+CommandResult run(const std::vector<std::string>& arguments, Interrupt interrupted = nullptr) {
   std::vector<char*> argv;
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
@@ -100,12 +111,13 @@ CommandResult run(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_destroy(&actions);
   CommandResult result{127, std::strerror(failed)};
   if (failed == 0) {
-    result = {wait_for(pid), ""};
+    result = {wait_for(pid, interrupted), ""};
     char part[4096];
     ::lseek(log, 0, SEEK_SET);
     for (ssize_t got = 0; (got = ::read(log, part, sizeof part)) > 0;) result.output.append(part, static_cast<std::size_t>(got));
   }
   ::close(log);
+  if (result.status == Stopped && is_set(interrupted)) throw Interrupted("interrupted while RTL was being built");
   return result;
 }
 
@@ -455,11 +467,17 @@ API void gemel_waves_close(void* p) {
 
 class FileLock {
  public:
-  explicit FileLock(const std::string& path) : descriptor_(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+  explicit FileLock(const std::string& path, Interrupt interrupted = nullptr) : descriptor_(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
     if (descriptor_ < 0) {
       throw UserError("E1009", "the cache folder cannot be written: " + path + ": " + std::strerror(errno), "set GEMEL_CACHE to another folder");
     }
-    while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+    for (int sleep_ms = 1; ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; sleep_ms = std::min(2 * sleep_ms, 50)) {
+      if (errno != EWOULDBLOCK && errno != EINTR) break;  // a file system without locks
+      if (is_set(interrupted)) {
+        ::close(descriptor_);
+        throw Interrupted("interrupted while another process was building the same RTL");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(sleep_ms));
     }
   }
   ~FileLock() { ::close(descriptor_); }
@@ -491,14 +509,14 @@ class TemporaryFolder {
   std::string path_;
 };
 
-std::string verilator_include() {
-  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"});
+std::string verilator_include(Interrupt interrupted) {
+  const CommandResult root = run({"verilator", "--getenv", "VERILATOR_ROOT"}, interrupted);
   return root.output.substr(0, root.output.find('\n')) + "/include";
 }
 
 // Verilator's own run-time files, compiled once for all blocks.
 std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::string& include, const std::string& cache,
-                                         const std::function<void(const CommandResult&)>& check) {
+                                         const std::function<void(const CommandResult&)>& check, Interrupt interrupted) {
   std::vector<std::string> names = {"verilated", "verilated_threads"};
   if (trace) names.push_back("verilated_fst_c");
   if (coverage) names.push_back("verilated_cov");
@@ -513,7 +531,7 @@ std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::s
   const std::string folder = cache + "/runtime." + sha1(key);
   std::vector<std::string> objects;
   for (const std::string& name : names) objects.push_back(folder + "/" + name + ".o");
-  const FileLock lock(folder + ".lock");
+  const FileLock lock(folder + ".lock", interrupted);
   if (fs::exists(folder)) return objects;
   const TemporaryFolder build(cache);
   write_file_atomically(build.path() + "/gemel_runtime.h", RuntimeHeader);
@@ -522,7 +540,7 @@ std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::s
   for (const std::string& name : names) {
     std::vector<std::string> one = compile;
     one.insert(one.end(), {"-I" + build.path(), "-c", include + "/" + name + ".cpp", "-o", ready + "/" + name + ".o"});
-    check(run(one));
+    check(run(one, interrupted));
   }
   std::error_code failed;
   fs::rename(ready, folder, failed);
@@ -531,7 +549,7 @@ std::vector<std::string> runtime_objects(bool trace, bool coverage, const std::s
 }
 
 void build(const RtlRequest& request, const std::vector<std::string>& sources, const std::string& object,
-           const std::string& cache, const RtlProgress& progress) {
+           const std::string& cache, const RtlProgress& progress, Interrupt interrupted) {
   const std::string module = module_of(request.block);
   if (progress) progress("Verilating " + request.block);
   const TemporaryFolder folder(cache);
@@ -569,7 +587,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
     throw UserError("E1004", "block `" + request.block + "` does not compile; Verilator says:" + first_lines(r.output, 12));
   };
   if (!request.sources.empty()) {
-    const CommandResult r = run(with({"--xml-only", "--xml-output", dir + "/ports.xml"}));
+    const CommandResult r = run(with({"--xml-only", "--xml-output", dir + "/ports.xml"}), interrupted);
     if (r.status != 0) refuse(r);
     check_ports(read_file(dir + "/ports.xml"), request, module);
   }
@@ -577,7 +595,7 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   if (!request.sources.empty()) flags.insert(flags.end(), {"--assert", "-Wwarn-LATCH", "-Werror-LATCH"});
   if (request.trace) flags.insert(flags.end(), {"--trace-fst"});
   if (!request.coverage.empty()) flags.insert(flags.end(), {"--coverage-line", "--coverage-toggle"});
-  const CommandResult translated = run(with(flags));
+  const CommandResult translated = run(with(flags), interrupted);
   if (translated.status != 0) refuse(translated);
 
   if (progress) progress("compiling " + request.block);
@@ -597,15 +615,16 @@ void build(const RtlRequest& request, const std::vector<std::string>& sources, c
   const char* optimize = request.coverage.empty() ? "-O3" : "-O1";  // counters make large programs that run a few cases
   const std::string flags_text = optimize + std::string(" -fno-finite-loops ") + NativeFlag + " -fPIC -fvisibility=hidden -w";
   check(run({"make", "-s", "-j2", "-C", dir, "-f", "Vblock.mk", "OPT_FAST=" + flags_text, "OPT_SLOW=-O1 -fPIC -w",
-             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"}));
-  const std::string include = verilator_include();
+             "OPT_GLOBAL=" + flags_text, "Vblock__ALL.a"},
+            interrupted));
+  const std::string include = verilator_include(interrupted);
   std::vector<std::string> link = {"g++", "-std=gnu++17", "-O2", "-w", "-fPIC", "-fvisibility=hidden", "-shared", "-o", dir + "/block.so",
                                    "-I" + dir, "-I" + include, "-I" + include + "/vltstd", dir + "/wrapper.cpp", dir + "/Vblock__ALL.a",
                                    "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-pthread"};
-  for (const std::string& name : runtime_objects(request.trace, !request.coverage.empty(), include, cache, check)) link.push_back(name);
+  for (const std::string& name : runtime_objects(request.trace, !request.coverage.empty(), include, cache, check, interrupted)) link.push_back(name);
   link.push_back("-latomic");
   if (request.trace) link.push_back("-lz");
-  check(run(link));
+  check(run(link, interrupted));
   std::string text = request.block;
   for (const auto& [name, value] : request.parameters) text += " " + name + "=" + std::to_string(value);
   for (const std::string& source : request.sources) text += " " + source;
@@ -806,7 +825,7 @@ std::int64_t clear_rtl_cache() {
   return bytes;
 }
 
-std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const RtlProgress& progress) {
+std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const RtlProgress& progress, const std::atomic<bool>* interrupted) {
   const std::string cache = rtl_cache_folder();
   std::error_code failed;
   fs::create_directories(cache, failed);
@@ -830,14 +849,14 @@ std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const Rtl
   for (const std::string& source : sources) append_text(source, include_folders(request), seen, key);
   const std::string hash = sha1(key);
   const std::string object = cache + "/" + hash + ".so";
-  const FileLock lock(cache + "/" + hash + ".lock");
-  if (!fs::exists(object)) build(request, sources, object, cache, progress);
+  const FileLock lock(cache + "/" + hash + ".lock", interrupted);
+  if (!fs::exists(object)) build(request, sources, object, cache, progress, interrupted);
   try {
     return std::make_shared<LoadedLibrary>(object, request);
   } catch (const boost::system::system_error&) {  // damaged on disk: make it again, once
     std::error_code ignored;
     fs::remove(object, ignored);
-    build(request, sources, object, cache, progress);
+    build(request, sources, object, cache, progress, interrupted);
     return std::make_shared<LoadedLibrary>(object, request);
   }
 }

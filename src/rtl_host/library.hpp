@@ -3,6 +3,7 @@
 // kept in the user's cache folder under a hash, loaded at run time. Safe against parallel use (a lock per object), a killed build (temporary
 // folder, renamed when whole) and a full disk (nothing half-made is ever loaded).
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -73,7 +74,9 @@ std::int64_t clear_rtl_cache();  // removes all entries; bytes freed
 // combinational loop that does not settle).
 class RtlLibrary {
  public:
-  static std::shared_ptr<RtlLibrary> get(const RtlRequest& request, const RtlProgress& progress = {});
+  // Once `interrupted` is set, what is being built is ended, with all its processes, and Interrupted is thrown.
+  static std::shared_ptr<RtlLibrary> get(const RtlRequest& request, const RtlProgress& progress = {},
+                                         const std::atomic<bool>* interrupted = nullptr);
   virtual ~RtlLibrary() = default;
   // `seed`: of the random reset, if the library was requested so. `pulse`: told of every evaluation; outlives the model.
   virtual std::unique_ptr<RtlModel> create(int seed = 0, RtlPulse* pulse = nullptr) = 0;

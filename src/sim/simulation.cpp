@@ -394,6 +394,7 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   struct Enough {};
   SwapOptions swap;
   swap.progress = options.rtl_progress;
+  swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
   RtlPulse pulse;
   swap.pulse = &pulse;
@@ -437,6 +438,7 @@ std::string wrong_pe(const Machine& machine, const Schedule& schedule, const std
   struct Enough {};
   SwapOptions swap;
   swap.progress = options.rtl_progress;
+  swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
   RtlPulse pulse;
   swap.pulse = &pulse;
@@ -532,6 +534,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   load_image(schedule, inputs, options.timing_only, memory.data());
   SwapOptions swap;
   swap.progress = options.rtl_progress;
+  swap.interrupted = options.interrupted;
   swap.coverage = options.coverage;
   swap.reset_seed = options.reset_seed;
   swap.build_seconds = &result.build_rtl_seconds;
@@ -570,7 +573,13 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
       throw Stopped{};
     }
     if (beat.port != Port::StoreResponse || options.reset_at >= 0) return;  // a reset in the middle leaves only the outputs to compare
-    if (const auto index = stores.answered()) recorder.stored(*index, beat.cycle + 1);
+    const auto index = stores.answered();
+    if (!index) return;
+    recorder.stored(*index, beat.cycle + 1);
+    if (options.progress) {
+      options.progress({*index + 1, static_cast<std::int64_t>(schedule.program.size()), beat.cycle, isa::decode(schedule.program[*index]).header().tag,
+                        static_cast<int>(schedule.layers.size())});
+    }
   };
   const auto run_until = [&](Cycle limit) {
     return whole_chip ? run_npu_rtl(machine, *npu, world, schedule.program_base, program_bytes, limit,

@@ -57,12 +57,6 @@ struct SimulationOptions {
   std::uint64_t poison_first = 1, poison_last = 0;
 };
 
-// Ctrl-C. What had been reached is in the text.
-class Interrupted : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 struct SimulationOutput {
   RunResult result;
   std::vector<std::vector<std::uint8_t>> outputs;  // bytes of the tensors with is_output, in order (not in timing-only runs)

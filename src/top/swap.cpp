@@ -111,7 +111,7 @@ using Compare = void (*)(const Machine&, const In&, const Out&, const Out&, Comp
 
 std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress);
+  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress, options.interrupted);
   if (options.build_seconds != nullptr) {
     *options.build_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }

@@ -37,6 +37,7 @@ struct Divergence {
 
 struct SwapOptions {
   RtlProgress progress;
+  const std::atomic<bool>* interrupted = nullptr;  // ends the building of RTL
   RtlPulse* pulse = nullptr;             // told of every evaluation of RTL
   double* build_seconds = nullptr;       // what building and loading RTL takes is added
   std::function<void(const Divergence&)> on_divergence;  // checked blocks; called during the step

@@ -2,8 +2,10 @@
 """The commands around RTL: explain --ports, new-block, cache, --block; their texts and their errors, word for word.
 Called as: commands_test.py GEMEL CACHE_FOLDER [unittest arguments]"""
 
+import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -349,6 +351,59 @@ class Commands(unittest.TestCase):
             text = started.communicate(timeout=60)[1]
             self.assertEqual(started.returncode, 130, text)
             self.assertRegex(text, r"^interrupted at cycle \d+, after \d+ of \d+ instructions\n$")
+
+    def test_progress_on_a_terminal(self):
+        for blocks in ("requantizer=rtl", "npu=rtl"):
+            self.run_digits("--block", blocks)  # compiled
+            mine, its = pty.openpty()
+            done = subprocess.Popen(
+                [GEMEL, "run", "digits", "-m", MACHINE, "--batch", "60", "--block", blocks], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=its,
+                env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE},
+            )
+            os.close(its)
+            shown = b""
+            with contextlib.suppress(OSError):  # the other end is closed
+                while part := os.read(mine, 4096):
+                    shown += part
+            os.close(mine)
+            self.assertEqual(done.wait(), 0)
+            self.assertRegex(shown.decode(), r"layer \d+/13 \w+: \d+\.\d\d M cycles, \d+\.\d M cycles/s, \d+ s left", blocks)
+
+    def test_building_can_be_interrupted(self):
+        own = self.folder / "cache"
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(own)}
+        command = [GEMEL, "run", "digits", "-m", MACHINE, "--block", "requantizer=check"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+        def start():
+            return subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)
+
+        def interrupt(process, text):
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.communicate(timeout=60)[1], text)
+            self.assertEqual(process.returncode, 130)
+            self.assertLess(time.monotonic() - began, 5)
+
+        def at_work():  # programs that build in this cache
+            lines = []
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):  # it has ended
+                    lines.append(path.read_bytes().decode(errors="replace"))
+            return [line for line in lines if str(own) in line]
+
+        builder = start()
+        while not any("Vblock" in line for line in at_work()):
+            self.assertIsNone(builder.poll())
+            time.sleep(0.02)
+        waiter = start()
+        time.sleep(1)
+        self.assertIsNone(builder.poll(), "so quick that nothing can be interrupted")
+        interrupt(waiter, "interrupted while another process was building the same RTL\n")
+        interrupt(builder, "interrupted while RTL was being built\n")
+        self.assertEqual(at_work(), [])
+        self.assertEqual([name for name in os.listdir(own) if name.startswith("build.") or name.endswith(".so")], [])
+        self.assertEqual(self.run_digits("--block", "requantizer=check", GEMEL_CACHE=str(own)).returncode, 0)
 
     def test_without_a_compiler(self):
         tools = self.folder / "tools"
