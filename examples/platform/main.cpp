@@ -3,6 +3,7 @@
 // and waits for the interrupt. platform PROGRAM.gemel [MACHINE [BLOCK=KIND ...]], e.g. platform digits.gemel tiny8 pe_array=rtl, or npu=rtl
 #include <tlm_utils/multi_passthrough_target_socket.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <systemc>
@@ -18,6 +19,12 @@ struct Memory : sc_core::sc_module {
 
   Memory(sc_core::sc_module_name name, std::size_t size) : sc_module(name), bytes(size) {
     socket.register_b_transport(this, &Memory::access);
+    socket.register_transport_dbg(this, &Memory::look);  // messages about a difference show the instruction
+  }
+  unsigned look(tlm::tlm_generic_payload& payload) {
+    sc_core::sc_time none;
+    access(payload, none);
+    return payload.is_response_ok() ? payload.get_data_length() : 0;
   }
   void access(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
     const auto address = payload.get_address();
@@ -41,8 +48,12 @@ struct Bus : sc_core::sc_module {
   tlm_utils::simple_initiator_socket<Bus> to{"to"};
 
   explicit Bus(sc_core::sc_module_name name) : sc_module(name) {
-    for (int i = 0; i < 3; ++i) from[i].register_b_transport(this, &Bus::pass, i);
+    for (int i = 0; i < 3; ++i) {
+      from[i].register_b_transport(this, &Bus::pass, i);
+      from[i].register_transport_dbg(this, &Bus::look, i);
+    }
   }
+  unsigned look(int, tlm::tlm_generic_payload& payload) { return to->transport_dbg(payload); }
   void pass(int, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) { to->b_transport(payload, delay); }
 };
 
@@ -92,6 +103,10 @@ int sc_main(int argc, char** argv) {
     gemel::NpuConfig config;
     if (argc > 2) config.machine = argv[2];
     for (int i = 3; i < argc; ++i) config.blocks.push_back(argv[i]);
+    config.rtl_hangs = [](const std::string& message) {  // somebody's Verilog loops for ever
+      std::cerr << message << "\n";
+      std::_Exit(1);
+    };
 
     gemel::Npu npu("npu", config);
     Memory memory("memory", static_cast<std::size_t>(program.memory_bytes) + 4096);

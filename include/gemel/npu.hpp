@@ -14,6 +14,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct NpuConfig {
   std::vector<std::string> overrides;  // "pe_array.rows=32"
   std::vector<std::string> blocks;     // "pe_array=rtl", "requantizer=check:mine.sv", "all=rtl", "npu=rtl"; empty: the fast models
   bool timing_only = false;            // no data is moved or computed (fast models only)
+  // An evaluation of RTL does not end (E1016). Called in a thread beside the simulation, which goes on hanging: say so, and end the process.
+  // Empty: nobody looks.
+  std::function<void(const std::string& message)> rtl_hangs;
 };
 
 class Npu : public sc_core::sc_module {

@@ -335,11 +335,8 @@ std::string instruction_text(const Schedule& schedule, std::size_t index) {
 
 // The instruction that a block is working on, with its layer; empty if there is none.
 std::string in_flight_text(const Stepper& stepper, const Schedule& schedule, const std::string& block) {
-  isa::Unit unit = isa::Unit::Matrix;
-  if (block == "load_dma") unit = isa::Unit::Load;
-  if (block == "store_dma") unit = isa::Unit::Store;
-  if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") unit = isa::Unit::Vector;
-  if (block == "sequencer" || block == "npu") return {};
+  const isa::Unit unit = unit_of(block);
+  if (unit == isa::Unit::None) return {};
   const std::vector<std::uint32_t> indices = stepper.in_flight(unit);
   return indices.empty() ? "" : instruction_text(schedule, indices.front());
 }

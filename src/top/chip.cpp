@@ -13,11 +13,12 @@ constexpr Cycle CsrPatience = 16;  // cycles; the contract says two
 }  // namespace
 
 ChipEngine::ChipEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
-                       const std::vector<BlockChoice>& choices)
-    : sc_module(name), period_(period), bus_bytes_(machine.bus_bytes),
-      bridge_(machine, *masters[0], *masters[1], *masters[2], period),
-      npu_(make_npu(machine, choices, {})),
+                       const NpuParts& parts)
+    : sc_module(name), period_(period), patience_(pulse_, parts.rtl_hangs), bridge_(machine, *masters[0], *masters[1], *masters[2], period),
       fetched_(static_cast<std::size_t>(machine.bus_bytes)), loaded_(static_cast<std::size_t>(machine.bus_bytes)) {
+  SwapOptions swap;
+  swap.pulse = &pulse_;
+  npu_ = make_npu(machine, parts.choices, swap);
   masters[0]->connect(bridge_.fetch_sink());
   masters[1]->connect(bridge_.load_sink());
   masters[2]->connect(bridge_.store_sink());

@@ -134,7 +134,7 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
  public:
   SC_HAS_PROCESS(BeatEngine);
   BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
-             const std::vector<BlockChoice>& choices);
+             const NpuParts& parts);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
   bool running() const override { return running_; }
@@ -147,7 +147,12 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
  private:
   void thread();
 
+  std::string in_flight_text(const std::string& block);
+
   Machine machine_;
+  NpuMaster& fetch_;
+  RtlPulse pulse_;
+  RtlPatience patience_;
   BridgeBeat bridge_;
   std::unique_ptr<Stepper> stepper_;
   sc_core::sc_event start_;
@@ -163,7 +168,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
  public:
   SC_HAS_PROCESS(ChipEngine);
   ChipEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
-             const std::vector<BlockChoice>& choices);
+             const NpuParts& parts);
 
   void access(Access& access) override;
   bool peek(std::uint32_t offset, std::uint32_t& value) override;  // not while a program runs
@@ -183,7 +188,8 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   [[noreturn]] void no_answer(const Access& access) const;
 
   sc_core::sc_time period_;
-  int bus_bytes_;
+  RtlPulse pulse_;
+  RtlPatience patience_;
   BridgeBeat bridge_;
   std::unique_ptr<NpuBlock> npu_;
   Cycle clock_ = 0;                             // that npu_->out() belongs to
@@ -199,6 +205,7 @@ struct NpuParts {
   Machine machine;
   std::vector<BlockChoice> choices;
   bool timing_only = false;
+  RtlHangs rtl_hangs;
 };
 
 }  // namespace gemel

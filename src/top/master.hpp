@@ -71,6 +71,16 @@ class AxiMaster : public ReadPort, public WritePort {
   void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) override {
     send(tlm::TLM_WRITE_COMMAND, address, bytes, const_cast<std::uint8_t*>(data), at);
   }
+  // Debug transport; false if the platform does not offer it.
+  bool peek(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data) {
+    tlm::tlm_generic_payload payload;
+    payload.set_read();
+    payload.set_address(address);
+    payload.set_data_ptr(data);
+    payload.set_data_length(bytes);
+    payload.set_streaming_width(bytes);
+    return socket_->transport_dbg(payload) == bytes;
+  }
   void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& delay) {
     const sc_core::sc_time& now = socket_.simcontext()->time_stamp();
     Cycle at = cycle_of(now + delay, period_);

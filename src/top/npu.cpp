@@ -124,21 +124,37 @@ void ModelEngine::observe(SequencerObserver* observer) { halt_watch_->forward_to
 // ---- beat models and RTL -------------------------------------------------------------------------------------------------
 
 BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters,
-                       sc_core::sc_time period, const std::vector<BlockChoice>& choices)
-    : ModelledRegisters(period), sc_module(name), machine_(machine),
+                       sc_core::sc_time period, const NpuParts& parts)
+    : ModelledRegisters(period), sc_module(name), machine_(machine), fetch_(*masters[0]), patience_(pulse_, parts.rtl_hangs),
       bridge_(machine_, *masters[0], *masters[1], *masters[2], period) {
   masters[0]->connect(bridge_.fetch_sink());
   masters[1]->connect(bridge_.load_sink());
   masters[2]->connect(bridge_.store_sink());
   SwapOptions swap;
+  swap.pulse = &pulse_;
   swap.on_divergence = [this](const Divergence& d) {
     throw RunError("E0806", "block `" + d.block + "` differs from its model at cycle " +
                                 std::to_string(stepper_->sequencer().cycle()) + ", port `" + d.difference.port + "`: is " +
-                                d.difference.actual + ", must be " + d.difference.expected);
+                                d.difference.actual + ", must be " + d.difference.expected + in_flight_text(d.block));
   };
-  stepper_ = std::make_unique<Stepper>(machine_, bridge_, make_blocks(machine_, choices, {}, swap));
-  check_npu(*stepper_, machine_, choices, swap);
+  stepper_ = std::make_unique<Stepper>(machine_, bridge_, make_blocks(machine_, parts.choices, {}, swap));
+  check_npu(*stepper_, machine_, parts.choices, swap);
   SC_THREAD(thread);
+}
+
+// The instruction that a block works on, as far as memory tells it; empty if there is none.
+std::string BeatEngine::in_flight_text(const std::string& block) {
+  const isa::Unit unit = unit_of(block);
+  if (unit == isa::Unit::None) return {};
+  const std::vector<std::uint32_t> indices = stepper_->in_flight(unit);
+  if (indices.empty()) return {};
+  const std::uint32_t index = indices.front();
+  std::array<std::uint8_t, isa::InstructionBytes> bytes{};
+  isa::Word word;
+  static_assert(sizeof word == sizeof bytes);
+  const bool known = fetch_.peek(program_base_ + std::uint64_t{index} * isa::InstructionBytes, isa::InstructionBytes, bytes.data());
+  std::memcpy(&word, bytes.data(), sizeof word);
+  return "\n  instruction " + std::to_string(index) + (known ? ": " + isa::disassemble(word) : "");
 }
 
 void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
@@ -184,6 +200,7 @@ Npu::Npu(sc_core::sc_module_name name, const NpuConfig& config)
   for (const std::string& text : config.blocks) choices.push_back(parse_block_choice(text));
   parts.choices = resolve_choices(choices);
   parts.timing_only = config.timing_only;
+  if (config.rtl_hangs) parts.rtl_hangs = [tell = config.rtl_hangs](const UserError& error) { tell(error.what()); };
   build(parts);
 }
 
@@ -211,9 +228,9 @@ void Npu::build(const NpuParts& parts) {
   if (parts.choices.empty()) {
     engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only);
   } else if (std::any_of(parts.choices.begin(), parts.choices.end(), is_chip)) {
-    engine_ = std::make_unique<ChipEngine>("chip", parts.machine, masters, wires_->period, parts.choices);
+    engine_ = std::make_unique<ChipEngine>("chip", parts.machine, masters, wires_->period, parts);
   } else {
-    engine_ = std::make_unique<BeatEngine>("blocks", parts.machine, masters, wires_->period, parts.choices);
+    engine_ = std::make_unique<BeatEngine>("blocks", parts.machine, masters, wires_->period, parts);
   }
   engine_->interrupt = [this](bool level, Cycle at) {
     wires_->interrupt_levels[at] = level;

@@ -59,6 +59,14 @@ constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 const char* to_string(Port port) { return PortNames[static_cast<int>(port)]; }
 const char* driver(Port port) { return Drivers[static_cast<int>(port)]; }
 
+isa::Unit unit_of(const std::string& block) {
+  if (block == "sequencer" || block == "npu") return isa::Unit::None;
+  if (block == "load_dma") return isa::Unit::Load;
+  if (block == "store_dma") return isa::Unit::Store;
+  if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") return isa::Unit::Vector;
+  return isa::Unit::Matrix;
+}
+
 void tell_memory(const Machine& machine, const MemoryBeatIn& requests, const MemoryBeatOut& answers, Cycle now, const BeatObserver& observer) {
   const auto bus = static_cast<std::size_t>(machine.bus_bytes);
   const auto request = [&](Port port, const auto& wires, bool ready) {

@@ -70,6 +70,9 @@ class PinObserver {
   virtual void step(const NpuIn& in, const NpuOut& out) = 0;
 };
 
+// The unit whose instructions a block works on; None for the sequencer and the whole chip.
+isa::Unit unit_of(const std::string& block);
+
 struct StepperInstruction {
   std::uint32_t index = 0;   // in the program
   isa::Unit unit = isa::Unit::None;

@@ -56,6 +56,24 @@ class Example(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("error[E1002]: Verilator cannot be run: No such file or directory\n", done.stderr)
 
+    def test_a_difference_names_the_instruction(self):
+        done = self.platform(f"requantizer=check:{ROOT}/tests/rtl/own_verilog/never_valid.sv")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stderr,
+            r"error\[E0806\]: block `requantizer` differs from its model at cycle \d+, port `valid_o`: is 0, must be 1\n"
+            r"  instruction \d+: requantize .*src0=",
+        )
+
+    def test_verilog_that_hangs_is_told(self):
+        done = self.platform(f"requantizer=rtl:{ROOT}/tests/rtl/own_verilog/endless_loop.sv", GEMEL_RTL_EVAL_SECONDS="2")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stderr,
+            r"error\[E1016\]: block `requantizer`, clock \d+: the Verilog has not come to the end of this clock for 2 seconds\n"
+            r"hint: is there a loop in it that never ends\? GEMEL_RTL_EVAL_SECONDS sets another limit\n$",
+        )
+
     def test_the_chip_goes_with_no_other_block(self):
         done = self.platform("npu=rtl", "pe_array=rtl")
         self.assertEqual(done.returncode, 1)
