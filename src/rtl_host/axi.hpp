@@ -76,7 +76,7 @@ struct AxiWritePorts {
     }
     out.strobe_first = static_cast<std::uint8_t>(first);
     out.strobe_end = static_cast<std::uint8_t>(end);
-    std::memcpy(beat[flip].data(), wdata.bytes, beat[flip].size());
+    get_bytes(wdata, beat[flip].data());
     out.data = beat[flip].data();
     return out;
   }

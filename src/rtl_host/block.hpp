@@ -50,11 +50,36 @@ inline bool set_bits(const RtlPort& port, std::uint64_t value) {
   if (port.width <= 32) return replace<std::uint32_t>(port.bytes, value);
   return replace<std::uint64_t>(port.bytes, value);
 }
+// In words of the sizes in which Verilated code writes and reads them: a wider load would wait until what it spans has left the
+// processor's store buffer, and ports are too short for calls of memcpy() and memcmp() to pay.
 inline bool set_bytes(const RtlPort& port, const void* bytes) {  // widths that are whole bytes
+  if (bytes == nullptr) return false;
   const auto count = static_cast<std::size_t>(port.width / 8);
-  if (bytes == nullptr || std::memcmp(port.bytes, bytes, count) == 0) return false;
-  std::memcpy(port.bytes, bytes, count);
-  return true;
+  const auto* from = static_cast<const std::uint8_t*>(bytes);
+  std::uint64_t changed = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    std::uint64_t before, after;
+    std::memcpy(&before, port.bytes + i, 8);
+    std::memcpy(&after, from + i, 8);
+    std::memcpy(port.bytes + i, &after, 8);
+    changed |= before ^ after;
+  }
+  for (; i < count; ++i) {
+    changed |= port.bytes[i] ^ from[i];
+    port.bytes[i] = from[i];
+  }
+  return changed != 0;
+}
+inline void get_bytes(const RtlPort& port, void* bytes) {  // widths that are whole bytes
+  const auto count = static_cast<std::size_t>(port.width / 8);
+  auto* to = static_cast<std::uint8_t*>(bytes);
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + i) | fetch<std::uint32_t>(port.bytes + i + 4) << 32;
+    std::memcpy(to + i, &two, 8);
+  }
+  for (; i < count; ++i) to[i] = port.bytes[i];
 }
 // `count` numbers of `bits` each, packed; two's complement.
 template <class T>
@@ -78,16 +103,17 @@ bool pack(const RtlPort& port, const T* values, int count, int bits) {
 }
 template <class T>
 void unpack(const RtlPort& port, T* values, int count, int bits) {
-  const int size = (count * bits + 7) / 8;
-  for (int i = 0; i < count; ++i) {
-    const int at = i * bits / 8;
-    std::uint64_t word = 0;
-    if (at + 8 <= size) {
-      std::memcpy(&word, port.bytes + at, 8);
-    } else {
-      std::memcpy(&word, port.bytes + at, static_cast<std::size_t>(size - at));
-    }
-    values[i] = static_cast<T>(static_cast<std::int64_t>(word << (64 - bits - i * bits % 8)) >> (64 - bits));
+  const auto signed_bits = [bits](std::uint64_t word) { return static_cast<T>(static_cast<std::int64_t>(word << (64 - bits)) >> (64 - bits)); };
+  if (port.width <= 64) {
+    const std::uint64_t all = get_bits(port);
+    for (int i = 0; i < count; ++i) values[i] = signed_bits(all >> i * bits);
+    return;
+  }
+  const int last = (port.width - 1) / 32;
+  for (int i = 0, at = 0; i < count; ++i, at += bits) {
+    const int word = at / 32;
+    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
+    values[i] = signed_bits(two >> at % 32);
   }
 }
 

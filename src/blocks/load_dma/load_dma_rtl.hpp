@@ -31,7 +31,7 @@ class LoadDmaRtl : public RtlBlock<LoadDmaIn, LoadDmaOut> {
     for (int b = 0; b < 4; ++b) {
       if (select >> b & 1) out.buffer = static_cast<Buffer>(b);
     }
-    std::memcpy(word_[flip].data(), write_data_.bytes, word_[flip].size());
+    get_bytes(write_data_, word_[flip].data());
     out.write.data = word_[flip].data();
   }
 

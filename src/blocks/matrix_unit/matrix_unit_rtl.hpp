@@ -36,7 +36,7 @@ class MatrixUnitRtl : public RtlBlock<MatrixUnitIn, MatrixUnitOut> {
     out.accumulator_read = {get_bits(acc_read_) != 0, static_cast<std::uint32_t>(get_bits(acc_read_address_))};
     out.accumulator_write.enable = get_bits(acc_write_) != 0;
     out.accumulator_write.address = static_cast<std::uint32_t>(get_bits(acc_write_address_));
-    if (out.accumulator_write.enable) std::memcpy(s.sums.data(), acc_write_data_.bytes, s.sums.size());
+    if (out.accumulator_write.enable) get_bytes(acc_write_data_, s.sums.data());
     out.accumulator_write.data = s.sums.data();
     out.array.weight_valid = get_bits(array_weight_valid_) != 0;
     if (out.array.weight_valid) unpack(array_weight_, s.weight.data(), columns_, 9);

@@ -24,7 +24,7 @@ class PeArrayRtl : public RtlBlock<PeArrayIn, PeArrayOut> {
   void sample(PeArrayOut& out, int flip) override {
     out.valid = get_bits(sums_valid_) != 0;
     if (!out.valid) return;
-    std::memcpy(sums_[flip].data(), sums_port_.bytes, sums_[flip].size() * 4);
+    get_bytes(sums_port_, sums_[flip].data());
     out.sums = sums_[flip].data();
   }
 

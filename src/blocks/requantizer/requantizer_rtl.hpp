@@ -25,7 +25,7 @@ class RequantizerRtl : public RtlBlock<RequantizerIn, RequantizerOut> {
   void sample(RequantizerOut& out, int flip) override {
     out.valid = get_bits(valid_o_) != 0;
     if (!out.valid) return;
-    std::memcpy(y_[flip].data(), y_port_.bytes, y_[flip].size() * 4);
+    get_bytes(y_port_, y_[flip].data());
     out.y = y_[flip].data();
   }
 

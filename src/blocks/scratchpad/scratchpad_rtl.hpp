@@ -35,7 +35,7 @@ class ScratchpadRtl : public RtlBlock<ScratchpadIn, ScratchpadOut> {
     set_bits(write_address_, write_addresses);
   }
   void sample(ScratchpadOut& out, int flip) override {
-    std::memcpy(data_[flip].data(), read_data_.bytes, static_cast<std::size_t>(read_data_.width / 8));
+    get_bytes(read_data_, data_[flip].data());
     for (int k = 0; k < read_.width; ++k) {
       out.data[static_cast<std::size_t>(k)] = data_[flip].data() + static_cast<std::size_t>(k) * word_bytes_;
     }

@@ -34,13 +34,13 @@ class VectorUnitRtl : public RtlBlock<VectorUnitIn, VectorUnitOut> {
     out.param = {get_bits(param_read_) != 0, static_cast<std::uint32_t>(get_bits(param_address_))};
     out.vector_write.enable = get_bits(vector_write_) != 0;
     out.vector_write.address = static_cast<std::uint32_t>(get_bits(vector_write_address_));
-    if (out.vector_write.enable) std::memcpy(s.word.data(), vector_write_data_.bytes, s.word.size());
+    if (out.vector_write.enable) get_bytes(vector_write_data_, s.word.data());
     out.vector_write.data = s.word.data();
     out.requantizer.valid = get_bits(requantizer_valid_o_) != 0;
     if (out.requantizer.valid) {
       out.requantizer.rounding = static_cast<isa::Rounding>(get_bits(requantizer_rounding_));
-      std::memcpy(s.x.data(), requantizer_x_.bytes, s.x.size() * 4);
-      std::memcpy(s.multiplier.data(), requantizer_multiplier_.bytes, s.multiplier.size() * 4);
+      get_bytes(requantizer_x_, s.x.data());
+      get_bytes(requantizer_multiplier_, s.multiplier.data());
       unpack(requantizer_shift_, s.shift.data(), lanes_, 6);
     }
     out.requantizer.x = s.x.data();
