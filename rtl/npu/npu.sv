@@ -94,6 +94,12 @@ module npu #(
   assign quiet_o = sequencer_quiet && load_quiet && matrix_quiet && array_quiet && vector_quiet && requantizer_quiet &&
                    store_quiet && buffer_quiet == '1;
 
+  logic [63:0] time_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) time_q <= '0;
+    else time_q <= time_q + 64'd1;
+  end
+
   sequencer #(
     .Rows                 (Rows),
     .Columns              (Columns),
@@ -114,6 +120,7 @@ module npu #(
   ) u_sequencer (
     .clk_i,
     .rst_ni,
+    .time_i          (time_q),
     .csr_write_i,
     .csr_write_offset_i,
     .csr_write_data_i,

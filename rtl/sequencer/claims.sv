@@ -149,14 +149,27 @@ module claims #(
     logic [ViewBits-1:0] view, flight0_q, flight1_q;
     logic [1:0] flights_q, flights_left;
     assign flights_left = flights_q - 2'(done_i[u]);
+    // In always_comb: in an expression a simulator calls the function in every clock.
     if (u == 0) begin : gen_load
-      assign view = candidate_i[u] ? load_view(heads_i[WordBits*u +: WordBits]) : '0;
+      always_comb begin
+        view = '0;
+        if (candidate_i[u]) view = load_view(heads_i[WordBits*u +: WordBits]);
+      end
     end else if (u == 1) begin : gen_matrix
-      assign view = candidate_i[u] ? matrix_view(heads_i[WordBits*u +: WordBits]) : '0;
+      always_comb begin
+        view = '0;
+        if (candidate_i[u]) view = matrix_view(heads_i[WordBits*u +: WordBits]);
+      end
     end else if (u == 2) begin : gen_vector
-      assign view = candidate_i[u] ? vector_view(heads_i[WordBits*u +: WordBits]) : '0;
+      always_comb begin
+        view = '0;
+        if (candidate_i[u]) view = vector_view(heads_i[WordBits*u +: WordBits]);
+      end
     end else begin : gen_store
-      assign view = candidate_i[u] ? store_view(heads_i[WordBits*u +: WordBits]) : '0;
+      always_comb begin
+        view = '0;
+        if (candidate_i[u]) view = store_view(heads_i[WordBits*u +: WordBits]);
+      end
     end
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) flights_q <= 2'd0;

@@ -6,7 +6,7 @@
 //   dispatch  one instruction per cycle from the FIFO's head to its unit's queue, or an error; halt waits here
 //   start     one decision per unit and cycle: semaphores, in flight, chain credit, hazards
 //   done      in flight and semaphores; the first error is kept
-//   counters  one of ten per unit and cycle
+//   counters  one of ten per unit and cycle, in spans of time_i: nothing in here moves while nothing happens
 // Names: *_now is what a cycle comes to once an error in it has stopped what it stops.
 `include "assertions.svh"
 
@@ -30,6 +30,7 @@ module sequencer #(
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
+  input  logic [63:0]           time_i,
   // registers
   input  logic                  csr_write_i,
   input  logic [11:0]           csr_write_offset_i,
@@ -83,13 +84,13 @@ module sequencer #(
   logic running_q, stopped, begin_run, ends_now;
   logic [3:0] failure_code_q, failure_code_now;
   logic [IndexBits-1:0] failure_index_q, failure_index_now;
-  logic [63:0] failure_cycle_q, failure_cycle_now, cycle_q, cycle_now;
+  logic [63:0] failure_cycle_q, failure_cycle_now;
+  logic [63:0] begin_time_q, end_time_q;  // of the run's cycle 0; of the cycle after its last
   logic failed_now;  // stopped, or about to be
   logic [63:0] program_base_q;
   logic [31:0] program_bytes_q;
 
   assign stopped = failure_code_q != isa_pkg::ErrorNone;
-  assign cycle_now = running_q ? cycle_q + 64'd1 : cycle_q;
 
   // ---- Fetch: requests ----
 
@@ -495,7 +496,7 @@ module sequencer #(
         failure_code_now = start_code_q;
         failure_index_now = start_index_q;
       end
-      if (failure_code_now != isa_pkg::ErrorNone) failure_cycle_now = cycle_q;
+      if (failure_code_now != isa_pkg::ErrorNone) failure_cycle_now = time_i - begin_time_q;
     end
   end
   assign failed_now = failure_code_now != isa_pkg::ErrorNone;
@@ -511,14 +512,16 @@ module sequencer #(
     if (!rst_ni) begin
       running_q <= 1'b0;
       done_q <= 1'b0;
-      cycle_q <= '0;
+      begin_time_q <= '0;
+      end_time_q <= '0;
       failure_code_q <= isa_pkg::ErrorNone;
       failure_index_q <= '0;
       failure_cycle_q <= '0;
     end else begin
       running_q <= begin_run || (running_q && !ends_now);
       done_q <= done_after && !begin_run && !clear_run;
-      cycle_q <= begin_run ? '0 : cycle_now;
+      if (begin_run) begin_time_q <= time_i + 64'd1;
+      if (ends_now) end_time_q <= time_i + 64'd1;
       if (begin_run || clear_run) begin
         failure_code_q <= isa_pkg::ErrorNone;
         failure_index_q <= '0;
@@ -532,10 +535,10 @@ module sequencer #(
   end
   assign running_o = running_q;
 
-  // ---- Counters. What a unit has been doing since it last changed is counted by itself (`span`) and added when it changes ----
+  // ---- Counters. What a unit has been doing since it last changed is added when it changes ----
 
   logic [4*Units-1:0] cause_now, cause_before;
-  logic [64*Units-1:0] span;
+  logic [64*Units-1:0] since;                    // the time at which it began to do that
   logic [Causes*Units-1:0] known;                // a counter that is not is 0, whatever the memory says
   logic [63:0] counter [Causes*Units];
   for (genvar u = 0; u < Units; u++) begin : gen_cause
@@ -560,7 +563,7 @@ module sequencer #(
 
     logic changes;
     logic [3:0] last_q;
-    logic [63:0] length_q;
+    logic [63:0] since_q;
     logic [Causes-1:0] known_q;
     logic [5:0] place;
     assign changes = running_q && cause != last_q;
@@ -568,25 +571,23 @@ module sequencer #(
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         last_q <= isa_pkg::CauseQueueEmpty;
-        length_q <= '0;
+        since_q <= '0;
         known_q <= '0;
       end else if (begin_run) begin
         last_q <= isa_pkg::CauseQueueEmpty;
-        length_q <= '0;
+        since_q <= time_i + 64'd1;
         known_q <= '0;
       end else if (changes) begin
         last_q <= cause;
-        length_q <= 64'd1;
+        since_q <= time_i;
         known_q[last_q] <= 1'b1;
-      end else if (running_q) begin
-        length_q <= length_q + 64'd1;
       end
     end
     always_ff @(posedge clk_i) begin
-      if (changes) counter[place] <= (known_q[last_q] ? counter[place] : 64'd0) + length_q;
+      if (changes) counter[place] <= (known_q[last_q] ? counter[place] : 64'd0) + time_i - since_q;
     end
     assign cause_before[4*u +: 4] = last_q;
-    assign span[64*u +: 64] = length_q;
+    assign since[64*u +: 64] = since_q;
     assign known[Causes*u +: Causes] = known_q;
   end
 
@@ -595,7 +596,7 @@ module sequencer #(
   logic write_q, read_q, interrupt_enable_q, interrupt_enable_after, writable;
   logic [11:0] write_offset_q, read_offset_q;
   logic [31:0] write_data_q, csr_value;
-  logic [63:0] counter_value;
+  logic [63:0] counter_value, now, cycles;
   logic [11:0] counter_byte;
   logic [5:0] counter_index, counter_cause;
   logic [1:0] counter_unit;
@@ -617,7 +618,11 @@ module sequencer #(
   always_comb begin
     csr_value = '0;
     counter_value = '0;
+    now = '0;
+    cycles = '0;
     if (read_q) begin
+      now = running_q ? time_i + 64'd1 : end_time_q;  // this cycle counts
+      cycles = now - begin_time_q;
       case (read_offset_q)
         {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now, done_after, running_q && !ends_now};
         {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value = program_base_q[31:0];
@@ -628,13 +633,15 @@ module sequencer #(
         {2'b00, isa_pkg::CsrErrorInstruction}: csr_value = 32'(failure_index_now);
         {2'b00, isa_pkg::CsrErrorCycleLow}: csr_value = failure_cycle_now[31:0];
         {2'b00, isa_pkg::CsrErrorCycleHigh}: csr_value = failure_cycle_now[63:32];
-        {2'b00, isa_pkg::CsrCyclesLow}: csr_value = cycle_now[31:0];
-        {2'b00, isa_pkg::CsrCyclesHigh}: csr_value = cycle_now[63:32];
+        {2'b00, isa_pkg::CsrCyclesLow}: csr_value = cycles[31:0];
+        {2'b00, isa_pkg::CsrCyclesHigh}: csr_value = cycles[63:32];
         {2'b00, isa_pkg::CsrVersion}: csr_value = isa_pkg::Version;
         default: begin
           if (counter_byte < 12'(8 * Causes * Units)) begin
             counter_value = known[counter_index] ? counter[counter_index] : 64'd0;
-            if (counter_cause == 6'(cause_before[4*counter_unit +: 4])) counter_value = counter_value + span[64*counter_unit +: 64];
+            if (counter_cause == 6'(cause_before[4*counter_unit +: 4])) begin
+              counter_value = counter_value + (running_q ? time_i : end_time_q) - since[64*counter_unit +: 64];
+            end
             if (running_q && counter_cause == 6'(cause_now[4*counter_unit +: 4])) counter_value = counter_value + 64'd1;
             csr_value = counter_byte[2:0] == 3'd0 ? counter_value[31:0] : counter_value[63:32];
           end
@@ -677,7 +684,7 @@ module sequencer #(
     if (read_q) csr_data_o <= csr_value;
   end
 
-  // ---- Quiet, but for the counters ----
+  // ---- Quiet ----
 
   logic moves, credit_moves;
   always_comb begin

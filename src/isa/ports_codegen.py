@@ -58,7 +58,8 @@ def generate() -> str:
             valid, _, delay = port.get("valid", "").partition("@")
             direction = "true" if port["name"].endswith("_i") else "false"
             out.append(f'      {{"{port["name"]}", {direction}, static_cast<int>({port["width"]}), "{valid}", {delay or 0},')
-            out.append(f'       "{port["width"]}", "{port.get("doc", "")}"}},')
+            clock = ", true" if port.get("clock") else ""
+            out.append(f'       "{port["width"]}", "{port.get("doc", "")}"{clock}}},')
         out += ["  };", "}", ""]
         out += [f'constexpr const char* contract_of_{name} = R"gemel({contract(name)})gemel";', ""]
         for instance, local in instances.items():
@@ -94,6 +95,7 @@ def readme_tables() -> dict[Path, str]:
         for port in block["ports"]:
             valid, _, delay = port.get("valid", "").partition("@")
             under = f"`{valid}`" + (f", {delay} cycle later" if delay else "") if valid else ""
+            under = "goes on by itself" if port.get("clock") else under
             rows.append(f"| `{port['name']}` | {port['width']} | {under} |")
         rows.append("| `quiet_o` | 1 | |")
         parameters = ", ".join(f"`{p}` = {e}" for p, e in block["parameters"].items())

@@ -206,7 +206,7 @@ class RtlBlock : public Base {
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
     if (waves || watched_) {
       careful_clock(waves);
-    } else if (!changed_ && this->quiet()) {  // nothing would change; out() stays
+    } else if (!changed_ && skips_ && this->quiet()) {  // nothing would change; out() stays
       ++time_;
       return;
     } else {
@@ -223,11 +223,14 @@ class RtlBlock : public Base {
   void watch(const std::vector<PortSpec>& ports) {
     watched_ = true;
     for (const PortSpec& spec : ports) {
+      if (spec.clock) continue;
       Watched w{spec.name, model_->port(spec.name), {}};
       if (!spec.input && !spec.valid.empty()) w.counts_under = model_->port(spec.valid);
       (spec.input ? inputs_ : outputs_).push_back(w);
     }
   }
+  // Evaluates every clock, also while the block is quiet.
+  void never_skip() { skips_ = false; }
   RtlModel& model() { return *model_; }
   std::int64_t clock_number() const { return time_; }  // clocks since reset
   // Waves of the clocks first .. last since reset.
@@ -303,7 +306,7 @@ class RtlBlock : public Base {
   std::unique_ptr<RtlModel> model_;
   Out out_[2]{};
   int flip_ = 0;
-  bool watched_ = false, changed_ = false;
+  bool watched_ = false, changed_ = false, skips_ = true;
   std::int64_t time_ = 0;  // clocks since reset
   std::int64_t waves_first_ = 0, waves_last_ = -1;
   std::vector<Watched> inputs_, outputs_;

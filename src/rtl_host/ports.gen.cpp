@@ -383,6 +383,8 @@ RtlParameters parameters_of_store_dma(const RtlParameters& m) {
 std::vector<PortSpec> ports_of_sequencer(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   return {
+      {"time_i", true, static_cast<int>(64), "", 0,
+       "64", "clocks since whenever: what cycles and counters are counted by", true},
       {"csr_write_i", true, static_cast<int>(1), "", 0,
        "1", "a register is written"},
       {"csr_write_offset_i", true, static_cast<int>(12), "csr_write_i", 0,

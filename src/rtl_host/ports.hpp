@@ -21,6 +21,7 @@ struct PortSpec {
   int delay = 0;           // it counts so many cycles after `valid`
   std::string width_text;  // "9*Columns"
   std::string meaning;     // a few words
+  bool clock = false;      // an input that goes on by one in every clock; that is no change of the inputs
 };
 
 struct BlockSpec {

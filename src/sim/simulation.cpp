@@ -393,6 +393,7 @@ std::string record_waves(const Machine& machine, const Schedule& schedule, const
   swap.progress = options.rtl_progress;
   swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
+  swap.no_skip = options.no_skip;
   RtlPulse pulse;
   swap.pulse = &pulse;
   swap.waves = options.waves_folder;
@@ -437,6 +438,7 @@ std::string wrong_pe(const Machine& machine, const Schedule& schedule, const std
   swap.progress = options.rtl_progress;
   swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
+  swap.no_skip = options.no_skip;
   RtlPulse pulse;
   swap.pulse = &pulse;
   const RtlPatience patience(pulse, options.rtl_hangs);
@@ -534,6 +536,7 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
   swap.interrupted = options.interrupted;
   swap.coverage = options.coverage;
   swap.reset_seed = options.reset_seed;
+  swap.no_skip = options.no_skip;
   swap.build_seconds = &result.build_rtl_seconds;
   RtlPulse pulse;
   swap.pulse = &pulse;

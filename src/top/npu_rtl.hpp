@@ -11,7 +11,7 @@ namespace gemel {
 class NpuRtl : public RtlBlock<NpuIn, NpuOut, NpuBlock> {
  public:
   explicit NpuRtl(std::unique_ptr<RtlModel> model_in) : RtlBlock("npu", std::move(model_in)) {}
-  bool quiet() const override { return false; }  // quiet_o leaves out the counters
+  bool quiet() const override { return false; }  // its time goes on
   bool still() const override { return RtlBlock::quiet(); }
 
  protected:

@@ -208,6 +208,7 @@ StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_byt
     last_beat_ += skipped;
     memory_.skip(skipped);
     blocks_.sequencer->skip(skipped);
+    if (shadow_) shadow_->skip(skipped);
   }
   result_.cycles = blocks_.sequencer->cycle();
   if (pins_ && result_.end == StepperEnd::Halt) read_registers();

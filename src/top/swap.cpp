@@ -31,7 +31,10 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
                                         void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)> {
  public:
   using Checked::Checked;
-  void skip(Cycle) override { throw InternalError("an RTL sequencer is never quiet while it runs"); }
+  void skip(Cycle cycles) override {
+    model().skip(cycles);
+    rtl().skip(cycles);
+  }
   Cycle cycle() const override { return model().cycle(); }
   SequencerCounters counters() override { return model().counters(); }
   // The run is over: what it has left in the registers, read over the wires of both.
@@ -232,6 +235,7 @@ class Maker {
 
   template <class Rtl>
   std::unique_ptr<Rtl> ready(const BlockChoice& c, std::unique_ptr<Rtl> rtl) {
+    if (options_.no_skip) rtl->never_skip();
     if (!c.sources.empty()) {
       const BlockSpec& spec = spec_of(c);
       rtl->watch(spec.ports(spec.parameters(machine_parameters(machine_))));

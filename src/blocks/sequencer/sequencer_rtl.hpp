@@ -21,6 +21,7 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     RtlBlock::reset();
     started_.fill(0);
     cycle_ = 0;
+    skipped_ = 0;
   }
   void step(const SequencerIn& in) override {
     const bool was_running = out().running;
@@ -29,9 +30,10 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     if (was_running) ++cycle_;
     if (!was_running && out().running) cycle_ = 0;
   }
-  // quiet_o leaves out the cycle and performance counters, which count on; they are seen after the run.
-  bool quiet() const override { return !out().running && RtlBlock::quiet(); }
-  void skip(Cycle) override { throw InternalError("an RTL sequencer is never quiet while it runs"); }
+  void skip(Cycle cycles) override {
+    cycle_ += cycles;
+    skipped_ += cycles;
+  }
   Cycle cycle() const override { return cycle_; }
   SequencerCounters counters() override {
     SequencerCounters counters{};
@@ -56,11 +58,14 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
 
  protected:
   void drive(const SequencerIn& in) override {
+    gemel::set_bits(time_, static_cast<std::uint64_t>(clock_number() + skipped_));  // no change of the inputs
     set_bits(csr_write_, in.csr_write);
-    set_bits(csr_write_offset_, in.csr_write_offset);
-    set_bits(csr_write_data_, in.csr_write_data);
+    if (in.csr_write) {
+      set_bits(csr_write_offset_, in.csr_write_offset);
+      set_bits(csr_write_data_, in.csr_write_data);
+    }
     set_bits(csr_read_, in.csr_read);
-    set_bits(csr_read_offset_, in.csr_read_offset);
+    if (in.csr_read) set_bits(csr_read_offset_, in.csr_read_offset);
     std::uint64_t done = 0, chain = 0, error = 0, status = 0;
     for (std::size_t u = 0; u < isa::UnitCount; ++u) {
       done |= std::uint64_t{in.unit[u].done} << u;
@@ -107,6 +112,7 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     return low | std::uint64_t{read(offset + 4)} << 32;
   }
 
+  RtlPort time_ = port("time_i");
   RtlPort csr_write_ = port("csr_write_i"), csr_write_offset_ = port("csr_write_offset_i"), csr_write_data_ = port("csr_write_data_i"),
           csr_written_ = port("csr_written_o");
   RtlPort csr_read_ = port("csr_read_i"), csr_read_offset_ = port("csr_read_offset_i"), csr_answered_ = port("csr_answered_o"),
@@ -118,7 +124,8 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
   std::array<isa::Word, isa::UnitCount> word_[2]{};
   std::array<std::vector<std::uint32_t>, isa::UnitCount> index_;
   std::array<std::size_t, isa::UnitCount> started_{};
-  Cycle cycle_ = 0;
+  Cycle cycle_ = 0;    // of the run
+  Cycle skipped_ = 0;  // clocks, since reset
 };
 
 inline void compare(const Machine&, const SequencerIn&, const SequencerOut& e, const SequencerOut& a, Comparison& c) {

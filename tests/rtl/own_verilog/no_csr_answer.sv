@@ -21,6 +21,7 @@ module sequencer #(
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,  // asynchronous, active low
+  input  logic [63:0]           time_i,  // clocks since whenever: what cycles and counters are counted by
   input  logic                  csr_write_i,  // a register is written
   input  logic [11:0]           csr_write_offset_i,  // its offset in bytes
   input  logic [31:0]           csr_write_data_i,  // its value
