@@ -81,39 +81,47 @@ inline void get_bytes(const RtlPort& port, void* bytes) {  // widths that are wh
   }
   for (; i < count; ++i) to[i] = port.bytes[i];
 }
-// `count` numbers of `bits` each, packed; two's complement.
-template <class T>
-bool pack(const RtlPort& port, const T* values, int count, int bits) {
-  const std::uint64_t mask = (std::uint64_t{1} << bits) - 1;
+// `count` numbers of Bits each, packed; two's complement.
+template <int Bits, class T>
+bool pack(const RtlPort& port, const T* values, int count) {
+  constexpr std::uint64_t Mask = (std::uint64_t{1} << Bits) - 1;
   std::uint64_t hold = 0;
   int held = 0;
   std::uint8_t* out = port.bytes;
   for (int i = 0; i < count; ++i) {
-    const std::uint64_t value = static_cast<std::uint64_t>(values[i]) & mask;
+    const std::uint64_t value = static_cast<std::uint64_t>(values[i]) & Mask;
     hold |= value << held;
-    held += bits;
+    held += Bits;
     if (held < 64) continue;
     std::memcpy(out, &hold, 8);
     out += 8;
     held -= 64;
-    hold = held > 0 ? value >> (bits - held) : 0;
+    hold = held > 0 ? value >> (Bits - held) : 0;
   }
   if (held > 0) std::memcpy(out, &hold, static_cast<std::size_t>((held + 7) / 8));
   return true;
 }
-template <class T>
-void unpack(const RtlPort& port, T* values, int count, int bits) {
-  const auto signed_bits = [bits](std::uint64_t word) { return static_cast<T>(static_cast<std::int64_t>(word << (64 - bits)) >> (64 - bits)); };
+template <int Bits, class T>
+void unpack(const RtlPort& port, T* values, int count) {
+  const auto number = [](std::uint64_t word) { return static_cast<T>(static_cast<std::int64_t>(word << (64 - Bits)) >> (64 - Bits)); };
   if (port.width <= 64) {
     const std::uint64_t all = get_bits(port);
-    for (int i = 0; i < count; ++i) values[i] = signed_bits(all >> i * bits);
+    for (int i = 0; i < count; ++i) values[i] = number(all >> i * Bits);
     return;
   }
+  // As many as fit in 64 bits behind the first one's place in its 32.
+  constexpr int Together = (64 - 31) / Bits;
   const int last = (port.width - 1) / 32;
-  for (int i = 0, at = 0; i < count; ++i, at += bits) {
-    const int word = at / 32;
+  int i = 0;
+  for (; i + Together <= count; i += Together) {
+    const int at = i * Bits, word = at / 32;
     const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
-    values[i] = signed_bits(two >> at % 32);
+    for (int k = 0; k < Together; ++k) values[i + k] = number(two >> (at % 32 + k * Bits));
+  }
+  for (; i < count; ++i) {
+    const int at = i * Bits, word = at / 32;
+    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
+    values[i] = number(two >> at % 32);
   }
 }
 
@@ -247,9 +255,9 @@ class RtlBlock : public Base {
   // For drive(): a clock without a change of the inputs, while the block is quiet, is left out.
   void set_bits(const RtlPort& port, std::uint64_t value) { note(gemel::set_bits(port, value)); }
   void set_bytes(const RtlPort& port, const void* bytes) { note(gemel::set_bytes(port, bytes)); }
-  template <class T>
-  void pack(const RtlPort& port, const T* values, int count, int bits) {
-    note(gemel::pack(port, values, count, bits));
+  template <int Bits, class T>
+  void pack(const RtlPort& port, const T* values, int count) {
+    note(gemel::pack<Bits>(port, values, count));
   }
   void note(bool changed) { changed_ |= changed; }
 

@@ -39,11 +39,11 @@ class MatrixUnitRtl : public RtlBlock<MatrixUnitIn, MatrixUnitOut> {
     if (out.accumulator_write.enable) get_bytes(acc_write_data_, s.sums.data());
     out.accumulator_write.data = s.sums.data();
     out.array.weight_valid = get_bits(array_weight_valid_) != 0;
-    if (out.array.weight_valid) unpack(array_weight_, s.weight.data(), columns_, 9);
+    if (out.array.weight_valid) unpack<9>(array_weight_, s.weight.data(), columns_);
     out.array.weight = s.weight.data();
     out.array.activation_valid = get_bits(array_activation_valid_) != 0;
     out.array.activation_switch = out.array.activation_valid && get_bits(array_switch_) != 0;
-    if (out.array.activation_valid) unpack(array_activation_, s.activation.data(), rows_, 9);
+    if (out.array.activation_valid) unpack<9>(array_activation_, s.activation.data(), rows_);
     out.array.activation = s.activation.data();
   }
 

@@ -16,10 +16,10 @@ class PeArrayRtl : public RtlBlock<PeArrayIn, PeArrayOut> {
  protected:
   void drive(const PeArrayIn& in) override {
     set_bits(weight_valid_, in.weight_valid);
-    if (in.weight_valid) pack(weight_, in.weight, columns_, 9);
+    if (in.weight_valid) pack<9>(weight_, in.weight, columns_);
     set_bits(activation_valid_, in.activation_valid);
     set_bits(activation_switch_, in.activation_valid && in.activation_switch);
-    if (in.activation_valid) pack(activation_, in.activation, rows_, 9);
+    if (in.activation_valid) pack<9>(activation_, in.activation, rows_);
   }
   void sample(PeArrayOut& out, int flip) override {
     out.valid = get_bits(sums_valid_) != 0;

@@ -20,7 +20,7 @@ class RequantizerRtl : public RtlBlock<RequantizerIn, RequantizerOut> {
     set_bits(rounding_, static_cast<std::uint64_t>(in.rounding));
     set_bytes(x_, in.x);
     set_bytes(multiplier_, in.multiplier);
-    pack(shift_, in.shift, lanes_, 6);
+    pack<6>(shift_, in.shift, lanes_);
   }
   void sample(RequantizerOut& out, int flip) override {
     out.valid = get_bits(valid_o_) != 0;

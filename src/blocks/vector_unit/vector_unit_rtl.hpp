@@ -41,7 +41,7 @@ class VectorUnitRtl : public RtlBlock<VectorUnitIn, VectorUnitOut> {
       out.requantizer.rounding = static_cast<isa::Rounding>(get_bits(requantizer_rounding_));
       get_bytes(requantizer_x_, s.x.data());
       get_bytes(requantizer_multiplier_, s.multiplier.data());
-      unpack(requantizer_shift_, s.shift.data(), lanes_, 6);
+      unpack<6>(requantizer_shift_, s.shift.data(), lanes_);
     }
     out.requantizer.x = s.x.data();
     out.requantizer.multiplier = s.multiplier.data();
