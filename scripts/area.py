@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Area of every block: synthesizes each at several sizes with Yosys (docs/reference/area.csv), fits a linear model to the table, and
-states its error (docs/reference/area.md). Points whose sources have not changed are not synthesized again.
+states its error (docs/reference/area.md); the model itself is src/area/models.gen.cpp and python/gemel/area_gen.py. Points whose sources
+have not changed are not synthesized again.
 
   scripts/area.py [--blocks NAME,...] [--jobs N] [--timeout SECONDS]   synthesize what is missing or old, then fit
   scripts/area.py --fit                                              only fit and write what follows from the table
@@ -14,6 +15,8 @@ import argparse
 import concurrent.futures
 import csv
 import hashlib
+import inspect
+import math
 import re
 import subprocess
 import sys
@@ -21,10 +24,17 @@ import tempfile
 import time
 from pathlib import Path
 
+try:
+    import tomllib
+except ModuleNotFoundError:  # before Python 3.11
+    import tomli as tomllib
+
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 TABLE = ROOT / "docs" / "reference" / "area.csv"
 PAGE = ROOT / "docs" / "reference" / "area.md"
+CPP = ROOT / "src" / "area" / "models.gen.cpp"
+PYTHON = ROOT / "python" / "gemel" / "area_gen.py"
 
 # Sizes of cells in NAND2 equivalents: areas of the X1 cells of the Nangate 45 nm Open Cell Library over its NAND2_X1 (0.798 um2).
 # An enable is a multiplexer before the flip-flop.
@@ -59,34 +69,109 @@ def arrays(*sizes):
     return [dict(Rows=r, Columns=c) for r, c in sizes]
 
 
+def points(names, *rows):
+    """Parameter sets from rows of values: the machines in configs/ are among them, so that their blocks are measured, not extrapolated."""
+    return [dict(zip(names.split(), row)) for row in rows]
+
+
 SEQUENCER = dict(Rows=[4], Columns=[4], BusBytes=[16, 4], BurstBytes=[256], QueueDepth=[4, 8], PrefetchInstructions=[8, 16],
                  ActivationWords=[1024], WeightWords=[1024], VectorWords=[1024], ParamWords=[1024], AccumulatorWords=[1024],
                  ActivationBanks=[4], WeightBanks=[4], VectorBanks=[4, 8], ParamBanks=[1], AccumulatorBanks=[4, 8])
 POINTS = {
     "pe": [{}],
-    "pe_array": arrays((1, 1), (2, 2), (4, 4), (3, 5), (5, 3), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16)),
-    "requantizer": [dict(Lanes=n) for n in (1, 2, 3)],
-    "matrix_unit": arrays((1, 1), (4, 4), (3, 5), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16)),
-    "vector_unit": [dict(Columns=c, Lanes=n) for c, n in ((1, 1), (4, 1), (4, 4), (8, 2), (8, 4), (16, 4))],
-    "load_dma": grid(Rows=[8, 4, 16], Columns=[8, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]),
-    "store_dma": grid(Columns=[8, 4, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]),
-    "scratchpad": grid(WordBytes=[8, 4, 16], Words=[1024, 256], Banks=[4, 1, 2, 8], ReadClients=[1, 2], WriteClients=[1, 2]),
-    "sequencer": grid(**SEQUENCER),
+    "pe_array": arrays((1, 1), (2, 2), (4, 4), (3, 5), (5, 3), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16), (1, 4), (4, 1), (1, 16), (16, 1),
+                       (7, 13)),
+    "requantizer": [dict(Lanes=n) for n in (1, 2, 3, 5, 8, 16)],
+    "matrix_unit": arrays((1, 1), (4, 4), (3, 5), (8, 4), (4, 8), (8, 8), (7, 13), (16, 8), (16, 16), (16, 64)),
+    "vector_unit": points("Columns Lanes", (1, 1), (4, 1), (4, 4), (8, 8), (16, 16), (8, 2), (13, 5), (8, 4), (16, 4), (16, 8)),
+    "load_dma": grid(Rows=[8, 4, 16], Columns=[8, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]) +
+                points("Rows Columns BusBytes BurstBytes Outstanding", (8, 8, 8, 128, 16), (7, 13, 16, 256, 16), (16, 16, 16, 256, 16),
+                       (16, 64, 32, 512, 16), (16, 16, 8, 256, 16), (16, 16, 32, 256, 16), (32, 32, 16, 256, 16), (32, 16, 8, 128, 4),
+                       (16, 16, 4, 64, 32)),
+    "store_dma": grid(Columns=[8, 4, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]) +
+                 points("Columns BusBytes BurstBytes Outstanding", (8, 8, 128, 16), (13, 16, 256, 16), (16, 16, 256, 16),
+                        (64, 32, 512, 16), (16, 8, 256, 16), (16, 32, 256, 16), (32, 16, 256, 16), (32, 8, 128, 4), (16, 4, 64, 32)),
+    "scratchpad": grid(WordBytes=[8, 4, 16], Words=[1024, 256], Banks=[4, 1, 2, 8], ReadClients=[1, 2], WriteClients=[1, 2]) +
+                  points("WordBytes Words Banks ReadClients WriteClients", (1, 64, 1, 1, 1), (2, 64, 1, 1, 1), (1, 64, 4, 1, 1),
+                         (1, 64, 1, 2, 2), (16, 8192, 8, 1, 1), (16, 8192, 8, 2, 2),
+                         (64, 1024, 4, 2, 1), (64, 256, 1, 1, 1), (64, 1024, 1, 2, 2), (16, 1024, 1, 2, 1), (16, 1024, 16, 2, 2),
+                         (64, 4096, 8, 2, 2), (256, 1024, 4, 2, 1), (7, 9360, 8, 1, 1), (13, 5040, 8, 2, 2), (13, 156, 4, 1, 1),
+                         (52, 628, 4, 2, 1), (16, 96, 2, 1, 1), (4, 96, 2, 2, 2), (16, 1200, 16, 1, 1), (4, 100, 1, 1, 1), (8, 1000, 1, 1, 1),
+                         (16, 600, 1, 2, 2)),
+    "sequencer": grid(**SEQUENCER) +
+                 points(" ".join(SEQUENCER), (16, 16, 16, 256, 8, 16, 8192, 4096, 8192, 256, 1024, 8, 4, 8, 4, 4),
+                        (8, 8, 8, 128, 8, 16, 4096, 2048, 4096, 256, 512, 8, 4, 8, 4, 4),
+                        (7, 13, 16, 256, 8, 16, 9360, 2520, 5040, 156, 628, 8, 4, 8, 4, 4),
+                        (16, 64, 32, 512, 8, 16, 8192, 2048, 4096, 128, 1024, 8, 4, 8, 4, 4),
+                        (16, 16, 16, 256, 32, 64, 8192, 4096, 8192, 256, 1024, 16, 16, 16, 16, 16),
+                        # Not 1: a queue of one entry is no memory to Yosys but registers.
+                        (4, 4, 4, 128, 2, 2, 64, 64, 64, 64, 64, 1, 1, 1, 1, 1)),
 }
 
 
-# What a block's NAND2 equivalents are linear in, besides a constant: expressions in its parameters.
+# What a block's NAND2 equivalents are linear in, besides a constant: expressions in its parameters that Python and C++ read alike, with the
+# functions below (in C++: src/area/arithmetic.hpp).
 FEATURES = {
     "pe": [],
     "pe_array": ["Rows*Columns", "Rows*Rows", "Columns*Columns", "Rows+Columns"],
     "requantizer": ["Lanes"],
     "matrix_unit": ["Rows", "Columns"],
-    "vector_unit": ["Lanes", "Columns"],
-    "load_dma": ["larger(Rows,Columns)*BusBytes", "larger(Rows,Columns)", "BusBytes", "Outstanding"],
-    "store_dma": ["Columns*BusBytes", "Columns", "BusBytes", "Outstanding"],
-    "scratchpad": ["WordBytes*(Banks-1)*ReadClients", "WordBytes*Banks*(WriteClients-1)", "Banks", "WordBytes*ReadClients"],
-    "sequencer": ["BusBytes", "QueueDepth", "PrefetchInstructions", "VectorBanks", "AccumulatorBanks"],
+    "vector_unit": ["Lanes", "Columns", "Lanes*Columns"],
+    "load_dma": ["row_bytes(larger(Rows,Columns),BusBytes)", "row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))",
+                 "larger(Rows,Columns)", "log2_up(Outstanding)", "log2_up(BurstBytes)"],
+    "store_dma": ["row_bytes(Columns,BusBytes)", "row_bytes(Columns,BusBytes)*log2_up(Columns)", "Columns", "BusBytes", "log2_up(Outstanding)",
+                  "log2_up(BurstBytes)"],
+    "scratchpad": ["WordBytes*(Banks-1)*ReadClients", "WordBytes*Banks*(WriteClients-1)", "WordBytes*ReadClients", "Banks*(ReadClients+WriteClients)",
+                   "Banks*(ReadClients+WriteClients-2)*log2_up(over(Words,Banks))", "uneven(Words,Banks)*(ReadClients+WriteClients)",
+                   "uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks))"],
+    "sequencer": ["log2_up(QueueDepth)", "log2_up(PrefetchInstructions)", "VectorBanks", "AccumulatorBanks", "uneven(VectorWords,VectorBanks)*VectorBanks",
+                  "uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks"],
 }
+# Memory bits: exact, and compared with every point of the table. The sequencer's are queues, the instructions fetched, and counters.
+MEMORY_BITS = {
+    "pe": "0",
+    "pe_array": "0",
+    "requantizer": "0",
+    "matrix_unit": "20*(Rows+Columns-1)",
+    "vector_unit": "0",
+    "load_dma": "8*BurstBytes*places(Outstanding,larger(Rows,Columns),BusBytes,BurstBytes)"
+                " + Outstanding*(1+larger(1,log2_up(over(BurstBytes,BusBytes))))",
+    "store_dma": "8*BurstBytes*places(Outstanding,Columns,BusBytes,BurstBytes) + Outstanding*(1+2*log2_up(BurstBytes))",
+    "scratchpad": "8*WordBytes*Words",
+    "sequencer": "4*QueueDepth*538 + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560",
+}
+
+
+def larger(a, b):
+    return max(a, b)
+
+
+def over(a, b):
+    """A quotient, rounded up."""
+    return -(-a // b)
+
+
+def log2_up(a):
+    return (a - 1).bit_length()
+
+
+def row_bytes(word_bytes, bus_bytes):
+    """A row of the banks of a DMA's ring: as many beats as a word may touch."""
+    return 2 ** log2_up(over(word_bytes + bus_bytes - 1, bus_bytes)) * bus_bytes
+
+
+def places(outstanding, word_bytes, bus_bytes, burst_bytes):
+    """Bursts in a DMA's ring: those under way and those of a word, in whole rows of its banks."""
+    group = larger(1, over(row_bytes(word_bytes, bus_bytes), burst_bytes))
+    return over(outstanding + over(word_bytes, burst_bytes), group) * group
+
+
+def uneven(words, banks):
+    """Whether a bank's words are no power of two, so that its addresses have to be compared instead of split."""
+    return 0 if 2 ** log2_up(words // banks) == words // banks else 1
+
+
+FUNCTIONS = (larger, over, log2_up, row_bytes, places, uneven)
 BY_HAND = ("pe",)  # a part of pe_array: in the table, not in the model
 
 
@@ -175,7 +260,7 @@ def fill_table(blocks, jobs, seconds):
 # ---- What follows from the table ----
 
 def value(expression, parameters):
-    return eval(expression, {"__builtins__": {}, "larger": max}, parameters)  # of this file's own expressions
+    return eval(expression, {"__builtins__": {}, **{f.__name__: f for f in FUNCTIONS}}, parameters)  # of this file's own expressions
 
 
 def numbers(text):
@@ -183,11 +268,17 @@ def numbers(text):
 
 
 def fit(rows, features):
-    """Coefficients (the constant first) that are least wrong in proportion."""
+    """Coefficients (the constant first) that are least wrong in proportion. Features are taken from their means, in units of their spread, so
+    that one that these rows do not vary, or vary only together with another, gets a small coefficient, not a wild one."""
     import numpy
     area = numpy.array([float(row["nand2"]) for row in rows])
-    matrix = numpy.array([[1.0] + [value(f, numbers(row["parameters"])) for f in features] for row in rows])
-    return numpy.linalg.lstsq(matrix / area[:, None], numpy.ones(len(rows)), rcond=None)[0]
+    matrix = numpy.array([[value(f, numbers(row["parameters"])) for f in features] for row in rows], dtype=float).reshape(len(rows), len(features))
+    means, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    spread[spread == 0] = 1
+    centred = numpy.hstack([numpy.ones((len(rows), 1)), (matrix - means) / spread])
+    solved = numpy.linalg.lstsq(centred / area[:, None], numpy.ones(len(rows)), rcond=1e-9)[0]
+    slopes = solved[1:] / spread
+    return [solved[0] - slopes @ means, *slopes]
 
 
 def predicted(coefficients, features, row):
@@ -212,8 +303,20 @@ def model(table):
         within = [percent_off(rounded, features, row) for row in rows]
         without = [percent_off(fit([r for r in rows if r is not row], features), features, row) for row in rows]
         result[block] = dict(features=features, coefficients=rounded, rows=rows, median=median(within), worst=max(within),
-                             median_without=median(without), worst_without=max(without))
+                             median_without=median(without), worst_without=rounded_up(max(without)),
+                             depth=(min(int(row["depth"]) for row in rows), max(int(row["depth"]) for row in rows)), ranges=ranges(rows))
     return result
+
+
+def ranges(rows):
+    """Per parameter: the least and the most that was synthesized."""
+    sets = [numbers(row["parameters"]) for row in rows]
+    return {name: (min(s[name] for s in sets), max(s[name] for s in sets)) for name in sets[0]}
+
+
+def rounded_up(percent):
+    """To a tenth: no point is to be outside of what is stated."""
+    return math.ceil(10 * percent) / 10
 
 
 def median(values):
@@ -224,22 +327,28 @@ def median(values):
 def page(table, models):
     lines = ["# Area", "",
              "What each block costs in gates, from Yosys: `scripts/area.py` synthesizes every block at several sizes into "
-             "[area.csv](area.csv) and fits a linear model to it.", "",
+             "[area.csv](area.csv) and fits a linear model to it. `gemel explain --area -m MACHINE` evaluates the model for a machine, block by "
+             "block; in Python, `gemel.area` does.", "",
              "* **NAND2 equivalents**: " + ", ".join(f"{k} {v}" for k, v in WEIGHTS.items()) + ": areas of the X1 cells of the Nangate 45 nm "
              "Open Cell Library over its NAND2_X1. Gates of two inputs, mapped by `abc -fast` for area, module by module, without timing "
-             "constraints, wires, clock tree or test logic. So: for comparing machines, not for a floor plan.",
-             "* **Memory bits** (buffers, queues, rings) are not gates: they are counted apart, each memory with one read and one write port.",
+             "constraints, wires, clock tree or test logic. So: for comparing machines, not for a floor plan. kGE are 1,000 of them.",
+             "* **Memory bits** (buffers, queues, rings) are not gates: they are counted apart, each memory with one read and one write port. "
+             "They are exact formulas, which equal every row of the table.",
              "* **Depth**: gates on the longest path between registers, as mapped for area; adders are ripple adders, so timing-driven "
              "synthesis will find much less.",
              "* A new size of a block is a row in `POINTS` of the script; a point whose sources have changed is synthesized again by the "
              "next run. The column `sources` of the table tells which text was measured.", "",
              "## The model", "",
-             "Errors in percent: of the fit over the table's points, and of each point when it is left out of the fit. Outside of the table's "
-             "sizes nothing has been measured.", "",
+             "Errors in percent: of the fit over the table's points, and of each point when it is left out of the fit. The last column is "
+             "the error that `gemel explain --area` states: the worst that happened when a synthesized size was predicted from the others, "
+             "some of which lay beyond the others. A machine with a parameter beyond the least or the greatest in the table is said to be extrapolated: "
+             "there nothing has been measured, and no error is stated.", "",
+             "Formulas are in the parameters of the block's module. `over(a,b)` is a/b rounded up, `log2_up` a logarithm rounded up, "
+             "`row_bytes(w,b)` the bytes of all beats that a word may touch, `uneven(Words,Banks)` 1 if a bank's words are no power of two.", "",
              "| block | points | NAND2 equivalents | median | worst | left out: median | worst |", "|---|---|---|---|---|---|---|"]
     for block, m in models.items():
         terms = [f"{m['coefficients'][0]:,.0f}"] + [f"{c:,.1f} x {'(' + f + ')' if '+' in f else f}" for c, f in zip(m["coefficients"][1:], m["features"])]
-        lines.append(f"| `{block}` | {len(m['rows'])} | {' + '.join(terms)} | {m['median']:.1f} | {m['worst']:.1f} | "
+        lines.append(f"| `{block}` | {len(m['rows'])} | {' + '.join(terms).replace('+ -', '- ')} | {m['median']:.1f} | {m['worst']:.1f} | "
                      f"{m['median_without']:.1f} | {m['worst_without']:.1f} |")
     missing = {block: sum((block, named(p)) not in table for p in points) for block, points in POINTS.items()}
     if any(missing.values()):
@@ -251,6 +360,60 @@ def page(table, models):
         lines.append(f"| `{row['block']}` | {row['parameters']} | {int(row['cells']):,} | {int(row['flipflops']):,} | {int(row['nand2']):,} | "
                      f"{int(row['memory_bits']):,} | {row['depth']} |")
     return "\n".join(lines) + "\n"
+
+
+def formula(m):
+    return [f"{m['coefficients'][0]}", *(f"{c} * ({f})" for c, f in zip(m["coefficients"][1:], m["features"]))]
+
+
+def used(m, *expressions):
+    return [n for n in m["ranges"] if any(re.search(rf"\b{n}\b", e) for e in expressions)]
+
+
+def cpp(models):
+    lines = ["// SPDX-License-Identifier: Apache-2.0",
+             "// GENERATED by scripts/area.py from docs/reference/area.csv: run `scripts/area.py --fit`. Do not edit.",
+             '#include "area/arithmetic.hpp"', '#include "area/models.hpp"', "", "namespace gemel {", "namespace {"]
+    for block, m in models.items():
+        def function(returns, what, expressions, total):
+            names = used(m, *expressions)
+            return ["", f"{returns} {what}_of_{block}(const RtlParameters&{' p' if names else ''}) {{",
+                    *(f'  const std::int64_t {n} = p.at("{n}");' for n in names), f"  return {total};", "}"]
+        terms = [f"{m['coefficients'][0]}", *(f"{c} * static_cast<double>({f})" for c, f in zip(m["coefficients"][1:], m["features"]))]
+        lines += function("double", "nand2", m["features"], " +\n         ".join(terms))
+        lines += function("std::int64_t", "memory_bits", [MEMORY_BITS[block]], MEMORY_BITS[block])
+    lines += ["", "}  // namespace", "", "const std::vector<AreaModel>& area_models() {", "  static const std::vector<AreaModel> all = {"]
+    for block, m in models.items():
+        limits = ", ".join(f'{{"{n}", {low}, {high}}}' for n, (low, high) in m["ranges"].items())
+        lines.append(f'      {{"{block}", nand2_of_{block}, memory_bits_of_{block}, {m["worst_without"]:.1f}, {m["depth"][0]}, {m["depth"][1]},\n'
+                     f"       {{{limits}}}}},")
+    return "\n".join([*lines, "  };", "  return all;", "}", "", "}  // namespace gemel", ""])
+
+
+def python(models):
+    contract = tomllib.loads((ROOT / "src" / "isa" / "ports.toml").read_text(encoding="utf-8"))
+    lines = ["# SPDX-License-Identifier: Apache-2.0",
+             '"""GENERATED by scripts/area.py from docs/reference/area.csv and src/isa/ports.toml: run `scripts/area.py --fit`. Do not edit."""', ""]
+    for f in FUNCTIONS:
+        lines += ["", *inspect.getsource(f).rstrip().split("\n"), ""]
+    lines += ["", "# Module -> its model: NAND2 equivalents, memory bits, worst error in percent of a point left out of the fit, least and greatest depth,",
+              "# and of each parameter the least and greatest value that was synthesized.", "MODELS = {"]
+    for block, m in models.items():
+        def function(expressions, total):
+            return f"lambda {''.join(n + ', ' for n in used(m, *expressions))}**_: {total}"
+        lines += [f'    "{block}": {{', f'        "nand2": {function(m["features"], " + ".join(formula(m)))},',
+                  f'        "memory_bits": {function([MEMORY_BITS[block]], MEMORY_BITS[block])},',
+                  f'        "error_percent": {m["worst_without"]:.1f},', f'        "depth": {m["depth"]},', f'        "ranges": {m["ranges"]},', "    },"]
+    lines += ["}", "", "# Instance -> module, and the module's parameters from the machine's.", "INSTANCES = {"]
+    for block, spec in contract["block"].items():
+        if block not in models:
+            continue
+        for instance, local in spec.get("instances", {block: {}}).items():
+            values = {n: re.sub(r"[a-z_]+", lambda name, local=local: local.get(name[0], name[0]), e) for n, e in spec["parameters"].items()}
+            names = [n for n in contract["machine"]["names"] if any(re.search(rf"\b{n}\b", e) for e in values.values())]
+            lines.append(f'    "{instance}": ("{block}", lambda {", ".join(names)}, **_: '
+                         f"{{{', '.join(repr(n).replace(chr(39), chr(34)) + ': ' + e for n, e in values.items())}}}),")
+    return "\n".join([*lines, "}", ""])
 
 
 def main():
@@ -269,7 +432,12 @@ def main():
         return 77 if a.check else 1
     table = read_table()
     models = model(table)
-    for file, text in ((PAGE, page(table, models)),):
+    for row in table.values():
+        bits = value(MEMORY_BITS[row["block"]], numbers(row["parameters"]))
+        if bits != int(row["memory_bits"]):
+            failed += 1
+            print(f"MEMORY_BITS of {row['block']} {row['parameters']} says {bits}, the table {row['memory_bits']}")
+    for file, text in ((PAGE, page(table, models)), (CPP, cpp(models)), (PYTHON, python(models))):
         if not a.check:
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text(encoding="utf-8") != text:

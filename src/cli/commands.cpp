@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "area/area.hpp"
 #include "base/files.hpp"
 #include "compiler/compile.hpp"
 #include "config/load.hpp"
@@ -78,14 +79,23 @@ void add_explain(CLI::App& app) {
   struct Options {
     std::string topic, ports, machine = "edge16";
     std::vector<std::string> set;
+    bool area = false;
   };
-  auto* command = app.add_subcommand("explain", "Explain a parameter, a group of parameters, an error code, or a block's ports");
+  auto* command = app.add_subcommand("explain", "Explain a parameter, a group of parameters, an error code, a block's ports, or a machine's area");
   auto o = std::make_shared<Options>();
   auto* topic = command->add_option("topic", o->topic, "E.g. pe_array, pe_array.rows, E0103; nothing: all parameters");
   auto* ports = command->add_option("--ports", o->ports, "A block: its contract, parameters and ports")->excludes(topic);
-  command->add_option("--machine,-m", o->machine, "With --ports: whose widths are shown")->capture_default_str()->needs(ports);
-  command->add_option("--set", o->set, "With --ports: override a parameter of the machine: key=value")->needs(ports);
-  command->callback([o] {
+  auto* area = command->add_flag("--area", o->area, "Gates and memory bits of a machine, block by block")->excludes(topic)->excludes(ports);
+  auto* machine = command->add_option("--machine,-m", o->machine, "With --ports or --area: whose")->capture_default_str();
+  auto* set = command->add_option("--set", o->set, "With --ports or --area: override a parameter of the machine: key=value");
+  command->callback([o, ports, area, machine, set] {
+    for (const auto* option : {machine, set}) {
+      if (*option && !*ports && !*area) throw CLI::RequiresError(option->get_name(), "--ports or --area");
+    }
+    if (o->area) {
+      std::cout << explain_area(load_machine(find_machine(o->machine), o->set));
+      return;
+    }
     const std::string text = o->ports.empty() ? explain(o->topic) : explain_ports(o->ports, load_machine(find_machine(o->machine), o->set));
     std::cout << text << (text.empty() || text.back() == '\n' ? "" : "\n");
   });

@@ -52,6 +52,20 @@ class CommandLine(unittest.TestCase):
             "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml\n",
         )
 
+    def test_area_of_a_machine_that_is_none(self):
+        self.expect(
+            ["explain", "--area", "-m", "edge61"],
+            "error[E0109]: there is no machine `edge61`\n"
+            "  did you mean `edge16`?\n"
+            "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml\n",
+        )
+        self.expect(["explain", "--area", "--set", "pe_array.rows=0"],
+                    "error[E0107]: `pe_array.rows` is 0, but must be 1 to 256\n  --set pe_array.rows=0\n")
+
+    def test_machine_that_explain_has_no_use_for(self):
+        self.expect(["explain", "-m", "edge16"], "--machine requires --ports or --area\nRun with --help or --help-all for more information.\n")
+        self.expect(["explain", "rows", "--area"], "topic excludes --area\nRun with --help or --help-all for more information.\n")
+
     def test_unknown_workload(self):
         self.expect(
             ["run", "digitz"],

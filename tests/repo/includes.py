@@ -23,7 +23,8 @@ ALLOWED = {
     "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "report", "rtl_host"},
     "report": {"base", "config", "isa", "network", "sim"},
     "regress": {"base", "config", "isa", "network", "ops", "compiler", "sim", "top", "rtl_host"},
-    "cli": {"regress", "base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top", "rtl_host"},
+    "area": {"base", "config", "rtl_host"},
+    "cli": {"area", "regress", "base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top", "rtl_host"},
 }
 # Result structs are shared between the run and the writers of reports; nothing else of sim is for report.
 REPORT_MAY_USE_OF_SIM = {"sim/result.hpp"}
