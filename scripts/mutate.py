@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Mutation score of the RTL. Plants one small mistake at a time into a block and runs a regression with every block in lockstep with
-its model: random programs on an array of 4 x 3, then, if they find nothing, random networks on two other machines. Tells which mistakes
-were caught, whether the report named the block, and which survived. Which survivors cannot be told from the original, and why, stands in
-scripts/equivalent_mutants.txt. A mutant that Verilator refuses does not count.
+its model: random programs on an array of 4 x 3; if they find nothing, on one of 2 x 5 and one of 1 x 1, whose bus, bursts and buffers choose
+other branches of the RTL; then random networks on two other machines. Tells which mistakes were caught, whether the report named the block,
+and which survived. Survivors that cannot be told from the original: those that --prove proves to be the same hardware on all three
+machines, and those that scripts/equivalent_mutants.txt gives a reason for. A mutant that Verilator refuses does not count.
 
-Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 27] [--seed 1] [--jobs 2] [--out FILE]
+Not mutated: assertions and proofs, which are no hardware, and conditions that choose hardware by a parameter (`if (...) begin : gen_...`),
+whose mistakes are other machines, which lint, proofs and tests at many sizes try.
+
+Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 27] [--seed 1] [--jobs 2] [--prove]
+                         [--out FILE]
 """
 
 import argparse
@@ -19,8 +24,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import equivalence
+
 ROOT = Path(__file__).resolve().parents[1]
-MACHINE = ROOT / "tests/rtl_host/mutants4x3.yaml"
+MACHINES = [ROOT / f"tests/rtl_host/mutants{size}.yaml" for size in ("4x3", "2x5", "1x1")]
 EQUIVALENT = ROOT / "scripts/equivalent_mutants.txt"
 # Block on the command line -> source of its module. A scratchpad is tried in one of its five places.
 BLOCKS = {
@@ -66,14 +73,21 @@ MUTATIONS = [
     (r"\w[\w\[\]:+*\- ]* <= [^;]+;", [";"]),                 # a register forgets
     (r"\bif \(", ["if (!("]),                                # closed below
 ]
+PROVED = "Proved: the same next value of every register, and the same outputs (scripts/equivalence.py)."
 REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 
 def code_lines(text):
     """Line numbers of what is hardware: no comments, assertions, proofs, parameters, ports, widths or heads of loops and functions."""
     text = re.sub(r"(?ms)^`ifdef FORMAL$.*?^`endif$", lambda proof: "\n" * proof[0].count("\n"), text)
+    behind = 0  # the line behind an assertion
     for number, line in enumerate(text.splitlines()):
         code = line.split("//")[0]
+        if "`GEMEL_" in code:
+            start = sum(len(before) + 1 for before in text.splitlines()[:number]) + code.index("(")
+            behind = number + 1 + text[start: closed(text, start)].count("\n")
+        if number < behind or re.search(r"\bif \(.*\) begin : gen_", code):
+            continue
         if not code.strip() or re.search(r"`|\b(module|parameter|localparam|input|output|assert|genvar|import|for|initial)\b", code):
             continue
         if re.match(r"\s*(logic|reg|wire|typedef)\b", code) and "=" not in code:
@@ -110,7 +124,8 @@ def mutants_of(block):
                         continue
                     seen.add((number, changed))
                     name = f"{block}:{number + 1}:" + hashlib.sha1(changed.encode()).hexdigest()[:6]
-                    yield {"name": name, "block": block, "line": number + 1, "before": code.strip(), "after": changed.strip(),
+                    begin = next((line.strip() for line in reversed(lines[:number]) if line.split("//")[0].strip().endswith("begin")), "")
+                    yield {"name": name, "block": block, "line": number + 1, "begin": begin, "before": code.strip(), "after": changed.strip(),
                            "text": "\n".join([*lines[:number], changed, *lines[number + 1:]]) + "\n"}
 
 
@@ -123,7 +138,7 @@ def choose(seed, blocks, per_block):
 
 
 def equivalents():
-    """(block, was, is) -> why, from paragraphs of four lines."""
+    """(block, was, is) -> why, from paragraphs of four lines; (block in BEGIN, was, is) where the same line stands behind several."""
     text = EQUIVALENT.read_text(encoding="utf-8")
     known = {}
     for paragraph in "\n".join(line for line in text.splitlines() if not line.startswith("#")).split("\n\n"):
@@ -136,10 +151,16 @@ def equivalents():
     return known
 
 
+def reason(known, mutant):
+    changed = mutant["before"], mutant["after"]
+    return known.get((mutant["block"], *changed)) or known.get((f"{mutant['block']} in {mutant['begin']}", *changed), "")
+
+
 def regressions(options, setting):
-    programs = ["--programs", "-m", str(MACHINE), "--count", str(options.programs), "--seed", str(options.seed)]
-    networks = ["--machines", "2", "--count", str(options.networks), "--seed", str(options.seed)]
-    for kind, arguments in (("programs", programs), ("networks", networks)):
+    seed = ["--seed", str(options.seed)]
+    programs = [(f"programs on {machine.stem}", ["--programs", "-m", str(machine), "--count", str(options.programs), *seed]) for machine in MACHINES]
+    networks = ("networks", ["--machines", "2", "--count", str(options.networks), *seed])
+    for kind, arguments in [*programs, networks]:
         if int(arguments[arguments.index("--count") + 1]) > 0:
             yield kind, [options.gemel, "regress", *arguments, "--blocks", setting, "--fail-fast", "--jobs", "1", "--quiet"]
 
@@ -158,41 +179,47 @@ def run_mutant(options, folder, mutant):
     result = {**mutant, "verdict": "survived", "by": "", "named": False}
     for kind, command in regressions(options, f"all=check,{block}=check:" + ",".join(sources)):
         try:
-            done = subprocess.run([*command, "--out", str(place / kind)], env=environment, capture_output=True, text=True, timeout=900, check=False)
+            command += ["--out", str(place / kind.replace(" ", "_"))]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
         except subprocess.TimeoutExpired:
             return {**result, "verdict": "caught", "by": "does not end"}
         if done.returncode == 0:
             continue
         first = re.search(r"error\[(E\d+)\]: (.*)", done.stdout)
         if first is None:
-            return {**result, "verdict": "caught", "by": "no message: " + done.stdout[:100] + done.stderr[:100]}
+            return {**result, "verdict": "caught", "by": "no message: " + " ".join((done.stdout[:100] + done.stderr[:100]).split())}
         if first[1] in REFUSED:
             return {**result, "verdict": "refused"}
         where = re.search(r"case(\d+)", done.stdout)
         return {**result, "verdict": "caught", "by": f"{first[1]}, {kind} {where[1] if where else ''}".strip(), "named": f"block `{block}`" in first[2]}
+    if options.prover is not None:
+        module = PART_OF.get(changed, Path(BLOCKS[changed]).stem)
+        result["proved"] = options.prover.same(module, changed, ROOT / "rtl" / BLOCKS[changed], mutant["text"], place)
     return result
 
 
-def report(options, results):
+def report(options, results, at_the_end):
+    """Writes the table; returns how many that are not known to be equivalent survived."""
     known = equivalents()
     for r in results:
-        r["why"] = known.get((r["block"], r["before"], r["after"]), "") if r["verdict"] == "survived" else ""
+        r["why"] = "" if r["verdict"] != "survived" else PROVED if r.get("proved") else reason(known, r)
     counted = [r for r in results if r["verdict"] != "refused"]
     caught = [r for r in counted if r["verdict"] == "caught"]
     named = [r for r in caught if r["named"]]
     survived = [r for r in counted if r["verdict"] == "survived"]
     equivalent = [r for r in survived if r["why"]]
+    possible = [r for r in counted if not r["why"]]
 
     def share(part, whole):
         return f"{len(part)} of {len(whole)} ({100 * len(part) / max(1, len(whole)):.1f} %)"
 
-    for r in survived:
-        print(f"survived {r['name']}: {r['before']}  ->  {r['after']}" + (f"\n  equivalent: {r['why']}" if r["why"] else ""))
-    possible = [r for r in counted if not r["why"]]
-    print(f"seed {options.seed}: {len(results)} mutants, {len(results) - len(counted)} refused by Verilator")
-    print(f"caught, of all: {share(caught, counted)}")
-    print(f"caught, of those not known to be equivalent: {share(caught, possible)}")
-    print(f"the right block named, of those caught: {share(named, caught)}")
+    if at_the_end:
+        for r in survived:
+            print(f"survived {r['name']}: {r['before']}  ->  {r['after']}" + (f"\n  equivalent: {r['why']}" if r["why"] else ""))
+        print(f"seed {options.seed}: {len(results)} mutants, {len(results) - len(counted)} refused by Verilator")
+        print(f"caught, of all: {share(caught, counted)}")
+        print(f"caught, of those not known to be equivalent: {share(caught, possible)}")
+        print(f"the right block named, of those caught: {share(named, caught)}")
     if options.out:
         lines = ["| block | mutants | caught | equivalent | survived | named |", "|---|---|---|---|---|---|"]
         for block in [*BLOCKS, "all"]:
@@ -219,6 +246,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int, default=400, help="random programs at most for each mutant")
     parser.add_argument("--networks", type=int, default=20, help="random networks at most for each mutant")
+    parser.add_argument("--prove", action="store_true", help="try to prove what survives equivalent, with Yosys and ABC: minutes for each")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", help="folder of compiled RTL (default: a new one)")
     parser.add_argument("--out", help="file for the table of all mutants (Markdown)")
@@ -234,11 +262,12 @@ def main():
     else:
         mutants = choose(options.seed, blocks, options.per_block)
     with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+        options.prover = equivalence.Prover(Path(folder) / "originals", MACHINES) if options.prove else None
         options.cache = options.cache or str(Path(folder) / "cache")
         # The blocks as they are must pass; and from now on they are in the cache.
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}
         for kind, command in regressions(options, "all=check"):
-            done = subprocess.run([*command, "--out", str(Path(folder) / kind)], env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run([*command, "--out", str(Path(folder) / kind.replace(" ", "_"))], env=environment, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise SystemExit(f"without a mistake the regression fails ({kind}):\n{done.stdout}{done.stderr}")
         results = []
@@ -248,9 +277,10 @@ def main():
             if results[-1]["verdict"] == "survived" or (results[-1]["verdict"] == "caught" and not results[-1]["named"]):
                 r = results[-1]
                 print("\r" + r["name"], r["verdict"], r["by"], r["before"], " -> ", r["after"], file=sys.stderr)
+            report(options, results, at_the_end=False)
             print(f"\r{done} of {len(jobs)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return 1 if report(options, results) > 0 else 0
+    return 1 if report(options, results, at_the_end=True) > 0 else 0
 
 
 if __name__ == "__main__":

@@ -192,6 +192,8 @@ Case random_program_case(std::uint64_t seed, int index, int machines, const Mach
   draw_random_program(random, c);
   c.blocks = block_sets.empty() ? random_set(random) : parse_set(block_sets[static_cast<std::size_t>(index) % block_sets.size()]);
   c.no_skip = chance(random, 0.1);
+  c.reset_seed = index;
+  c.again = !is_chip(c.blocks) && chance(random, 0.3);
   return c;
 }
 
@@ -392,6 +394,7 @@ class Runner {
   Run rtl(const Case& c) const {
     SimulationOptions options = options_;
     options.engine = Engine::Beat;
+    options.again = c.again;
     options.blocks = c.blocks;
     options.no_skip = c.no_skip;
     options.reset_seed = c.reset_seed;
@@ -413,11 +416,13 @@ class Runner {
     const SimulationOutput model = simulate(c, options_).output;
     SimulationOptions options = options_;
     options.engine = Engine::Beat;
+    options.again = c.again;
     const Run beat = simulate(c, options);
     Run run = rtl(c);
     const SimulationOutput& rtl = run.output;
     if (model.error_code == 0) expect(when + "cycles", model.result.cycles, rtl.result.cycles);
     expect(when + "error code", model.error_code, rtl.error_code);
+    if (c.again) expect(when + "cycles of the second run without a reset between", rtl.result.cycles, rtl.cycles_again);
     if (model.error_code != 0) {  // machine.md, section 2: nothing else is compared from then on
       expect(when + "error cycle", model.error_cycle, rtl.error_cycle);
       expect(when + "error instruction", model.error_instruction, rtl.error_instruction);
@@ -506,7 +511,8 @@ void save(const Case& c, const std::string& folder) {
     for (const std::string& source : b.sources) settings += (&source == &b.sources.front() ? ":" : ",") + fs::absolute(source).string();
     settings += "\n";
   }
-  settings += "no_skip " + std::to_string(c.no_skip ? 1 : 0) + "\nreset_seed " + std::to_string(c.reset_seed) + "\nprogram_only " +
+  settings += "no_skip " + std::to_string(c.no_skip ? 1 : 0);
+  settings += "\nagain " + std::to_string(c.again ? 1 : 0) + "\nreset_seed " + std::to_string(c.reset_seed) + "\nprogram_only " +
               std::to_string(c.program_only ? 1 : 0) + "\n";
   settings += "repeat_no_skip " + std::to_string(c.repeats.no_skip ? 1 : 0) + "\nrepeat_resets " + std::to_string(c.repeats.resets) +
               "\nrepeat_data " + std::to_string(c.repeats.data ? 1 : 0) + "\n";
@@ -530,6 +536,7 @@ Case load(const std::string& folder) {
     file >> value;
     if (key == "block") c.blocks.push_back(parse_block_choice(value));
     if (key == "no_skip") c.no_skip = value == "1";
+    if (key == "again") c.again = value == "1";
     if (key == "repeat_no_skip") c.repeats.no_skip = value == "1";
     if (key == "repeat_resets") c.repeats.resets = std::stoi(value);
     if (key == "repeat_data") c.repeats.data = value == "1";

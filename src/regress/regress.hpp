@@ -31,6 +31,7 @@ struct Case {
   bool no_skip = false;
   int reset_seed = -1;
   Repeats repeats;
+  bool again = false;  // the program runs a second time on the same chip without a reset
   bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
 

@@ -586,16 +586,26 @@ SimulationOutput simulate_beats(const Machine& machine, const Schedule& schedule
                                     Patience + longest_instruction(schedule, machine), on_axi)
                       : stepper.run(schedule.program_base, program_bytes, limit);
   };
+  const auto restore = [&] {
+    world.reset();
+    std::fill(memory.begin(), memory.end(), std::uint8_t{0});
+    load_image(schedule, inputs, options.timing_only, memory.data());
+  };
   try {
     if (options.reset_at >= 0) {
       run_until(options.reset_at);
-      world.reset();
-      std::fill(memory.begin(), memory.end(), std::uint8_t{0});
-      load_image(schedule, inputs, options.timing_only, memory.data());
+      restore();
     }
     stepper.observe_program(&recorder, &schedule.program);
     steps = run_until(options.max_cycles);
     if (steps.end == StepperEnd::Halt) recorder.halted_at(steps.cycles);
+    if (options.again && !whole_chip && (steps.end == StepperEnd::Halt || steps.end == StepperEnd::Error)) {
+      const std::vector<std::uint8_t> after = memory;
+      restore();
+      stepper.observe_program(nullptr, nullptr);
+      output.cycles_again = stepper.run_again(schedule.program_base, program_bytes, options.max_cycles).cycles;
+      std::copy(after.begin(), after.end(), memory.begin());
+    }
   } catch (const Stopped&) {
     recorder.rethrow();
   } catch (const Diverged& d) {

@@ -51,6 +51,8 @@ struct SimulationOptions {
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.
   std::int64_t reset_at = -1;
+  // Beat engine, not npu=rtl: afterwards the same again on the same chip without a reset, with memory as it was before.
+  bool again = false;
   bool keep_memory = false;                   // fill SimulationOutput::memory
   BeatObserver beats;                         // beat engine: told every beat on every connection; of npu=rtl, on its AXI ports
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.
@@ -63,6 +65,7 @@ struct SimulationOutput {
   std::vector<std::uint8_t> memory;  // [0, schedule.memory_bytes_used) at the end, with keep_memory
   std::vector<std::pair<std::string, std::int64_t>> differences;  // with keep_going: block, cycles that differed
   std::int64_t clocked = 0;          // beat engine: cycles that were not skipped
+  std::int64_t cycles_again = -1;    // of the second run, after SimulationOptions::again
   std::vector<std::string> faults;   // beat engine: scratchpad accesses that must not happen
   // The machine stopped by itself: error code, cycle, instruction of the machine's error registers. Thrown as RunError unless
   // `keep_machine_error` was asked for through simulate_raw().

@@ -128,8 +128,12 @@ void Stepper::reset() {
   blocks_.store_dma->reset();
   for (auto& scratchpad : blocks_.scratchpads) scratchpad->reset();
   if (pins_) pins_->reset();
+  forget();
+}
+
+void Stepper::forget() {
   for (auto& queue : in_flight_) queue.clear();
-  faulty_pads_ = 0;
+  busy_pads_ = 0;
   reads_before_ = 0;
   pause_ = 0;
   carried_ = {};
@@ -157,6 +161,11 @@ void Stepper::read_registers() {
 
 StepperResult Stepper::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles) {
   reset();
+  return run_again(program_base, program_bytes, max_cycles);
+}
+
+StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles) {
+  forget();
   struct Write {
     std::uint32_t offset, value;
   };
@@ -238,7 +247,7 @@ std::vector<std::uint32_t> Stepper::in_flight(isa::Unit unit) const {
 
 bool Stepper::quiet() const {
   return blocks_.sequencer->quiet() && blocks_.load_dma->quiet() && blocks_.matrix_unit->quiet() && blocks_.pe_array->quiet() && blocks_.vector_unit->quiet() &&
-         blocks_.requantizer->quiet() && blocks_.store_dma->quiet() && faulty_pads_ == 0 && memory_.quiet();
+         blocks_.requantizer->quiet() && blocks_.store_dma->quiet() && busy_pads_ == 0 && memory_.quiet();
 }
 
 void Stepper::step(SequencerIn& control) {
@@ -309,19 +318,19 @@ void Stepper::step(SequencerIn& control) {
   blocks_.store_dma->step(store_in);
   memory_.step(memory_in);
 
-  // Scratchpads last: each is clocked only when somebody has an enable up, or to take a fault off the wires.
-  const int now_faulty = faulty_pads_;
-  faulty_pads_ = 0;
+  // Scratchpads last: each is clocked only when somebody has an enable up, or while they are busy.
+  const int now_busy = busy_pads_;
+  busy_pads_ = 0;
   const auto clock_pad = [&](Buffer buffer, const ScratchpadIn& in) {
     Clocked<ScratchpadIn, ScratchpadOut>& pad = *blocks_.scratchpads[static_cast<std::size_t>(buffer)];
     pad.step(in);
     if (pad.quiet()) return;
-    faulty_pads_ |= 1 << static_cast<int>(buffer);
-    if (result_.faults.size() < MaxFaults) {
+    busy_pads_ |= 1 << static_cast<int>(buffer);  // with a fault on its wires, or RTL that is not quiet
+    if (pad.out().fault != ScratchpadFault::None && result_.faults.size() < MaxFaults) {
       result_.faults.push_back({blocks_.sequencer->cycle() - 1, buffer, pad.out().fault, pad.out().fault_address});
     }
   };
-  const auto wants = [&](Buffer buffer) { return !skips_ || (now_faulty >> static_cast<int>(buffer) & 1) != 0; };
+  const auto wants = [&](Buffer buffer) { return !skips_ || (now_busy >> static_cast<int>(buffer) & 1) != 0; };
   const auto loads = [&](Buffer buffer) { return load.write.enable && load.buffer == buffer; };
   const auto loaded = [&](Buffer buffer) { return loads(buffer) ? load.write : SramWrite{}; };
   if (matrix.activation.enable || loads(Buffer::Activation) || wants(Buffer::Activation)) {

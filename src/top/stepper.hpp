@@ -133,6 +133,8 @@ class Stepper {
 
   // Resets the chip (not memory), starts it through its registers and steps until it has halted.
   StepperResult run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles);
+  // The same without a reset: the chip is as the run before, which has ended, has left it.
+  StepperResult run_again(std::uint64_t program_base, std::uint32_t program_bytes, Cycle max_cycles);
 
   void observe(BeatObserver observer) { observer_ = std::move(observer); }
   // Told of instructions that start and finish; may throw out of run(). The program is decoded for it.
@@ -162,6 +164,7 @@ class Stepper {
   void complete();  // beat models for what is empty
   void count_by_layer();
   void reset();
+  void forget();  // what is known of the run before
   void step(SequencerIn& control);
   void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
   void tell(const SequencerOut& sequencer, const LoadDmaOut& load, const MatrixUnitOut& matrix, const VectorUnitOut& vector,
@@ -191,7 +194,7 @@ class Stepper {
   std::uint32_t reads_before_ = 0;  // bit i: data of port MatrixActivationData + i is on the wires in this cycle
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
   std::array<std::int64_t, static_cast<std::size_t>(Carries::Count)> carried_{};
-  int faulty_pads_ = 0;  // bit b: buffer b has a fault on its wires
+  int busy_pads_ = 0;  // bit b: buffer b is not quiet
   StepperResult result_;
 };
 

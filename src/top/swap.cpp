@@ -30,10 +30,27 @@ const std::vector<std::string>& swappable() {
 class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBlock,
                                         void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)> {
  public:
-  using Checked::Checked;
+  template <class... Arguments>
+  explicit CheckedSequencer(bool traced, Arguments&&... arguments) : Checked(std::forward<Arguments>(arguments)...), traced_(traced) {}
   void skip(Cycle cycles) override {
     model().skip(cycles);
     rtl().skip(cycles);
+  }
+  // While it runs, a program that looks at the registers, and tries to write some, which must be to no effect.
+  void step(const SequencerIn& in) override {
+    if (!out().running || in.csr_read || in.csr_write || ++steps_ % StepsPerAccess != 0) return Checked::step(in);
+    SequencerIn with_access = in;
+    const auto access = static_cast<std::uint32_t>(steps_ / StepsPerAccess);
+    if (access % 16 == 0) {
+      constexpr std::uint32_t Registers[] = {isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes};
+      with_access.csr_write = true;
+      with_access.csr_write_offset = Registers[access / 16 % 3];
+      with_access.csr_write_data = ~access;
+    } else {
+      with_access.csr_read = true;
+      with_access.csr_read_offset = access * 4 % EndOfRegisters;
+    }
+    Checked::step(with_access);
   }
   Cycle cycle() const override { return model().cycle(); }
   SequencerCounters counters() override { return model().counters(); }
@@ -54,7 +71,12 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
   }
   void reset() override {
     Checked::reset();
+    if (!traced_) {  // waves begin with the reset before the program
+      read_registers();
+      Checked::reset();
+    }
     asked_ = false;
+    steps_ = 0;
   }
   const std::vector<SequencerCounters>* layer_counters() const override { return model().layer_counters(); }
   std::uint32_t started_index(int unit) const override { return model().started_index(unit); }
@@ -63,7 +85,7 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
   void read_registers() {
     SequencerIn in;
     in.csr_read = true;
-    for (std::uint32_t offset = 0; offset < EndOfRegisters; offset += 4) {
+    for (std::uint32_t offset = 0; offset < WindowBytes; offset += 4) {  // behind the last register, too
       in.csr_read_offset = offset;
       step(in);
       step({});
@@ -79,9 +101,13 @@ class CheckedSequencer : public Checked<SequencerIn, SequencerOut, SequencerBloc
     step({});
     step({});
   }
-  static constexpr std::uint32_t EndOfRegisters = isa::csr::Counters + 8 * isa::CauseCount * isa::UnitCount;
+  static constexpr std::uint32_t WindowBytes = 4096, EndOfRegisters = isa::csr::Counters + 8 * isa::CauseCount * isa::UnitCount;
 
+  static constexpr std::int64_t StepsPerAccess = 16;
+
+  bool traced_;
   bool asked_ = false;  // in this run
+  std::int64_t steps_ = 0;
 };
 
 // The chip beside the models: it gets what they get.
@@ -152,7 +178,7 @@ class Maker {
     std::unique_ptr<SequencerBlock> rtl = ready(*c, std::make_unique<SequencerRtl>(machine_, model_of(*c), program));
     if (c->kind == BlockKind::Rtl) return rtl;
     return std::make_unique<CheckedSequencer>(
-        machine_, std::make_unique<SequencerBeat>(machine_), std::move(rtl),
+        traced("sequencer"), machine_, std::make_unique<SequencerBeat>(machine_), std::move(rtl),
         static_cast<void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)>(&compare),
         sink("sequencer"));
   }

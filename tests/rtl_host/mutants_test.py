@@ -3,6 +3,7 @@
 And the block as it is must pass, or catching means nothing. The score over hundreds: docs/explanation/mutants.md.
 Called as: mutants_test.py GEMEL CACHE_FOLDER"""
 
+import shutil
 import sys
 import tempfile
 import unittest
@@ -11,9 +12,10 @@ from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+import equivalence  # noqa: E402
 import mutate  # noqa: E402
 
-OPTIONS = SimpleNamespace(gemel=sys.argv[1], cache=sys.argv[2], seed=1, programs=60, networks=0)
+OPTIONS = SimpleNamespace(gemel=sys.argv[1], cache=sys.argv[2], seed=1, programs=60, networks=0, prover=None)
 
 
 class Mutants(unittest.TestCase):
@@ -37,8 +39,27 @@ class Mutants(unittest.TestCase):
     def test_load_dma_that_forgets_an_error(self):
         self.expect_caught("load_dma", "assign beat_error = rresp_i >= 2'b10;", "assign beat_error = rresp_i > 2'b10;")
 
+    def test_scratchpad_that_is_never_quiet_which_is_no_mistake(self):
+        self.assertEqual(self.run_with("vector_buffer", "quiet_o = 1'b1", "quiet_o = 1'b0")["verdict"], "survived")
+
     def test_no_mistake(self):
         self.assertEqual(self.run_with("pe", "if (load_i)", "if ( load_i)")["verdict"], "survived")
+
+    @unittest.skipUnless(shutil.which("yosys") and shutil.which("yosys-abc"), "needs yosys and yosys-abc")
+    def test_only_what_is_the_same_is_proved(self):
+        file = ROOT / "rtl/pe/pe.sv"
+        same = file.read_text(encoding="utf-8").replace("if (load_i)", "if (!(load_i != 1'b1))")
+        with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder:
+            prover = equivalence.Prover(Path(folder) / "originals", mutate.MACHINES[:1])
+
+            def proved(text):
+                return prover.same("pe", "pe", file, text, folder)
+
+            self.assertTrue(proved(same))
+            for mutant in mutate.mutants_of("pe"):
+                self.assertFalse(proved(mutant["text"]), mutant["after"])
+            self.assertFalse(proved("this is not Verilog"))
+            self.assertTrue(proved(same))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     for (std::size_t u = 0; u < started_.size(); ++u) started_[u] += out().command[u].valid ? 1 : 0;
     RtlBlock::step(in);
     if (was_running) ++cycle_;
-    if (!was_running && out().running) cycle_ = 0;
+    if (!was_running && out().running) {
+      started_.fill(0);
+      cycle_ = 0;
+    }
   }
   void skip(Cycle cycles) override {
     cycle_ += cycles;
