@@ -176,6 +176,7 @@ void run_sequencer(Machine machine, int runs) {
     SequencerBeat beat(machine);
     beat.reset();
     Rtl<Top> rtl(random());
+    const std::uint64_t time = random();  // from anywhere
     std::vector<InventedUnit> units;
     for (int u = 0; u < isa::UnitCount; ++u) units.emplace_back(random, u != 2, u == 3 ? 80 : 1000);
 
@@ -256,6 +257,7 @@ void run_sequencer(Machine machine, int runs) {
       // ---- the others
       in.memory = ideal.out().fetch;
       for (std::size_t u = 0; u < isa::UnitCount; ++u) in.unit[u] = units[u].out();
+      rtl->time_i = time + static_cast<std::uint64_t>(cycle);
       rtl->csr_write_i = in.csr_write;
       rtl->csr_write_offset_i = static_cast<std::uint16_t>(in.csr_write_offset);
       rtl->csr_write_data_i = in.csr_write_data;
