@@ -10,8 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 sys.path.insert(0, str(ROOT / "tests" / "rtl"))
@@ -33,30 +31,17 @@ endmodule
 """
 
 
-def machine_names(path):
-    """The names that ports.toml uses, of a machine's file."""
-    m = yaml.safe_load(path.read_text(encoding="utf-8"))
-    rows, columns = m["pe_array"]["rows"], m["pe_array"]["columns"]
-    names = dict(rows=rows, columns=columns, lanes=m["vector_unit"]["lanes"], bus_bytes=m["bus"]["bytes"], burst_bytes=m["dma"]["burst_bytes"],
-                 load_outstanding=m["load_dma"]["outstanding"], store_outstanding=m["store_dma"]["outstanding"],
-                 queue_depth=m["sequencer"]["queue_depth"], prefetch_instructions=m["sequencer"]["prefetch_instructions"])
-    for buffer, width in dict(activation=rows, weight=columns, vector=columns, param=columns, accumulator=4 * columns).items():
-        names[f"{buffer}_words"] = m[f"{buffer}_buffer"]["size_bytes"] // width
-        names[f"{buffer}_banks"] = m[f"{buffer}_buffer"]["banks"]
-    return names
-
-
-def parameters(module, instance, names):
-    if module == "pe":
+def parameters(gemel, instance, machine):
+    """Parameters of a block's RTL on the machine of a file."""
+    if instance == "pe":  # has none, and is no block with ports of its own
         return {}
-    contract = lint.tomllib.loads((ROOT / "src/isa/ports.toml").read_text(encoding="utf-8"))["block"][module]
-    local = {key: lint.value(str(text), names) for key, text in contract.get("instances", {}).get(instance, {}).items()}
-    return {key: lint.value(str(text), {**names, **local}) for key, text in contract["parameters"].items()}
+    said = subprocess.run([gemel, "explain", "--ports", instance, "-m", machine], capture_output=True, text=True, check=True).stdout
+    return dict(re.findall(r"^  (\w+) +(\d+)", said.partition("\nParameters, ")[2].partition("\n\n")[0], re.M))
 
 
 class Prover:
-    def __init__(self, folder, machines):
-        self.folder, self.machines, self.lock, self.originals = Path(folder), machines, threading.Lock(), {}
+    def __init__(self, gemel, folder, machines):
+        self.gemel, self.folder, self.machines, self.lock, self.originals = gemel, Path(folder), machines, threading.Lock(), {}
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "resets.v").write_text(RESETS, encoding="utf-8")
 
@@ -65,7 +50,7 @@ class Prover:
         changed = Path(place) / f"changed_{file.name}"
         changed.write_text(text, encoding="utf-8")
         for machine in self.machines:
-            sets = parameters(module, instance, machine_names(machine))
+            sets = parameters(self.gemel, instance, machine)
             with self.lock:  # one at a time makes it for all
                 if (module, machine) not in self.originals:
                     self.originals[module, machine] = self.netlists(module, sets, {}, self.folder / f"original_{module}_{machine.stem}")

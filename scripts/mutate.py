@@ -262,7 +262,7 @@ def main():
     else:
         mutants = choose(options.seed, blocks, options.per_block)
     with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
-        options.prover = equivalence.Prover(Path(folder) / "originals", MACHINES) if options.prove else None
+        options.prover = equivalence.Prover(options.gemel, Path(folder) / "originals", MACHINES) if options.prove else None
         options.cache = options.cache or str(Path(folder) / "cache")
         # The blocks as they are must pass; and from now on they are in the cache.
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}

@@ -50,7 +50,7 @@ class Mutants(unittest.TestCase):
         file = ROOT / "rtl/pe/pe.sv"
         same = file.read_text(encoding="utf-8").replace("if (load_i)", "if (!(load_i != 1'b1))")
         with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder:
-            prover = equivalence.Prover(Path(folder) / "originals", mutate.MACHINES[:1])
+            prover = equivalence.Prover(OPTIONS.gemel, Path(folder) / "originals", mutate.MACHINES[:1])
 
             def proved(text):
                 return prover.same("pe", "pe", file, text, folder)
