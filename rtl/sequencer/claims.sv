@@ -201,7 +201,7 @@ module claims #(
     end
   end
 
-  // ---- Conflicts of the candidate_is ----
+  // ---- Conflicts of the candidates ----
 
   always_comb begin
     hazard_o = '0;

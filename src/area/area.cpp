@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "area/area.hpp"
 
-#include <cmath>
 #include <cstdio>
 
 #include "area/models.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace gemel {
 namespace {
@@ -15,18 +15,6 @@ const AreaModel& model_of(const std::string& module) {
     if (model.module == module) return model;
   }
   throw InternalError("no area model of the module `" + module + "`");
-}
-
-std::string grouped(std::int64_t value) {
-  std::string text = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
-  return text;
-}
-
-std::string one_decimal(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
 }
 
 std::string row(const std::string& block, const std::string& gates, const std::string& error, const std::string& bits,
@@ -66,17 +54,17 @@ std::string explain_area(const Machine& machine) {
   std::int64_t bits = 0;
   std::string outside;
   for (const BlockArea& b : area(machine)) {
-    const std::string error = b.outside.empty() ? "+-" + one_decimal(b.error_percent) + " %" : "extrapolated";
+    const std::string error = b.outside.empty() ? "+-" + fixed(b.error_percent, 1) + " %" : "extrapolated";
     const std::string least = b.least_depth < b.greatest_depth ? std::to_string(b.least_depth) + ".." : "";
-    text += row(b.block, one_decimal(b.nand2 / 1000), error, b.memory_bits == 0 ? "" : grouped(b.memory_bits),
+    text += row(b.block, fixed(b.nand2 / 1000, 1), error, b.memory_bits == 0 ? "" : with_commas(b.memory_bits),
                 least + std::to_string(b.greatest_depth));
     nand2 += b.nand2;
     doubt += b.nand2 * b.error_percent / 100;
     bits += b.memory_bits;
     for (const std::string& parameter : b.outside) outside += "  " + b.block + ": " + parameter + "\n";
   }
-  text += row("total", one_decimal(nand2 / 1000), outside.empty() ? "+-" + one_decimal(100 * doubt / nand2) + " %" : "unknown",
-              grouped(bits), "");
+  text += row("total", fixed(nand2 / 1000, 1), outside.empty() ? "+-" + fixed(100 * doubt / nand2, 1) + " %" : "unknown",
+              with_commas(bits), "");
   text += "\nkGE: 1,000 NAND2 equivalents, memories not counted. error: the worst of any synthesized size, predicted from the others.\n"
           "depth: gates between registers, in the sizes that were synthesized, mapped for area and not for time.\n";
   if (!outside.empty()) text += "\nExtrapolated, error unknown, beyond the sizes that were synthesized:\n" + outside;

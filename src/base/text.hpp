@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small helpers for reading text and talking about it: files as strings, lines as excerpts, near misses of names.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,8 @@ std::string join_or(const std::vector<std::string>& items);
 
 // A number with no needless digits: 1000, 0.5, 1e-06. Reads back to the same double.
 std::string format_number(double value);
+
+std::string with_commas(std::int64_t value);    // 16,812,345
+std::string fixed(double value, int decimals);  // locale-free
 
 }  // namespace gemel

@@ -109,20 +109,19 @@ void unpack(const RtlPort& port, T* values, int count) {
     for (int i = 0; i < count; ++i) values[i] = number(all >> i * Bits);
     return;
   }
-  // As many as fit in 64 bits behind the first one's place in its 32.
-  constexpr int Together = (64 - 31) / Bits;
   const int last = (port.width - 1) / 32;
+  const auto from = [&](int at) {  // 33 bits or more
+    const int word = at / 32;
+    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
+    return two >> at % 32;
+  };
+  constexpr int Together = 33 / Bits;
   int i = 0;
   for (; i + Together <= count; i += Together) {
-    const int at = i * Bits, word = at / 32;
-    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
-    for (int k = 0; k < Together; ++k) values[i + k] = number(two >> (at % 32 + k * Bits));
+    const std::uint64_t several = from(i * Bits);
+    for (int k = 0; k < Together; ++k) values[i + k] = number(several >> k * Bits);
   }
-  for (; i < count; ++i) {
-    const int at = i * Bits, word = at / 32;
-    const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
-    values[i] = number(two >> at % 32);
-  }
+  for (; i < count; ++i) values[i] = number(from(i * Bits));
 }
 
 // ---- differences ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ struct NpuOut {
 
 class NpuBlock : public Clocked<NpuIn, NpuOut> {
  public:
-  // But for its counters nothing in it would change without a new input.
+  // But for its time nothing in it would change without a new input.
   virtual bool still() const = 0;
 };
 
