@@ -7,19 +7,24 @@
 namespace gemel {
 
 // AXI knows the length in beats only. Where it is not what `bytes` from `address` on need, memory would move what the length says.
-inline std::uint32_t bytes_on_axi(const RtlPort& length, std::uint64_t address, std::uint32_t bytes, int bus_bits) {
+inline std::uint32_t bytes_on_axi(const RtlBits<8>& length, std::uint64_t address, std::uint32_t bytes, int bus_bits) {
   const auto bus = static_cast<std::uint64_t>(bus_bits / 8);
   const std::uint64_t beats = get_bits(length) + 1;
   return (address + bytes - 1) / bus - address / bus + 1 == beats ? bytes : static_cast<std::uint32_t>(beats * bus);
 }
 
 struct AxiReadPorts {
-  RtlPort arvalid, araddr, arlen, ar_bytes, arready, rvalid, rdata, rresp, rlast;
+  RtlBits<1> arvalid, arready, rvalid, rlast;
+  RtlBits<40> araddr;
+  RtlBits<8> arlen;
+  RtlBits<13> ar_bytes;
+  RtlBits<2> rresp;
+  RtlPort rdata;
 
   AxiReadPorts(RtlModel& m, const std::string& prefix = "")
-      : arvalid(m.port(prefix + "arvalid_o")), araddr(m.port(prefix + "araddr_o")), arlen(m.port(prefix + "arlen_o")),
-        ar_bytes(m.port(prefix + "ar_bytes_o")), arready(m.port(prefix + "arready_i")), rvalid(m.port(prefix + "rvalid_i")),
-        rdata(m.port(prefix + "rdata_i")), rresp(m.port(prefix + "rresp_i")), rlast(m.port(prefix + "rlast_i")) {}
+      : arvalid(m.port(prefix + "arvalid_o")), arready(m.port(prefix + "arready_i")), rvalid(m.port(prefix + "rvalid_i")),
+        rlast(m.port(prefix + "rlast_i")), araddr(m.port(prefix + "araddr_o")), arlen(m.port(prefix + "arlen_o")),
+        ar_bytes(m.port(prefix + "ar_bytes_o")), rresp(m.port(prefix + "rresp_i")), rdata(m.port(prefix + "rdata_i")) {}
 
   bool drive(const ReadResponseWires& in) const {  // whether anything changed
     bool changed = set_bits(arready, in.request_ready);
@@ -41,14 +46,19 @@ struct AxiReadPorts {
 };
 
 struct AxiWritePorts {
-  RtlPort awvalid, awaddr, awlen, aw_bytes, awready, wvalid, wdata, wstrb, wlast, bvalid, bresp;
+  RtlBits<1> awvalid, awready, wvalid, wlast, bvalid;
+  RtlBits<40> awaddr;
+  RtlBits<8> awlen;
+  RtlBits<13> aw_bytes;
+  RtlBits<2> bresp;
+  RtlPort wdata, wstrb;
   std::vector<std::uint8_t> beat[2];
 
   AxiWritePorts(RtlModel& m, const std::string& prefix = "")
-      : awvalid(m.port(prefix + "awvalid_o")), awaddr(m.port(prefix + "awaddr_o")), awlen(m.port(prefix + "awlen_o")),
-        aw_bytes(m.port(prefix + "aw_bytes_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")),
-        wdata(m.port(prefix + "wdata_o")), wstrb(m.port(prefix + "wstrb_o")), wlast(m.port(prefix + "wlast_o")),
-        bvalid(m.port(prefix + "bvalid_i")), bresp(m.port(prefix + "bresp_i")) {
+      : awvalid(m.port(prefix + "awvalid_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")),
+        wlast(m.port(prefix + "wlast_o")), bvalid(m.port(prefix + "bvalid_i")), awaddr(m.port(prefix + "awaddr_o")),
+        awlen(m.port(prefix + "awlen_o")), aw_bytes(m.port(prefix + "aw_bytes_o")), bresp(m.port(prefix + "bresp_i")),
+        wdata(m.port(prefix + "wdata_o")), wstrb(m.port(prefix + "wstrb_o")) {
     for (auto& b : beat) b.resize(static_cast<std::size_t>(wdata.width / 8));
   }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,31 @@ inline bool set_bits(const RtlPort& port, std::uint64_t value) {
   if (port.width <= 32) return replace<std::uint32_t>(port.bytes, value);
   return replace<std::uint64_t>(port.bytes, value);
 }
+// A port whose width does not depend on the machine, up to 64 bits: nothing has to look which of the sizes above it has.
+template <int Width>
+class RtlBits {
+ public:
+  using Word = std::conditional_t<(Width <= 8), std::uint8_t,
+                                  std::conditional_t<(Width <= 16), std::uint16_t, std::conditional_t<(Width <= 32), std::uint32_t, std::uint64_t>>>;
+  explicit RtlBits(const RtlPort& port) : bytes_(port.bytes) {
+    if (port.width != Width) throw InternalError("a port of " + std::to_string(port.width) + " bits where " + std::to_string(Width) + " are meant");
+  }
+  std::uint8_t* bytes() const { return bytes_; }
+
+ private:
+  std::uint8_t* bytes_;
+};
+template <int Width>
+typename RtlBits<Width>::Word get_bits(const RtlBits<Width>& port) {
+  typename RtlBits<Width>::Word word;
+  std::memcpy(&word, port.bytes(), sizeof word);
+  return word;
+}
+template <int Width>
+bool set_bits(const RtlBits<Width>& port, std::uint64_t value) {
+  return replace<typename RtlBits<Width>::Word>(port.bytes(), value);
+}
+
 // In words of the sizes in which Verilated code writes and reads them: a wider load would wait until what it spans has left the
 // processor's store buffer, and ports are too short for calls of memcpy() and memcmp() to pay.
 inline bool set_bytes(const RtlPort& port, const void* bytes) {  // widths that are whole bytes
@@ -64,6 +90,14 @@ inline bool set_bytes(const RtlPort& port, const void* bytes) {  // widths that 
     std::memcpy(&after, from + i, 8);
     std::memcpy(port.bytes + i, &after, 8);
     changed |= before ^ after;
+  }
+  if (i + 4 <= count && count > 8) {  // beyond 64 bits: words of 4 bytes
+    std::uint32_t before, after;
+    std::memcpy(&before, port.bytes + i, 4);
+    std::memcpy(&after, from + i, 4);
+    std::memcpy(port.bytes + i, &after, 4);
+    changed |= before ^ after;
+    i += 4;
   }
   for (; i < count; ++i) {
     changed |= port.bytes[i] ^ from[i];
@@ -81,24 +115,39 @@ inline void get_bytes(const RtlPort& port, void* bytes) {  // widths that are wh
   }
   for (; i < count; ++i) to[i] = port.bytes[i];
 }
-// `count` numbers of Bits each, packed; two's complement.
+// `count` numbers of Bits each, packed; two's complement. The last word is written whole, as Verilated code reads it.
 template <int Bits, class T>
 bool pack(const RtlPort& port, const T* values, int count) {
   constexpr std::uint64_t Mask = (std::uint64_t{1} << Bits) - 1;
   std::uint64_t hold = 0;
   int held = 0;
   std::uint8_t* out = port.bytes;
-  for (int i = 0; i < count; ++i) {
-    const std::uint64_t value = static_cast<std::uint64_t>(values[i]) & Mask;
-    hold |= value << held;
-    held += Bits;
-    if (held < 64) continue;
+  const auto put = [&](std::uint64_t bits, int width) {
+    hold |= bits << held;
+    held += width;
+    if (held < 64) return;
     std::memcpy(out, &hold, 8);
     out += 8;
     held -= 64;
-    hold = held > 0 ? value >> (Bits - held) : 0;
+    hold = held > 0 ? bits >> (width - held) : 0;
+  };
+  int i = 0;
+  if constexpr (sizeof(T) == 2) {  // four at once: two to a pair, then two pairs
+    constexpr std::uint64_t Twice = 0x0000000100000001u, Pair = Mask << Bits | Mask;
+    for (; i + 4 <= count; i += 4) {
+      std::uint64_t four;
+      std::memcpy(&four, values + i, 8);
+      const std::uint64_t pairs = (four & Mask * Twice) | (four >> (16 - Bits) & (Mask << Bits) * Twice);
+      put((pairs & Pair) | (pairs >> (32 - 2 * Bits) & Pair << 2 * Bits), 4 * Bits);
+    }
   }
-  if (held > 0) std::memcpy(out, &hold, static_cast<std::size_t>((held + 7) / 8));
+  for (; i < count; ++i) put(static_cast<std::uint64_t>(values[i]) & Mask, Bits);
+  if (held == 0) return true;
+  if (port.width <= 32) {
+    gemel::set_bits(port, hold);
+  } else {
+    std::memcpy(out, &hold, port.width <= 64 || held > 32 ? 8 : 4);
+  }
   return true;
 }
 template <int Bits, class T>
@@ -173,17 +222,15 @@ class Comparison {
   void text(std::string port, std::string expected, std::string actual, std::int64_t byte = 0) {
     found(std::move(port), std::move(expected), std::move(actual), byte);
   }
-  bool any() const { return any_; }
-  const Difference& first() const { return first_; }
+  bool any() const { return first_ != nullptr; }
+  const Difference& first() const { return *first_; }  // if there is any
 
  private:
   void found(std::string port, std::string expected, std::string actual, std::int64_t byte = 0) {
-    if (!any_) first_ = {std::move(port), std::move(expected), std::move(actual), beat_, byte};
-    any_ = true;
+    if (!any()) first_ = std::make_unique<Difference>(Difference{std::move(port), std::move(expected), std::move(actual), beat_, byte});
   }
-  bool any_ = false;
   CarriedBeat beat_;
-  Difference first_;
+  std::unique_ptr<Difference> first_;
 };
 
 // ---- the block -----------------------------------------------------------------------------------------------------------
@@ -207,7 +254,7 @@ class RtlBlock : public Base {
     sample(out_[flip_], flip_);
   }
   const Out& out() const override { return out_[flip_]; }
-  void step(const In& in) override {
+  [[gnu::hot]] void step(const In& in) override {
     changed_ = false;
     drive(in);
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
@@ -252,7 +299,10 @@ class RtlBlock : public Base {
   virtual void sample(Out& out, int flip) = 0;  // `flip`: which of two storages what Out points to must lie in
   RtlPort port(const char* name) { return model_->port(name); }
   // For drive(): a clock without a change of the inputs, while the block is quiet, is left out.
-  void set_bits(const RtlPort& port, std::uint64_t value) { note(gemel::set_bits(port, value)); }
+  template <class Port>
+  void set_bits(const Port& port, std::uint64_t value) {
+    note(gemel::set_bits(port, value));
+  }
   void set_bytes(const RtlPort& port, const void* bytes) { note(gemel::set_bytes(port, bytes)); }
   template <int Bits, class T>
   void pack(const RtlPort& port, const T* values, int count) {
@@ -268,7 +318,7 @@ class RtlBlock : public Base {
     RtlPort counts_under{};  // of a payload: the port that says whether it counts
   };
   // With waves, or of somebody's block.
-  void careful_clock(bool waves) {
+  [[gnu::noinline, gnu::cold]] void careful_clock(bool waves) {
     if (watched_) watch();
     const bool still = watched_ && inputs_unchanged() && model_->quiet();  // in every clock: it remembers them
     model_->set_clock(true);

@@ -407,21 +407,42 @@ API void* gemel_create(int seed) {
 }
 API int gemel_eval(void* p) { return guarded([&] { static_cast<Model*>(p)->top->eval(); }); }
 )cpp";
-  // A clock of Gemel's own blocks. Verilator's eval() looks after classes, threads and messages, which they have not; and after the
-  // falling edge there is nothing to do but to tell Verilator that there was one. The names are Verilator's own: where it has
-  // none of these, a clock is two calls of eval().
+  // A clock of Gemel's own blocks. Verilator's eval() looks after classes, threads and messages, and looks again and again whether
+  // what it has done asks for more; Gemel's blocks have none of these: wires follow inputs, registers follow the rising edge, wires
+  // follow registers. After the falling edge there is nothing to do but to tell Verilator that there was one. The names are
+  // Verilator's own: where it has none of these, a clock is two calls of eval().
   const bool plain = request.sources.empty() && !request.trace;
   if (plain) {
-    out << R"cpp(__attribute__((weak)) void Vblock___024root___eval(Vblock___024root*);
+    out << R"cpp(__attribute__((weak)) void Vblock___024root___eval_triggers__ico(Vblock___024root*);
+__attribute__((weak)) void Vblock___024root___eval_ico(Vblock___024root*);
+__attribute__((weak)) void Vblock___024root___eval_triggers__act(Vblock___024root*);
+__attribute__((weak)) void Vblock___024root___eval_nba(Vblock___024root*);
 namespace {
 template <class Root>
-auto fall(Root* root, Vblock*) -> decltype(void(root->__Vtrigrprev__TOP__clk_i = 0)) { root->__Vtrigrprev__TOP__clk_i = 0; }
-void fall(void*, Vblock* top) { top->eval(); }
-void rise(Model* m) {
-  if (m->begun && Vblock___024root___eval != nullptr) Vblock___024root___eval(m->top->rootp);
-  else m->top->eval();  // the first one initializes
-  m->begun = true;
+auto follow_inputs(Root* root, int) -> decltype(root->__VicoIterCount = 0, root->__VicoTriggered, true) {
+  if (Vblock___024root___eval_triggers__ico == nullptr || Vblock___024root___eval_ico == nullptr) return false;
+  root->__VicoIterCount = 0;
+  Vblock___024root___eval_triggers__ico(root);
+  Vblock___024root___eval_ico(root);
+  return true;
 }
+template <class Root>
+auto follow_inputs(Root* root, long) -> decltype(root->__VicoTriggered, true) { return false; }
+bool follow_inputs(void*, ...) { return true; }  // no wire hangs on an input
+template <class Root>
+auto clock_registers(Root* root, int)
+    -> decltype(root->__Vtrigrprev__TOP__clk_i = 0, root->__VnbaTriggered.set(root->__VactTriggered), true) {
+  if (Vblock___024root___eval_triggers__act == nullptr || Vblock___024root___eval_nba == nullptr || !follow_inputs(root, 0)) return false;
+  Vblock___024root___eval_triggers__act(root);
+  // By bytes, as they have just been written: a wider load would wait until they have left the processor's store buffer.
+  const auto* from = reinterpret_cast<const volatile char*>(&root->__VactTriggered);
+  auto* to = reinterpret_cast<volatile char*>(&root->__VnbaTriggered);
+  for (unsigned i = 0; i < sizeof root->__VnbaTriggered; ++i) to[i] = from[i];
+  Vblock___024root___eval_nba(root);
+  root->__Vtrigrprev__TOP__clk_i = 0;
+  return true;
+}
+bool clock_registers(void*, long) { return false; }
 }
 )cpp";
   }
@@ -430,9 +451,14 @@ void rise(Model* m) {
   Vblock* top = m->top;
   return guarded([&] {
     top->clk_i = 1;
-    )cpp" << (plain ? "rise(m)" : "top->eval()") << R"cpp(;
+    if ()cpp" << (plain ? "m->begun && clock_registers(top->rootp, 0)" : "false") << R"cpp() {
+      top->clk_i = 0;
+      return;
+    }
+    m->begun = true;  // the first eval() initializes
+    top->eval();
     top->clk_i = 0;
-    )cpp" << (plain ? "fall(top->rootp, top)" : "top->eval()") << R"cpp(;
+    top->eval();
   });
 }
 API void* gemel_port(void* p, const char* name) {

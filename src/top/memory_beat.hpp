@@ -52,7 +52,7 @@ class IdealMemoryBeat : public MemoryBeat {
   IdealMemoryBeat(const Machine& machine, std::vector<std::uint8_t>& bytes);
 
   const MemoryBeatOut& out() const override { return out_; }
-  void step(const MemoryBeatIn& in) override;
+  [[gnu::hot]] void step(const MemoryBeatIn& in) override;
   bool quiet() const override { return !changed_; }
   Cycle until_change() const override;
   void skip(Cycle cycles) override { now_ += cycles; }
@@ -91,8 +91,8 @@ class IdealMemoryBeat : public MemoryBeat {
   };
 
   void accept_read(ReadPort& port, const ReadRequestWires& request, const ReadResponseWires& wires);
-  void clock_read(ReadPort& port, ReadResponseWires& wires);
-  void clock_write(const WriteRequestWires& request);
+  [[gnu::hot]] void clock_read(ReadPort& port, ReadResponseWires& wires);
+  [[gnu::hot]] void clock_write(const WriteRequestWires& request);
   void finish_write();
   bool reachable(std::uint64_t address, std::uint64_t bytes) const;
 

@@ -19,11 +19,14 @@ class NpuRtl : public RtlBlock<NpuIn, NpuOut, NpuBlock> {
   void sample(NpuOut& out, int flip) override;
 
  private:
-  RtlPort csr_write_ = port("csr_write_i"), csr_write_offset_ = port("csr_write_offset_i"), csr_write_data_ = port("csr_write_data_i");
-  RtlPort csr_written_ = port("csr_written_o");
-  RtlPort csr_read_ = port("csr_read_i"), csr_read_offset_ = port("csr_read_offset_i"), csr_answered_ = port("csr_answered_o"),
-          csr_data_ = port("csr_data_o");
-  RtlPort running_ = port("running_o"), interrupt_ = port("interrupt_o");
+  RtlBits<1> csr_write_{port("csr_write_i")};
+  RtlBits<12> csr_write_offset_{port("csr_write_offset_i")};
+  RtlBits<32> csr_write_data_{port("csr_write_data_i")};
+  RtlBits<1> csr_written_{port("csr_written_o")};
+  RtlBits<1> csr_read_{port("csr_read_i")}, csr_answered_{port("csr_answered_o")};
+  RtlBits<12> csr_read_offset_{port("csr_read_offset_i")};
+  RtlBits<32> csr_data_{port("csr_data_o")};
+  RtlBits<1> running_{port("running_o")}, interrupt_{port("interrupt_o")};
   AxiReadPorts fetch_{model(), "fetch_"}, load_{model(), "load_"};
   AxiWritePorts store_{model(), "store_"};
 };

@@ -165,14 +165,14 @@ class Stepper {
   void count_by_layer();
   void reset();
   void forget();  // what is known of the run before
-  void step(SequencerIn& control);
-  void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
+  [[gnu::hot]] void step(SequencerIn& control);
+  [[gnu::hot]] void watch(const SequencerOut& sequencer, const std::array<CompletionWires, isa::UnitCount>& completion);
   void tell(const SequencerOut& sequencer, const LoadDmaOut& load, const MatrixUnitOut& matrix, const VectorUnitOut& vector,
             const StoreDmaOut& store, const PeArrayOut& array, const RequantizerOut& requantizer,
             const MemoryBeatOut& memory);
   bool quiet() const;
   bool skips() const { return skips_ && !pins_; }
-  SequencerIn next_read();  // of the registers, in turn
+  [[gnu::hot]] SequencerIn next_read();  // of the registers, in turn
   void read_registers();    // all of them
 
   const Machine& machine_;

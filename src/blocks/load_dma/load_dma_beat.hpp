@@ -23,7 +23,7 @@ class LoadDmaBeat : public Clocked<LoadDmaIn, LoadDmaOut> {
 
   void reset() override;
   const LoadDmaOut& out() const override { return out_; }
-  void step(const LoadDmaIn& in) override;
+  [[gnu::hot]] void step(const LoadDmaIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:
@@ -44,15 +44,15 @@ class LoadDmaBeat : public Clocked<LoadDmaIn, LoadDmaOut> {
     std::int64_t first = 0, end = 0;
   };
 
-  void request(const LoadDmaIn& in);
-  void receive(const LoadDmaIn& in);
-  void write_word();
+  [[gnu::hot]] void request(const LoadDmaIn& in);
+  [[gnu::hot]] void receive(const LoadDmaIn& in);
+  [[gnu::hot]] void write_word();
   void begin_writing();
   void accept_command(const CommandWires& command);
   WordSpan next_word() const;
-  bool arrived(std::int64_t run_offset) const;
+  [[gnu::hot]] bool arrived(std::int64_t run_offset) const;
   std::int64_t burst_of(std::int64_t run_offset) const;
-  void copy_from_ring(std::int64_t first, std::int64_t end, std::uint8_t* to) const;
+  [[gnu::hot]] void copy_from_ring(std::int64_t first, std::int64_t end, std::uint8_t* to) const;
   void next_group();
   void next_run();
   void begin_run();

@@ -36,9 +36,13 @@ class LoadDmaRtl : public RtlBlock<LoadDmaIn, LoadDmaOut> {
   }
 
  private:
-  RtlPort command_valid_ = port("command_valid_i"), command_ = port("command_i");
-  RtlPort done_ = port("done_o"), chain_ = port("chain_o"), error_ = port("error_o"), status_ = port("status_o");
-  RtlPort write_ = port("write_o"), write_address_ = port("write_address_o"), write_data_ = port("write_data_o");
+  RtlBits<1> command_valid_{port("command_valid_i")};
+  RtlPort command_ = port("command_i");
+  RtlBits<1> done_{port("done_o")}, chain_{port("chain_o")}, error_{port("error_o")};
+  RtlBits<2> status_{port("status_o")};
+  RtlBits<4> write_{port("write_o")};
+  RtlBits<18> write_address_{port("write_address_o")};
+  RtlPort write_data_ = port("write_data_o");
   AxiReadPorts axi_{model()};
   std::vector<std::uint8_t> word_[2];
 };

@@ -19,7 +19,7 @@ class MatrixUnitBeat : public Clocked<MatrixUnitIn, MatrixUnitOut> {
 
   void reset() override;
   const MatrixUnitOut& out() const override { return out_; }
-  void step(const MatrixUnitIn& in) override;
+  [[gnu::hot]] void step(const MatrixUnitIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:
@@ -50,12 +50,12 @@ class MatrixUnitBeat : public Clocked<MatrixUnitIn, MatrixUnitOut> {
     std::uint32_t accumulator = 0;
   };
 
-  void clock_sink(const MatrixUnitIn& in);
-  bool clock_activation_walker();
-  void clock_weight_walker(bool shadow_leaves);
+  [[gnu::hot]] void clock_sink(const MatrixUnitIn& in);
+  [[gnu::hot]] bool clock_activation_walker();
+  [[gnu::hot]] void clock_weight_walker(bool shadow_leaves);
   void begin_pass();
-  void emit_row();
-  void emit_weight_row();
+  [[gnu::hot]] void emit_row();
+  [[gnu::hot]] void emit_weight_row();
   RowTag& tag(std::int64_t cycles_ago) { return track_[static_cast<std::size_t>(head_ - cycles_ago) & track_mask_]; }
 
   int rows_, columns_;

@@ -53,19 +53,27 @@ class MatrixUnitRtl : public RtlBlock<MatrixUnitIn, MatrixUnitOut> {
     std::vector<std::int16_t> weight, activation;
   };
   int rows_, columns_;
-  RtlPort command_valid_ = port("command_valid_i"), command_ = port("command_i");
-  RtlPort done_ = port("done_o"), chain_ = port("chain_o");
-  RtlPort activation_read_ = port("activation_read_o"), activation_address_ = port("activation_address_o"),
-          activation_data_ = port("activation_data_i");
-  RtlPort weight_read_ = port("weight_read_o"), weight_address_ = port("weight_address_o"), weight_data_ = port("weight_data_i");
-  RtlPort acc_read_ = port("accumulator_read_o"), acc_read_address_ = port("accumulator_read_address_o"),
-          accumulator_data_ = port("accumulator_data_i");
-  RtlPort acc_write_ = port("accumulator_write_o"), acc_write_address_ = port("accumulator_write_address_o"),
-          acc_write_data_ = port("accumulator_write_data_o");
-  RtlPort array_weight_valid_ = port("array_weight_valid_o"), array_weight_ = port("array_weight_o");
-  RtlPort array_activation_valid_ = port("array_activation_valid_o"), array_switch_ = port("array_activation_switch_o"),
-          array_activation_ = port("array_activation_o");
-  RtlPort sums_valid_ = port("array_sums_valid_i"), sums_ = port("array_sums_i");
+  RtlBits<1> command_valid_{port("command_valid_i")};
+  RtlPort command_ = port("command_i");
+  RtlBits<1> done_{port("done_o")}, chain_{port("chain_o")};
+  RtlBits<1> activation_read_{port("activation_read_o")};
+  RtlBits<18> activation_address_{port("activation_address_o")};
+  RtlPort activation_data_ = port("activation_data_i");
+  RtlBits<1> weight_read_{port("weight_read_o")};
+  RtlBits<18> weight_address_{port("weight_address_o")};
+  RtlPort weight_data_ = port("weight_data_i");
+  RtlBits<1> acc_read_{port("accumulator_read_o")};
+  RtlBits<18> acc_read_address_{port("accumulator_read_address_o")};
+  RtlPort accumulator_data_ = port("accumulator_data_i");
+  RtlBits<1> acc_write_{port("accumulator_write_o")};
+  RtlBits<18> acc_write_address_{port("accumulator_write_address_o")};
+  RtlPort acc_write_data_ = port("accumulator_write_data_o");
+  RtlBits<1> array_weight_valid_{port("array_weight_valid_o")};
+  RtlPort array_weight_ = port("array_weight_o");
+  RtlBits<1> array_activation_valid_{port("array_activation_valid_o")}, array_switch_{port("array_activation_switch_o")};
+  RtlPort array_activation_ = port("array_activation_o");
+  RtlBits<1> sums_valid_{port("array_sums_valid_i")};
+  RtlPort sums_ = port("array_sums_i");
   Storage store_[2];
 };
 

@@ -16,12 +16,12 @@ class PeArrayBeat : public Clocked<PeArrayIn, PeArrayOut> {
 
   void reset() override;
   const PeArrayOut& out() const override { return out_; }
-  void step(const PeArrayIn& in) override;
+  [[gnu::hot]] void step(const PeArrayIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:
-  void enter_weights(const std::int16_t* weight);
-  void multiply(const std::int16_t* activation, std::int32_t* sums) const;
+  [[gnu::hot]] void enter_weights(const std::int16_t* weight);
+  [[gnu::hot]] void multiply(const std::int16_t* activation, std::int32_t* sums) const;
 
   int rows_, columns_;
   std::size_t latency_;                       // R + C - 1

@@ -30,10 +30,12 @@ class PeArrayRtl : public RtlBlock<PeArrayIn, PeArrayOut> {
 
  private:
   int rows_, columns_;
-  RtlPort weight_valid_ = port("weight_valid_i"), weight_ = port("weight_i");
-  RtlPort activation_valid_ = port("activation_valid_i"), activation_switch_ = port("activation_switch_i"),
-          activation_ = port("activation_i");
-  RtlPort sums_valid_ = port("sums_valid_o"), sums_port_ = port("sums_o");
+  RtlBits<1> weight_valid_{port("weight_valid_i")};
+  RtlPort weight_ = port("weight_i");
+  RtlBits<1> activation_valid_{port("activation_valid_i")}, activation_switch_{port("activation_switch_i")};
+  RtlPort activation_ = port("activation_i");
+  RtlBits<1> sums_valid_{port("sums_valid_o")};
+  RtlPort sums_port_ = port("sums_o");
   std::vector<std::int32_t> sums_[2];
 };
 

@@ -15,7 +15,7 @@ class RequantizerBeat : public Clocked<RequantizerIn, RequantizerOut> {
 
   void reset() override;
   const RequantizerOut& out() const override { return out_; }
-  void step(const RequantizerIn& in) override;
+  [[gnu::hot]] void step(const RequantizerIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:

@@ -31,9 +31,11 @@ class RequantizerRtl : public RtlBlock<RequantizerIn, RequantizerOut> {
 
  private:
   int lanes_;
-  RtlPort valid_i_ = port("valid_i"), rounding_ = port("rounding_i"), x_ = port("x_i"), multiplier_ = port("multiplier_i"),
-          shift_ = port("shift_i");
-  RtlPort valid_o_ = port("valid_o"), y_port_ = port("y_o");
+  RtlBits<1> valid_i_{port("valid_i")};
+  RtlBits<2> rounding_{port("rounding_i")};
+  RtlPort x_ = port("x_i"), multiplier_ = port("multiplier_i"), shift_ = port("shift_i");
+  RtlBits<1> valid_o_{port("valid_o")};
+  RtlPort y_port_ = port("y_o");
   std::vector<std::int32_t> y_[2];
 };
 

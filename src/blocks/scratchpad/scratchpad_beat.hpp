@@ -15,7 +15,7 @@ class ScratchpadBeat : public Clocked<ScratchpadIn, ScratchpadOut> {
 
   void reset() override;
   const ScratchpadOut& out() const override { return out_; }
-  void step(const ScratchpadIn& in) override;
+  [[gnu::hot]] void step(const ScratchpadIn& in) override;
   bool quiet() const override { return out_.fault == ScratchpadFault::None; }
 
   int word_bytes() const { return word_bytes_; }
@@ -26,7 +26,7 @@ class ScratchpadBeat : public Clocked<ScratchpadIn, ScratchpadOut> {
 
  private:
   void fault(ScratchpadFault kind, std::uint32_t address);
-  void check_banks(const ScratchpadIn& in);
+  [[gnu::hot]] void check_banks(const ScratchpadIn& in);
 
   int word_bytes_;
   std::int64_t words_, bank_words_;

@@ -28,7 +28,7 @@ class SequencerBeat : public SequencerBlock {
 
   void reset() override;
   const SequencerOut& out() const override { return out_; }
-  void step(const SequencerIn& in) override;
+  [[gnu::hot]] void step(const SequencerIn& in) override;
   // Besides the cycle counter and the performance counters, which skip() moves.
   bool quiet() const override { return !changed_; }
   // As `cycles` steps with the inputs of the last one; only while everything is quiet.
@@ -74,25 +74,25 @@ class SequencerBeat : public SequencerBlock {
     Failure failure;
   };
 
-  void clock_csr(const SequencerIn& in);
+  [[gnu::hot]] void clock_csr(const SequencerIn& in);
   void write_csr(std::uint32_t offset, std::uint32_t value);
   std::uint32_t read_csr(std::uint32_t offset) const;
   void begin_run();
-  void clock_run(const SequencerIn& in);
-  void fetch(const SequencerIn& in);
+  [[gnu::hot]] void clock_run(const SequencerIn& in);
+  [[gnu::hot]] void fetch(const SequencerIn& in);
   void unpack_beat();
-  Failure decode_head(bool& dispatchable) const;
+  [[gnu::hot]] Failure decode_head(bool& dispatchable) const;
   void dispatch();
-  Starts decide() const;
-  bool wants_to_start(const Unit& unit, int index) const;
+  [[gnu::hot]] Starts decide() const;
+  [[gnu::hot]] bool wants_to_start(const Unit& unit, int index) const;
   bool hazard(int unit, const std::array<bool, isa::UnitCount>& candidates) const;
   bool conflict(const Entry& a, const Entry& b) const;
   bool self_conflict(const Entry& a) const;
-  void start(const Starts& decision);
-  Failure finish(const SequencerIn& in, const Starts& decision);
-  void count(const SequencerIn& in, const Starts& decision, Cycle cycles);
-  Counted cause_of(int unit, const SequencerIn& in, const Starts& decision) const;
-  bool nothing_to_do() const;
+  [[gnu::hot]] void start(const Starts& decision);
+  [[gnu::hot]] Failure finish(const SequencerIn& in, const Starts& decision);
+  [[gnu::hot]] void count(const SequencerIn& in, const Starts& decision, Cycle cycles);
+  [[gnu::hot]] Counted cause_of(int unit, const SequencerIn& in, const Starts& decision) const;
+  [[gnu::hot]] bool nothing_to_do() const;
 
   const Machine& machine_;
   std::uint64_t fetch_burst_bytes_;

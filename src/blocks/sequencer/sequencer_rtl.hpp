@@ -115,14 +115,18 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     return low | std::uint64_t{read(offset + 4)} << 32;
   }
 
-  RtlPort time_ = port("time_i");
-  RtlPort csr_write_ = port("csr_write_i"), csr_write_offset_ = port("csr_write_offset_i"), csr_write_data_ = port("csr_write_data_i"),
-          csr_written_ = port("csr_written_o");
-  RtlPort csr_read_ = port("csr_read_i"), csr_read_offset_ = port("csr_read_offset_i"), csr_answered_ = port("csr_answered_o"),
-          csr_data_ = port("csr_data_o");
-  RtlPort command_valid_ = port("command_valid_o"), command_ = port("command_o");
-  RtlPort done_ = port("done_i"), chain_ = port("chain_i"), error_ = port("error_i"), status_ = port("status_i");
-  RtlPort running_ = port("running_o"), interrupt_ = port("interrupt_o");
+  RtlBits<64> time_{port("time_i")};
+  RtlBits<1> csr_write_{port("csr_write_i")}, csr_written_{port("csr_written_o")};
+  RtlBits<12> csr_write_offset_{port("csr_write_offset_i")};
+  RtlBits<32> csr_write_data_{port("csr_write_data_i")};
+  RtlBits<1> csr_read_{port("csr_read_i")}, csr_answered_{port("csr_answered_o")};
+  RtlBits<12> csr_read_offset_{port("csr_read_offset_i")};
+  RtlBits<32> csr_data_{port("csr_data_o")};
+  RtlBits<4> command_valid_{port("command_valid_o")};
+  RtlPort command_ = port("command_o");
+  RtlBits<4> done_{port("done_i")}, chain_{port("chain_i")}, error_{port("error_i")};
+  RtlBits<8> status_{port("status_i")};
+  RtlBits<1> running_{port("running_o")}, interrupt_{port("interrupt_o")};
   AxiReadPorts axi_{model()};
   std::array<isa::Word, isa::UnitCount> word_[2]{};
   std::array<std::vector<std::uint32_t>, isa::UnitCount> index_;

@@ -24,7 +24,7 @@ class StoreDmaBeat : public Clocked<StoreDmaIn, StoreDmaOut> {
 
   void reset() override;
   const StoreDmaOut& out() const override { return out_; }
-  void step(const StoreDmaIn& in) override;
+  [[gnu::hot]] void step(const StoreDmaIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:
@@ -41,11 +41,11 @@ class StoreDmaBeat : public Clocked<StoreDmaIn, StoreDmaOut> {
     std::uint32_t bytes = 0;
   };
 
-  void answer(const WriteResponseWires& memory);
-  void request(const WriteResponseWires& memory);
-  void send();
-  void fill_ring(const std::uint8_t* data);
-  void read_word();
+  [[gnu::hot]] void answer(const WriteResponseWires& memory);
+  [[gnu::hot]] void request(const WriteResponseWires& memory);
+  [[gnu::hot]] void send();
+  [[gnu::hot]] void fill_ring(const std::uint8_t* data);
+  [[gnu::hot]] void read_word();
   void begin_reading();
   void accept_command(const CommandWires& command);
   bool idle() const { return inside_ == 0; }

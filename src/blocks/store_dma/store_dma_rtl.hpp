@@ -27,9 +27,13 @@ class StoreDmaRtl : public RtlBlock<StoreDmaIn, StoreDmaOut> {
   }
 
  private:
-  RtlPort command_valid_ = port("command_valid_i"), command_ = port("command_i");
-  RtlPort done_ = port("done_o"), chain_ = port("chain_o"), error_ = port("error_o"), status_ = port("status_o");
-  RtlPort vector_read_ = port("vector_read_o"), vector_address_ = port("vector_address_o"), vector_data_ = port("vector_data_i");
+  RtlBits<1> command_valid_{port("command_valid_i")};
+  RtlPort command_ = port("command_i");
+  RtlBits<1> done_{port("done_o")}, chain_{port("chain_o")}, error_{port("error_o")};
+  RtlBits<2> status_{port("status_o")};
+  RtlBits<1> vector_read_{port("vector_read_o")};
+  RtlBits<18> vector_address_{port("vector_address_o")};
+  RtlPort vector_data_ = port("vector_data_i");
   AxiWritePorts axi_{model()};
 };
 

@@ -23,7 +23,7 @@ class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
 
   void reset() override;
   const VectorUnitOut& out() const override { return out_; }
-  void step(const VectorUnitIn& in) override;
+  [[gnu::hot]] void step(const VectorUnitIn& in) override;
   bool quiet() const override { return !changed_; }
 
  private:
@@ -48,17 +48,17 @@ class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
 
   void begin(const isa::Vector& v);
   void begin_block();
-  void issue();
+  [[gnu::hot]] void issue();
   void issue_parameter();
-  void issue_step();
-  bool read_source(std::int64_t base);
-  bool next_tap();
-  bool next_pixel();
+  [[gnu::hot]] void issue_step();
+  [[gnu::hot]] bool read_source(std::int64_t base);
+  [[gnu::hot]] bool next_tap();
+  [[gnu::hot]] bool next_pixel();
   void load_parameters(const VectorUnitIn& in);
-  void sum_taps(const VectorUnitIn& in);
-  void feed_requantizer(const VectorUnitIn& in);
-  void send(const Tag& t, int set, const std::int32_t* x);
-  void collect(const VectorUnitIn& in);
+  [[gnu::hot]] void sum_taps(const VectorUnitIn& in);
+  [[gnu::hot]] void feed_requantizer(const VectorUnitIn& in);
+  [[gnu::hot]] void send(const Tag& t, int set, const std::int32_t* x);
+  [[gnu::hot]] void collect(const VectorUnitIn& in);
   int lanes_in(int slice) const { return std::min(lanes_, columns_ - slice * lanes_); }
 
   int columns_, lanes_, slices_, table_words_;

@@ -54,17 +54,26 @@ class VectorUnitRtl : public RtlBlock<VectorUnitIn, VectorUnitOut> {
     std::vector<std::int32_t> x, multiplier, shift;
   };
   int lanes_;
-  RtlPort command_valid_ = port("command_valid_i"), command_ = port("command_i"), done_ = port("done_o");
-  RtlPort accumulator_read_ = port("accumulator_read_o"), accumulator_address_ = port("accumulator_address_o"),
-          accumulator_data_ = port("accumulator_data_i");
-  RtlPort vector_read_ = port("vector_read_o"), vector_read_address_ = port("vector_read_address_o"), vector_data_ = port("vector_data_i");
-  RtlPort param_read_ = port("param_read_o"), param_address_ = port("param_address_o"), param_data_ = port("param_data_i");
-  RtlPort vector_write_ = port("vector_write_o"), vector_write_address_ = port("vector_write_address_o"),
-          vector_write_data_ = port("vector_write_data_o");
-  RtlPort requantizer_valid_o_ = port("requantizer_valid_o"), requantizer_rounding_ = port("requantizer_rounding_o"),
-          requantizer_x_ = port("requantizer_x_o"), requantizer_multiplier_ = port("requantizer_multiplier_o"),
+  RtlBits<1> command_valid_{port("command_valid_i")}, done_{port("done_o")};
+  RtlPort command_ = port("command_i");
+  RtlBits<1> accumulator_read_{port("accumulator_read_o")};
+  RtlBits<18> accumulator_address_{port("accumulator_address_o")};
+  RtlPort accumulator_data_ = port("accumulator_data_i");
+  RtlBits<1> vector_read_{port("vector_read_o")};
+  RtlBits<18> vector_read_address_{port("vector_read_address_o")};
+  RtlPort vector_data_ = port("vector_data_i");
+  RtlBits<1> param_read_{port("param_read_o")};
+  RtlBits<18> param_address_{port("param_address_o")};
+  RtlPort param_data_ = port("param_data_i");
+  RtlBits<1> vector_write_{port("vector_write_o")};
+  RtlBits<18> vector_write_address_{port("vector_write_address_o")};
+  RtlPort vector_write_data_ = port("vector_write_data_o");
+  RtlBits<1> requantizer_valid_o_{port("requantizer_valid_o")};
+  RtlBits<2> requantizer_rounding_{port("requantizer_rounding_o")};
+  RtlPort requantizer_x_ = port("requantizer_x_o"), requantizer_multiplier_ = port("requantizer_multiplier_o"),
           requantizer_shift_ = port("requantizer_shift_o");
-  RtlPort requantizer_valid_i_ = port("requantizer_valid_i"), requantizer_y_ = port("requantizer_y_i");
+  RtlBits<1> requantizer_valid_i_{port("requantizer_valid_i")};
+  RtlPort requantizer_y_ = port("requantizer_y_i");
   Storage store_[2];
 };
 
