@@ -126,6 +126,7 @@ void draw_random_program(Random& random, Case& c) {
     RandomProgram maker(dice, c.machine);
     maker.corner_percent = draw(random, 20, 80);
     maker.careless_percent = chance(random, 0.15) ? 20 : 0;
+    maker.together_percent = chance(random, 0.3) ? 15 : 0;
     std::vector<isa::Word> program = maker.make(draw(random, 8, 60));
     if (chance(random, 0.3)) spoil(random, c.machine, program);
     std::vector<std::uint8_t> memory = random_memory(random, c.machine);

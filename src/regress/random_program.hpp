@@ -37,7 +37,8 @@ class RandomProgram {
  public:
   RandomProgram(Dice& random, const Machine& machine) : random_(random), machine_(machine) {}
 
-  int careless_percent = 0;                    // chance of leaving a wait out
+  int careless_percent = 0;                    // chance of leaving a wait out, and of an operand that overlaps the result
+  int together_percent = 0;                    // chance that an instruction has all units begin at once when it is done
   std::uint64_t store_region = StoreRegion;    // LoadRegion: writes meet reads in memory
   // Chance that a value is an end of its range, and that an operand is what an instruction before has made.
   int corner_percent = 0;
@@ -48,6 +49,7 @@ class RandomProgram {
       if (!draw(instruction)) continue;
       add(instruction);
       ++i;
+      if (random_.chance(together_percent)) i += add_together();
     }
     std::vector<isa::Word> words;
     for (const isa::Instruction& i : program_) words.push_back(isa::encode(i));
@@ -93,6 +95,23 @@ class RandomProgram {
       case 6: case 7: return draw_vector(out);
       default: return draw_store(out);
     }
+  }
+
+  // One instruction of each other unit that waits for the last one, and one more of its unit. Returns how many.
+  int add_together() {
+    const int from = static_cast<int>(program_.size()) - 1, v = static_cast<int>(program_.back().unit);
+    std::array<bool, isa::UnitCount> has{};
+    int added = 0;
+    for (int attempt = 0; attempt < 100 && added < isa::UnitCount; ++attempt) {
+      isa::Instruction instruction;
+      if (!draw(instruction)) continue;
+      const auto u = static_cast<std::size_t>(instruction.unit);
+      if (has[u] || (static_cast<int>(u) == v && added + 1 < isa::UnitCount)) continue;
+      has[u] = true;
+      ++added;
+      add(instruction, static_cast<int>(u) == v ? -1 : from);
+    }
+    return added;
   }
 
   // Parameter sets, as the vector unit wants them.
@@ -247,8 +266,8 @@ class RandomProgram {
     i.param_last = reads_param ? last(t, item++, i.param_base, Buffer::Param) : i.param_base;
     i.dst_last = last(t, item++, i.dst_base, Buffer::Vector);
     if (i.src0_last < 0 || i.src1_last < 0 || i.param_last < 0 || i.dst_last < 0) return false;
-    if (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) return false;
-    if (add && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base) return false;
+    const bool overlaps = (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) || (add && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
+    if (overlaps && !random_.chance(careless_percent)) return false;
     out = i;
     return !isa::check_claims(out, machine_);
   }
@@ -283,7 +302,8 @@ class RandomProgram {
     return false;
   }
 
-  void add(isa::Instruction& instruction) {
+  // `after`: waits for this instruction of another unit in any case, -1: for none.
+  void add(isa::Instruction& instruction, int after = -1) {
     const auto u = static_cast<std::size_t>(instruction.unit);
     const isa::Claims mine = isa::claims(instruction);
     int wait_mask = 0;
@@ -292,8 +312,8 @@ class RandomProgram {
       // The latest instruction of unit v that conflicts; earlier ones of v are done before it.
       for (int j = static_cast<int>(program_.size()) - 1; j > waited_[u][static_cast<std::size_t>(v)]; --j) {
         isa::Instruction& other = program_[static_cast<std::size_t>(j)];
-        if (static_cast<int>(other.unit) != v || !conflict(mine, isa::claims(other))) continue;
-        if (random_.chance(careless_percent)) break;
+        if (static_cast<int>(other.unit) != v || (j != after && !conflict(mine, isa::claims(other)))) continue;
+        if (j != after && random_.chance(careless_percent)) break;
         header(other).post_mask |= 1 << (4 * static_cast<int>(u) + v);
         wait_mask |= 1 << v;
         waited_[u][static_cast<std::size_t>(v)] = j;
