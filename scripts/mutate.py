@@ -3,7 +3,7 @@
 """Mutation score of the RTL. Plants one small mistake at a time into a block and runs a regression with every block in lockstep with
 its model: random programs on an array of 4 x 3; if they find nothing, on one of 2 x 5 and one of 1 x 1, whose bus, bursts and buffers choose
 other branches of the RTL; then random networks on two other machines. Tells which mistakes were caught, whether the report named the block,
-and which survived. Survivors that cannot be told from the original: those that --prove proves to be the same hardware on all three
+and which survived. Survivors that cannot be told from the original: those of which --prove proves that nobody can, on all three
 machines, and those that scripts/equivalent_mutants.txt gives a reason for. A mutant that Verilator refuses does not count.
 
 Not mutated: assertions and proofs, which are no hardware, and conditions that choose hardware by a parameter (`if (...) begin : gen_...`),
@@ -73,7 +73,7 @@ MUTATIONS = [
     (r"\w[\w\[\]:+*\- ]* <= [^;]+;", [";"]),                 # a register forgets
     (r"\bif \(", ["if (!("]),                                # closed below
 ]
-PROVED = "Proved: the same next value of every register, and the same outputs (scripts/equivalence.py)."
+PROVED = "Proved: nobody can tell (scripts/equivalence.py)."
 REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 
@@ -194,7 +194,7 @@ def run_mutant(options, folder, mutant):
         return {**result, "verdict": "caught", "by": f"{first[1]}, {kind} {where[1] if where else ''}".strip(), "named": f"block `{block}`" in first[2]}
     if options.prover is not None:
         module = PART_OF.get(changed, Path(BLOCKS[changed]).stem)
-        result["proved"] = options.prover.same(module, changed, ROOT / "rtl" / BLOCKS[changed], mutant["text"], place)
+        result["proved"] = options.prover.same(module, block, ROOT / "rtl" / BLOCKS[changed], mutant["text"], place)
     return result
 
 
@@ -246,7 +246,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int, default=400, help="random programs at most for each mutant")
     parser.add_argument("--networks", type=int, default=20, help="random networks at most for each mutant")
-    parser.add_argument("--prove", action="store_true", help="try to prove what survives equivalent, with Yosys and ABC: minutes for each")
+    parser.add_argument("--prove", action="store_true", help="try to prove of survivors that nobody can tell them, with Yosys and ABC: minutes for each")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", help="folder of compiled RTL (default: a new one)")
     parser.add_argument("--out", help="file for the table of all mutants (Markdown)")
