@@ -164,8 +164,18 @@ void unpack(const RtlPort& port, T* values, int count) {
     const std::uint64_t two = fetch<std::uint32_t>(port.bytes + 4 * word) | fetch<std::uint32_t>(port.bytes + 4 * std::min(word + 1, last)) << 32;
     return two >> at % 32;
   };
-  constexpr int Together = 33 / Bits;
   int i = 0;
+  if constexpr (sizeof(T) == 2 && Bits == 9) {  // four at once: they begin at a multiple of 4 bits and so lie within two words
+    constexpr std::uint64_t Twice = 0x0000000100000001u, Mask = 0x1ff, Signs = 0x0100010001000100u;
+    for (; i + 4 <= count; i += 4) {
+      const std::uint64_t several = from(i * Bits);
+      const std::uint64_t pairs = (several & (Mask << 9 | Mask)) | (several >> 18 & (Mask << 9 | Mask)) << 32;
+      const std::uint64_t four = (pairs & Mask * Twice) | (pairs & (Mask << 9) * Twice) << 7;
+      const std::uint64_t extended = four | (four & Signs) * 0xfe;
+      std::memcpy(values + i, &extended, 8);
+    }
+  }
+  constexpr int Together = 33 / Bits;
   for (; i + Together <= count; i += Together) {
     const std::uint64_t several = from(i * Bits);
     for (int k = 0; k < Together; ++k) values[i + k] = number(several >> k * Bits);
