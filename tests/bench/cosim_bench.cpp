@@ -3,8 +3,9 @@
 // can only add to it. Everything is Verilated before the first clock is measured.
 //
 // blocks: a network runs on the beat models while one Verilated block stands beside its model, fed with the same inputs and
-// compared with nothing. What that takes longer than the same run with a block that does nothing in the place of the Verilated one, by
-// the cycles, is the block's time inside Gemel: adapter, packing, clocking, and by how much models and RTL slow one another down. What went into the block's ports is recorded in every clock and given to the same shared object in a loop
+// compared with nothing. What that takes longer than the same run with a block that does nothing in the place of the Verilated one,
+// by the cycles, is the block's time inside Gemel: adapter, packing, clocking, and by how much models and RTL slow one another
+// down. What went into the block's ports is recorded in every clock and given to the same shared object in a loop
 // of C++ that knows nothing but gemel_eval(): the bare time. (The loop's outputs are compared with the recorded ones first.)
 // npu: the same, but the whole run counts: there is nothing beside it.
 // layers: layers of ResNet-50 on npu=rtl and on the models, with data and timing-only; without compiling, Verilating, golden.

@@ -10,7 +10,10 @@
 namespace gemel {
 namespace {
 
-std::size_t storage_bytes(int width) { return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : static_cast<std::size_t>(width + 31) / 32 * 4; }
+std::size_t storage_bytes(int width) {
+  if (width <= 64) return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : 8;
+  return static_cast<std::size_t>(width + 31) / 32 * 4;
+}
 
 // A port of old contents, with bytes behind it that nobody may touch.
 struct Port {
