@@ -71,6 +71,10 @@ std::string compared(const regress::Tally& t) {
     text += "again with every block clocked in every cycle: the same beats in " + with_commas(t.no_skip_runs) + " runs; otherwise " +
             with_commas(t.skipped) + " of " + with_commas(t.skippable) + " clocks are skipped\n";
   }
+  if (t.between_fast_models > 0) {
+    text += "again with `pe_array` between the fast models: the same cycles, counters, instructions and memory in " +
+            with_commas(t.between_fast_models) + " runs\n";
+  }
   if (t.reset_runs > 0) text += "again with registers that start with other random bits: the same beats in " + with_commas(t.reset_runs) + " runs\n";
   if (t.data_runs > 0) {
     text += "again with zeros, and with other random numbers, for inputs and weights: the same cycles, counters and times of " +

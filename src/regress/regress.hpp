@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regressions of RTL against the models: one case is a machine, a program with its data, and a choice of who stands behind each
 // block. The fast models run it; then the beat engine does, with the beat models and with these blocks. Cycles, counters, times of
-// instructions and every byte of memory must be equal, and the cycle and payload of every beat on every connection. A case comes
-// from its seed, and can be kept in a folder and run again.
+// instructions and every byte of memory must be equal, and the cycle and payload of every beat on every connection. pe_array alone must be equal
+// between the fast models, too. A case comes from its seed, and can be kept in a folder and run again.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -41,6 +41,7 @@ struct Tally {
   std::int64_t errors = 0;  // cases that ended in an error of the machine: its code, cycle and instruction are compared
   std::int64_t no_skip_runs = 0, skipped = 0, skippable = 0;  // clocks that were skipped, of so many
   std::int64_t reset_runs = 0, data_runs = 0, data_beats = 0;
+  std::int64_t between_fast_models = 0;  // runs of pe_array alone
   std::int64_t least_latency = 0, most_latency = 0, stalling = 0;  // of memory; cases with random stalls
 };
 Tally operator+(const Tally& a, const Tally& b);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands inside npu: the floor plan, three times. ModelEngine wires up the fast models: the sequencer is an agent that SystemC
-// wakes, the units answer it at once, and the DMAs live on memory's answers. BeatEngine runs the stepper (beat models and RTL)
+// wakes, the units answer it at once, and the DMAs live on memory's answers; pe_array may be a clocked one. BeatEngine runs the stepper (beat models and RTL)
 // in a thread, clock by clock. ChipEngine clocks the whole chip as RTL, whose own registers are accessed. Rooms do not know each other.
 #pragma once
 #include <array>
@@ -97,7 +97,9 @@ class AgentProcess : public sc_core::sc_module, public Waker {
 
 class ModelEngine : public ModelledRegisters {
  public:
-  ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only);
+  // `array`: does the arithmetic of pe_array, clocked; nullptr: the models do it.
+  ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
+              Clocked<PeArrayIn, PeArrayOut>* array);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
   bool running() const override { return sequencer_->running(); }
@@ -110,15 +112,20 @@ class ModelEngine : public ModelledRegisters {
   const LoadDmaModel& load_dma() const { return *load_dma_; }
   const StoreDmaModel& store_dma() const { return *store_dma_; }
   const MatrixUnitModel& matrix_unit() const { return *matrix_unit_; }
+  // The array has not kept its contract: the simulation has been stopped, and its results are void.
+  bool array_failed() const { return array_failed_; }
 
  private:
   class HaltWatch;
   void make_units();
+  void settle_array(Cycle last);
   Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
 
   Machine machine_;
   std::array<NpuMaster*, 3> masters_;
+  Clocked<PeArrayIn, PeArrayOut>* array_;
   bool used_ = false;  // the units have run a program
+  bool array_failed_ = false;
   std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
   std::unique_ptr<SequencerModel> sequencer_;
   std::unique_ptr<LoadDmaModel> load_dma_;
@@ -206,6 +213,8 @@ struct NpuParts {
   std::vector<BlockChoice> choices;
   bool timing_only = false;
   RtlHangs rtl_hangs;
+  // Without choices, not timing-only: a pe_array between the fast models. It outlives the Npu.
+  Clocked<PeArrayIn, PeArrayOut>* array = nullptr;
 };
 
 }  // namespace gemel

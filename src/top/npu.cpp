@@ -68,12 +68,14 @@ class ModelEngine::HaltWatch : public SequencerObserver {
     if (next_ != nullptr) next_->started(unit, index, instruction, s);
   }
   void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override {
+    if (unit == isa::Unit::Matrix) engine_.settle_array(p);
     if (next_ != nullptr) next_->finished(unit, index, instruction, s, p);
   }
   void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override {
     if (next_ != nullptr) next_->counted(unit, cause, tag, cycles);
   }
   void halted(Cycle x) override {
+    engine_.settle_array(x);
     if (next_ != nullptr) next_->halted(x);
     engine_.halted(x);
   }
@@ -83,8 +85,9 @@ class ModelEngine::HaltWatch : public SequencerObserver {
   SequencerObserver* next_ = nullptr;
 };
 
-ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only)
-    : ModelledRegisters(period), machine_(machine), masters_(masters), halt_watch_(std::make_unique<HaltWatch>(*this)),
+ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
+                         Clocked<PeArrayIn, PeArrayOut>* array)
+    : ModelledRegisters(period), machine_(machine), masters_(masters), array_(array), halt_watch_(std::make_unique<HaltWatch>(*this)),
       process_(std::make_unique<AgentProcess>("sequencer", period)) {
   if (!timing_only) {
     for (int b = 0; b < BufferCount; ++b) {
@@ -116,7 +119,14 @@ void ModelEngine::make_units() {
 void ModelEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
   if (used_) make_units();
   used_ = true;
+  if (array_ != nullptr) matrix_unit_->feed(*array_, cycle0 - Stepper::CyclesToStart);
   sequencer_->run(program_base, program_bytes, cycle0);
+}
+
+void ModelEngine::settle_array(Cycle last) {
+  if (array_failed_ || matrix_unit_->settle(last)) return;
+  array_failed_ = true;
+  sc_core::sc_stop();
 }
 
 void ModelEngine::observe(SequencerObserver* observer) { halt_watch_->forward_to(observer); }
@@ -226,7 +236,7 @@ void Npu::build(const NpuParts& parts) {
   }
   const auto is_chip = [](const BlockChoice& c) { return c.block == "npu" && c.kind == BlockKind::Rtl; };
   if (parts.choices.empty()) {
-    engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only);
+    engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only, parts.array);
   } else if (std::any_of(parts.choices.begin(), parts.choices.end(), is_chip)) {
     engine_ = std::make_unique<ChipEngine>("chip", parts.machine, masters, wires_->period, parts);
   } else {

@@ -7,7 +7,8 @@
 // by the cycles, is the block's time inside Gemel: adapter, packing, clocking, and by how much models and RTL slow one another
 // down. What went into the block's ports is recorded in every clock and given to the same shared object in a loop
 // of C++ that knows nothing but gemel_eval(): the bare time. (The loop's outputs are compared with the recorded ones first.)
-// npu: the same, but the whole run counts: there is nothing beside it.
+// npu: the same, but the whole run counts: there is nothing beside it. And so does a run of pe_array between the fast models; its bare
+// loop has only those clocks in which the array does not rest, since Gemel leaves out the others.
 // layers: layers of ResNet-50 on npu=rtl and on the models, with data and timing-only; without compiling, Verilating, golden.
 //   cosim_bench blocks WORKLOAD MACHINE ROUNDS [BLOCK...] | layers MACHINE ROUNDS
 #include <dlfcn.h>
@@ -84,7 +85,7 @@ std::uint64_t hash_of(const std::vector<Tape::Port>& ports, const std::vector<co
   return hash;
 }
 
-// Never quiet, so that every clock is on the tape; but buffers are clocked on demand only.
+// Never quiet, unless it rests, so that every clock is on the tape; but buffers are clocked on demand only.
 class Recorder : public RtlModel {
  public:
   Recorder(std::unique_ptr<RtlModel> model, const std::vector<PortSpec>& ports, bool rests, Tape& tape)
@@ -234,16 +235,16 @@ struct Job {
 
 constexpr Cycle Forever = Cycle{1} << 40;
 
-SwapOptions recording(const Machine& machine, Tape* tape) {
+SwapOptions recording(const Machine& machine, Tape* tape, bool rests = false) {
   SwapOptions options;
   options.progress = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
   if (tape == nullptr) return options;
-  options.wrap = [&machine, tape](const std::string& block, const std::string& library, std::unique_ptr<RtlModel> model) {
+  options.wrap = [&machine, tape, rests](const std::string& block, const std::string& library, std::unique_ptr<RtlModel> model) {
     const BlockSpec& spec = block_spec(block);
     *tape = Tape{};
     tape->library = library;
     return std::make_unique<Recorder>(std::move(model), spec.ports(spec.parameters(machine_parameters(machine))),
-                                      std::string(spec.module) == "scratchpad", *tape);
+                                      rests || std::string(spec.module) == "scratchpad", *tape);
   };
   return options;
 }
@@ -349,8 +350,8 @@ struct PutBeside {  // the Verilated block beside its model
   }
 };
 
-StepperBlocks verilated(const Job& job, const std::string& block, Tape* tape = nullptr) {
-  return make_blocks(job.machine, {{block, BlockKind::Rtl, {}}}, job.schedule.program, recording(job.machine, tape));
+StepperBlocks verilated(const Job& job, const std::string& block, Tape* tape = nullptr, bool rests = false) {
+  return make_blocks(job.machine, {{block, BlockKind::Rtl, {}}}, job.schedule.program, recording(job.machine, tape, rests));
 }
 
 // Seconds of a run with these blocks, made anew in every round.
@@ -418,6 +419,30 @@ SimulationOutput simulate_model(const Job& job, bool timing_only) {
   return simulate(job.machine, job.schedule, job.inputs, options);
 }
 
+void print_run(const char* what, std::size_t clocks, double bare, double inside) {
+  std::printf("%-20s %8zu %9.1f %10.1f %9.1f %7.2f %9s %12.2f\n", what, clocks, bare, inside, inside - bare, bare / inside, "-", 1e3 / inside);
+  std::fflush(stdout);
+}
+
+void measure_array(const Job& job, int rounds, const SimulationOutput& model) {
+  Tape tape;
+  run_seconds(job, 1, true, [&] { return verilated(job, "pe_array", &tape, true); }, model.result.cycles);
+  SimulationOptions options;
+  options.blocks = {{"pe_array", BlockKind::Rtl, {}}};
+  options.keep_memory = true;
+  double seconds = 1e300;
+  for (int i = 0; i < rounds; ++i) {
+    const SimulationOutput run = simulate(job.machine, job.schedule, job.inputs, options);
+    if (run.result.engine != "model") throw std::runtime_error("pe_array=rtl did not run between the fast models");
+    if (run.result.cycles != model.result.cycles || run.result.counters != model.result.counters || run.memory != model.memory) {
+      throw std::runtime_error("pe_array=rtl between the fast models: other cycles, counters or memory");
+    }
+    seconds = std::min(seconds, run.result.simulate_seconds);
+  }
+  const auto cycles = static_cast<double>(model.result.cycles);
+  print_run("pe_array, whole run", tape.clock_ends.size(), bare_seconds(tape, rounds) / cycles * 1e9, seconds / cycles * 1e9);
+}
+
 void measure_npu(const Job& job, int rounds, const SimulationOutput& model) {
   Tape tape;
   require_equal(run_npu(job, &tape), model);
@@ -425,8 +450,7 @@ void measure_npu(const Job& job, int rounds, const SimulationOutput& model) {
   for (int i = 0; i < rounds; ++i) seconds = std::min(seconds, run_npu(job).seconds);
   const auto cycles = static_cast<double>(model.result.cycles);
   const double bare = bare_seconds(tape, rounds) / static_cast<double>(tape.clock_ends.size()) * 1e9, inside = seconds / cycles * 1e9;
-  std::printf("%-20s %8.0f %9.1f %10.1f %9.1f %7.2f %9s %12.2f\n", "npu, the whole run", cycles, bare, inside, inside - bare, bare / inside, "-",
-              1e3 / inside);
+  print_run("npu, whole run", tape.clock_ends.size(), bare, inside);
   std::printf("npu=rtl: cycles, counters and memory equal to the model's: %s and digits\n", job.schedule.network.c_str());
 }
 
@@ -445,6 +469,7 @@ void measure_blocks(const std::string& workload, const std::string& machine, int
   }
   for (const std::string& block : blocks) {
     if (block != "npu") measure_block(job, block, rounds, cycles);
+    if (block == "pe_array") measure_array(job, rounds, model);
   }
   if (std::find(blocks.begin(), blocks.end(), "npu") == blocks.end()) return;
   const Job digits(load_workload("digits"), machine);

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,23 @@ class Commands(unittest.TestCase):
         self.assertRegex(compared, r"^equal to the models: [\d,]{5,} cycles, every counter, start and end of [\d,]{2,} instructions, "
                                    r"[\d,]{5,} bytes of memory, cycle and payload of [\d,]{5,} beats$")
         self.assertEqual(count, "random cases, seed 1: 6 passed, 0 failed")
+
+    def test_array_runs_between_the_fast_models_while_it_is_right(self):
+        source = (ROOT / "rtl/pe/pe.sv").read_text(encoding="utf-8")
+        self.assertIn("sum_i + 32'(", source)
+        (self.folder / "right.sv").write_text(source, encoding="utf-8")
+        (self.folder / "wrong.sv").write_text(source.replace("sum_i + 32'(", "sum_i - 32'("), encoding="utf-8")
+        for block in ("pe_array=check", "pe=check:right.sv"):
+            cycles = set()
+            for engine in ("model", "beat"):
+                done = self.run_digits("--block", block, "--engine", engine)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn(f", batch 1, engine {engine}\n", done.stdout)
+                cycles |= set(re.findall(r"^  cycles +([\d,]+) ", done.stdout, re.M))
+            self.assertEqual(len(cycles), 1, cycles)
+        fast, beat = (self.run_digits("--block", "pe=check:wrong.sv", "--engine", engine) for engine in ("model", "beat"))
+        self.assertIn("error[E0806]: block `pe` differs from its model at cycle ", fast.stderr)
+        self.assertEqual((fast.returncode, fast.stderr), (beat.returncode, beat.stderr))
 
     def test_whole_chip_goes_alone(self):
         self.expect(

@@ -66,6 +66,11 @@ class Regress(unittest.TestCase):
         self.assertEqual(runs, 12)
         self.assertGreater(skipped, clocks // 20)
 
+    def test_array_between_the_fast_models(self):
+        text = self.passes("--count", "8", "--machines", "2", "--blocks", "pe_array=rtl", "--blocks", "pe_array=check", "--repeat", "data")
+        runs = self.match(r"between the fast models: the same cycles, counters, instructions and memory in (\d+) runs\n", text)
+        self.assertEqual(runs, [24])
+
     def wrong(self, block, source, *changes):
         """`block=rtl:...` with Gemel's own source, changed."""
         sources = []

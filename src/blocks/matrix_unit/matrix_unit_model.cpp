@@ -43,6 +43,11 @@ MatrixTile tile_of(const isa::Matrix& m) {
 
 }  // namespace
 
+void MatrixUnitModel::feed(Clocked<PeArrayIn, PeArrayOut>& array, Cycle first) {
+  feeder_ = std::make_unique<MatrixUnitFeeder>(machine_, array, *activation_, *weight_, *accumulator_);
+  feeder_->reset(first);
+}
+
 void MatrixUnitModel::start(const isa::Instruction& instruction, Cycle s) {
   const isa::Matrix& m = instruction.matrix;
   const std::int64_t rows = machine_.rows, columns = machine_.columns;
@@ -60,7 +65,9 @@ void MatrixUnitModel::start(const isa::Instruction& instruction, Cycle s) {
   sequencer_.chain(isa::Unit::Matrix, last_weight + 1);
   sequencer_.done(isa::Unit::Matrix, last_pass + pixels - 1 + rows + columns + 3, isa::ErrorCode::None);
 
-  if (activation_ != nullptr) {
+  if (feeder_ != nullptr) {
+    feeder_->enqueue(m, first_weight, first_pass, interval);
+  } else if (activation_ != nullptr) {
     MatrixTile tile = tile_of(m);
     tile.rows = machine_.rows;
     tile.columns = machine_.columns;
