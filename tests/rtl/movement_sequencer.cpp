@@ -256,6 +256,7 @@ void run_sequencer(Machine machine, int runs) {
 
       // ---- the others
       in.memory = ideal.out().fetch;
+      if (random() % 4000 == 0) in.memory.error = true;  // of a beat alone, whatever the others of its burst say
       for (std::size_t u = 0; u < isa::UnitCount; ++u) in.unit[u] = units[u].out();
       rtl->time_i = time + static_cast<std::uint64_t>(cycle);
       rtl->csr_write_i = in.csr_write;

@@ -63,8 +63,8 @@ void MatrixUnitBeat::step(const MatrixUnitIn& in) {
     pending_valid_ = true;
     pending_.m = isa::decode_matrix(*in.command.word);
     const isa::Matrix& m = pending_.m;
-    pending_.pixels = std::int64_t{m.out_planes} * m.out_height * m.out_width;
-    pending_.passes = std::int64_t{m.cout_blocks} * m.kernel_h * m.kernel_w * m.cin_blocks;
+    pending_.pixels = matrix_pixels(m);
+    pending_.passes = matrix_passes(m);
   }
 }
 

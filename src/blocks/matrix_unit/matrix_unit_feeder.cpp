@@ -39,8 +39,8 @@ void MatrixUnitFeeder::reset(Cycle first) {
 void MatrixUnitFeeder::enqueue(const isa::Matrix& m, Cycle first_weight, Cycle first_pass, Cycle interval) {
   Job job;
   job.m = m;
-  job.pixels = std::int64_t{m.out_planes} * m.out_height * m.out_width;
-  job.passes = std::int64_t{m.kernel_h} * m.kernel_w * m.cin_blocks * m.cout_blocks;
+  job.pixels = matrix_pixels(m);
+  job.passes = matrix_passes(m);
   job.first_weight = first_weight;
   job.first_pass = first_pass;
   job.interval = interval;
