@@ -84,7 +84,7 @@ MODELS = {
         "ranges": {'WordBytes': (1, 256), 'Words': (64, 9360), 'Banks': (1, 16), 'ReadClients': (1, 2), 'WriteClients': (1, 2)},
     },
     "sequencer": {
-        "nand2": lambda QueueDepth, PrefetchInstructions, VectorWords, AccumulatorWords, VectorBanks, AccumulatorBanks, **_: 82693.39 + 132.55 * (log2_up(QueueDepth)) + 1016.92 * (log2_up(PrefetchInstructions)) + 141.02 * (VectorBanks) + 14.01 * (AccumulatorBanks) + 90.25 * (uneven(VectorWords,VectorBanks)*VectorBanks) + 180.5 * (uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks),
+        "nand2": lambda QueueDepth, PrefetchInstructions, VectorWords, AccumulatorWords, VectorBanks, AccumulatorBanks, **_: 85799.38 + 115.68 * (log2_up(QueueDepth)) + 1040.46 * (log2_up(PrefetchInstructions)) + 147.03 * (VectorBanks) + 11.99 * (AccumulatorBanks) + 89.1 * (uneven(VectorWords,VectorBanks)*VectorBanks) + 178.19 * (uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks),
         "memory_bits": lambda BusBytes, QueueDepth, PrefetchInstructions, **_: 4*QueueDepth*538 + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560,
         "error_percent": 4.5,
         "depth": (343, 343),

@@ -130,13 +130,13 @@ double nand2_of_sequencer(const RtlParameters& p) {
   const std::int64_t AccumulatorWords = p.at("AccumulatorWords");
   const std::int64_t VectorBanks = p.at("VectorBanks");
   const std::int64_t AccumulatorBanks = p.at("AccumulatorBanks");
-  return 82693.39 +
-         132.55 * static_cast<double>(log2_up(QueueDepth)) +
-         1016.92 * static_cast<double>(log2_up(PrefetchInstructions)) +
-         141.02 * static_cast<double>(VectorBanks) +
-         14.01 * static_cast<double>(AccumulatorBanks) +
-         90.25 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
-         180.5 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
+  return 85799.38 +
+         115.68 * static_cast<double>(log2_up(QueueDepth)) +
+         1040.46 * static_cast<double>(log2_up(PrefetchInstructions)) +
+         147.03 * static_cast<double>(VectorBanks) +
+         11.99 * static_cast<double>(AccumulatorBanks) +
+         89.1 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
+         178.19 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
 }
 
 std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
