@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proves that nobody can tell a changed block from the original, for mutate.py. Both stand side by side and get the same inputs; Yosys
-makes gates of them, and ABC proves (lcorr, scorr, pdr: from reset, for runs of any length) that never
+makes gates of them, and ABC proves (from reset, for runs of any length) that never
 
   * an output differs while it counts, as the table of ports says (`gemel explain --ports`), nor
   * the changed one says that it is quiet when the original does not: 0 is always safe (contract).
+
+First by induction over registers of the same name, as one question without time (Netlist.step); if that does not hold, by what ABC finds
+itself (Netlist.property: lcorr, scorr, pdr).
 
 Assumed is what the contract promises a block, and no more: its assertions (GEMEL_ASSERT) hold in the original, and no control input is up in
 the first IDLE clocks after reset, in which no program can have come as far as a block. Before reset both hold the same random bits, and what is
@@ -22,6 +25,9 @@ import lint  # noqa: E402
 
 SECONDS = 120  # for each netlist and each proof
 IDLE = 4
+# Block -> registers (a pattern) that only have to be equal in both while other registers hold these values. Nothing is assumed here: that it
+# is enough is part of what Netlist.step asks. Semaphores are looked at while a program runs and has not failed; each begins with cleared ones.
+UNDER = {"sequencer": {r"u_semaphores\..*": {"running_q": 1, "failure_code_q": 0}, r"u_claims\.gen_unit\[\d\]\.flights_q": {"running_q": 1}}}
 LOOK = 8  # clocks and seconds, for a difference before the proof
 # An asynchronous reset is part of what comes next.
 RESETS = r"""(* techmap_celltype = "$adff" *)
@@ -79,27 +85,86 @@ def side_by_side(ports, counts):
     return "\n".join(lines) + "\n"
 
 
-def property_of(netlist, assertions):
-    """A netlist of one output, which must never be 1: `differs`, in a clock after reset, while what is assumed has held so far. A pair of
-    registers begins with a bit that is an input of its own."""
-    logic, starts, assumed = [], {}, set()
-    for line in netlist.replace("\\\n", " ").splitlines():
-        words = line.split()
-        assumed |= {word for word in words[1:] if word.startswith("a.") and re.sub(r"\[\d+\]$", "", word).split(".")[-1] in assertions}
-        if words[:1] == [".latch"]:
-            d, q = words[1:3]
-            start = starts.setdefault(re.sub(r"^[ab][._]", "", q), f"start{len(starts)}")
+class Netlist:
+    """A netlist of both, as Yosys writes it: its logic, inputs, registers (next value, value) and the assertions of the original."""
+
+    def __init__(self, text, assertions):
+        self.logic, self.pins, self.registers, assumed = [], [], [], set()
+        lines = text.replace("\\\n", " ").splitlines()
+        for line in lines:
+            words = line.split()
+            assumed |= {word for word in words[1:] if word.startswith("a.") and re.sub(r"\[\d+\]$", "", word).split(".")[-1] in assertions}
+            if words[:1] == [".latch"]:
+                self.registers.append((words[1], words[2]))
+            elif words[:1] == [".inputs"]:
+                self.pins = [pin for pin in words[1:] if pin not in ("clk_i", "rst_ni")]
+            elif words[:1] not in ([".outputs"], [".model"], [".end"]):
+                self.logic.append(line)
+        self.assumed = sorted(assumed)
+        # What ends in the middle has a `differs` that nothing drives, and ABC takes it for a 0.
+        if lines[-1:] != [".end"] or not any(line.startswith(".names ") and line.endswith(" differs") for line in lines):
+            raise ValueError("not a whole netlist")
+
+    @staticmethod
+    def name(register):
+        return re.sub(r"^[ab][._]", "", register)
+
+    def property(self):
+        """A netlist of one output, which must never be 1: `differs`, in a clock after reset, while what is assumed has held so far. A pair of
+        registers begins with a bit that is an input of its own."""
+        logic, starts = [], {}
+        for d, q in self.registers:
+            start = starts.setdefault(self.name(q), f"start{len(starts)}")
             logic += [f".latch {d} {q}$now 0", f".names begun {q}$now {start} {q}", "11- 1", "0-1 1"]
-        elif words[:1] == [".inputs"]:
-            pins = [pin for pin in words[1:] if pin not in ("clk_i", "rst_ni")]
-        elif words[:1] not in ([".outputs"], [".model"], [".end"]):
-            logic.append(line)
-    clocks = ["up", "begun", *(f"clock{i}" for i in range(IDLE + 1))]  # each is 1 a clock later than the one before
-    return "\n".join([
-        ".model property", ".inputs " + " ".join([*pins, *starts.values()]), ".outputs bad", ".names up", "1", ".names up clk_i", "1 1",
-        *(f".latch {before} {after} 0" for before, after in zip(clocks, clocks[1:])), ".names begun rst_ni", "1 1",
-        f".names {clocks[-1]} busy early", "01 1", " ".join([".names early", *sorted(assumed), "holds"]), "0" + "1" * len(assumed) + " 1",
-        ".latch breaks broken 0", ".names holds broken breaks", "0- 1", "-1 1", ".names begun breaks differs bad", "101 1", *logic, ".end"]) + "\n"
+        clocks = ["up", "begun", *(f"clock{i}" for i in range(IDLE + 1))]  # each is 1 a clock later than the one before
+        return "\n".join([
+            ".model property", ".inputs " + " ".join([*self.pins, *starts.values()]), ".outputs bad", ".names up", "1", ".names up clk_i", "1 1",
+            *(f".latch {before} {after} 0" for before, after in zip(clocks, clocks[1:])), ".names begun rst_ni", "1 1",
+            f".names {clocks[-1]} busy early", "01 1", " ".join([".names early", *self.assumed, "holds"]), "0" + "1" * len(self.assumed) + " 1",
+            ".latch breaks broken 0", ".names holds broken breaks", "0- 1", "-1 1", ".names begun breaks differs bad", "101 1",
+            *logic, *self.logic, ".end"]) + "\n"
+
+    def step(self, under):
+        """A netlist without registers, of one output, which is never 1 if a clock, be it in reset or not, leads from what is related to what is
+        related, and nothing differs while what is assumed holds. Related are equal registers of one name; those of `under` (registers ->
+        {register of the original: value}) are equal if those hold these values, and a quiet_o that is 1 is 1 in the original. Before reset
+        registers are equal, so by induction they are related ever after. What `under` says is not assumed: where it is wrong, the output can
+        be 1."""
+        pairs, inputs, logic, bad = {}, [*self.pins, "rst_ni"], [], ["differs_now"]
+
+        def free():
+            inputs.append(f"free{len(inputs)}")
+            return inputs[-1]
+
+        def holds(values, at):  # `at`: 0 next, 1 now
+            bits = [(register[at], value >> int((re.search(r"\[(\d+)\]$", register[1]) or "00")[1]) & 1) for name, value in values.items()
+                    for register in self.registers if re.fullmatch(rf"a\.{re.escape(name)}(\[\d+\])?", register[1])]
+            name = f"under{len(logic)}"
+            logic.extend([" ".join([".names", *(net for net, _ in bits), name]), "".join(str(bit) for _, bit in bits) + " 1"])
+            return name
+
+        for d, q in self.registers:
+            pairs.setdefault(self.name(q), []).append((q, d))
+        guards = {name: (holds(values, 0), holds(values, 1)) for name, values in under.items()}
+        for name, pair in pairs.items():
+            if [q[:1] for q, _ in sorted(pair)] != ["a", "b"] or name in dict(pair):  # no pair: any value
+                for q, _ in pair:
+                    logic += [f".names {free()} {q}", "1 1"]
+                continue
+            (a, next_a), (b, next_b) = sorted(pair)
+            bad.append(f"bad{len(bad)}")
+            logic += [f".names {free()} {a}", "1 1"]
+            guard = next((guard for pattern, guard in guards.items() if re.fullmatch(rf"{pattern}(\[\d+\])*", name)), None)
+            if name == "quiet_o":
+                logic += [f".names {a} {free()} {b}", "11 1", f".names {next_b} {next_a} {bad[-1]}", "10 1"]
+            elif guard:
+                logic += [f".names {guard[1]} {a} {free()} {b}", "11- 1", "0-1 1", f".names {guard[0]} {next_a} {next_b} {bad[-1]}", "110 1", "101 1"]
+            else:
+                logic += [f".names {a} {b}", "1 1", f".names {next_a} {next_b} {bad[-1]}", "10 1", "01 1"]
+        return "\n".join([
+            ".model step", ".inputs " + " ".join(inputs), ".outputs bad", ".names clk_i", ".names rst_ni differs differs_now", "11 1",
+            " ".join([".names", *self.assumed, "holds"]), "1" * len(self.assumed) + " 1",
+            " ".join([".names", *bad, "good"]), "0" * len(bad) + " 1", ".names holds good bad", "10 1", *logic, *self.logic, ".end"]) + "\n"
 
 
 class Prover:
@@ -132,27 +197,36 @@ class Prover:
         for undefined in ("zero", "one"):
             netlist = Path(f"{out}_{undefined}.blif")
             if not self.make(netlist, f"read_ilang {out}_a.il; read_ilang {out}_b.il; setundef -undriven -{undefined}; read_verilog {pair}; "
-                             f"hierarchy -check -top side_by_side; proc; flatten; simplemap; techmap; opt_clean; write_blif {netlist}"):
+                             f"hierarchy -check -top side_by_side; proc; flatten; simplemap; techmap; "
+                             f"setundef -undriven -{undefined}; opt_clean; write_blif {netlist}"):
                 return False
-            netlist.write_text(property_of(netlist.read_text(encoding="utf-8"), assertions), encoding="utf-8")
+            both = Netlist(netlist.read_text(encoding="utf-8"), assertions)
+            netlist.write_text(both.property(), encoding="utf-8")
             if "was asserted in frame" in self.abc(netlist, f"bmc3 -F {LOOK} -T {LOOK}"):  # most differences show at once
                 return False
+            step = Path(f"{out}_{undefined}_step.blif")
+            if self.by_induction(both, UNDER.get(instance, {}), step):
+                continue
             if "Property proved" not in self.abc(netlist, f"lcorr; strash; scorr; strash; pdr -T {SECONDS}"):
                 return False
         return True
 
+    def by_induction(self, both, under, file):
+        file.write_text(both.step(under), encoding="utf-8")
+        return "UNSATISFIABLE" in self.abc(file, "&get -n; &fraig; &put; dsat -C 100000")
+
     def make(self, file, script):
         Path(file).unlink(missing_ok=True)  # of another change
-        self.run(["nice", "yosys", "-q", "-p", script])
-        return Path(file).exists()
+        return self.run(["nice", "yosys", "-q", "-p", script])[0] and Path(file).exists()
 
     def abc(self, netlist, commands):
-        return self.run(["nice", "yosys-abc", "-c", f"read_blif {netlist}; strash; {commands}"])
+        return self.run(["nice", "yosys-abc", "-c", f"read_blif {netlist}; strash; {commands}"])[1]
 
     @staticmethod
     def run(command):
+        """Whether it came to its end without an error, and what it said. A file that it wrote is only whole if it did."""
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            return "does not end"
-        return done.stdout + done.stderr
+            return False, "does not end"
+        return done.returncode == 0, done.stdout + done.stderr

@@ -61,6 +61,57 @@ class Mutants(unittest.TestCase):
             self.assertFalse(proved("end else if (read_i[k]) begin", "end else if (!read_i[k]) begin"))
             self.assertFalse(proved("data = read_data[Width*b +: Width]", "data = ~read_data[Width*b +: Width]"))
             self.assertFalse(proved("data = '0;", "this is not Verilog"))
+            cut_off = folder + "/cut_off.il"  # Yosys fails, but there is a file
+            self.assertFalse(prover.make(cut_off, f"design -reset; write_ilang {cut_off}; log -stderr; no_such_command"))
+            self.assertTrue(Path(cut_off).exists())
+
+    @unittest.skipUnless(shutil.which("yosys-abc"), "needs yosys-abc")
+    def test_registers_that_have_to_be_equal_only_under_another(self):
+        netlist = """.model side_by_side
+.inputs clk_i rst_ni go flip
+.outputs differs busy
+.latch a_runs a.run re clk_i 2
+.latch b_runs b.run re clk_i 2
+.latch a_next a.value[0] re clk_i 2
+.latch b_next b.value[0] re clk_i 2
+.names rst_ni go a.run a_runs
+11- 1
+1-1 1
+.names rst_ni go b.run b_runs
+11- 1
+1-1 1
+# Cleared when it begins to run; in reset, too, but not in b.
+.names rst_ni go a.run flip a.value[0] a_next
+10-01 1
+10-10 1
+1-101 1
+1-110 1
+.names rst_ni go b.run flip b.value[0] b_next
+10-01 1
+10-10 1
+1-101 1
+1-110 1
+0---1 1
+.names a.run a.value[0] b.value[0] differs
+110 1
+101 1
+.names busy
+.end
+"""
+        under = {"value": {"run": 1}}
+        with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder:
+            prover = equivalence.Prover(OPTIONS.gemel, folder, [])
+
+            def proved(text, relation):
+                return prover.by_induction(equivalence.Netlist(text, set()), relation, Path(folder) / "step.blif")
+
+            self.assertTrue(proved(netlist, under))
+            self.assertFalse(proved(netlist, {}))  # after reset they are not equal
+            self.assertFalse(proved(netlist, {"value": {"run": 0}}))
+            self.assertFalse(proved(netlist.replace("110 1\n101 1\n", "-10 1\n-01 1\n"), under))  # looked at always
+            self.assertFalse(proved(netlist.replace("0---1 1", "----1 1"), under))  # not cleared when it begins
+            with self.assertRaises(ValueError):  # cut off: what differs is driven by nothing
+                proved(netlist[:netlist.index(".names a.run a.value[0]")], under)
 
 
 if __name__ == "__main__":
