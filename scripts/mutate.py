@@ -4,13 +4,13 @@
 its model: random programs on an array of 4 x 3; if they find nothing, on one of 2 x 5 and one of 1 x 1, whose bus, bursts and buffers choose
 other branches of the RTL; then random networks on two other machines. Tells which mistakes were caught, whether the report named the block,
 and which survived. Survivors that cannot be told from the original: those of which --prove proves that nobody can, on all three
-machines, and those that scripts/equivalent_mutants.txt gives a reason for. A mutant that Verilator refuses does not count.
+machines or those it names, and those that scripts/equivalent_mutants.txt gives a reason for. A mutant that Verilator refuses does not count.
 
 Not mutated: assertions and proofs, which are no hardware, and conditions that choose hardware by a parameter (`if (...) begin : gen_...`),
 whose mistakes are other machines, which lint, proofs and tests at many sizes try.
 
-Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 27] [--seed 1] [--jobs 2] [--prove]
-                         [--out FILE]
+Usage: scripts/mutate.py --gemel build/release/gemel [--blocks requantizer,pe_array] [--per-block 27] [--seed 1] [--jobs 2]
+                         [--prove [4x3,2x5,1x1]] [--out FILE]
 """
 
 import argparse
@@ -27,7 +27,8 @@ from pathlib import Path
 import equivalence
 
 ROOT = Path(__file__).resolve().parents[1]
-MACHINES = [ROOT / f"tests/rtl_host/mutants{size}.yaml" for size in ("4x3", "2x5", "1x1")]
+SIZES = {size: ROOT / f"tests/rtl_host/mutants{size}.yaml" for size in ("4x3", "2x5", "1x1")}
+MACHINES = list(SIZES.values())
 EQUIVALENT = ROOT / "scripts/equivalent_mutants.txt"
 # Block on the command line -> source of its module. A scratchpad is tried in one of its five places.
 BLOCKS = {
@@ -73,7 +74,7 @@ MUTATIONS = [
     (r"\w[\w\[\]:+*\- ]* <= [^;]+;", [";"]),                 # a register forgets
     (r"\bif \(", ["if (!("]),                                # closed below
 ]
-PROVED = "Proved: nobody can tell (scripts/equivalence.py)."
+PROVED = "Proved: nobody can tell (scripts/equivalence.py), on {}."
 REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 
@@ -202,7 +203,7 @@ def report(options, results, at_the_end):
     """Writes the table; returns how many that are not known to be equivalent survived."""
     known = equivalents()
     for r in results:
-        r["why"] = "" if r["verdict"] != "survived" else PROVED if r.get("proved") else reason(known, r)
+        r["why"] = "" if r["verdict"] != "survived" else PROVED.format(", ".join(m.stem for m in options.prove)) if r.get("proved") else reason(known, r)
     counted = [r for r in results if r["verdict"] != "refused"]
     caught = [r for r in counted if r["verdict"] == "caught"]
     named = [r for r in caught if r["named"]]
@@ -237,6 +238,12 @@ def report(options, results, at_the_end):
     return len(possible) - len(caught)
 
 
+def machines_of(sizes):
+    if unknown := set(sizes.split(",")) - set(SIZES):
+        raise argparse.ArgumentTypeError(f"there is no machine of size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
+    return [SIZES[size] for size in sizes.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gemel", required=True)
@@ -246,7 +253,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int, default=400, help="random programs at most for each mutant")
     parser.add_argument("--networks", type=int, default=20, help="random networks at most for each mutant")
-    parser.add_argument("--prove", action="store_true", help="try to prove of survivors that nobody can tell them, with Yosys and ABC: minutes for each")
+    parser.add_argument("--prove", nargs="?", const=",".join(SIZES), metavar="SIZES", type=machines_of,
+                        help="try to prove of survivors that nobody can tell them, with Yosys and ABC: minutes for each; on these machines only: 4x3,1x1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", help="folder of compiled RTL (default: a new one)")
     parser.add_argument("--out", help="file for the table of all mutants (Markdown)")
@@ -262,7 +270,7 @@ def main():
     else:
         mutants = choose(options.seed, blocks, options.per_block)
     with tempfile.TemporaryDirectory(prefix="gemel-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
-        options.prover = equivalence.Prover(options.gemel, Path(folder) / "originals", MACHINES) if options.prove else None
+        options.prover = equivalence.Prover(options.gemel, Path(folder) / "originals", options.prove) if options.prove else None
         options.cache = options.cache or str(Path(folder) / "cache")
         # The blocks as they are must pass; and from now on they are in the cache.
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": options.cache}
