@@ -796,21 +796,18 @@ std::optional<SimulationOutput> simulate_with_array(const Machine& machine, cons
   swap.progress = options.rtl_progress;
   swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
-  double built = 0;
-  swap.build_seconds = &built;
+  swap.build_seconds = &build_seconds;
   RtlPulse pulse;
   swap.pulse = &pulse;
   const RtlPatience patience(pulse, options.rtl_hangs);
   struct Differs {};
   swap.on_divergence = [](const Divergence&) { throw Differs{}; };
   const StepperBlocks blocks = make_blocks(machine, options.blocks, schedule.program, swap);
-  build_seconds += built;
   Restless restless(*blocks.pe_array);
   const bool own = !options.blocks.front().sources.empty();
   try {
     auto output = simulate_models(machine, schedule, inputs, options, own ? &restless : blocks.pe_array.get());
     if (!output || output->error_code != 0) return {};
-    output->result.build_rtl_seconds += built;
     return output;
   } catch (const RunError&) {
     return {};
@@ -824,12 +821,11 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
   require_machine(schedule, machine);
   if (options.engine == Engine::Model && options.blocks.empty()) return *simulate_models(machine, schedule, inputs, options);
   double build_seconds = 0;
-  if (swaps_array_only(options)) {
-    if (auto output = simulate_with_array(machine, schedule, inputs, options, build_seconds)) return *std::move(output);
-  }
-  SimulationOutput output = simulate_beats(machine, schedule, inputs, options);
-  output.result.build_rtl_seconds += build_seconds;
-  return output;
+  std::optional<SimulationOutput> output;
+  if (swaps_array_only(options)) output = simulate_with_array(machine, schedule, inputs, options, build_seconds);
+  if (!output) output = simulate_beats(machine, schedule, inputs, options);
+  output->result.build_rtl_seconds += build_seconds;
+  return *std::move(output);
 }
 
 SimulationOutput simulate(const Machine& machine, const Schedule& schedule,

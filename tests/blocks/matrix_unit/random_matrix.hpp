@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random matrix instructions on small tiles: all words lie below 4096, addresses of activations may be beyond what the tile covers.
+// Random matrix instructions on small tiles: all words lie below 4096.
 #pragma once
 #include "gemel/isa.gen.hpp"
 #include "support/random_program.hpp"
