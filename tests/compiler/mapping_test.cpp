@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How well the compiler maps: predicted cycles of the shipped networks (the simulator confirms them within a percent, see
-// docs/explanation/mapping.md), the choices it makes, and what it must not depend on.
+// How well the compiler maps: predicted cycles of the shipped networks (tests/system/recorded_test.cpp holds them to the simulated
+// ones), the choices it makes, and what it must not depend on.
 #include <gtest/gtest.h>
 
 #include <thread>
