@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/memory_timing.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace gemel {
+namespace {
+
+constexpr Cycle LongAgo = -1'000'000'000;
+
+const char* reader(MemoryPort port) { return port == MemoryPort::Fetch ? "fetch" : "load_dma"; }
+
+}  // namespace
+
+MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes) : MemoryTiming(machine, bytes, nullptr) {}
+
+MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device)
+    : bus_bytes_(machine.bus_bytes),
+      bytes_per_cycle_(machine.memory_bytes_per_cycle),
+      read_latency_(machine.read_latency_cycles),
+      write_latency_(machine.write_latency_cycles),
+      bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
+      bytes_(bytes),
+      read_jitter_(machine, Jitter::Reads),
+      write_jitter_(machine, Jitter::Writes),
+      last_write_done_(LongAgo),
+      device_(std::move(device)) {}
+
+void MemoryTiming::reset() {
+  queues_ = {};
+  next_change_ = Never;
+  overlap_.reset();
+  read_jitter_.restart();
+  write_jitter_.restart();
+  read_free_ = 0;
+  last_write_done_ = LongAgo;
+  if (device_ == nullptr) return;
+  device_->reset();
+  collectors_ = {};
+  waiting_ = {};
+  device_now_ = -1;
+}
+
+void MemoryTiming::Queue::sort_in_last() {
+  for (std::size_t i = requests.size() - 1; i > 0 && requests[i - 1].at > requests[i].at; --i) {
+    std::swap(requests[i - 1], requests[i]);
+  }
+}
+
+// Nobody hears of an ideal memory's decision before its first beat or B, so it may wait until the cycle before: then all requests that
+// compete with it are known, and a batch of them is decided at once. Here for the first of a queue: the earliest that its answer can be.
+// A device decides at once.
+Cycle MemoryTiming::deadline(const Queue& queue) const {
+  const Cycle at = queue.requests.front().at;
+  if (device_ != nullptr) return at;
+  Cycle answer = Never;
+  if (queue.reads) answer = std::max(at + read_latency_, read_free_);
+  if (queue.writes) answer = std::min(answer, at + write_latency_);
+  return answer - 1;
+}
+
+void MemoryTiming::recompute_next_change() {
+  if (device_ != nullptr) {
+    next_change_ = device_event();
+    return;
+  }
+  next_change_ = Never;
+  for (const Queue& queue : queues_) {
+    if (!queue.requests.empty()) next_change_ = std::min(next_change_, deadline(queue));
+  }
+}
+
+// Checks, and moves the data: the same for any memory.
+MemoryFault MemoryTiming::access(const MemoryRequest& request) {
+  if (request.write) overlap_.write(request.address, request.bytes, request.at);
+  const MemoryFault fault = bytes_.fault(request.address, request.bytes);
+  if (fault == MemoryFault::None && request.data != nullptr) {
+    std::uint8_t* const there = bytes_.data() + request.address;
+    if (request.write) {
+      std::memcpy(there, request.data, request.bytes);
+    } else {
+      std::memcpy(request.data, there, request.bytes);
+    }
+  }
+  return fault;
+}
+
+MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
+  const MemoryFault fault = access(request);
+  const std::int64_t count = beats(request);
+  const std::int64_t occupied =
+      bytes_per_cycle_ >= bus_bytes_ ? count : (count * bus_bytes_ + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  if (request.write) {
+    last_write_done_ = std::max(request.at + write_jitter_.next(), last_write_done_ + occupied);
+    return {request.port, fault, last_write_done_ + write_latency_, request.user};
+  }
+  const Cycle start = std::max(request.at + read_latency_ + read_jitter_.next(), read_free_);
+  read_free_ = start + occupied;
+  overlap_.read(request.address, request.address + request.bytes - 1, request.at, read_free_ - 1, reader(request.port));
+  return {request.port, fault, read_free_ - count, request.user};
+}
+
+// ---- device --------------------------------------------------------------------------------------------------------------
+
+void MemoryTiming::decide(const MemoryRequest& request) {
+  Pending pending{request.port, access(request), -1, request.user};
+  if (!request.write) {
+    pending.read = overlap_.read(request.address, request.address + request.bytes - 1, request.at, Never, reader(request.port));
+  }
+  PieceSplitter splitter(request.address, request.bytes, device_->access_bytes());
+  const bool fails = pending.fault != MemoryFault::None;  // the device has no such address: answered in the next cycle
+  BurstCollector<Pending>& collector = collectors_[static_cast<std::size_t>(request.port)];
+  const std::int64_t burst = collector.open(fails ? 0 : splitter.count(), request.write ? 1 : beats(request), request.at + 1, pending);
+  if (fails) return;
+  const std::uint64_t id = static_cast<std::uint64_t>(burst) * MemoryPortCount + static_cast<std::uint64_t>(request.port);
+  while (splitter.any()) {
+    const PieceSplitter::Piece piece = splitter.next();
+    waiting_[request.write ? 1 : 0].push_back({piece.address, piece.bytes, request.write, id});
+  }
+}
+
+void MemoryTiming::feed(Cycle now) {
+  for (Ring<MemoryAccess>& waiting : waiting_) {
+    while (!waiting.empty() && device_->accepts(waiting.front().write)) {
+      device_->request(waiting.front(), now);
+      waiting.pop_front();
+    }
+  }
+}
+
+Cycle MemoryTiming::device_event() const {
+  Cycle next = device_->next_change();
+  for (const Queue& queue : queues_) {
+    if (!queue.requests.empty()) next = std::min(next, queue.requests.front().at);
+  }
+  for (const Ring<MemoryAccess>& waiting : waiting_) {
+    if (!waiting.empty() && device_->accepts(waiting.front().write)) next = std::min(next, device_now_ + 1);
+  }
+  return next;
+}
+
+void MemoryTiming::step_device(Cycle cycle) {
+  for (Queue& queue : queues_) {  // in the order of ports
+    while (!queue.requests.empty() && queue.requests.front().at <= cycle) {
+      decide(queue.requests.front());
+      queue.requests.pop_front();
+    }
+  }
+  feed(cycle);  // what waits here has waited for a place
+  done_.clear();
+  device_->advance(cycle, done_);
+  device_now_ = cycle;
+  for (const MemoryAccessDone& done : done_) {
+    collectors_[done.id % MemoryPortCount].piece(static_cast<std::int64_t>(done.id / MemoryPortCount), done.at);
+  }
+  for (BurstCollector<Pending>& collector : collectors_) {
+    while (collector.complete()) {
+      const auto answer = collector.take();
+      if (answer.burst.read >= 0) overlap_.last_beat(answer.burst.read, answer.last);
+      answers_.push_back({answer.burst.port, answer.burst.fault, answer.first, answer.burst.user});
+    }
+  }
+}
+
+}  // namespace gemel

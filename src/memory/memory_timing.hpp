@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory outside the chip, once for everybody: requests with their cycles go in, answers with theirs come out (docs/reference/machine.md, 7).
+// It has three faces: a TLM-2.0 target (ideal_memory.hpp), cycle by cycle (top/memory_beat.hpp), and plain calls (plain_memory.hpp).
+// Requests may be made long before they are due; they are decided in order of their cycles and, within a cycle, of ports. What holds for
+// any memory is found here: addresses outside, poisoned bytes, writes that meet outstanding reads.
+//
+//   request()      a burst; `at` lies after the last advance()
+//   next_change()  the cycle at whose end advance() must be called at the latest
+//   advance(now)   all requests of cycles up to `now` have been made: decides them, and hands out the answers that are known by then
+//
+// Every answer lies after the cycle of the advance() that hands it out.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cycle.hpp"
+#include "base/ring.hpp"
+#include "config/machine.hpp"
+#include "memory/burst_pieces.hpp"
+#include "memory/jitter.hpp"
+#include "memory/memory_bytes.hpp"
+#include "memory/memory_device.hpp"
+#include "memory/overlap_check.hpp"
+
+namespace gemel {
+
+enum class MemoryPort : std::uint8_t { Fetch, Load, Store };
+inline constexpr std::size_t MemoryPortCount = 3;
+
+struct MemoryRequest {
+  MemoryPort port = MemoryPort::Fetch;
+  bool write = false;
+  std::uint32_t bytes = 0;        // at least 1
+  std::uint64_t address = 0;      // of the first byte
+  std::uint8_t* data = nullptr;   // to read into or write from, when the request is decided; nullptr: only time passes
+  Cycle at = 0;                   // read: accepted; write: last W beat
+  void* user = nullptr;           // handed back
+};
+
+struct MemoryAnswer {
+  MemoryPort port = MemoryPort::Fetch;
+  MemoryFault fault = MemoryFault::None;
+  Cycle at = 0;                   // read: first beat on the wires, the others follow without gaps; write: B
+  void* user = nullptr;
+};
+
+class MemoryTiming {
+ public:
+  // The memory that the machine names.
+  MemoryTiming(const Machine& machine, MemoryBytes bytes);
+  // Any device behind the same front.
+  MemoryTiming(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device);
+
+  void request(const MemoryRequest& request) {
+    Queue& queue = queues_[static_cast<std::size_t>(request.port)];
+    (request.write ? queue.writes : queue.reads) = true;
+    const bool in_order = queue.requests.empty() || queue.requests.back().at <= request.at;  // nearly always
+    queue.requests.push_back(request);
+    if (!in_order) queue.sort_in_last();
+    next_change_ = std::min(next_change_, deadline(queue));
+  }
+  Cycle next_change() const { return next_change_; }
+  // `answer(const MemoryAnswer&)` is called in the order of decisions; it may make further requests, none of them due by `now`.
+  template <class Sink>
+  void advance(Cycle now, Sink&& answer);
+
+  // Forgets every request and answer under way, as when the chip and its interconnect are reset. Bytes and poison stay; cycles begin anew.
+  void reset();
+  MemoryBytes& bytes() { return bytes_; }
+  const MemoryBytes& bytes() const { return bytes_; }
+  // A write met an outstanding read; empty if none did.
+  const std::string& violation() const { return overlap_.violation(); }
+  Cycle read_latency() const { return read_latency_; }
+  Cycle write_latency() const { return write_latency_; }
+
+ private:
+  struct Queue {                         // undecided requests of a port, in order of time
+    Ring<MemoryRequest> requests;
+    bool reads = false, writes = false;  // what came so far
+    void sort_in_last();
+  };
+  struct Pending {                       // a burst inside the device
+    MemoryPort port = MemoryPort::Fetch;
+    MemoryFault fault = MemoryFault::None;
+    std::int64_t read = -1;              // its number in overlap_; -1: a write
+    void* user = nullptr;
+  };
+
+  Cycle deadline(const Queue& queue) const;
+  MemoryFault access(const MemoryRequest& request);
+  std::int64_t beats(const MemoryRequest& request) const {
+    return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
+  }
+  MemoryAnswer decide_ideal(const MemoryRequest& request);
+  void decide(const MemoryRequest& request);       // for the device
+  void feed(Cycle now);                            // the device, while it accepts
+  Cycle device_event() const;                      // the next cycle in which it, or a request for it, does something
+  void step_device(Cycle cycle);                   // all that happens in this cycle; answers are collected
+  void recompute_next_change();
+
+  const std::int64_t bus_bytes_, bytes_per_cycle_;
+  const Cycle read_latency_, write_latency_;
+  const int bus_log2_;
+  MemoryBytes bytes_;
+  std::array<Queue, MemoryPortCount> queues_;
+  Cycle next_change_ = Never;
+  OverlapCheck overlap_;
+
+  // ideal: in closed form
+  Jitter read_jitter_, write_jitter_;
+  Cycle read_free_ = 0, last_write_done_;
+
+  // device
+  std::unique_ptr<MemoryDevice> device_;
+  std::array<BurstCollector<Pending>, MemoryPortCount> collectors_;
+  std::array<Ring<MemoryAccess>, 2> waiting_;      // pieces for which the device had no place: reads, writes
+  Cycle device_now_ = -1;                          // the device has lived through this cycle
+  std::vector<MemoryAccessDone> done_;
+  std::vector<MemoryAnswer> answers_;
+};
+
+template <class Sink>
+void MemoryTiming::advance(Cycle now, Sink&& answer) {
+  next_change_ = now;  // requests that come meanwhile wait for the end
+  if (device_ != nullptr) {
+    for (Cycle cycle = device_event(); cycle <= now; cycle = device_event()) {
+      step_device(cycle);
+      for (const MemoryAnswer& a : answers_) answer(a);
+      answers_.clear();
+    }
+    recompute_next_change();
+    return;
+  }
+  for (;;) {
+    // The oldest; of one cycle in the order of ports. Its port is served until another's turn comes at `until`.
+    Cycle oldest = now + 1, until = now + 1;
+    std::size_t port = MemoryPortCount;
+    for (std::size_t p = 0; p < MemoryPortCount; ++p) {
+      const auto& requests = queues_[p].requests;
+      if (requests.empty()) continue;
+      const Cycle at = requests.front().at;
+      if (at < oldest) {
+        until = oldest;  // ports before this one go first in their cycle
+        oldest = at;
+        port = p;
+      } else {
+        until = std::min(until, at + 1);
+      }
+    }
+    if (port == MemoryPortCount) break;
+    auto& requests = queues_[port].requests;
+    do {
+      const MemoryRequest request = requests.front();
+      requests.pop_front();
+      answer(decide_ideal(request));
+    } while (!requests.empty() && requests.front().at < until);
+  }
+  recompute_next_change();
+}
+
+}  // namespace gemel
