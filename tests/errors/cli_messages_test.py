@@ -30,7 +30,7 @@ class CommandLine(unittest.TestCase):
     def gemel(self, *arguments, **more):
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache")}
         return subprocess.run(
-            [GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False, **more
+            [GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=5400, check=False, **more
         )
 
     def left_behind(self):
@@ -331,7 +331,7 @@ class CommandLine(unittest.TestCase):
         )
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=1800)
         self.assertEqual(process.returncode, INTERRUPTED, errors)
         self.assertEqual(output, "")
         self.assertRegex(errors, r"interrupted")

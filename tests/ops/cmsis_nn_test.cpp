@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ops/ops.hpp"
+#include "support/reference_data.hpp"
 
 namespace gemel {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 class Case {
  public:
   explicit Case(const std::string& name)
-      : name_(name), file_(std::string(GEMEL_SHARED_DATA) + "/cmsis_nn/cases/" + name + ".json") {
+      : name_(name), file_((test::reference_data("cmsis_nn", "cmsis_nn").folder / "cases" / (name + ".json")).string()) {
     std::ifstream stream(file_);
     found_ = static_cast<bool>(stream);
     if (found_) json_ = nlohmann::json::parse(stream);
@@ -71,9 +72,9 @@ std::vector<int> run(Layer layer, const std::vector<Tensor>& inputs, const std::
 
 std::string case_name(const ::testing::TestParamInfo<const char*>& info) { return info.param; }
 
-#define GEMEL_LOAD_CASE(variable)                                                                                         \
-  const Case variable(GetParam());                                                                                        \
-  if (!variable.found()) GTEST_SKIP() << "CMSIS-NN's test data (shared data, cmsis_nn) is not on this machine"
+#define GEMEL_LOAD_CASE(variable)  \
+  const Case variable(GetParam()); \
+  ASSERT_TRUE(variable.found())
 
 // ---- Convolutions and dense layers ------------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, CmsisNnPool,
 
 TEST(CmsisNn, AddIsEqual) {
   const Case c("add");
-  if (!c.found()) GTEST_SKIP() << "CMSIS-NN's test data (shared data, cmsis_nn) is not on this machine";
+  ASSERT_TRUE(c.found());
   ASSERT_EQ(c.number("LEFT_SHIFT"), numerics::AddLeftShift);
   const Shape shape{1, 1, 1, c.number("DST_SIZE")};
   const Tensor first{"a", shape, ElementType::Int8, 1.0, -c.number("INPUT1_OFFSET")};
@@ -188,7 +189,7 @@ TEST(CmsisNn, AddIsEqual) {
 
 TEST(CmsisNn, ProductsRequantizeEqually) {
   const Case c("mul");
-  if (!c.found()) GTEST_SKIP() << "CMSIS-NN's test data (shared data, cmsis_nn) is not on this machine";
+  ASSERT_TRUE(c.found());
   const std::vector<int> a = c.array("input1"), b = c.array("input2");
   std::vector<int> y;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -201,7 +202,7 @@ TEST(CmsisNn, ProductsRequantizeEqually) {
 
 TEST(CmsisNn, SumsOf64BitsRequantizeEqually) {
   const Case c("requantize_s64");
-  if (!c.found()) GTEST_SKIP() << "CMSIS-NN's test data (shared data, cmsis_nn) is not on this machine";
+  ASSERT_TRUE(c.found());
   const std::vector<int> x = c.array("input"), w = c.array("weights"), m = c.array("output_multiplier"), s = c.array("output_shift");
   const std::vector<std::int64_t> bias = c.array<std::int64_t>("bias");
   const int channels = c.number("IN_CH"), width = c.number("INPUT_W");

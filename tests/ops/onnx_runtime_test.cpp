@@ -9,6 +9,7 @@
 
 #include "ops/ops.hpp"
 #include "support/onnx_model.hpp"
+#include "support/reference_data.hpp"
 
 namespace gemel {
 namespace {
@@ -22,7 +23,7 @@ struct Files {
 };
 
 Files load(const std::string& name) {
-  const std::string folder = std::string(GEMEL_SHARED_DATA) + "/derived/ort/" + name + "/";
+  const std::string folder = (test::reference_data("derived/ort", "onnxruntime").folder / name).string() + "/";
   const std::string model = test::read_bytes(folder + "model.onnx"), in = test::read_bytes(folder + "in0.bin"),
                     out = test::read_bytes(folder + "out0.bin");
   Files files;
@@ -77,7 +78,7 @@ class OnnxRuntimeConv : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(OnnxRuntimeConv, IsEqual) {
   const Files files = load(GetParam());
-  if (!files.found) GTEST_SKIP() << "ONNX Runtime's outputs (shared data, derived/ort) are not on this machine";
+  ASSERT_TRUE(files.found);
   ASSERT_EQ(files.model.nodes.size(), 1u);
   const test::OnnxNode& node = files.model.nodes[0];
   ASSERT_EQ(node.type, "QLinearConv");
@@ -124,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, OnnxRuntimeConv,
 
 TEST(OnnxRuntime, MatrixProductIsEqual) {
   const Files files = load("qmm_128x768x64");
-  if (!files.found) GTEST_SKIP() << "ONNX Runtime's outputs (shared data, derived/ort) are not on this machine";
+  ASSERT_TRUE(files.found);
   const auto& c = files.model.constants;
   const int depth = static_cast<int>(c.at("B").dims[0]), channels = static_cast<int>(c.at("B").dims[1]);
   const int rows = static_cast<int>(files.input.size()) / depth;
@@ -144,7 +145,7 @@ TEST(OnnxRuntime, MatrixProductIsEqual) {
 // added to it; a sum that differs by anything but a multiple of 2^32 comes out as another byte.
 TEST(OnnxRuntime, IntegerMatrixProductIsEqual) {
   const Files files = load("matmulinteger_u8s8");
-  if (!files.found) GTEST_SKIP() << "ONNX Runtime's outputs (shared data, derived/ort) are not on this machine";
+  ASSERT_TRUE(files.found);
   const auto& c = files.model.constants;
   const int depth = static_cast<int>(c.at("B").dims[0]), channels = static_cast<int>(c.at("B").dims[1]);
   const int rows = static_cast<int>(files.input.size()) / depth;

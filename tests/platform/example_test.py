@@ -19,7 +19,7 @@ RESULT = "16784 cycles, outputs' checksum 246984418"  # digits on tiny8; memory 
 def run(*command, cwd=None, **more):
     environment = {k: v for k, v in os.environ.items() if k != "GEMEL_HOME"}
     environment.update({"GEMEL_CACHE": CACHE, **more})
-    return subprocess.run([str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    return subprocess.run([str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=5400, check=False)
 
 
 class Example(unittest.TestCase):

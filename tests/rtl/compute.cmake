@@ -24,7 +24,7 @@ add_executable(compute_test compute_test.cpp compute_pe_array.cpp compute_requan
 target_link_libraries(compute_test PRIVATE GTest::gtest_main GTest::gtest gemel_pe_array gemel_requantizer gemel_matrix_unit
                       gemel_vector_unit                       gemel_base gemel_isa gemel_config ${libraries})
 target_include_directories(compute_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
-gtest_discover_tests(compute_test PROPERTIES LABELS block TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+gtest_discover_tests(compute_test PROPERTIES LABELS block TIMEOUT 7200 DISCOVERY_TIMEOUT 600)
 
 # Not a test: compute_requantizer_sweep COUNT [SEED] compares COUNT random vectors, for the 10^9 of the release.
 add_executable(compute_requantizer_sweep compute_requantizer_sweep.cpp)

@@ -116,7 +116,7 @@ REMARKS = re.compile(r"sorry: constant selects in always_\* processes are not cu
 
 
 def run(command, folder):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5400)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not REMARKS.search(line)]
     return done.returncode, "\n".join(dict.fromkeys(lines)).strip()
 

@@ -76,4 +76,4 @@ add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_
 target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest movement_top gemel_compiler gemel_ops
                       gemel_network ${movement_libraries})
 target_include_directories(movement_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
-gtest_discover_tests(movement_test PROPERTIES LABELS block TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+gtest_discover_tests(movement_test PROPERTIES LABELS block TIMEOUT 7200 DISCOVERY_TIMEOUT 600)

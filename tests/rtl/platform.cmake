@@ -7,5 +7,5 @@ endif()
 add_executable(rtl_platform_test platform.cpp)
 target_link_libraries(rtl_platform_test PRIVATE GTest::gtest_main gemel_sim gemel_regress gemel_compiler GTest::gtest)
 target_include_directories(rtl_platform_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
-gtest_discover_tests(rtl_platform_test TEST_PREFIX rtl. DISCOVERY_TIMEOUT 60 PROPERTIES LABELS system TIMEOUT 1800
+gtest_discover_tests(rtl_platform_test TEST_PREFIX rtl. DISCOVERY_TIMEOUT 600 PROPERTIES LABELS system TIMEOUT 7200
   ENVIRONMENT "GEMEL_HOME=${PROJECT_SOURCE_DIR};GEMEL_CACHE=${PROJECT_BINARY_DIR}/tests/rtl_host/cache;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp")

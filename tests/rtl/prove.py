@@ -20,7 +20,7 @@ RTL = Path(__file__).resolve().parents[2] / "rtl"
 SKIPPED = 77
 STEPS = 1      # of the induction; the half from reset goes as deep
 REFUTE = 6     # cycles within which a planted mistake must show
-TIMEOUT = 900  # seconds; a solver that does not come back is a failure.
+TIMEOUT = 5400  # seconds; a solver that does not come back is a failure.
 
 
 class Proof:

@@ -60,7 +60,7 @@ class Elements(unittest.TestCase):
 
     def gemel(self, *arguments):
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE}
-        return subprocess.run([GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run([GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=5400, check=False)
 
     def plant(self, block, module, *mistake):
         made = self.gemel("new-block", block, "-m", MACHINE)

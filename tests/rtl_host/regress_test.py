@@ -34,7 +34,7 @@ class Regress(unittest.TestCase):
     def regress(self, *arguments):
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE}
         return subprocess.run([GEMEL, "regress", "--out", "failures", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True,
-                              timeout=1500, check=False)
+                              timeout=5400, check=False)
 
     def passes(self, *arguments):
         done = self.regress(*arguments)
