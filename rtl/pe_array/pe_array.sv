@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pe_array: Rows x Columns multiply-accumulates, weight stationary; contract: src/blocks/pe_array/pe_array_ports.hpp.
 // Everything that enters at t reaches pe (r, c) at t + r + c: activation r along row r, switch with the wavefront, weight of
-// column c down column c. In the cycle in which the last weight row passes the top of a column, the row before it is one place
-// below, and so on: then all of the column's shadows are loaded. Sums go down; column c waits Columns-1-c cycles for the last.
+// column c down column c. When the last weight row reaches row 0 of a column, every earlier row is at its final place; in that cycle
+// the whole column loads its shadow registers. Sums go down; column c waits Columns-1-c cycles for the last.
 `include "assertions.svh"
 
 module pe_array #(

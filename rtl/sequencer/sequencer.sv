@@ -7,7 +7,7 @@
 //   start     one decision per unit and cycle: semaphores, in flight, chain credit, hazards
 //   done      in flight and semaphores; the first error is kept
 //   counters  one of ten per unit and cycle, in spans of time_i: nothing in here moves while nothing happens
-// Names: *_now is what a cycle comes to once an error in it has stopped what it stops.
+// Names: *_now is the value at the end of this cycle, after an error in this cycle has blocked dispatch and starts.
 `include "assertions.svh"
 
 module sequencer #(

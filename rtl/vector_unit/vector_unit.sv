@@ -6,8 +6,8 @@
 //   13 zero point and clamp | 14 table | 15 write
 // add: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
 // a plain step would, and everything behind is six cycles later. pool_max: a delay line in place of the requantizer.
-// Parameters enter their registers 5 cycles after the cycle in which their read was made: just in time for the step behind the
-// last of them, and after the last step before the first of them has used the old ones.
+// A parameter word is written to its register 5 cycles after its read was issued. That is early enough for the first step of the
+// next block and late enough for the last step of the block before.
 `include "assertions.svh"
 
 module vector_unit #(
@@ -119,7 +119,8 @@ module vector_unit #(
   logic [7:0]  kernel_h, kernel_w;
   logic signed [23:0] origin_y, origin_x;
 
-  // Constant for an instruction; made from registers instead of kept, as they are needed in the first cycle after it came.
+  // Constant during an instruction. Computed combinationally, because they are needed one cycle after the command, too early to have
+  // been registered.
   assign step_y = 18'(word_q[isa_pkg::VectorStrideYLsb +: isa_pkg::VectorStrideYWidth]) * row_q;
   assign tap_y = 18'(word_q[isa_pkg::VectorDilationYLsb +: isa_pkg::VectorDilationYWidth]) * row_q;
   assign source = first_q * 18'(word_q[isa_pkg::VectorPixelWordsLsb +: isa_pkg::VectorPixelWordsWidth]) +

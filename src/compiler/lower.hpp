@@ -63,9 +63,9 @@ struct GroupPlan {
   WindowShape window_shape;
   WindowPlan window;
   std::int64_t cycles = 0;
-  bool beside = false;    // may run beside the group before it: needs only the vector unit, and leaves that group its words
-  // Of param_buffer: what this group and those before it in its step keep (an array group keeps at most the other half),
-  // and whether it takes and returns words as it goes on.
+  bool beside = false;    // may run concurrently with the group before it: uses only the vector unit, and fits in the words that group does not use
+  // param_words: param_buffer words held by this group and the earlier groups of its step (an array group holds at most half).
+  // param_varies: the group allocates and frees words while it runs.
   std::int64_t param_words = 0;
   bool param_varies = false;
 };

@@ -266,7 +266,7 @@ void Lowerer::lower_conv(int index) {
       if (base < 0) base = load_constant(main_tag, Buffer::Weight, c.weights[i.chunk], item_words(i));
       return base >= 0;
     };
-    // What fits of the next items' weights, so that their loads stand before this item's passes.
+    // Issues the loads of the next items' weights, as many as fit, before this item's passes.
     const auto look_ahead = [&](std::size_t i) {
       for (std::size_t j = i + 1; j < items.size() && j <= i + MaxAhead; ++j) {
         if (!load_weights(items[j])) break;

@@ -29,7 +29,7 @@ class IntervalMap {
     split(end);
     // Gaps within [first, end) become intervals too, so that the access is recorded there.
     std::uint64_t at = first;
-    Clock latest = need;  // the unit's own, too: without a branch, and put right in the end
+    Clock latest = need;  // also accumulates the unit's own entry, to avoid a branch; restored below
     while (at < end) {
       if (it == map_.end() || it->first > at) {
         const std::uint64_t stop = it == map_.end() ? end : std::min(end, it->first);

@@ -238,7 +238,7 @@ std::optional<IllegalField> check_fields(const Word& word) {
       return illegal("reserved", static_cast<int>(q) * 64 + bit, "must be 0");
     }
   }
-  // Looked at first without an answer to carry: nearly always there is none.
+  // Fast path: the range is tested before a message is built; almost every field is legal.
   const auto in_range = [&word](const FieldInfo& field) {
     const std::int64_t value = get_field(word, field);
     return value >= field.min && value <= field.max;

@@ -38,7 +38,7 @@ std::int32_t inner_product(const std::int16_t* a, const std::int16_t* b, std::si
 ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) {
   const Shape& in = inputs[0];
   if (layer.groups < 1 || in.c % layer.groups != 0 || wanted.c % layer.groups != 0) {
-    return {{}, std::to_string(layer.groups) + " groups divide not both " + std::to_string(in.c) + " input and " +
+    return {{}, std::to_string(layer.groups) + " groups do not divide both " + std::to_string(in.c) + " input and " +
                     std::to_string(wanted.c) + " output channels"};
   }
   const int h = slide(in.h, layer.pad_top, layer.pad_bottom, layer.kernel_h, layer.dilation_h, layer.stride_h);

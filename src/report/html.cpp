@@ -79,7 +79,7 @@ void tile(std::ostream& out, const std::string& value, const std::string& what) 
   out << "<div class=\"tile\"><b>" << html_escape(value) << "</b><span>" << html_escape(what) << "</span></div>\n";
 }
 
-// The beat engine does not count bursts.
+// Nothing for runs in which no burst was counted.
 std::string bursts_text(std::int64_t bursts) { return bursts > 0 ? ", in " + with_commas(bursts) + " bursts" : ""; }
 
 void tiles(std::ostream& out, const RunResult& result) {

@@ -6,7 +6,8 @@
 
 namespace gemel {
 
-// AXI knows the length in beats only. Where it is not what `bytes` from `address` on need, memory would move what the length says.
+// Bytes that memory moves for a burst. AXI carries a count of beats, not of bytes. If it disagrees with the sideband `bytes`, the count
+// of beats decides, as it would in a real memory.
 inline std::uint32_t bytes_on_axi(const RtlBits<8>& length, std::uint64_t address, std::uint32_t bytes, int bus_bits) {
   const auto bus = static_cast<std::uint64_t>(bus_bits / 8);
   const std::uint64_t beats = get_bits(length) + 1;

@@ -37,8 +37,8 @@ struct SimulationOptions {
   // Expected bytes of a tensor (index in schedule.tensors), or nullptr for "do not compare". Not asked in timing-only runs.
   std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
   std::function<void(const Progress&)> progress;  // now and then
-  // Blocks that are not their models (resolve_choices()); not empty: the beat engine. But pe_array or pe alone, and nothing wrong with it:
-  // the fast models with it between them, unless the beat engine is asked for, here or by what only it can do.
+  // Blocks implemented by RTL (resolve_choices()). Any entry selects the beat engine, with one exception: pe_array (or pe) alone runs
+  // between the fast models, and falls back to the beat engine when anything differs or an option is set that only that engine has.
   std::vector<BlockChoice> blocks;
   bool keep_going = false;                    // count differences of checked blocks instead of ending with the first
   bool no_skip = false;                       // clock every block in every cycle, also when all are quiet

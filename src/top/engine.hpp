@@ -46,8 +46,8 @@ class Npu::Engine {
   static void require_thread();
 };
 
-// The registers in front of models, accessed as those of rtl/sequencer: a write counts, and a read tells what holds, from two cycles later
-// on. While a program runs `status` tells running, done and interrupt; error, cycles and counters are told when it has ended.
+// Register file for the model engines, with the timing of rtl/sequencer: a write takes effect, and a read returns the state, two cycles
+// after the access. While a program runs `status` tells running, done and interrupt; error, cycles and counters are told when it has ended.
 class ModelledRegisters : public Npu::Engine {
  public:
   explicit ModelledRegisters(sc_core::sc_time period) : period_(period) {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // stepper: the whole machine from beat models, one rising edge after the other, without SystemC. Each cycle it takes what all
 // blocks have on their wires, then clocks every block: so the order of blocks cannot matter. The reference for the fast
-// models, and the bench that RTL stands in later. While every block is quiet it goes straight to memory's next event.
+// models; RTL stands in it in place of any block. While every block is quiet it goes straight to memory's next event.
 #pragma once
 #include <array>
 #include <atomic>

@@ -249,7 +249,7 @@ class Maker {
       return outputs;
     };
     const auto first = after_reset(1);
-    for (int seed = 2; seed <= 16; ++seed) {  // a single bit is found by all but one in 2^15
+    for (int seed = 2; seed <= 16; ++seed) {  // 16 seeds: one unreset bit is equal in all of them with a probability of 2^-15
       const auto other = after_reset(seed);
       for (std::size_t i = 0; i < first.size(); ++i) {
         if (first[i].second == other[i].second) continue;

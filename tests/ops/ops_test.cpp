@@ -250,7 +250,7 @@ TEST(Ops, ShapeRulesSayWhatIsWrong) {
   EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {0, 0, 0, 4}).problem, "the kernel, 3x1, is larger than the padded image");
   l = {};
   l.groups = 2;
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {0, 0, 0, 3}).problem, "2 groups divide not both 4 input and 3 output channels");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {0, 0, 0, 3}).problem, "2 groups do not divide both 4 input and 3 output channels");
   l.op = Op::Add;
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}, {1, 5, 4, 4}}).problem, "what is added must have one shape");
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "add takes 2 inputs, not 1");
