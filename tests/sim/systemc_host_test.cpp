@@ -39,8 +39,8 @@ struct Host : sc_core::sc_module {
 };
 
 TEST(SystemcHost, RunsOnAsBeforeAroundAndThroughSimulations) {
-  sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_LOG);
   const SystemcContext of_the_host;
+  sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_LOG);
   Host host("host");
   sc_core::sc_simcontext* const context = sc_core::sc_get_curr_simcontext();
   const std::int64_t alone = cycles_of_a_run();  // between elaboration and start
