@@ -102,6 +102,16 @@ std::string to_string(const Diagnostic& d) {
   return text;
 }
 
+void Diagnostics::add(Diagnostic diagnostic) {
+  if (full()) return;
+  excerpt_bytes_ += diagnostic.excerpt.size();
+  if (excerpt_bytes_ > MostExcerptBytes) {
+    excerpt_bytes_ -= diagnostic.excerpt.size();
+    diagnostic.excerpt.clear();
+  }
+  list_.push_back(std::move(diagnostic));
+}
+
 Error::Error(std::vector<Diagnostic> diagnostics)
     : std::runtime_error(joined(diagnostics)), diagnostics_(std::move(diagnostics)) {}
 

@@ -2,6 +2,7 @@
 // Errors. Two kinds: the user's mistake (UserError, exit 2) and ours (InternalError, exit 3). A run that finds a
 // difference, hazard, deadlock or memory error ends in RunError (exit 4). Nothing below src/cli prints or exits.
 #pragma once
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -29,6 +30,23 @@ struct Diagnostic {
 //     |   ^^^^^^ did you mean `columns`?
 //   hint: ...
 std::string to_string(const Diagnostic& diagnostic);
+
+// What was found wrong in one file, bounded in memory: a file of noise must not become a report of gigabytes. Beyond `Most`
+// entries nothing is added, and beyond `MostExcerptBytes` entries come without their line.
+class Diagnostics {
+ public:
+  static constexpr std::size_t Most = 200;
+  static constexpr std::size_t MostExcerptBytes = 1 << 20;
+
+  void add(Diagnostic diagnostic);
+  bool full() const { return list_.size() >= Most; }
+  bool empty() const { return list_.empty(); }
+  const std::vector<Diagnostic>& list() const { return list_; }
+
+ private:
+  std::vector<Diagnostic> list_;
+  std::size_t excerpt_bytes_ = 0;
+};
 
 class Error : public std::runtime_error {
  public:

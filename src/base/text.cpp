@@ -10,27 +10,40 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "base/error.hpp"
 
 namespace gemel {
 
-std::string read_text_file(const std::string& path, const std::string& code, const std::string& what) {
-  const auto refuse = [&](const std::string& why) {
+std::string read_text_file(const std::string& path, const std::string& code, const std::string& what, std::int64_t most_bytes) {
+  const auto refuse = [&](const std::string& why, const std::string& hint = {}) {
     Diagnostic d;
     d.code = code;
     d.message = "cannot read " + what + " `" + path + "`: " + why;
+    d.hint = hint;
     throw UserError(std::vector<Diagnostic>{std::move(d)});
   };
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) refuse("it is a folder");
+  // A device or a pipe may never end.
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) refuse("it is not a regular file");
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) refuse(errno ? std::strerror(errno) : "it cannot be opened");
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::array<char, 65536> piece;
+  while (in.read(piece.data(), piece.size()), in.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+    if (static_cast<std::int64_t>(text.size()) > most_bytes)
+      refuse("it has more than " + std::to_string(most_bytes >> 20) + " MiB", "numbers belong into a safetensors file beside the description");
+  }
   if (in.bad()) refuse(errno ? std::strerror(errno) : "reading stopped halfway");
   return text;
+}
+
+std::string quote(const std::string& text) {
+  constexpr std::size_t Longest = 60;
+  return "`" + (text.size() > Longest ? text.substr(0, Longest) + "..." : text) + "`";
 }
 
 std::string line_of(std::string_view text, int line) {

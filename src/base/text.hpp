@@ -8,8 +8,16 @@
 
 namespace gemel {
 
-// The whole file. UserError with `code` if it cannot be read; `what` names it in the message ("machine file").
-std::string read_text_file(const std::string& path, const std::string& code, const std::string& what);
+// The most that a description in text (machine, workload, layer table) may have: about 200,000 layers.
+inline constexpr std::int64_t MostTextBytes = std::int64_t{16} << 20;
+
+// The whole file. UserError with `code` if it cannot be read, is no regular file or has more than `most_bytes`; `what` names it
+// in the message ("machine file").
+std::string read_text_file(const std::string& path, const std::string& code, const std::string& what,
+                           std::int64_t most_bytes = MostTextBytes);
+
+// The text in backquotes, cut after 60 bytes.
+std::string quote(const std::string& text);
 
 // Line `line` (from 1) of `text` without its end of line; empty if there is no such line.
 std::string line_of(std::string_view text, int line);

@@ -3,7 +3,11 @@
 #include "compiler/graph.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <numeric>
+#include <queue>
 
 namespace gemel::compiler {
 namespace {
@@ -124,19 +128,35 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
 
   MemoryMap map;
   map.address.assign(tensors, 0);
+  // First fit in the free stretches of memory, by address; every one begins at a multiple of `align`. Kept as stretches, because
+  // a table of independent layers has all its tensors alive at once.
+  constexpr std::uint64_t NoEnd = ~std::uint64_t{0};
+  std::map<std::uint64_t, std::uint64_t> free = {{0, NoEnd}};  // first byte, one past the last
   struct Placed {
-    std::uint64_t first, end;
     int until;
+    std::uint64_t first, end;
+    bool operator>(const Placed& o) const { return until > o.until; }
   };
-  std::vector<Placed> placed;  // by address
+  std::priority_queue<Placed, std::vector<Placed>, std::greater<>> placed;  // the first to be freed on top
+  const auto release = [&](std::uint64_t first, std::uint64_t end) {
+    auto next = free.lower_bound(first);
+    if (next != free.begin() && std::prev(next)->second == first) first = std::prev(next)->first;
+    if (next != free.end() && next->first == end) {
+      end = next->second;
+      free.erase(next);
+    }
+    free[first] = end;
+  };
   for (const int t : order) {
-    placed.erase(std::remove_if(placed.begin(), placed.end(), [&](const Placed& p) { return p.until < from[t]; }),
-                 placed.end());
+    for (; !placed.empty() && placed.top().until < from[t]; placed.pop()) release(placed.top().first, placed.top().end);
     const std::uint64_t bytes = static_cast<std::uint64_t>(network.tensors[t].shape.elements());
-    std::uint64_t at = 0;
-    auto where = placed.begin();
-    for (; where != placed.end() && at + bytes > where->first; ++where) at = (where->end + align - 1) / align * align;
-    placed.insert(where, {at, at + bytes, until[t]});
+    const std::uint64_t room = (bytes + align - 1) / align * align;
+    auto where = free.begin();
+    while (where->second - where->first < room) ++where;  // the last stretch has no end
+    const std::uint64_t at = where->first, end = where->second;
+    free.erase(where);
+    if (at + room < end) free[at + room] = end;
+    placed.push({until[t], at, at + room});
     map.address[t] = at;
     map.end = std::max(map.end, at + bytes);
   }

@@ -169,7 +169,7 @@ const GroupPlan& Lowerer::plan(int index) {
     case Op::GlobalAvgPool: {
       WindowShape w = window(isa::Opcode::PoolSum);
       // Any two factors of the number of pixels do: the image is one run of pixels.
-      const int pixels = in.h * in.w;
+      const std::int64_t pixels = std::int64_t{in.h} * in.w;
       int rows = in.h, columns = in.w;
       if (rows > 255 || columns > 255) {
         rows = 0;
@@ -181,7 +181,7 @@ const GroupPlan& Lowerer::plan(int index) {
                                        " pixels, and a window has at most 255 by 255",
                           "average in two steps");
         }
-        columns = pixels / rows;
+        columns = static_cast<int>(pixels / rows);
       }
       w.in.h = w.kernel_h = rows;
       w.in.w = w.kernel_w = columns;

@@ -53,7 +53,7 @@ struct YamlState {
   std::string file;
   YamlCodes codes{};
   std::shared_ptr<const YamlNode> root;
-  std::vector<Diagnostic> diagnostics;
+  Diagnostics diagnostics;
 
   Diagnostic diagnostic(const char* code, std::string message, const Place& place) const {
     Diagnostic d;
@@ -67,13 +67,12 @@ struct YamlState {
     return d;
   }
   void complain(const char* code, std::string message, const Place& place, std::string note = {}, std::string hint = {}) {
-    if (diagnostics.size() >= MostDiagnostics) return;  // a file of noise must not become a report of gigabytes
+    if (diagnostics.full()) return;
     Diagnostic d = diagnostic(code, std::move(message), place);
     d.note = std::move(note);
     d.hint = std::move(hint);
-    diagnostics.push_back(std::move(d));
+    diagnostics.add(std::move(d));
   }
-  static constexpr std::size_t MostDiagnostics = 200;
 };
 
 namespace {
@@ -86,7 +85,7 @@ Place place_of(const YAML::Mark& mark, int length = 1) {
 // Builds the tree from the parser's events. A stack of open lists and maps; a map waits for a key or for a value.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(YamlState& state) : state_(state) {}
+  TreeBuilder(YamlState& state, const std::atomic<bool>* interrupted) : state_(state), interrupted_(interrupted) {}
   std::shared_ptr<const YamlNode> root;
 
   void OnDocumentStart(const YAML::Mark&) override {}
@@ -141,6 +140,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void add(const std::shared_ptr<YamlNode>& node, bool opens) {
+    if (interrupted_ && *interrupted_) throw Interrupted("interrupted while reading " + state_.file);
     if (stack_.empty()) {
       root = node;
     } else if (Open& top = stack_.back(); top.content->kind == YamlContent::Kind::List) {
@@ -180,6 +180,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   YamlState& state_;
+  const std::atomic<bool>* interrupted_;
   std::vector<Open> stack_;
   std::map<YAML::anchor_t, std::shared_ptr<YamlContent>> anchors_;
   std::unordered_map<const YamlContent*, int> open_contents_;
@@ -203,11 +204,6 @@ class DocumentCounter : public YAML::EventHandler {
   void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
   void OnMapEnd() override {}
 };
-
-std::string quote(const std::string& text) {
-  constexpr std::size_t Longest = 60;
-  return "`" + (text.size() > Longest ? text.substr(0, Longest) + "..." : text) + "`";
-}
 
 bool is_number_text(const YamlContent& content) { return content.kind == YamlContent::Kind::Scalar && !content.quoted; }
 
@@ -311,6 +307,14 @@ bool YamlValue::complain_of_type(const std::string& expected) const {
 
 namespace {
 
+// "Max_Pool-2D" -> "maxpool2d": names of one thing differ in case and in what joins their words.
+std::string folded(const std::string& word) {
+  std::string out;
+  for (const char c : word)
+    if (c != '_' && c != '-' && c != ' ') out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
 // An integer beyond 64 bits is out of range rather than no integer.
 bool is_digits(const std::string& text) {
   const std::size_t first = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
@@ -384,13 +388,15 @@ std::optional<bool> YamlValue::as_boolean() const {
   return std::nullopt;
 }
 
-std::optional<std::string> YamlValue::as_choice(const std::vector<std::string>& choices) const {
+std::optional<std::string> YamlValue::as_choice(const std::vector<std::string>& choices, const Synonyms& synonyms) const {
   const auto word = as_text();
   if (!word) return std::nullopt;
   if (std::find(choices.begin(), choices.end(), *word) != choices.end()) return word;
   std::vector<std::string> shown;
   for (const auto& choice : choices) shown.push_back("`" + choice + "`");
-  complain("`" + path_ + "` is " + quote(*word) + ", but must be " + join_or(shown), did_you_mean(*word, choices));
+  const auto synonym = synonyms.find(folded(*word));
+  complain("`" + path_ + "` is " + quote(*word) + ", but must be " + join_or(shown),
+           synonym != synonyms.end() ? "did you mean " + synonym->second + "?" : did_you_mean(*word, choices));
   return std::nullopt;
 }
 
@@ -513,6 +519,7 @@ void YamlMap::also_known(const std::vector<std::string>& keys) {
 void YamlMap::done(const std::string& hint) {
   if (!self_.is_map()) return;
   for (const auto& entry : self_.node_->content->entries) {
+    if (self_.state_->diagnostics.full()) return;
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     Place place = entry.value->key;
     place.length = std::max<int>(1, static_cast<int>(entry.key.size()));
@@ -523,18 +530,18 @@ void YamlMap::done(const std::string& hint) {
 
 // ---- YamlReader -----------------------------------------------------------------------------------------------------------
 
-YamlReader YamlReader::from_file(const std::string& path, const YamlCodes& codes) {
-  return from_text(read_text_file(path, codes.unreadable, codes.what), path, codes);
+YamlReader YamlReader::from_file(const std::string& path, const YamlCodes& codes, const std::atomic<bool>* interrupted) {
+  return from_text(read_text_file(path, codes.unreadable, codes.what), path, codes, interrupted);
 }
 
-YamlReader YamlReader::from_text(std::string text, std::string file, const YamlCodes& codes) {
+YamlReader YamlReader::from_text(std::string text, std::string file, const YamlCodes& codes, const std::atomic<bool>* interrupted) {
   YamlReader reader;
   reader.state_ = std::make_shared<YamlState>();
   YamlState& state = *reader.state_;
   state.text = std::move(text);
   state.file = std::move(file);
   state.codes = codes;
-  TreeBuilder builder(state);
+  TreeBuilder builder(state, interrupted);
   DocumentCounter rest;
   try {
     std::istringstream in(state.text);
@@ -561,14 +568,14 @@ YamlValue YamlReader::root() const {
 
 void YamlReader::add(Diagnostic diagnostic) {
   if (diagnostic.file.empty()) diagnostic.file = state_->file;
-  state_->diagnostics.push_back(std::move(diagnostic));
+  state_->diagnostics.add(std::move(diagnostic));
 }
 
 bool YamlReader::clean() const { return state_->diagnostics.empty(); }
 
 void YamlReader::finish() const {
   if (clean()) return;
-  auto all = state_->diagnostics;
+  auto all = state_->diagnostics.list();
   const auto key = [](const Diagnostic& d) {
     return std::make_pair(d.line ? d.line : std::numeric_limits<int>::max(), d.column);
   };

@@ -10,7 +10,9 @@
 //   reader.finish();   // throws UserError with everything found, in order of line
 // After a complaint the value returned is usable (the default, or the least legal value), so reading simply goes on.
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +60,9 @@ class YamlValue {
   std::optional<double> as_number(double least, double most) const;  // finite; NaN and infinities are complained of
   std::optional<std::string> as_text() const;
   std::optional<bool> as_boolean() const;                            // true, false
-  std::optional<std::string> as_choice(const std::vector<std::string>& choices) const;
+  // `synonyms`: what others call a choice, in lower case and without `_` and `-`, and what to suggest instead (in backquotes).
+  using Synonyms = std::map<std::string, std::string>;
+  std::optional<std::string> as_choice(const std::vector<std::string>& choices, const Synonyms& synonyms = {}) const;
   std::vector<YamlValue> as_list() const;                            // empty after a complaint
   YamlMap map() const;                                               // an empty map after a complaint
 
@@ -112,8 +116,10 @@ class YamlMap {
 class YamlReader {
  public:
   // UserError at once if the file cannot be read or is not YAML (everything else would be guesswork then).
-  static YamlReader from_file(const std::string& path, const YamlCodes& codes);
-  static YamlReader from_text(std::string text, std::string file, const YamlCodes& codes);
+  // Interrupted once `*interrupted` is set.
+  static YamlReader from_file(const std::string& path, const YamlCodes& codes, const std::atomic<bool>* interrupted = nullptr);
+  static YamlReader from_text(std::string text, std::string file, const YamlCodes& codes,
+                              const std::atomic<bool>* interrupted = nullptr);
 
   YamlValue root() const;
   void add(Diagnostic diagnostic);    // a complaint with no place in the file

@@ -91,7 +91,7 @@ Requant mean_requant(Rounding rounding, double input_scale, double output_scale,
 
 const std::vector<std::string>& table_function_names() {
   static const std::vector<std::string> names = {"identity",     "relu",       "sigmoid", "tanh",
-                                                 "hard_sigmoid", "hard_swish", "gelu",    "exp"};
+                                                 "hard_sigmoid", "hard_swish", "gelu",    "exp", "silu"};
   return names;
 }
 
@@ -106,6 +106,7 @@ double evaluate(TableFunction function, double x) {
     case TableFunction::HardSwish: return x * hard_sigmoid(x);
     case TableFunction::Gelu: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));  // the exact one, not its tanh fit
     case TableFunction::Exp: return std::exp(x);
+    case TableFunction::Silu: return x / (1.0 + std::exp(-x));
   }
   throw InternalError("a TableFunction without a definition");
 }

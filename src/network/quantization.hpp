@@ -32,7 +32,7 @@ Requant add_requant(Rounding rounding, double scale_a, double scale_b, double ou
 Requant mean_requant(Rounding rounding, double input_scale, double output_scale, std::int64_t count);
 
 // The functions that `op: table` knows by name.
-enum class TableFunction : std::uint8_t { Identity, Relu, Sigmoid, Tanh, HardSigmoid, HardSwish, Gelu, Exp };
+enum class TableFunction : std::uint8_t { Identity, Relu, Sigmoid, Tanh, HardSigmoid, HardSwish, Gelu, Exp, Silu };
 const std::vector<std::string>& table_function_names();  // in the order of the enumerators
 double evaluate(TableFunction function, double x);
 // Entry [raw byte of q] = clamp(round_half_away(f(s_in * (q - z_in)) / s_out) + z_out), all in double.

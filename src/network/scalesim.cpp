@@ -10,7 +10,8 @@
 #include <charconv>
 #include <filesystem>
 #include <optional>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -24,7 +25,6 @@ constexpr std::int64_t MostValue = 1 << 24;
 constexpr std::int64_t MostFilters = 1 << 20;
 constexpr std::int64_t MostElements = std::int64_t{1} << 40;
 constexpr std::int64_t MostWeights = std::int64_t{1} << 33;
-constexpr std::size_t MostDiagnostics = 200;  // a file of noise must not become a report of gigabytes
 constexpr std::uint64_t DefaultSeed = 1;
 
 struct Cell {
@@ -191,13 +191,14 @@ class Table {
   Header header_;
   Network net_;
   std::string section_;
-  std::set<std::string> names_;
+  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, int> copies_;  // of a name that stood before: the last number tried
   std::int64_t weights_ = 0;
-  std::vector<Diagnostic> diagnostics_;
+  Diagnostics diagnostics_;
 };
 
 void Table::complain(const char* code, const Line& line, const Cell& cell, std::string message, std::string hint) {
-  if (diagnostics_.size() >= MostDiagnostics) return;
+  if (diagnostics_.full()) return;
   Diagnostic d;
   d.code = code;
   d.message = std::move(message);
@@ -207,7 +208,7 @@ void Table::complain(const char* code, const Line& line, const Cell& cell, std::
   d.length = cell.length;
   d.excerpt = std::string(line.text);
   d.hint = std::move(hint);
-  diagnostics_.push_back(std::move(d));
+  diagnostics_.add(std::move(d));
 }
 
 std::optional<std::int64_t> Table::read_value(const Line& line, const Cell& cell, const std::string& name) {
@@ -219,11 +220,13 @@ std::optional<std::int64_t> Table::read_value(const Line& line, const Cell& cell
   const char* end = cell.text.data() + cell.text.size();
   const auto [stop, error] = std::from_chars(cell.text.data(), end, value);
   if (stop != end || error == std::errc::invalid_argument) {
-    complain("E0404", line, cell, "`" + name + "` must be a whole number, not `" + cell.text + "`");
+    complain("E0404", line, cell, "`" + name + "` must be a whole number, not " + quote(cell.text));
     return std::nullopt;
   }
   if (error != std::errc() || value < 1 || value > MostValue) {
-    complain("E0404", line, cell, "`" + name + "` is " + cell.text + ", but must be 1 to " + std::to_string(MostValue));
+    complain("E0404", line, cell,
+             "`" + name + "` is " + (cell.text.size() > 30 ? quote(cell.text) : cell.text) + ", but must be 1 to " +
+                 std::to_string(MostValue));
     return std::nullopt;
   }
   return value;
@@ -240,7 +243,7 @@ bool Table::read_extra(const Line& line, std::size_t index, Row& row) {
     if (colon != std::string::npos) extra = Extra::Sparsity;
     else if (header_.kind == Kind::Convolution && i == 0) extra = Extra::StrideW;
     else {
-      complain("E0404", line, cell, "`" + cell.text + "` stands in a column that has no name",
+      complain("E0404", line, cell, quote(cell.text) + " stands in a column that has no name",
                "notes may begin with `#`, or stand in a column with a name of its own");
       return false;
     }
@@ -254,7 +257,7 @@ bool Table::read_extra(const Line& line, std::size_t index, Row& row) {
     row.keep = colon == std::string::npos ? 0 : part(trim(std::string_view(cell.text).substr(0, colon)));
     row.of = colon == std::string::npos ? 0 : part(trim(std::string_view(cell.text).substr(colon + 1)));
     if (row.keep >= 1 && row.of >= row.keep && row.of <= MostFilters) return true;
-    complain("E0404", line, cell, "sparsity must be N:M with 1 <= N <= M, not `" + cell.text + "`");
+    complain("E0404", line, cell, "sparsity must be N:M with 1 <= N <= M, not " + quote(cell.text));
     return false;
   }
   const auto value = read_value(line, cell, extra == Extra::Batch ? "Batch Size" : "Strides (second)");
@@ -288,8 +291,11 @@ bool Table::read_row(const Line& line, Row& row) {
 }
 
 std::string Table::unique(const std::string& name) {
-  std::string candidate = name;
-  for (int i = 2; !names_.insert(candidate).second; ++i) candidate = name + "_" + std::to_string(i);
+  if (names_.insert(name).second) return name;
+  int& number = copies_.emplace(name, 1).first->second;
+  std::string candidate;
+  do candidate = name + "_" + std::to_string(++number);
+  while (!names_.insert(candidate).second);
   return candidate;
 }
 
@@ -383,10 +389,11 @@ Network Table::load() {
              "this is not the header of a layer table",
              "convolutions: `Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides`; "
              "matrix products: `Layer, M, N, K`");
-    throw UserError(std::move(diagnostics_));
+    throw UserError(diagnostics_.list());
   }
   header_ = *header;
   for (auto line = first + 1; line != lines.end(); ++line) {
+    if (options_.interrupted && *options_.interrupted) throw Interrupted("interrupted while reading " + net_.file);
     line->cells = split(line->text, header_.separator);
     while (!line->cells.empty() && line->cells.back().text.empty()) line->cells.pop_back();
     if (line->cells.empty() || line->cells[0].text.rfind('#', 0) == 0) continue;  // blank, or a comment
@@ -402,7 +409,7 @@ Network Table::load() {
     if (read_row(*line, row)) add_layer(row);
   }
   if (net_.layers.empty() && diagnostics_.empty()) complain("E0406", *first, Cell{{}, 1, 1}, "the table has no layers");
-  if (!diagnostics_.empty()) throw UserError(std::move(diagnostics_));
+  if (!diagnostics_.empty()) throw UserError(diagnostics_.list());
   net_.description = std::string(header_.kind == Kind::Gemm ? "Matrix products" : "Convolutions") + " of a layer table (" +
                      std::to_string(net_.layers.size()) + " layers, each with an input of its own)";
   return std::move(net_);

@@ -40,6 +40,50 @@ const std::vector<std::string> OpNames = {"conv2d",   "dense",    "matmul",     
 const std::vector<std::string> LayerKeys = {"name",   "op",       "input",  "inputs", "out_channels", "kernel", "stride", "dilation",
                                             "padding", "groups",  "activation", "clamp", "output", "weight", "function", "shape",
                                             "arithmetic"};
+// What others call operators: ONNX, TFLite, PyTorch, Keras. (`folded()` names, see YamlValue::as_choice().)
+const YamlValue::Synonyms OpSynonyms = {
+    {"conv", "`conv2d`"},
+    {"convolution", "`conv2d`"},
+    {"depthwiseconv2d", "`conv2d` with `groups: depthwise`"},
+    {"depthwise", "`conv2d` with `groups: depthwise`"},
+    {"dwconv", "`conv2d` with `groups: depthwise`"},
+    {"linear", "`dense`"},
+    {"fc", "`dense`"},
+    {"fullyconnected", "`dense`"},
+    {"innerproduct", "`dense`"},
+    {"gemm", "`matmul`"},
+    {"maxpool2d", "`max_pool`"},
+    {"avgpool2d", "`avg_pool`"},
+    {"averagepool", "`avg_pool`"},
+    {"averagepool2d", "`avg_pool`"},
+    {"mean", "`global_avg_pool`"},
+    {"gap", "`global_avg_pool`"},
+    {"globalaveragepool", "`global_avg_pool`"},
+    {"globalaveragepooling2d", "`global_avg_pool`"},
+    {"adaptiveavgpool2d", "`global_avg_pool`"},
+    {"flatten", "`reshape`"},
+    {"view", "`reshape`"},
+    {"squeeze", "`reshape`"},
+    {"quantize", "`op: table, function: identity`"},
+    {"requantize", "`op: table, function: identity`"},
+    {"relu6", "`activation: relu6` of the layer before"},
+    {"swish", "`op: table, function: silu`"},
+    {"lut", "`table`"},
+};
+const YamlValue::Synonyms FunctionSynonyms = {{"swish", "`silu`"}, {"hswish", "`hard_swish`"}, {"hsigmoid", "`hard_sigmoid`"},
+                                              {"logistic", "`sigmoid`"}, {"relu6", "`activation: relu6` of the layer before"}};
+
+// ... and the functions of `table`, which are no operators of their own.
+YamlValue::Synonyms op_synonyms() {
+  YamlValue::Synonyms synonyms = OpSynonyms;
+  for (const std::string& name : quantization::table_function_names()) {
+    std::string key;
+    std::copy_if(name.begin(), name.end(), std::back_inserter(key), [](char c) { return c != '_'; });
+    synonyms.emplace(key, "`op: table, function: " + name + "`");
+  }
+  return synonyms;
+}
+
 const std::vector<std::string> ArithmeticNames = {"fixed_double", "fixed_single", "float"};
 const std::vector<std::string> ActivationNames = {"none", "relu", "relu6", "relu_n1_to_1"};
 const std::vector<std::string> TypeNames = {"int8", "uint8"};
@@ -168,7 +212,10 @@ Network Loader::load() {
       later_.emplace(map.find("name").scalar(), item.line());
     }
   for (const YamlValue& item : inputs) read_input(item);
-  for (const YamlValue& item : layers) read_layer(item);
+  for (const YamlValue& item : layers) {
+    if (options_.interrupted && *options_.interrupted) throw Interrupted("interrupted while reading " + net_.file);
+    read_layer(item);
+  }
   read_outputs(top);
   find_unused_tensors();
   top.done("docs/reference/workloads.md lists every key");
@@ -223,11 +270,9 @@ bool Loader::claim_name(const YamlValue& where, const std::string& name) {
 
 bool Loader::check_size(const YamlValue& where, const std::string& what, const Shape& s) {
   std::int64_t product = s.n;
-  for (const int length : {s.h, s.w, s.c}) {
-    product *= length;  // stays below 2^64: cut after each step
-    if (product > MostElements) break;
-  }
   bool fits = product <= MostElements;
+  for (const int length : {s.h, s.w, s.c})
+    fits = fits && !__builtin_mul_overflow(product, std::int64_t{length}, &product) && product <= MostElements;
   for (const int length : {s.n, s.h, s.w, s.c}) fits = fits && length <= MostLength;
   if (!fits)
     where.complain(what + " has the shape " + to_string(s) + ", which is too large", {},
@@ -382,7 +427,7 @@ void Loader::read_layer(const YamlValue& item) {
   d.valid = claim_name(d.map.find("name"), d.layer.name);
   d.output.name = d.layer.name;
   const YamlValue op = d.map.require("op");
-  const auto known_op = op.exists() ? op.as_choice(OpNames) : std::nullopt;
+  const auto known_op = op.exists() ? op.as_choice(OpNames, op_synonyms()) : std::nullopt;
   d.op = known_op.value_or("");
   if (!known_op) {
     d.map.also_known(LayerKeys);
@@ -571,7 +616,7 @@ void Loader::read_conv(Draft& d) {
       fail(d, d.where(), "layer `" + l.name + "`: a row of " + std::to_string(row) + " values is too long", "E0214", {},
            "a dimension may be 2^24 long");
     } else {
-      implicit_reshape(d, Shape{1, 1, s.n, static_cast<int>(row)});
+      implicit_reshape(d, Shape{s.n, 1, 1, static_cast<int>(row)});
     }
   }
   const Shape input = d.layer.inputs.empty() ? Shape{} : in(d).shape;
@@ -895,7 +940,7 @@ void Loader::read_table(Draft& d) {
   l.op = Op::Table;
   const auto& names = quantization::table_function_names();
   const YamlValue value = source_ == Source::Seed ? d.map.require("function") : d.map.find("function");
-  const auto function = value.exists() ? value.as_choice(names) : std::nullopt;
+  const auto function = value.exists() ? value.as_choice(names, FunctionSynonyms) : std::nullopt;
   if (value.exists() || source_ == Source::Seed) d.valid = d.valid && function;
   read_output(d);
   if (!d.valid) return;
@@ -1019,11 +1064,11 @@ bool ends_with(const std::string& text, const std::string& end) {
 Network load_workload(const std::string& name_or_path, const LoadOptions& options) {
   const std::string path = find_workload(name_or_path);
   if (ends_with(path, ".csv")) return scalesim::load_table(path, options);
-  return Loader(YamlReader::from_file(path, WorkloadYamlCodes), path, options).load();
+  return Loader(YamlReader::from_file(path, WorkloadYamlCodes, options.interrupted), path, options).load();
 }
 
 Network load_workload_text(const std::string& yaml, const std::string& file, const LoadOptions& options) {
-  return Loader(YamlReader::from_text(yaml, file, WorkloadYamlCodes), file, options).load();
+  return Loader(YamlReader::from_text(yaml, file, WorkloadYamlCodes, options.interrupted), file, options).load();
 }
 
 std::string find_workload(const std::string& name) {

@@ -2,6 +2,7 @@
 // Networks from workload files (docs/reference/workloads.md): YAML with the layers, safetensors or a seed for the numbers;
 // also the door for SCALE-Sim's tables (scalesim.hpp). Everything is checked here, so that golden and compiler need not.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@ struct LoadOptions {
   int batch = 0;                      // images; 0: as the file says
   std::optional<std::uint64_t> seed;  // for synthetic numbers, instead of the file's
   bool timing_only = false;           // no weights are made or kept (everything that decides over cycles is)
+  const std::atomic<bool>* interrupted = nullptr;  // once it is set, reading ends in Interrupted
 };
 
 // A name of list_workloads(), or a path (something with a `/`, or ending in .yaml, .yml or .csv).

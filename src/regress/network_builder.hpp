@@ -121,7 +121,7 @@ class NetworkBuilder {
   // A dense layer: the input as one row per image.
   int dense(int from, Conv c) {
     const Shape in = tensor(from).shape;
-    const Shape rows = {1, 1, in.n, static_cast<int>(in.elements() / in.n)};
+    const Shape rows = {in.n, 1, 1, static_cast<int>(in.elements() / in.n)};
     if (!(in == rows)) from = reshape(from, rows);
     c.window = {};
     c.groups = 1;

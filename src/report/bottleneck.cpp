@@ -103,12 +103,12 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
 
 Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine) {
   LayerResult layer = result.layers.at(index);
-  if (layer.first_cycle < 0) return diagnose(layer, machine);
+  if (layer.first_cycle < 0 || !is_attributed(layer)) return diagnose(layer, machine);
   // A unit that is busy for a layer beside this one is busy all the same (a fused addition, the next layer's depthwise
   // convolution): of each layer that ran meanwhile, the share of its span that lies in this one's is counted.
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& other = result.layers[i];
-    if (i == index || other.first_cycle < 0 || !is_attributed(layer)) continue;
+    if (i == index || other.first_cycle < 0) continue;
     const std::int64_t first = std::max(layer.first_cycle, other.first_cycle), last = std::min(layer.last_cycle, other.last_cycle);
     if (first > last) continue;
     const double part = static_cast<double>(last - first + 1) / static_cast<double>(other.last_cycle - other.first_cycle + 1);

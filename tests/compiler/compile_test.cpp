@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <tuple>
+
 #include "base/error.hpp"
 #include "compiler/interpreter.hpp"
 #include "config/load.hpp"
@@ -149,6 +152,40 @@ TEST(Compile, RandomNetworksOnRandomMachinesEqualGolden) {
   }
   std::cout << compiled << " compiled, " << refused << " refused\n";
   EXPECT_GT(compiled, 10 * refused);
+}
+
+TEST(Compile, AMeanOverMorePixelsThanAWindowHasIsRefused) {
+  for (const auto& [h, w, pixels] : {std::tuple(65536, 65536, "4294967296"), std::tuple(60000, 70000, "4200000000")}) {
+    test::NetworkBuilder b("large");
+    b.global_avg_pool(b.input({1, h, w, 1}, {}), {});
+    try {
+      compile(b.build(), shipped("edge16"));
+      FAIL() << "was accepted";
+    } catch (const UserError& e) {
+      EXPECT_EQ(std::string(e.what()), "error[E0604]: layer `mean0` averages " + std::string(pixels) +
+                                           " pixels, and a window has at most 255 by 255\nhint: average in two steps");
+    }
+  }
+}
+
+// A table of layers that do not feed each other keeps all its tensors alive: 20,000 and more at a time.
+TEST(Compile, TakesTimeLinearInLayersThatDoNotMeet) {
+  const auto seconds = [](int count) {
+    test::NetworkBuilder b("many");
+    test::NetworkBuilder::Conv c;
+    c.out_channels = 4;
+    for (int i = 0; i < count; ++i) b.conv(b.input({1, 1, 4, 4}, {}), c);
+    const Network network = b.build();
+    const Machine machine = shipped("edge16");
+    double least = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const std::clock_t start = std::clock();  // processor time: a busy machine does not matter
+      compile(network, machine);
+      least = std::min(least, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+    }
+    return least;
+  };
+  EXPECT_LT(seconds(16000), 10 * seconds(4000));
 }
 
 TEST(Compile, StarvedMachinesAreRefusedWithAReasonOrRunCorrectly) {

@@ -117,7 +117,8 @@ TEST(Table, FunctionsHaveTheirKnownValues) {
   EXPECT_NEAR(evaluate(TableFunction::HardSwish, 1.0), 4.0 / 6.0, 1e-15);
   EXPECT_NEAR(evaluate(TableFunction::Gelu, 1.0), 0.8413447460685429, 1e-15);
   EXPECT_NEAR(evaluate(TableFunction::Exp, 1.0), 2.718281828459045, 1e-15);
-  EXPECT_EQ(table_function_names().size(), 8u);
+  EXPECT_NEAR(evaluate(TableFunction::Silu, 2.0), 1.7615941559557646, 1e-15);
+  EXPECT_EQ(table_function_names().size(), 9u);
 }
 
 TEST(Table, AValueHalfWayRoundsAwayFromZero) {

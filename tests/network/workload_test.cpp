@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -16,6 +18,9 @@
 
 #include "base/error.hpp"
 #include "network/safetensors.hpp"
+#include "network/scalesim.hpp"
+#include "network/synthetic.hpp"
+#include "ops/golden.hpp"
 #include "ops/ops.hpp"
 
 namespace gemel {
@@ -110,10 +115,39 @@ TEST(Workload, ADenseLayerFlattensEachImage) {
   const Network n = load("[1, 2, 2, 5]", "  - {name: fc, op: dense, out_channels: 7}\n", options);
   ASSERT_EQ(n.layers.size(), 2u);
   EXPECT_EQ(n.layers[0].op, Op::Reshape);
-  EXPECT_EQ(out(n, "fc.input"), (Shape{1, 1, 3, 20}));
-  EXPECT_EQ(out(n, "fc"), (Shape{1, 1, 3, 7}));
+  EXPECT_EQ(out(n, "fc.input"), (Shape{3, 1, 1, 20}));
+  EXPECT_EQ(out(n, "fc"), (Shape{3, 1, 1, 7}));
   EXPECT_EQ(n.macs(), 3 * 20 * 7);
   EXPECT_EQ(load("[1, 1, 1, 20]", "  - {name: fc, op: dense, out_channels: 7}\n").layers.size(), 1u) << "nothing to flatten";
+}
+
+TEST(Workload, ChainsOfDenseLayersKeepImagesApart) {
+  LoadOptions options;
+  options.batch = 3;
+  const std::string layers =
+      "  - {name: a, op: dense, out_channels: 7}\n  - {name: b, op: dense, out_channels: 6}\n  - {name: c, op: dense, out_channels: 5}\n";
+  const Network n = load("[1, 2, 2, 5]", layers, options);
+  EXPECT_EQ(n.layers.size(), 4u) << "one view, before the first";
+  EXPECT_EQ(out(n, "b"), (Shape{3, 1, 1, 6}));
+  EXPECT_EQ(out(n, "c"), (Shape{3, 1, 1, 5}));
+  EXPECT_EQ(n.macs(), 3 * load("[1, 2, 2, 5]", layers).macs());
+}
+
+TEST(Workload, ABatchOfDenseLayersIsItsImagesOneByOne) {
+  LoadOptions options;
+  const std::string layers = "  - {name: a, op: dense, out_channels: 7, activation: relu}\n  - {name: b, op: dense, out_channels: 5}\n";
+  const Network one = load("[1, 2, 2, 5]", layers);
+  options.batch = 4;
+  const Network four = load("[1, 2, 2, 5]", layers, options);
+  const std::vector<std::uint8_t> images = synthetic_input(four.tensors[four.inputs[0]], 3);
+  Golden batched(four), single(one);
+  batched.set_input(four.inputs[0], images);
+  const std::vector<std::uint8_t>& all = batched.tensor(four.outputs[0]);
+  ASSERT_EQ(all.size(), 4u * 5);
+  for (int i = 0; i < 4; ++i) {
+    single.set_input(one.inputs[0], {images.begin() + 20 * i, images.begin() + 20 * (i + 1)});
+    EXPECT_EQ(single.tensor(one.outputs[0]), std::vector<std::uint8_t>(all.begin() + 5 * i, all.begin() + 5 * (i + 1))) << "image " << i;
+  }
 }
 
 TEST(Workload, AMatmulKeepsItsRows) {
@@ -269,6 +303,22 @@ TEST_F(WorkloadTensors, MultipliersMayBeGivenAsTheyAre) {
   EXPECT_EQ(n.layers[0].requant.shift, (std::vector<int>{-31, 30, 0}));
 }
 
+TEST_F(WorkloadTensors, AnMlpCanBeBatched) {
+  yaml_ = "gemel_workload: 1\nname: t\ntensors: t.safetensors\n"
+          "inputs:\n  - {name: x, shape: [1, 1, 1, 8], scale: 0.5}\nlayers:\n"
+          "  - {name: a, op: dense, out_channels: 4, output: {scale: 0.5}}\n"
+          "  - {name: b, op: dense, out_channels: 3, output: {scale: 0.5}}\n";
+  tensors_ = {{"a.weight", of<std::int8_t>({4, 8}, std::vector<std::int8_t>(32, 1))},
+              {"a.weight_scale", of<float>({1}, {0.5f})},
+              {"b.weight", of<std::int8_t>({3, 4}, std::vector<std::int8_t>(12, 1))},
+              {"b.weight_scale", of<float>({1}, {0.5f})}};
+  LoadOptions options;
+  options.batch = 2;
+  const Network n = load(options);
+  EXPECT_EQ(out(n, "b"), (Shape{2, 1, 1, 3}));
+  EXPECT_EQ(n.macs(), 2 * (8 * 4 + 4 * 3));
+}
+
 TEST_F(WorkloadTensors, TimingOnlyChecksThemButKeepsNone) {
   LoadOptions options;
   options.timing_only = true;
@@ -369,6 +419,57 @@ TEST(ShippedWorkloads, HaveTheSizesOfTheRealNetworks) {
     EXPECT_EQ(n.macs(), size.macs) << name;
     EXPECT_EQ(n.weights(), size.weights) << name;
   }
+}
+
+TEST(ShippedWorkloads, ABatchOfVgg16IsSoManyTimesItsWork) {
+  LoadOptions options;
+  options.timing_only = true;
+  options.batch = 2;
+  const Network n = load_workload("vgg16", options);
+  EXPECT_EQ(n.macs(), 2 * 15470264320);
+  EXPECT_EQ(n.macs(layer(n, "fc7")), 2ll * 4096 * 4096);
+  EXPECT_EQ(out(n, "fc8"), (Shape{2, 1, 1, 1000}));
+}
+
+// Processor time, so that a busy machine does not matter: four times the layers may cost ten times as much, not sixteen.
+double seconds_to_load(const std::string& text, const char* file) {
+  LoadOptions options;
+  options.timing_only = true;
+  double least = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const std::clock_t start = std::clock();
+    const std::string name = file;
+    const Network n = name.find(".csv") != std::string::npos ? scalesim::load_table_text(text, name, options)
+                                                             : load_workload_text(text, name, options);
+    EXPECT_GE(n.layers.size(), 4000u);
+    least = std::min(least, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+  }
+  return least;
+}
+
+TEST(Workload, ReadingTakesTimeLinearInLayers) {
+  const auto yaml = [](int count) {
+    std::string layers;
+    for (int i = 0; i < count; ++i) layers += "  - {name: l" + std::to_string(i) + ", op: matmul, out_channels: 4}\n";
+    return synthetic_yaml("[1, 1, 1, 4]", layers);
+  };
+  const auto table = [](int count, bool same_name) {
+    std::string text = "Layer, M, N, K\n";
+    for (int i = 0; i < count; ++i) text += "a" + (same_name ? std::string() : std::to_string(i)) + ", 4, 4, 4\n";
+    return text;
+  };
+  EXPECT_LT(seconds_to_load(yaml(16000), "t.yaml"), 10 * seconds_to_load(yaml(4000), "t.yaml"));
+  EXPECT_LT(seconds_to_load(table(16000, true), "t.csv"), 10 * seconds_to_load(table(4000, true), "t.csv"));
+  EXPECT_LT(seconds_to_load(table(16000, false), "t.csv"), 10 * seconds_to_load(table(4000, false), "t.csv"));
+}
+
+TEST(Workload, ReadingEndsWhenItIsInterrupted) {
+  const std::atomic<bool> interrupted{true};
+  LoadOptions options;
+  options.interrupted = &interrupted;
+  EXPECT_THROW(load("[1, 8, 8, 4]", "  - {name: a, op: table, function: relu}\n", options), Interrupted);
+  EXPECT_THROW(scalesim::load_table_text("Layer, M, N, K\na, 4, 4, 4\n", "t.csv", options), Interrupted);
+  EXPECT_THROW(load_workload("digits", options), Interrupted);
 }
 
 std::string with_commas(std::int64_t number) {
