@@ -96,6 +96,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0808", Run, "A block implemented by RTL does what its neighbours rely on never to happen."},
       {"E0809", Run, "Cases of a regression failed."},
       {"E0810", Run, "Counts of coverage are missing."},
+      {"E0820", Run, "A block's RTL breaks a rule of AXI on its port to memory."},
 
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},

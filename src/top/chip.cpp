@@ -111,7 +111,7 @@ void ChipEngine::tick() {
   };
   keep(in.memory.fetch, fetched_);
   keep(in.memory.load, loaded_);
-  bridge_.step(out.memory);
+  step_memory(bridge_, out.memory, clock_, "npu");
   if (!waiting_.empty() && waiting_.front()->access.at <= clock_) {
     Waiting* const waiting = waiting_.front();
     waiting_.pop_front();

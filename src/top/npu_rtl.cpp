@@ -44,7 +44,7 @@ class Chip {
     in.memory = memory_.out();
     if (out.running && observer != nullptr && *observer) tell_memory(machine_, out.memory, in.memory, now, *observer);
     npu_.step(in);
-    memory_.step(out.memory);
+    step_memory(memory_, out.memory, now, "npu");
     return out.memory.fetch.valid || out.memory.load.valid || out.memory.store.valid || out.memory.store.data_valid ||
            in.memory.fetch.valid || in.memory.load.valid || in.memory.store.valid;
   }

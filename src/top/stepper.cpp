@@ -302,6 +302,7 @@ void Stepper::step(SequencerIn& control) {
   carry(Carries::StoredBeat, store.memory.data_valid);
 
   // Clock: any order would do.
+  const Cycle now = blocks_.sequencer->cycle();
   blocks_.sequencer->step(control);
   if (shadow_) {
     try {
@@ -316,7 +317,7 @@ void Stepper::step(SequencerIn& control) {
   blocks_.vector_unit->step(vector_in);
   blocks_.requantizer->step(vector.requantizer);
   blocks_.store_dma->step(store_in);
-  memory_.step(memory_in);
+  step_memory(memory_, memory_in, now);
 
   // Scratchpads last: each is clocked only when somebody has an enable up, or while they are busy.
   const int now_busy = busy_pads_;

@@ -68,9 +68,10 @@ movement_npu(NpuUneven 2 6 2 16 128 4 1 2 8 300,240,330,130,96 4,3,3,2,4)
 movement_npu(NpuOdd 5 3 1 4 16 3 5 1 1 257,255,401,211,105 1,5,1,1,7)
 
 # Of `top` only what knows nothing of SystemC.
-add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp ${PROJECT_SOURCE_DIR}/src/top/stepper.cpp)
+add_library(movement_top STATIC ${PROJECT_SOURCE_DIR}/src/top/axi_bridge.cpp ${PROJECT_SOURCE_DIR}/src/top/memory_beat.cpp
+            ${PROJECT_SOURCE_DIR}/src/top/stepper.cpp)
 target_include_directories(movement_top PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-target_link_libraries(movement_top PUBLIC gemel_scratchpad gemel_sequencer gemel_load_dma gemel_store_dma gemel_matrix_unit
+target_link_libraries(movement_top PUBLIC gemel_memory gemel_scratchpad gemel_sequencer gemel_load_dma gemel_store_dma gemel_matrix_unit
                       gemel_pe_array gemel_vector_unit gemel_requantizer gemel_base gemel_isa gemel_config)
 add_executable(movement_test movement_test.cpp movement_scratchpad.cpp movement_sequencer.cpp movement_load_dma.cpp movement_store_dma.cpp movement_npu.cpp)
 target_link_libraries(movement_test PRIVATE GTest::gtest_main GTest::gtest movement_top gemel_compiler gemel_ops

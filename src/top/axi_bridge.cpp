@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "top/axi_bridge.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace gemel {
+namespace {
+
+constexpr std::uint64_t Boundary = 4096;    // no burst of AXI crosses a multiple of it
+constexpr std::int64_t MostBeats = 256;     // of a burst of AXI4
+constexpr std::uint8_t Unasked = 0xA5;      // what lanes hold that nobody has asked for: nothing may depend on them
+
+std::string burst_text(std::uint64_t address, std::uint32_t bytes) {
+  return "[" + std::to_string(address) + ", +" + std::to_string(bytes) + ")";
+}
+
+}  // namespace
+
+void step_memory(MemoryBeat& memory, const MemoryBeatIn& in, Cycle cycle, const char* chip) {
+  try {
+    memory.step(in);
+  } catch (const AxiError& error) {
+    const std::string block = chip != nullptr ? chip : error.block;
+    throw RunError("E0820", "block `" + block + "` breaks AXI at cycle " + std::to_string(cycle) + ": " + error.what(),
+                   "compare it with its model: --block " + block + "=check; `gemel explain --ports " + block + "` has the rules");
+  }
+}
+
+AxiBridge::AxiBridge(const Machine& machine)
+    : bus_bytes_(machine.bus_bytes), queue_(static_cast<std::size_t>(machine.memory_queue)) {}
+
+void AxiBridge::connect(ReadPort& fetch, ReadPort& load, WritePort& store) {
+  fetch_.port = &fetch;
+  load_.port = &load;
+  store_.port = &store;
+}
+
+void AxiBridge::restart() {
+  for (Reader* reader : {&fetch_, &load_}) {
+    reader->bursts = {};
+    reader->answered = 0;
+    reader->waiting = {};
+    reader->traffic = {};
+  }
+  store_.accepted = {};
+  store_.sent = {};
+  store_.answers = {};
+  store_.waiting = {};
+  store_.traffic = {};
+  busy_ = false;
+  set_now(0);
+}
+
+void AxiBridge::set_now(Cycle now) {
+  now_ = now;
+  driven_ = false;
+}
+
+bool AxiBridge::idle() const {
+  return fetch_.bursts.empty() && load_.bursts.empty() && store_.accepted.empty() && store_.sent.empty();
+}
+
+std::vector<std::uint8_t> AxiBridge::buffer(std::size_t bytes) {
+  std::vector<std::uint8_t> data;
+  if (!spare_.empty()) {
+    data = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  data.resize(bytes);
+  return data;
+}
+
+void AxiBridge::Reader::read_response(Cycle first_beat, bool error) {
+  ReadBurst& burst = bursts[answered++];
+  burst.first = first_beat;
+  burst.error = error;
+  if (error) std::fill(burst.data.begin(), burst.data.end(), Unasked);
+}
+
+// ---- what is on the wires ------------------------------------------------------------------------------------------------
+
+void AxiBridge::drive(const Reader& reader, ReadResponseWires& wires) const {
+  wires.request_ready = reader.bursts.size() < queue_;
+  wires.valid = false;
+  if (reader.bursts.empty()) return;
+  const ReadBurst& burst = reader.bursts.front();
+  if (burst.first == Never || now_ < burst.first + burst.sent) return;
+  wires.valid = true;
+  wires.last = burst.sent == burst.beats - 1;
+  wires.error = burst.error;
+  wires.data = burst.data.data() + burst.sent * bus_bytes_;
+}
+
+const MemoryBeatOut& AxiBridge::out() const {
+  if (driven_) return out_;
+  driven_ = true;
+  drive(fetch_, out_.fetch);
+  drive(load_, out_.load);
+  // Accepted and not completed: beats missing, or B not on the wires before this cycle.
+  out_.store.request_ready = store_.accepted.size() + store_.sent.size() < queue_;
+  out_.store.valid = !store_.answers.empty() && store_.answers.front().b <= now_;
+  out_.store.error = out_.store.valid && store_.answers.front().error;
+  return out_;
+}
+
+// ---- the edge at the end of a cycle --------------------------------------------------------------------------------------
+
+void AxiBridge::step(const MemoryBeatIn& in) {
+  const MemoryBeatOut& wires = out();
+  busy_ = wires.fetch.valid || wires.load.valid || wires.store.valid || in.store.data_valid ||
+          (in.fetch.valid && wires.fetch.request_ready) || (in.load.valid && wires.load.request_ready) ||
+          (in.store.valid && wires.store.request_ready);
+  complete(fetch_, wires.fetch);
+  complete(load_, wires.load);
+  if (wires.store.valid) {
+    spare_.push_back(std::move(store_.sent.front().data));
+    store_.answers.pop_front();
+    store_.sent.pop_front();
+  }
+  accept(fetch_, in.fetch, wires.fetch.request_ready);
+  accept(load_, in.load, wires.load.request_ready);
+  if (in.store.data_valid) take_beat(in.store);
+  accept(in.store, wires.store.request_ready);
+  ++now_;
+  driven_ = false;
+  end_of_cycle();
+}
+
+// What was on the wires in this cycle has been taken.
+void AxiBridge::complete(Reader& reader, const ReadResponseWires& wires) {
+  if (!wires.valid) return;
+  ReadBurst& burst = reader.bursts.front();
+  ++burst.sent;
+  if (!wires.last) return;
+  if (!reader.last.empty()) spare_.push_back(std::move(reader.last));
+  reader.last = std::move(burst.data);
+  reader.bursts.pop_front();
+  --reader.answered;
+}
+
+void AxiBridge::check_burst(const char* block, const char* request, std::uint64_t address, std::uint32_t bytes) const {
+  const std::string burst = std::string(request) + " of " + burst_text(address, bytes);
+  if (bytes == 0) throw AxiError(block, burst + " names no bytes");
+  if (address / Boundary != (address + bytes - 1) / Boundary) {
+    throw AxiError(block, burst + " crosses a multiple of " + std::to_string(Boundary) + ": a burst may not");
+  }
+  const std::int64_t beats = beats_of(address, bytes, bus_bytes_);
+  if (beats > MostBeats) {
+    throw AxiError(block, burst + " has " + std::to_string(beats) + " beats: a burst has at most " + std::to_string(MostBeats));
+  }
+}
+
+void AxiBridge::accept(Reader& reader, const ReadRequestWires& wires, bool ready) {
+  if (reader.waiting.valid && (!wires.valid || wires.address != reader.waiting.address || wires.bytes != reader.waiting.bytes)) {
+    throw AxiError(reader.block, "AR of " + burst_text(reader.waiting.address, reader.waiting.bytes) +
+                                     (wires.valid ? " has changed to " + burst_text(wires.address, wires.bytes) : " has been taken back") +
+                                     " before it was accepted: it must stay until arready");
+  }
+  reader.waiting.valid = wires.valid && !ready;
+  if (!wires.valid) return;
+  if (!ready) {
+    reader.waiting = wires;
+    return;
+  }
+  check_burst(reader.block, "AR", wires.address, wires.bytes);
+  ReadBurst burst;
+  burst.beats = beats_of(wires.address, wires.bytes, bus_bytes_);
+  burst.data = buffer(static_cast<std::size_t>(burst.beats * bus_bytes_));
+  const std::size_t begin = wires.address % static_cast<std::uint64_t>(bus_bytes_), end = begin + wires.bytes;
+  std::memset(burst.data.data(), Unasked, begin);
+  std::memset(burst.data.data() + end, Unasked, burst.data.size() - end);
+  std::uint8_t* const data = burst.data.data() + begin;
+  reader.bursts.push_back(std::move(burst));  // the bytes stay where they are
+  ++reader.traffic.bursts;
+  reader.traffic.bytes += wires.bytes;
+  reader.port->read(wires.address, wires.bytes, data, now_);
+}
+
+void AxiBridge::accept(const WriteRequestWires& wires, bool ready) {
+  const WriteRequestWires& waiting = store_.waiting;
+  if (waiting.valid && (!wires.valid || wires.address != waiting.address || wires.bytes != waiting.bytes)) {
+    throw AxiError("store_dma", "AW of " + burst_text(waiting.address, waiting.bytes) +
+                                    (wires.valid ? " has changed to " + burst_text(wires.address, wires.bytes) : " has been taken back") +
+                                    " before it was accepted: it must stay until awready");
+  }
+  store_.waiting.valid = wires.valid && !ready;
+  if (!wires.valid) return;
+  if (!ready) {
+    store_.waiting.address = wires.address;
+    store_.waiting.bytes = wires.bytes;
+    return;
+  }
+  check_burst("store_dma", "AW", wires.address, wires.bytes);
+  WriteBurst burst;
+  burst.address = wires.address;
+  burst.bytes = wires.bytes;
+  burst.beats = beats_of(wires.address, wires.bytes, bus_bytes_);
+  burst.data = buffer(wires.bytes);
+  store_.accepted.push_back(std::move(burst));
+  ++store_.traffic.bursts;
+  store_.traffic.bytes += wires.bytes;
+}
+
+void AxiBridge::take_beat(const WriteRequestWires& wires) {
+  if (store_.accepted.empty()) {
+    throw AxiError("store_dma", "a W beat belongs to no burst: the AW of its burst must have been accepted in an earlier cycle");
+  }
+  WriteBurst& burst = store_.accepted.front();
+  const bool last = burst.taken == burst.beats - 1;
+  const auto beat_text = [&] {
+    return "W beat " + std::to_string(burst.taken + 1) + " of the burst " + burst_text(burst.address, burst.bytes);
+  };
+  if (wires.data_last != last) {
+    throw AxiError("store_dma", beat_text() + (wires.data_last ? " is marked as its last" : " is not marked as its last") +
+                                    ": wlast belongs to beat " + std::to_string(burst.beats));
+  }
+  const auto bus = static_cast<std::uint64_t>(bus_bytes_);
+  const std::uint64_t first = burst.taken == 0 ? burst.address % bus : 0;
+  const std::uint64_t end = last ? (burst.address + burst.bytes - 1) % bus + 1 : bus;
+  if (wires.strobe_first != first || wires.strobe_end != end) {
+    throw AxiError("store_dma", beat_text() + " writes bytes " + std::to_string(wires.strobe_first) + " to " +
+                                    std::to_string(wires.strobe_end - 1) + " of the bus: its strobe must select " +
+                                    std::to_string(first) + " to " + std::to_string(end - 1));
+  }
+  std::memcpy(burst.data.data() + burst.filled, wires.data + first, end - first);
+  burst.filled += end - first;
+  ++burst.taken;
+  if (!last) return;
+  store_.sent.push_back(std::move(burst));
+  store_.accepted.pop_front();
+  const WriteBurst& sent = store_.sent.back();
+  store_.port->write(sent.address, sent.bytes, sent.data.data(), now_);
+}
+
+// ---- while nothing moves -------------------------------------------------------------------------------------------------
+
+Cycle AxiBridge::until_change() const {
+  Cycle next = Never;
+  for (const Reader* reader : {&fetch_, &load_}) {
+    if (reader->bursts.empty()) continue;
+    const ReadBurst& burst = reader->bursts.front();
+    next = std::min(next, burst.first == Never ? next_answer() : burst.first + burst.sent);
+  }
+  if (!store_.answers.empty()) {
+    next = std::min(next, store_.answers.front().b);
+  } else if (!store_.sent.empty()) {
+    next = std::min(next, next_answer());
+  }
+  return next == Never ? Never : std::max<Cycle>(1, next - now_);
+}
+
+void AxiBridge::skip(Cycle cycles) {
+  now_ += cycles;
+  driven_ = false;
+}
+
+}  // namespace gemel
