@@ -14,6 +14,13 @@ from typing import ClassVar
 INSTRUCTION_BITS = 512
 INSTRUCTION_BYTES = 64
 VERSION = 1
+WORD_ADDRESS_BITS = 18  # width of every field that is a scratchpad word: *_base and *_last
+MEMORY_ADDRESS_BITS = 40  # width of every field that is a memory address
+SEMAPHORES_PER_UNIT = 4  # semaphores that a unit can wait for
+SEMAPHORE_MAX = 255  # most that a semaphore counts; one more is an error
+TABLE_BYTES = 256  # bytes of a table: one result per byte value
+SET_WORDS = 9  # words of a parameter set: bias 4, multiplier 4, shift 1
+ADD_SETS = 3  # parameter sets of an addition: first operand, second operand, sum
 
 
 class IllegalInstruction(ValueError):

@@ -12,6 +12,13 @@ package isa_pkg;
   localparam logic [31:0] Version = 32'd1;  // CSR `version`
   localparam int UnitCount = 4;  // without UnitNone
   localparam int CauseCount = 10;
+  localparam int WordAddressBits = 18;  // width of every field that is a scratchpad word: *_base and *_last
+  localparam int MemoryAddressBits = 40;  // width of every field that is a memory address
+  localparam int SemaphoresPerUnit = 4;  // semaphores that a unit can wait for
+  localparam int SemaphoreMax = 255;  // most that a semaphore counts; one more is an error
+  localparam int TableBytes = 256;  // bytes of a table: one result per byte value
+  localparam int SetWords = 9;  // words of a parameter set: bias 4, multiplier 4, shift 1
+  localparam int AddSets = 3;  // parameter sets of an addition: first operand, second operand, sum
 
   // What an instruction does.
   typedef enum logic [7:0] {

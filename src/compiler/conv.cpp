@@ -12,8 +12,15 @@
 namespace gemel::compiler {
 namespace {
 
-constexpr int MaxField14 = (1 << 14) - 1;
-constexpr int MaxBlocks = (1 << 12) - 1;
+// Blocks out are counted by matrix instructions and by those of the vector unit.
+constexpr int MaxBlocks = std::min(isa::MatrixCoutBlocksMax, isa::VectorBlocksMax);
+// A tile of outputs, too.
+constexpr int MaxTileWidth = std::min(isa::MatrixOutWidthMax, isa::VectorOutWidthMax);
+constexpr int MaxTilePlanes = std::min(isa::MatrixOutPlanesMax, isa::VectorOutPlanesMax);
+// Channel words of a pixel: of the whole tile, and of one tap.
+constexpr int MaxPixelWords = std::min(isa::MatrixPixelWordsMax, isa::MatrixCinBlocksMax);
+constexpr std::int64_t Never = std::int64_t{1} << 40;  // words that no buffer has
+constexpr std::int64_t MaxTilePixels = isa::WordAddresses / 2;  // more make no difference to anything
 
 // n cut into ceil(n/most) parts as even as can be: the size of the largest.
 int even_part(int n, int most) { return static_cast<int>(ceil_div(n, ceil_div(n, std::max(1, most)))); }
@@ -33,14 +40,14 @@ void split_kernel(int kernel_h, int kernel_w, int blocks, std::int64_t most, std
   list.clear();
   most = std::max<std::int64_t>(1, most);
   if (std::int64_t{kernel_w} * blocks <= most) {
-    const int rows = even_part(kernel_h, static_cast<int>(std::min<std::int64_t>(255, most / (kernel_w * blocks))));
-    if (kernel_w <= 255) {
+    const int rows = even_part(kernel_h, static_cast<int>(std::min<std::int64_t>(isa::MatrixKernelHMax, most / (std::int64_t{kernel_w} * blocks))));
+    if (kernel_w <= isa::MatrixKernelWMax) {
       for (int ky = 0; ky < kernel_h; ky += rows) list.push_back({ky, std::min(rows, kernel_h - ky), 0, kernel_w, 0, blocks});
       return;
     }
   }
   if (blocks <= most) {
-    const int columns = even_part(kernel_w, static_cast<int>(std::min<std::int64_t>(255, most / blocks)));
+    const int columns = even_part(kernel_w, static_cast<int>(std::min<std::int64_t>(isa::MatrixKernelWMax, most / blocks)));
     for (int ky = 0; ky < kernel_h; ++ky) {
       for (int kx = 0; kx < kernel_w; kx += columns) {
         list.push_back({ky, 1, kx, std::min(columns, kernel_w - kx), 0, blocks});
@@ -64,9 +71,9 @@ class Planner {
     best_.cycles = std::numeric_limits<std::int64_t>::max();
     try_mode(false);
     const bool windowable = s_.groups == 1 && s_.dilation_w == 1 && s_.kernel_w > 1 && s_.pixel_bytes == s_.cin &&
-                            s_.kernel_w * s_.cin <= std::min(4095, m_.burst_bytes) && s_.stride_w <= s_.kernel_w &&
-                            s_.pad_left < s_.kernel_w && (s_.ow - 1) * s_.stride_w - s_.pad_left < s_.w &&
-                            s_.cin * s_.kernel_w < ceil_div(s_.cin, m_.rows) * m_.rows * s_.kernel_w;
+                            std::int64_t{s_.kernel_w} * s_.cin <= std::min(isa::LoadWindowBytesMax, m_.burst_bytes) && s_.stride_w <= s_.kernel_w &&
+                            s_.pad_left < s_.kernel_w && std::int64_t{s_.ow - 1} * s_.stride_w - s_.pad_left < s_.w &&
+                            std::int64_t{s_.cin} * s_.kernel_w < ceil_div(s_.cin, m_.rows) * m_.rows * s_.kernel_w;
     if (windowable) try_mode(true);
     return best_;
   }
@@ -75,7 +82,7 @@ class Planner {
   void try_mode(bool window) {
     p_ = ConvPlan{};
     p_.window = window;
-    p_.cin_blocks = static_cast<int>(ceil_div(window ? s_.kernel_w * s_.cin : s_.cin, m_.rows));
+    p_.cin_blocks = static_cast<int>(ceil_div(window ? std::int64_t{s_.kernel_w} * s_.cin : s_.cin, m_.rows));
     p_.cout_blocks = static_cast<int>(ceil_div(s_.cout, m_.columns));
     p_.block_cin = p_.cin_blocks;
     if (s_.groups > 1) {
@@ -111,19 +118,19 @@ class Planner {
 
   void try_pixels(std::int64_t most) {
     if (most < 1) return;
-    most = std::min<std::int64_t>(most, 1 << 17);
+    most = std::min(most, MaxTilePixels);
     const int ow = s_.ow;
     if (std::int64_t{s_.oh} * ow <= most) {
       p_.tile_h = s_.oh;
-      p_.tile_w = std::min(ow, MaxField14);
-      p_.tile_n = p_.tile_w == ow ? even_part(s_.n, static_cast<int>(std::min<std::int64_t>(255, most / (s_.oh * ow)))) : 1;
-    } else if (ow <= most && ow <= MaxField14) {
+      p_.tile_w = std::min(ow, MaxTileWidth);
+      p_.tile_n = p_.tile_w == ow ? even_part(s_.n, static_cast<int>(std::min<std::int64_t>(MaxTilePlanes, most / (std::int64_t{s_.oh} * ow)))) : 1;
+    } else if (ow <= most && ow <= MaxTileWidth) {
       p_.tile_n = 1;
       p_.tile_w = ow;
       p_.tile_h = even_part(s_.oh, static_cast<int>(most / ow));
     } else {
       p_.tile_n = p_.tile_h = 1;
-      p_.tile_w = even_part(ow, static_cast<int>(std::min<std::int64_t>(most, MaxField14)));
+      p_.tile_w = even_part(ow, static_cast<int>(std::min<std::int64_t>(most, MaxTileWidth)));
       try_stores();
       // A squarer tile reads fewer border rows again.
       int side = 1;
@@ -152,7 +159,7 @@ class Planner {
       previous = blocks;
       p_.store_blocks = std::min(blocks, p_.cout_blocks);
       const std::int64_t words = pixels * p_.store_blocks;
-      if (words >= 1 << 18) continue;
+      if (words >= isa::WordAddresses) continue;
       p_.free_vector = false;
       if (words > c_.output || (s_.has_add && (words > c_.source || words > c_.temporary))) {
         if (!c_.free_vector || words * (s_.has_add ? 3 : 1) > c_.vector) continue;
@@ -188,7 +195,7 @@ class Planner {
       }
     }
     // Activations chunk by chunk, for what is too large in one piece.
-    if (tile_words(false) > c_.activation / 2 || p_.cin_blocks > MaxField14) {
+    if (tile_words(false) > c_.activation / 2 || p_.cin_blocks > MaxPixelWords) {
       if (s_.groups > 1 && p_.acc_blocks > 1) return;
       p_.weights_outer = p_.params_outer = false;
       p_.act_chunked = true;
@@ -210,7 +217,7 @@ class Planner {
       const std::int64_t rows = std::min<std::int64_t>(s_.h, (p_.tile_h - 1) * s_.stride_h + (k.nky - 1) * s_.dilation_h + 1);
       const std::int64_t columns =
           p_.window ? p_.tile_w : std::min<std::int64_t>(s_.w, (p_.tile_w - 1) * s_.stride_w + (k.nkx - 1) * s_.dilation_w + 1);
-      if (rows > MaxField14 || columns > MaxField14) return std::int64_t{1} << 40;
+      if (rows > isa::MatrixActHeightMax || columns > isa::MatrixActWidthMax) return Never;
       return p_.tile_n * rows * columns * k.ncb;
     };
     if (!chunk) return one(whole);
@@ -227,7 +234,7 @@ class Planner {
     const std::int64_t act_words =
         p_.act_chunked ? tile_words(true) : tile_words(false) / p_.cin_blocks * std::max<std::int64_t>(1, group_cin);
     if (act_words > c_.activation) return;
-    if (!p_.act_chunked && p_.cin_blocks > MaxField14) return;
+    if (!p_.act_chunked && p_.cin_blocks > MaxPixelWords) return;
     const std::int64_t chunk_passes = p_.chunks.front().passes();
     const std::int64_t chunk_weights = chunk_passes * p_.acc_blocks * m_.rows;
     if (chunk_weights > c_.weight) return;
@@ -263,16 +270,16 @@ class Planner {
           const std::int64_t count = std::int64_t{pn.count} * py.count * px.count;
           const std::int64_t pixels = std::int64_t{pn.size} * py.size * px.size;
           tiles += count;
-          std::int64_t t_matrix = kernel_passes_ * p_.cout_blocks * pass_cycles(m_, pixels);
+          std::int64_t t_matrix = kernel_passes_ * p_.cout_blocks * dataflow_.interval(pixels);
           if (!p_.weights_outer) t_matrix = std::max(t_matrix, acc_groups * chunk_count * chunk_wait);
           const std::int64_t t_requant =
-              requantize_cycles(m_, pixels, p_.acc_blocks, s_.has_table) + 4;  // and the way from one instruction to the next
+              vector_cycles({isa::Opcode::Requantize, pixels, p_.acc_blocks, 1, s_.has_table}, m_) + 4;  // and the way from one instruction to the next
           std::int64_t t_vector = acc_groups * t_requant;
           const std::int64_t last_channels = std::min<std::int64_t>(s_.cout, std::int64_t{p_.store_blocks} * m_.columns);
           const std::int64_t t_store = store_groups * channel_transfer(pn.size, py.size, px.size, last_channels, true);
           std::int64_t t_residual = 0;
           if (s_.has_add) {
-            t_vector += store_groups * (add_cycles(m_, pixels, p_.store_blocks, s_.add_table) + 4);
+            t_vector += store_groups * (vector_cycles({isa::Opcode::Add, pixels, p_.store_blocks, 1, s_.add_table}, m_) + 4);
             t_residual = store_groups * channel_transfer(pn.size, py.size, px.size, last_channels, false);
           }
           std::int64_t t_act = 0, loads_act = 1;
@@ -366,6 +373,7 @@ class Planner {
   const ConvShape& s_;
   const Machine& m_;
   const Capacity& c_;
+  const WeightStationary dataflow_{m_};
   ConvPlan p_, best_;
   std::int64_t best_tie_ = 0;
   std::vector<std::array<int, 3>> tried_;  // n, h and w of tiles with the present acc_blocks

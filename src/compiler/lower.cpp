@@ -10,10 +10,18 @@
 namespace gemel::compiler {
 namespace {
 
-constexpr std::int64_t MaxWords = std::int64_t{1} << 18;      // word addresses have 18 bits
-constexpr std::int64_t MaxRunBytes = (std::int64_t{1} << 24) - 1;
-constexpr std::int64_t MaxCount = (std::int64_t{1} << 16) - 1;
-constexpr std::int64_t MaxStride = (std::int64_t{1} << 32) - 1;
+constexpr std::int64_t MaxWords = isa::WordAddresses;
+// Of a strided transfer, either way.
+constexpr std::int64_t MaxRunBytes = std::min(isa::LoadRunBytesMax, isa::StoreRunBytesMax);
+constexpr std::int64_t MaxCount = std::min(isa::LoadCount2Max, isa::StoreCount2Max);
+constexpr std::int64_t MaxStride = std::min(isa::LoadStride2Max, isa::StoreStride2Max);
+static_assert(isa::LoadCount1Max == isa::LoadCount2Max && isa::LoadStride1Max == isa::LoadStride2Max, "both dimensions alike");
+
+// A convolution's kernel and padding: the first tap of a tile lies at most half of what `origin` can say before or behind it, and the
+// kernel may be cut anywhere.
+constexpr int MaxConvKernel = std::min(isa::MatrixOriginYMax, isa::MatrixOriginXMax) / 2;
+constexpr int MaxConvStep = std::min({isa::MatrixStrideYMax, isa::MatrixStrideXMax, isa::MatrixDilationYMax, isa::MatrixDilationXMax});
+constexpr int MaxWindow = std::min(isa::VectorKernelHMax, isa::VectorKernelWMax);
 
 bool depthwise(const Layer& layer, const Shape& in, const Shape& out) {
   return layer.op == Op::Conv2d && layer.groups > 1 && layer.groups == in.c && in.c == out.c;
@@ -145,8 +153,8 @@ const GroupPlan& Lowerer::plan(int index) {
       plan->conv_shape.add_table = g.add.has_table;
       // Fields of an instruction; what the planner does not see because it never changes them.
       const ConvShape& shape = plan->conv_shape;
-      if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > 255 ||
-          std::max({shape.kernel_h, shape.kernel_w, shape.pad_top, shape.pad_left}) > 8191) {
+      if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > MaxConvStep ||
+          std::max({shape.kernel_h, shape.kernel_w, shape.pad_top, shape.pad_left}) > MaxConvKernel) {
         refuse(layer, *plan);
       }
       plan->conv = plan_conv_cached(plan->conv_shape, capacity(g.add.layer >= 0));
@@ -171,14 +179,15 @@ const GroupPlan& Lowerer::plan(int index) {
       // Any two factors of the number of pixels do: the image is one run of pixels.
       const std::int64_t pixels = std::int64_t{in.h} * in.w;
       int rows = in.h, columns = in.w;
-      if (rows > 255 || columns > 255) {
+      if (rows > MaxWindow || columns > MaxWindow) {
         rows = 0;
-        for (int k = 1; k <= 255 && rows == 0; ++k) {
-          if (pixels % k == 0 && pixels / k <= 255) rows = k;
+        for (int k = 1; k <= MaxWindow && rows == 0; ++k) {
+          if (pixels % k == 0 && pixels / k <= MaxWindow) rows = k;
         }
         if (rows == 0) {
           throw UserError("E0604", "layer `" + layer.name + "` averages " + std::to_string(pixels) +
-                                       " pixels, and a window has at most 255 by 255",
+                                       " pixels, and a window has at most " + std::to_string(MaxWindow) + " by " +
+                                       std::to_string(MaxWindow),
                           "average in two steps");
         }
         columns = static_cast<int>(pixels / rows);
@@ -302,11 +311,11 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
     throw UserError("E0602", "layer `" + layer.name + "` has " + what + " " + std::to_string(value) +
                                  ", and an instruction can say at most " + std::to_string(limit));
   };
-  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? 8191 : 255);
-  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? 8191 : 255);
-  field("a padding of", std::max(layer.pad_top, layer.pad_left), 8191);
-  field("a stride of", std::max(layer.stride_h, layer.stride_w), 255);
-  field("a dilation of", std::max(layer.dilation_h, layer.dilation_w), 255);
+  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? MaxConvKernel : MaxWindow);
+  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? MaxConvKernel : MaxWindow);
+  field("a padding of", std::max(layer.pad_top, layer.pad_left), MaxConvKernel);
+  field("a stride of", std::max(layer.stride_h, layer.stride_w), MaxConvStep);
+  field("a dilation of", std::max(layer.dilation_h, layer.dilation_w), MaxConvStep);
   const bool table = layer.has_table || layer.op == Op::Table;
   if (layer.op == Op::Conv2d) {
     need(machine_.rows, Buffer::Weight, c.weight, "the weights of one pass");
@@ -338,7 +347,7 @@ Operation& Lowerer::emit(const isa::Instruction& instruction, int layer) {
   Operation& op = operations.back();
   op.instruction = instruction;
   op.layer = layer;
-  op.header().tag = layer & 0xffff;
+  op.header().tag = layer & isa::HeaderTagMax;
   return op;
 }
 

@@ -9,9 +9,6 @@
 namespace gemel::compiler {
 namespace {
 
-constexpr std::int64_t MaxField14 = (1 << 14) - 1;
-constexpr std::int64_t MaxBlocks = (1 << 12) - 1;
-
 int even_part(int n, std::int64_t most) {
   return static_cast<int>(ceil_div(n, ceil_div(n, std::max<std::int64_t>(1, most))));
 }
@@ -39,14 +36,15 @@ std::vector<TapRun> tap_runs(int outputs, int stride, int pad, int kernel, int s
 
 WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool free_vector) const {
   WindowPlan best;
-  if (w.kernel_h > 255 || w.kernel_w > 255 || w.stride_h > 255 || w.stride_w > 255 || w.dilation_h > 63 || w.dilation_w > 63) return best;
+  if (w.kernel_h > isa::VectorKernelHMax || w.kernel_w > isa::VectorKernelWMax || w.stride_h > isa::VectorStrideYMax ||
+      w.stride_w > isa::VectorStrideXMax || w.dilation_h > isa::VectorDilationYMax || w.dilation_w > isa::VectorDilationXMax) return best;
   const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, machine_.columns));
-  const int taps = w.kernel_h * w.kernel_w;
+  const std::int64_t taps = std::int64_t{w.kernel_h} * w.kernel_w;
   const bool depthwise = w.op == isa::Opcode::Depthwise;
   const int table = w.has_table ? table_words(machine_) : 0;
   int previous = 0;
   for (int divide = 1; divide <= blocks; divide = divide < 16 ? divide + 1 : divide * 2) {
-    const int nb = std::min<int>(MaxBlocks, static_cast<int>(ceil_div(blocks, divide)));
+    const int nb = std::min(isa::VectorBlocksMax, static_cast<int>(ceil_div(blocks, divide)));
     const int next = divide < 16 ? divide + 1 : divide * 2;
     const int used = next > blocks ? 1 : nb;  // at last one block
     if (used == previous) continue;
@@ -67,10 +65,11 @@ WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool
         const std::int64_t in_columns = std::min<std::int64_t>(w.in.w, (columns - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w + 1);
         const std::int64_t source = in_rows * in_columns * used, out = std::int64_t{rows} * columns * used;
         const bool fits = free_vector ? source + out <= c.vector : source <= c.source && out <= c.output;
-        if (!fits || rows > MaxField14 || columns > MaxField14 || in_rows > MaxField14 || in_columns > MaxField14) continue;
+        if (!fits || rows > isa::VectorOutHeightMax || columns > isa::VectorOutWidthMax || in_rows > isa::VectorSrcHeightMax ||
+            in_columns > isa::VectorSrcWidthMax) continue;
         int planes = 1;
         if (rows == w.out.h && columns == w.out.w && !free_vector) {
-          planes = even_part(w.in.n, std::max<std::int64_t>(1, std::min<std::int64_t>({255, c.source / 2 / source, c.output / 2 / out})));
+          planes = even_part(w.in.n, std::max<std::int64_t>(1, std::min<std::int64_t>({isa::VectorOutPlanesMax, c.source / 2 / source, c.output / 2 / out})));
         }
         const bool twice = !free_vector && 2 * source * planes <= c.source && 2 * out * planes <= c.output;
         const std::int64_t tiles = ceil_div(w.in.n, planes) * ceil_div(w.out.h, rows) * ceil_div(w.out.w, columns) * groups;
@@ -84,7 +83,8 @@ WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool
             planes * (!all ? transfer_cycles(machine_, std::int64_t{rows} * columns, bytes, out, true)
                       : columns < w.out.w ? transfer_cycles(machine_, rows, columns * bytes, out, true)
                                           : transfer_cycles(machine_, 1, rows * columns * bytes, out, true));
-        const std::int64_t work = window_cycles(machine_, w.op, std::int64_t{planes} * rows * columns, used, taps, w.has_table) + 4;
+        const VectorWork tile{w.op, std::int64_t{planes} * rows * columns, used, taps, w.has_table, w.op == isa::Opcode::PoolSum};
+        const std::int64_t work = vector_cycles(tile, machine_) + 4;
         const std::int64_t latency = machine_.read_latency_cycles + machine_.write_latency_cycles;
         WindowPlan p;
         p.feasible = true;
@@ -283,11 +283,12 @@ void Lowerer::lower_elementwise(int index) {
   const Tensor& out = network_.tensors[layer.output];
   const int tag = g.main.layer, columns = machine_.columns, operands = is_add ? 2 : 1;
   const std::int64_t bytes = a.shape.elements(), words = ceil_div(bytes, columns);
+  constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
   const Capacity c = capacity(false);
   Areas own;
-  std::int64_t most = std::min({c.source / operands / 2, c.output / 2, MaxField14});
+  std::int64_t most = std::min({c.source / operands / 2, c.output / 2, MaxRow});
   if (most < 1) {
-    most = std::min(c.vector / (operands + 1), MaxField14);
+    most = std::min(c.vector / (operands + 1), MaxRow);
     own = {Ring(0, most * operands), Ring(most * operands, 0), Ring(most * operands, most)};
   }
   Areas& areas = own.output.size() > 0 ? own : plain_;
@@ -361,8 +362,8 @@ void Lowerer::lower_elementwise(int index) {
       v.clamp_min = layer.clamp_min;
       v.clamp_max = layer.clamp_max;
     } else {
-      v.clamp_min = a.type == ElementType::UInt8 ? 0 : -128;
-      v.clamp_max = a.type == ElementType::UInt8 ? 255 : 127;
+      v.clamp_min = min_value(a.type);
+      v.clamp_max = max_value(a.type);
     }
     emit(v, tag);
     move(true, result, memory_->address[g.output], first, count);

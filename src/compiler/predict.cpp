@@ -12,20 +12,12 @@ struct UnitState {
   std::int64_t chain = 0;  // cycle of its chain pulse
 };
 
-std::int64_t vector_cycles(const Machine& m, const isa::Vector& v) {
-  const std::int64_t pixels = std::int64_t{v.out_planes} * v.out_height * v.out_width;
-  switch (v.opcode) {
-    case isa::Opcode::Requantize: return requantize_cycles(m, pixels, v.blocks, v.table);
-    case isa::Opcode::Add: return add_cycles(m, pixels, v.blocks, v.table);
-    default: return window_cycles(m, v.opcode, pixels, v.blocks, std::int64_t{v.kernel_h} * v.kernel_w, v.table);
-  }
-}
-
 }  // namespace
 
 std::int64_t predict(std::vector<Operation>& operations, const std::vector<Edge>& edges, const Machine& machine) {
   UnitState units[Units];
-  std::int64_t last_pass = 0, last_pixels = 0;        // matrix: a_last, P_last
+  const WeightStationary dataflow(machine);
+  WeightStationary::Last last;  // of the matrix unit
   std::int64_t read_free = 0, write_free = 0, store_words = 0;
   std::int64_t end = 0;
   std::size_t edge = 0;
@@ -42,18 +34,13 @@ std::int64_t predict(std::vector<Operation>& operations, const std::vector<Edge>
     switch (op.instruction.unit) {
       case isa::Unit::Matrix: {
         const isa::Matrix& m = op.instruction.matrix;
-        const std::int64_t pixels = std::int64_t{m.out_planes} * m.out_height * m.out_width;
-        const std::int64_t passes = std::int64_t{m.kernel_h} * m.kernel_w * m.cin_blocks * m.cout_blocks;
-        const std::int64_t w1 = chained ? std::max(s + 2, last_pass) : s + 2;
-        std::int64_t a = w1 + machine.rows;
-        if (chained) a = std::max(a, last_pass + std::max<std::int64_t>(last_pixels, 3));
-        last_pass = a + (passes - 1) * pass_cycles(machine, pixels);
-        last_pixels = pixels;
-        unit.chain = (passes > 1 ? last_pass - pass_cycles(machine, pixels) : w1) + 1;
-        unit.done = last_pass + pixels - 1 + machine.rows + machine.columns + 3;
+        const WeightStationary::Times t = dataflow.times(s, matrix_pixels(m), matrix_passes(m), last);
+        last = t.last;
+        unit.chain = t.chain;
+        unit.done = t.done;
         break;
       }
-      case isa::Unit::Vector: unit.done = s + vector_cycles(machine, op.instruction.vector); break;
+      case isa::Unit::Vector: unit.done = s + vector_cycles(vector_work(op.instruction.vector), machine); break;
       case isa::Unit::Load: {
         const isa::Load& l = op.instruction.load;
         const std::int64_t bytes = l.run_bytes;

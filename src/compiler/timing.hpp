@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Durations by the formulas of docs/reference/machine.md. Matrix and vector unit: exact. DMA: from the number and length
-// of runs, as if each began anywhere; good to a few percent, which is all that choosing and ordering need.
+// What the compiler's planners and its prediction have in common. Matrix and vector unit: exact (isa/compute_timing.hpp). DMA: from the
+// number and length of runs, as if each began anywhere; good to a few percent, which is all that choosing and ordering need.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 
 #include "config/machine.hpp"
-#include "gemel/isa.gen.hpp"
+#include "isa/compute_timing.hpp"
 
 namespace gemel::compiler {
 
 inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-inline constexpr int SetWords = 9;  // parameter set: bias and multiplier 4 words each, shift 1
+using isa::SetWords;
 
-inline int table_words(const Machine& m) { return static_cast<int>(ceil_div(256, m.columns)); }
 inline std::int64_t slices(const Machine& m) { return ceil_div(m.columns, m.lanes); }
-inline std::int64_t pass_cycles(const Machine& m, std::int64_t pixels) {
-  return std::max<std::int64_t>({pixels, m.rows, 3});
-}
-// From the command on the wires to done, for one instruction of the vector unit.
-inline std::int64_t requantize_cycles(const Machine& m, std::int64_t pixels, std::int64_t blocks, bool table) {
-  return 2 + (table ? table_words(m) : 0) + blocks * (SetWords + pixels * slices(m)) + 14;
-}
-inline std::int64_t add_cycles(const Machine& m, std::int64_t pixels, std::int64_t blocks, bool table) {
-  return 2 + (table ? table_words(m) : 0) + 3 * SetWords + blocks * pixels * slices(m) * 3 + 20;
-}
-inline std::int64_t window_cycles(const Machine& m, isa::Opcode op, std::int64_t pixels, std::int64_t blocks, std::int64_t taps,
-                                  bool table) {
-  const std::int64_t set = op == isa::Opcode::Depthwise ? blocks * SetWords : op == isa::Opcode::PoolSum ? SetWords : 0;
-  return 2 + (table ? table_words(m) : 0) + set + blocks * pixels * slices(m) * taps + 14;
-}
 
 // What a strided transfer takes once it is under way: the busiest of bus, outstanding bursts and buffer port.
 inline std::int64_t transfer_cycles(const Machine& m, std::int64_t runs, std::int64_t run_bytes, std::int64_t words, bool write) {

@@ -6,13 +6,13 @@
 
 #include "base/text.hpp"
 #include "config/yaml_reader.hpp"
+#include "gemel/isa.gen.hpp"
 
 namespace gemel {
 namespace {
 
 constexpr std::int64_t KiB = 1 << 10;
 constexpr std::int64_t GiB = std::int64_t{1} << 30;
-constexpr std::int64_t WordAddresses = 1 << 18;  // word fields of instructions have 18 bits (isa.toml)
 
 template <typename T>
 T integer_of(const ParameterValue& value) {
@@ -117,7 +117,7 @@ std::vector<Parameter> declare() {
   t.push_back(optional(integer("memory.jitter_seed", "", 0, 2147483647, false,
                                "Seed of the extra latencies: the same seed gives the same cycles, everywhere and always.",
                                GEMEL_INTEGER(jitter_seed))));
-  t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, 1024.0 * GiB, false, {}, true, true,
+  t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, static_cast<double>(isa::MemoryAddresses), false, {}, true, true,
                "Size of the memory outside, a multiple of 4KiB; costs nothing until it is written to.",
                [](const Machine& m) -> ParameterValue { return m.memory_bytes; },
                [](Machine& m, const ParameterValue& v) { m.memory_bytes = integer_of<std::int64_t>(v); }});
@@ -235,12 +235,11 @@ std::vector<std::pair<std::string, std::string>> check_machine(const Machine& m)
     wrong.emplace_back("dma.burst_bytes", "`dma.burst_bytes` is " + number(m.burst_bytes) +
                                               ", but must be at least `bus.bytes`, which is " + number(m.bus_bytes));
   }
-  constexpr int InstructionBytes = 64;
-  if (m.prefetch_instructions * InstructionBytes < m.burst_bytes) {
+  if (m.prefetch_instructions * isa::InstructionBytes < m.burst_bytes) {
     wrong.emplace_back("sequencer.prefetch_instructions",
                        "`sequencer.prefetch_instructions` is " + number(m.prefetch_instructions) + ", but a burst of " +
                            number(m.burst_bytes) + " bytes (`dma.burst_bytes`) brings " +
-                           number(m.burst_bytes / InstructionBytes) + " instructions, which must fit");
+                           number(m.burst_bytes / isa::InstructionBytes) + " instructions, which must fit");
   }
   for (int i = 0; i < BufferCount; ++i) {
     const auto b = static_cast<Buffer>(i);
@@ -250,10 +249,10 @@ std::vector<std::pair<std::string, std::string>> check_machine(const Machine& m)
       wrong.emplace_back(key, "`" + key + "` is " + format_size_bytes(m.buffer(b).size_bytes) + ", but " +
                                   number(m.buffer(b).banks) + (m.buffer(b).banks == 1 ? " bank" : " banks") + " of one word of " +
                                   number(m.word_bytes(b)) + (m.word_bytes(b) == 1 ? " byte" : " bytes") + " need " + number(need));
-    } else if (m.words(b) > WordAddresses) {
+    } else if (m.words(b) > isa::WordAddresses) {
       wrong.emplace_back(key, "`" + key + "` is " + format_size_bytes(m.buffer(b).size_bytes) + ", which is " + number(m.words(b)) +
                                   " words of " + number(m.word_bytes(b)) + (m.word_bytes(b) == 1 ? " byte" : " bytes") +
-                                  ", but instructions can address " + number(WordAddresses));
+                                  ", but instructions can address " + number(isa::WordAddresses));
     }
   }
   if (m.memory_bytes % (4 * KiB) != 0) {

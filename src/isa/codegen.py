@@ -103,6 +103,7 @@ class Isa:
     enums: dict[str, Enum]
     csrs: tuple[Register, ...]
     csr_doc: str
+    constants: Enum
 
     @property
     def bytes(self) -> int:
@@ -156,7 +157,7 @@ def place(raw_fields: list[dict], lsb: int, where: str, bits: int) -> tuple[list
 
 def load(path: pathlib.Path) -> Isa:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    known(raw, {"instruction", "header", "enum", "format", "csr"}, SOURCE)
+    known(raw, {"instruction", "constant", "header", "enum", "format", "csr"}, SOURCE)
     bits = raw["instruction"]["bits"]
     if bits % WORD_BITS or raw["instruction"]["bytes"] * 8 != bits:
         raise SourceError("instruction: bits must be a multiple of 64 and 8 times bytes")
@@ -191,7 +192,23 @@ def load(path: pathlib.Path) -> Isa:
         if r.offset % 4 or r.offset < end:
             raise SourceError(f"csr.{r.name}: offset 0x{r.offset:03x} overlaps or is not a multiple of 4")
         end = r.offset + 4 * r.count
-    return Isa(bits, raw["instruction"]["version"], tuple(header), tuple(formats), enums, csrs, raw["csr"]["doc"])
+    constants = Enum(
+        "constant", raw["constant"]["doc"], tuple(Opcode(v["name"], v["value"], v["doc"]) for v in raw["constant"]["values"])
+    )
+    isa = Isa(bits, raw["instruction"]["version"], tuple(header), tuple(formats), enums, csrs, raw["csr"]["doc"], constants)
+    check_address_widths(isa)
+    return isa
+
+
+def check_address_widths(isa: Isa) -> None:
+    """Word and memory addresses have one width each, in all formats; other code may rely on the constants."""
+    widths = {c.name: c.value for c in isa.constants.values}
+    for f in isa.formats:
+        for x in f.fields:
+            is_word = x.unit == "words" and x.name.endswith(("_base", "_last"))
+            constant = "word_address_bits" if is_word else "memory_address_bits" if x.name == "address" else ""
+            if constant and x.width != widths[constant]:
+                raise SourceError(f"{f.name}.{x.name}: {x.width} bits, but {constant} is {widths[constant]}")
 
 
 def reserved_words(isa: Isa, fields: tuple[Field, ...]) -> list[int]:
@@ -344,6 +361,19 @@ def cpp_field_rows(fields: tuple[Field, ...]) -> list[str]:
     ]
 
 
+def cpp_bounds(prefix: str, fields: tuple[Field, ...]) -> list[str]:
+    """The legal values of fields that are numbers as constants; a least value of 0 has none."""
+    out = []
+    for f in fields:
+        if f.width == 1 or f.enum:
+            continue
+        wide = max(abs(f.min), f.max) > 0x7FFFFFFF
+        for name, value in (("Min", f.min), ("Max", f.max)):
+            if name == "Max" or value != 0:
+                out += [f"inline constexpr {'std::int64_t' if wide else 'int'} {prefix}{f.camel}{name} = {value};"]
+    return out
+
+
 def cpp_members(fields: tuple[Field, ...]) -> list[str]:
     out = []
     for f in fields:
@@ -378,6 +408,17 @@ def cpp(isa: Isa) -> str:
         out += ["", f"constexpr const char* to_string({name} value) {{", "  switch (value) {"]
         out += [f'    case {name}::{camel(v.name)}: return "{v.name}";' for v in enum.values]
         out += ["  }", '  return "?";', "}"]
+
+    out += ["", *wrap(isa.constants.doc, "// ")]
+    for c in isa.constants.values:
+        out += commented(f"inline constexpr int {camel(c.name)} = {c.value};", c.doc)
+    out += ["inline constexpr int WordAddresses = 1 << WordAddressBits;"]
+    out += ["inline constexpr std::int64_t MemoryAddresses = std::int64_t{1} << MemoryAddressBits;"]
+
+    out += ["", "// Greatest and least legal value of each field (FormatFieldMax, FormatFieldMin); without a least one, that is 0."]
+    out += cpp_bounds("Header", isa.header)
+    for f in isa.formats:
+        out += cpp_bounds(f.camel, f.fields)
 
     out += ["", *wrap(isa.csr_doc, "// "), "namespace csr {"]
     for r in isa.csrs:
@@ -655,6 +696,8 @@ def sv(isa: Isa) -> str:
     out += [f"  localparam logic [31:0] Version = 32'd{isa.version};  // CSR `version`"]
     out += [f"  localparam int UnitCount = {len(isa.units)};  // without UnitNone"]
     out += [f"  localparam int CauseCount = {len(isa.enums['cause'].values)};"]
+    for c in isa.constants.values:
+        out += [f"  localparam int {camel(c.name)} = {c.value};  // {one_line(c.doc)}"]
     all_opcodes = [(f, o) for f in isa.formats for o in f.opcodes]
     width = isa.header[0].width
     out += sv_enum("opcode", "Opcode", width, "What an instruction does.", [o for _, o in all_opcodes], True)
@@ -713,6 +756,7 @@ from typing import ClassVar
 INSTRUCTION_BITS = %BITS%
 INSTRUCTION_BYTES = %BYTES%
 VERSION = %VERSION%
+%CONSTANTS%
 
 
 class IllegalInstruction(ValueError):
@@ -794,7 +838,8 @@ def py_field(f: Field) -> str:
 
 def py(isa: Isa) -> str:
     head = PY_HEAD.replace("%BANNER%", BANNER).replace("%BITS%", str(isa.bits)).replace("%BYTES%", str(isa.bytes))
-    out = [head.replace("%VERSION%", str(isa.version)).rstrip()]
+    constants = "\n".join(f"{c.name.upper()} = {c.value}  # {one_line(c.doc)}" for c in isa.constants.values)
+    out = [head.replace("%VERSION%", str(isa.version)).replace("%CONSTANTS%", constants).rstrip()]
     all_opcodes = [o for f in isa.formats for o in f.opcodes]
     out += py_enum("Opcode", "What an instruction does.", all_opcodes, True)
     for e in isa.enums.values():
@@ -865,6 +910,7 @@ def md(isa: Isa) -> str:
             out += ["", *md_fields(f.fields)]
     for e in isa.enums.values():
         out += ["", f"## Enum {e.name}", "", *e.doc.splitlines(), "", *md_values(list(e.values))]
+    out += ["", "## Constants", "", isa.constants.doc, "", *md_values(list(isa.constants.values))]
     out += ["", "## Control registers", "", *isa.csr_doc.splitlines(), "", "| offset | name | access | |", "|---|---|---|---|"]
     for r in isa.csrs:
         offset = f"0x{r.offset:03x}" if r.count == 1 else f"0x{r.offset:03x} .. 0x{r.offset + 4 * r.count - 4:03x}"

@@ -300,11 +300,10 @@ Claims claims(const Instruction& instruction) {
 }
 
 int param_words(const Vector& i, int columns) {
-  constexpr int TableBytes = 256, SetWords = 9;  // bias and multiplier 4 words each, shift 1
   const int table = i.table ? (TableBytes + columns - 1) / columns : 0;
   switch (i.opcode) {
     case Opcode::PoolMax: return table;
-    case Opcode::Add: return table + 3 * SetWords;
+    case Opcode::Add: return table + AddSets * SetWords;
     case Opcode::Depthwise: return table + i.blocks * (SetWords + i.kernel_h * i.kernel_w);
     default: return table + SetWords * (i.param_shared ? 1 : i.blocks);
   }

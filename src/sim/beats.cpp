@@ -29,9 +29,9 @@ Cycle longest_instruction(const Schedule& schedule, const Machine& machine) {
   for (const isa::Word& word : schedule.program) {
     const isa::Instruction i = isa::decode(word);
     if (i.unit == isa::Unit::Matrix) {
-      longest = std::max(longest, matrix_passes(i.matrix) * std::max<Cycle>({matrix_pixels(i.matrix), machine.rows, 3}));
+      longest = std::max(longest, matrix_passes(i.matrix) * WeightStationary(machine).interval(matrix_pixels(i.matrix)));
     }
-    if (i.unit == isa::Unit::Vector) longest = std::max(longest, vector_step_cycles(i.vector, i.opcode, machine));
+    if (i.unit == isa::Unit::Vector) longest = std::max(longest, vector_steps(vector_work(i.vector), machine));
   }
   return 2 * longest;  // one may wait for another
 }

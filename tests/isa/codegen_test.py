@@ -59,6 +59,19 @@ class Generator(unittest.TestCase):
     def test_refuses_registers_that_overlap(self):
         self.refuse("offset = 0x004", "offset = 0x002", "csr.status: offset 0x002 overlaps")
 
+    def test_refuses_addresses_of_another_width(self):
+        self.refuse('{name = "act_base", bits = 18,', '{name = "act_base", bits = 17,',
+                    "matrix.act_base: 17 bits, but word_address_bits is 18")
+        self.refuse('{name = "address", bits = 40,', '{name = "address", bits = 39,',
+                    "load.address: 39 bits, but memory_address_bits is 40")
+
+    def test_bounds_become_constants(self):
+        header = codegen.cpp(load(SOURCE.replace('{name = "act_height", bits = 14, min = 1,', '{name = "act_height", bits = 14, min = 2, max = 9000,', 1)))
+        self.assertIn("inline constexpr int MatrixActHeightMin = 2;", header)
+        self.assertIn("inline constexpr int MatrixActHeightMax = 9000;", header)
+        self.assertIn("inline constexpr std::int64_t LoadStride1Max = 4294967295;", header)
+        self.assertNotIn("LoadFillMin", header)  # 0 is the rule
+
     def test_every_output_follows_the_source(self):
         before = codegen.outputs(load(SOURCE))
         after = codegen.outputs(load(SOURCE.replace('{name = "fill", bits = 8,', '{name = "fill", bits = 7,', 1)))

@@ -8,7 +8,6 @@
 namespace gemel {
 namespace {
 
-constexpr std::int64_t ReuseDistance = 3;  // accumulator read at t, data t+1, write t+2, so the same word again at t+3
 
 MatrixTile tile_of(const isa::Matrix& m) {
   MatrixTile t;
@@ -50,23 +49,16 @@ void MatrixUnitModel::feed(Clocked<PeArrayIn, PeArrayOut>& array, Cycle first) {
 
 void MatrixUnitModel::start(const isa::Instruction& instruction, Cycle s) {
   const isa::Matrix& m = instruction.matrix;
-  const std::int64_t rows = machine_.rows, columns = machine_.columns;
   const std::int64_t pixels = matrix_pixels(m), passes = matrix_passes(m);
-  const std::int64_t interval = std::max({pixels, rows, ReuseDistance});
-
-  const Cycle first_weight = std::max(s + 2, last_pass_);
-  const Cycle first_pass = std::max(first_weight + rows, last_pass_ + std::max(last_pixels_, ReuseDistance));
-  const Cycle last_pass = first_pass + (passes - 1) * interval;
-  const Cycle last_weight = passes == 1 ? first_weight : last_pass - interval;  // wf of the last pass
-  last_pass_ = last_pass;
-  last_pixels_ = pixels;
+  const WeightStationary::Times t = dataflow_.times(s, pixels, passes, last_);
+  last_ = t.last;
   array_cycles_ += pixels * passes;
 
-  sequencer_.chain(isa::Unit::Matrix, last_weight + 1);
-  sequencer_.done(isa::Unit::Matrix, last_pass + pixels - 1 + rows + columns + 3, isa::ErrorCode::None);
+  sequencer_.chain(isa::Unit::Matrix, t.chain);
+  sequencer_.done(isa::Unit::Matrix, t.done, isa::ErrorCode::None);
 
   if (feeder_ != nullptr) {
-    feeder_->enqueue(m, first_weight, first_pass, interval);
+    feeder_->enqueue(m, t.first_stationary, t.first_moving, t.interval);
   } else if (activation_ != nullptr) {
     MatrixTile tile = tile_of(m);
     tile.rows = machine_.rows;

@@ -8,6 +8,7 @@
 #include "blocks/matrix_unit/matrix_unit_feeder.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
+#include "isa/compute_timing.hpp"
 
 namespace gemel {
 
@@ -16,7 +17,7 @@ class MatrixUnitModel : public UnitModel {
   // Scratchpads may be null: timing only.
   MatrixUnitModel(const Machine& machine, CompletionSink& sequencer, Scratchpad* activation, Scratchpad* weight,
                   Scratchpad* accumulator)
-      : machine_(machine), sequencer_(sequencer), activation_(activation), weight_(weight), accumulator_(accumulator) {}
+      : machine_(machine), sequencer_(sequencer), activation_(activation), weight_(weight), accumulator_(accumulator), dataflow_(machine) {}
 
   // From now on this array does the arithmetic, which needs the scratchpads; it has been reset, and its first clock is that of cycle `first`.
   void feed(Clocked<PeArrayIn, PeArrayOut>& array, Cycle first);
@@ -33,8 +34,8 @@ class MatrixUnitModel : public UnitModel {
   Scratchpad* activation_;
   Scratchpad* weight_;
   Scratchpad* accumulator_;
-  Cycle last_pass_ = -1'000'000'000;  // a_last: first feed of the last pass so far
-  std::int64_t last_pixels_ = 0;      // P_last
+  WeightStationary dataflow_;
+  WeightStationary::Last last_;
   std::int64_t array_cycles_ = 0;
   std::unique_ptr<MatrixUnitFeeder> feeder_;
 };

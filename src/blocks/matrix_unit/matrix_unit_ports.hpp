@@ -6,16 +6,9 @@
 #pragma once
 #include "base/wires.hpp"
 #include "blocks/pe_array/pe_array_ports.hpp"
+#include "isa/compute_timing.hpp"
 
 namespace gemel {
-
-// Pixels P and passes of an instruction.
-inline std::int64_t matrix_pixels(const isa::Matrix& m) {
-  return std::int64_t{m.out_planes} * m.out_height * m.out_width;
-}
-inline std::int64_t matrix_passes(const isa::Matrix& m) {
-  return std::int64_t{m.kernel_h} * m.kernel_w * m.cin_blocks * m.cout_blocks;
-}
 
 struct MatrixUnitIn {
   CommandWires command;

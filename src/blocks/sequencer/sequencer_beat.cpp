@@ -11,8 +11,8 @@
 namespace gemel {
 namespace {
 
-constexpr int SemaphoreMax = 255;
-constexpr int SemaphoresPerUnit = 4;
+using isa::SemaphoreMax;
+using isa::SemaphoresPerUnit;
 constexpr std::uint32_t ControlStart = 1, ControlClear = 2;
 constexpr std::uint32_t StatusRunning = 1, StatusDone = 2, StatusError = 4, StatusInterrupt = 8;
 constexpr auto MatrixIndex = static_cast<std::size_t>(isa::Unit::Matrix);

@@ -6,7 +6,7 @@
 namespace gemel {
 namespace {
 
-constexpr int SemaphoreMax = 255;
+using isa::SemaphoreMax;
 constexpr int MaxInFlight = 2;
 
 const char* unit_name(int unit) {
@@ -200,7 +200,7 @@ void SequencerModel::take_dones(Cycle now) {
       // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
       if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax + (takes(s) ? 1 : 0)) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
-             "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed 255");
+             "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
       }
     }
   }

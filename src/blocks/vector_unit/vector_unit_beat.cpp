@@ -12,9 +12,9 @@
 namespace gemel {
 namespace {
 
-constexpr int SetWords = 9;           // bias 4, multiplier 4, shift 1
-constexpr int AddSets = 3;
-constexpr int TableBytes = 256;
+using isa::AddSets;
+using isa::SetWords;
+using isa::TableBytes;
 constexpr int AddSteps = 3;
 constexpr int ReadStage = 2;          // read data is on the wires
 constexpr int ParameterStage = 5;     // a parameter word enters its register

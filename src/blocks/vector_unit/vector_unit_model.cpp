@@ -4,15 +4,13 @@
 #include <cstring>
 
 #include "base/numerics.hpp"
+#include "isa/compute_timing.hpp"
 #include "kernels/vector_tile.hpp"
 
 namespace gemel {
 namespace {
 
-constexpr int SetWords = 9;  // bias 4, multiplier 4, shift 1 (words of C bytes)
-constexpr int AddSets = 3;
-
-int table_words(const isa::Vector& v, int columns) { return v.table ? (256 + columns - 1) / columns : 0; }
+using isa::SetWords;
 
 // One parameter set, unpacked.
 struct ParameterSet {
@@ -96,40 +94,16 @@ class ResultWriter {
 
 }  // namespace
 
-std::int64_t vector_step_cycles(const isa::Vector& v, isa::Opcode opcode, const Machine& machine) {
-  const std::int64_t slices = (machine.columns + machine.lanes - 1) / machine.lanes;
-  std::int64_t steps_per_slice = std::int64_t{v.kernel_h} * v.kernel_w;
-  std::int64_t prologue = table_words(v, machine.columns);
-  std::int64_t per_block = 0;
-  switch (opcode) {
-    case isa::Opcode::Add:
-      steps_per_slice = 3;
-      prologue += AddSets * SetWords;
-      break;
-    case isa::Opcode::PoolMax:
-      break;
-    case isa::Opcode::Depthwise:
-      per_block = SetWords;
-      break;
-    default:
-      if (opcode == isa::Opcode::Requantize) steps_per_slice = 1;
-      (v.param_shared ? prologue : per_block) += SetWords;
-  }
-  return prologue + v.blocks * (per_block + pixels_of(v) * slices * steps_per_slice);
-}
-
 void VectorUnitModel::start(const isa::Instruction& instruction, Cycle s) {
   const isa::Vector& v = instruction.vector;
-  const Cycle last_step = s + 2 + vector_step_cycles(v, instruction.opcode, machine_) - 1;
-  const int latency = instruction.opcode == isa::Opcode::Add ? VectorAddLatency : VectorLatency;
-  sequencer_.done(isa::Unit::Vector, last_step + latency + 1, isa::ErrorCode::None);
+  sequencer_.done(isa::Unit::Vector, s + vector_cycles(vector_work(v), machine_), isa::ErrorCode::None);
   if (vector_ != nullptr) execute(instruction.opcode, v);
 }
 
 void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
   const int columns = machine_.columns;
   const std::int64_t pixels = pixels_of(v);
-  std::int64_t param = v.param_base + table_words(v, columns);
+  std::int64_t param = v.param_base + (v.table ? table_words(machine_) : 0);
   std::uint8_t table[256];
   if (v.table) std::memcpy(table, param_->word(v.param_base), sizeof table);
   ResultWriter result(v, *vector_, v.table ? table : nullptr, columns);

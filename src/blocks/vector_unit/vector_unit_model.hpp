@@ -9,12 +9,6 @@
 
 namespace gemel {
 
-// Cycles from the first parameter read to the last step, both included.
-std::int64_t vector_step_cycles(const isa::Vector& v, isa::Opcode opcode, const Machine& machine);
-// Step of a result's last slice to the write of its word on the wires.
-inline constexpr int VectorLatency = 14;
-inline constexpr int VectorAddLatency = 20;
-
 class VectorUnitModel : public UnitModel {
  public:
   VectorUnitModel(const Machine& machine, CompletionSink& sequencer, Scratchpad* accumulator, Scratchpad* vector,
