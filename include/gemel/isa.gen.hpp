@@ -14,7 +14,7 @@ namespace gemel::isa {
 // An instruction as it lies in memory, little endian: bit b of the instruction is bit b%64 of word b/64.
 using Word = std::array<std::uint64_t, 8>;
 inline constexpr int InstructionBytes = 64;
-inline constexpr std::uint32_t Version = 1;  // CSR `version`
+inline constexpr std::uint32_t Version = 2;  // CSR `version`
 
 // What an instruction does.
 enum class Opcode : std::uint8_t {
@@ -66,6 +66,8 @@ enum class ErrorCode : std::uint8_t {
   WriteError = 6,  // memory answered a write burst with an error
   IllegalChain = 7,  // start: chained matrix instructions whose accumulator claims overlap without being equal
   EndOfProgram = 8,  // the program ended without halt
+  WrongMachine = 9,  // decode: a load that was made for another machine
+  Aborted = 10,  // control.abort was written while the program ran
 };
 
 // What a unit does in a cycle: the first that is true. Counters of a unit add up to the total cycles.
@@ -130,6 +132,8 @@ constexpr const char* to_string(ErrorCode value) {
     case ErrorCode::WriteError: return "write_error";
     case ErrorCode::IllegalChain: return "illegal_chain";
     case ErrorCode::EndOfProgram: return "end_of_program";
+    case ErrorCode::WrongMachine: return "wrong_machine";
+    case ErrorCode::Aborted: return "aborted";
   }
   return "?";
 }
@@ -184,6 +188,7 @@ inline constexpr int LoadWindowBytesMax = 4095;
 inline constexpr int LoadWindowStepMax = 4095;
 inline constexpr int LoadWindowOffsetMin = -32768;
 inline constexpr int LoadWindowOffsetMax = 0;
+inline constexpr int LoadMachineMax = 2147483647;
 inline constexpr int MatrixActBaseMax = 262143;
 inline constexpr int MatrixActLastMax = 262143;
 inline constexpr int MatrixWeightBaseMax = 262143;
@@ -295,7 +300,7 @@ inline constexpr std::int64_t StoreStride2Max = 4294967295;
 
 // AXI4-Lite registers, 32 bits each, byte offsets. 64-bit values: low word first.
 namespace csr {
-// w: bit 0: start; bit 1: clear interrupt and error (only when not running)
+// w: when not running: bit 0: start; bit 1: clear interrupt and error. While running: bit 2: abort
 inline constexpr std::uint32_t Control = 0x000;
 inline constexpr std::uint32_t Status = 0x004;  // r: bit 0: running; bit 1: done; bit 2: error; bit 3: interrupt
 inline constexpr std::uint32_t ProgramBaseLow = 0x008;  // rw: address of the first instruction, a multiple of 64
@@ -336,6 +341,8 @@ struct Halt : Header {
 // [window_offset + i*window_step, + window_bytes) in ceil(window_bytes/W) words, bytes outside the row being `fill`,
 // the last word padded with 0.
 // Words go to consecutive addresses from word_base; word_last is the last of them.
+// A compiler writes the digest of its machine into `machine` of every load, so that no other machine runs the
+// program.
 struct Load : Header {
   Load() { opcode = Opcode::Load; }  // opcodes: Load
   std::int32_t buffer = 0;  // Destination (enum buffer, not accumulator).
@@ -353,6 +360,9 @@ struct Load : Header {
   std::int32_t window_bytes = 0;  // [bytes] Bytes of a window, 1 .. burst size; 0 in rows mode.
   std::int32_t window_step = 0;  // [bytes] Distance of windows, 1 .. window_bytes; 0 in rows mode.
   std::int32_t window_offset = 0;  // [bytes] First byte of window 0 relative to the row; -window_bytes < offset <= 0.
+  // Digest of the machine that the program was made for; 0: of any. On another machine decode stops with
+  // wrong_machine.
+  std::int32_t machine = 0;
 };
 
 // Convolution or GEMM of a resident tile. P = out_planes*out_height*out_width pixels, K =
@@ -590,6 +600,7 @@ inline Word encode(const Load& i) {
   detail::put<368, 12>(w, i.window_bytes, 0, 4095, "load.window_bytes");
   detail::put<384, 12>(w, i.window_step, 0, 4095, "load.window_step");
   detail::put<396, 16>(w, i.window_offset, -32768, 0, "load.window_offset");
+  detail::put<412, 31>(w, i.machine, 0, 2147483647, "load.machine");
   return w;
 }
 
@@ -611,6 +622,7 @@ inline Load decode_load(const Word& w) {
   i.window_bytes = static_cast<std::int32_t>(detail::take<368, 12>(w));
   i.window_step = static_cast<std::int32_t>(detail::take<384, 12>(w));
   i.window_offset = detail::take_signed<396, 16>(w);
+  i.machine = static_cast<std::int32_t>(detail::take<412, 31>(w));
   return i;
 }
 
@@ -914,6 +926,7 @@ inline constexpr FieldInfo LoadFields[] = {
     {"window_bytes", 368, 12, false, 0, 4095, "bytes", nullptr, "Bytes of a window, 1 .. burst size; 0 in rows mode."},
     {"window_step", 384, 12, false, 0, 4095, "bytes", nullptr, "Distance of windows, 1 .. window_bytes; 0 in rows mode."},
     {"window_offset", 396, 16, true, -32768, 0, "bytes", nullptr, "First byte of window 0 relative to the row; -window_bytes < offset <= 0."},
+    {"machine", 412, 31, false, 0, 2147483647, "", nullptr, "Digest of the machine that the program was made for; 0: of any. On another machine decode stops with wrong_machine."},
 };
 
 inline constexpr FieldInfo MatrixFields[] = {
@@ -1004,8 +1017,8 @@ inline constexpr FieldInfo StoreFields[] = {
 
 inline constexpr FormatInfo HaltFormat = {"halt", Unit::None, nullptr, 0,
     {{0xffffe00000000000, 0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff}}};
-inline constexpr FormatInfo LoadFormat = {"load", Unit::Load, LoadFields, 15,
-    {{0xff00000000000000, 0xfffffff000000000, 0x0, 0xffffff0000000000, 0xffff000000000000, 0xf000000000000000, 0xfffffffff0000000, 0xffffffffffffffff}}};
+inline constexpr FormatInfo LoadFormat = {"load", Unit::Load, LoadFields, 16,
+    {{0xff00000000000000, 0xfffffff000000000, 0x0, 0xffffff0000000000, 0xffff000000000000, 0xf000000000000000, 0xf800000000000000, 0xffffffffffffffff}}};
 inline constexpr FormatInfo MatrixFormat = {"matrix", Unit::Matrix, MatrixFields, 29,
     {{0x0, 0xffc0000000000000, 0x0, 0xffc0000000000000, 0xfc00000000000000, 0xf800000000000000, 0xfffffff800000000, 0xffffffffffffffff}}};
 inline constexpr FormatInfo VectorFormat = {"vector", Unit::Vector, VectorFields, 39,

@@ -24,6 +24,7 @@
 namespace gemel {
 
 struct NpuParts;  // inside
+struct Program;   // gemel/program.hpp
 
 struct NpuConfig {
   std::string machine = "edge16";      // name of a shipped machine, or a file
@@ -48,6 +49,9 @@ class Npu : public sc_core::sc_module {
   sc_core::sc_out<bool> interrupt;
 
   sc_core::sc_time period() const;  // of the machine's clock
+  // Throws gemel::UserError E0505, which names the parameters that differ, if the program was compiled for another machine. Without this
+  // call the NPU stops such a program at its first load, with the error `wrong_machine` in CSR error_code.
+  void require(const Program& program) const;
 
   class Engine;  // inside: what runs a program
   Engine& engine() { return *engine_; }

@@ -17,6 +17,9 @@ struct Program {
     std::uint64_t address = 0;
     std::int64_t bytes = 0;
   };
+  std::string network;            // its name
+  std::string machine;            // name of the machine that it was compiled for
+  std::string machine_text;       // the parameters of that machine which programs depend on, `key=value` a line; Npu::require() compares
   std::uint64_t base = 0;         // CSRs program_base_low, program_base_high
   std::uint32_t bytes = 0;        // CSR program_bytes
   std::vector<Segment> segments;  // the instructions and all constants

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 INSTRUCTION_BITS = 512
 INSTRUCTION_BYTES = 64
-VERSION = 1
+VERSION = 2
 WORD_ADDRESS_BITS = 18  # width of every field that is a scratchpad word: *_base and *_last
 MEMORY_ADDRESS_BITS = 40  # width of every field that is a memory address
 SEMAPHORES_PER_UNIT = 4  # semaphores that a unit can wait for
@@ -103,6 +103,8 @@ class ErrorCode(enum.IntEnum):
     WRITE_ERROR = 6
     ILLEGAL_CHAIN = 7
     END_OF_PROGRAM = 8
+    WRONG_MACHINE = 9
+    ABORTED = 10
 
 
 class Cause(enum.IntEnum):
@@ -183,9 +185,11 @@ class Load(Header):
     [window_offset + i*window_step, + window_bytes) in ceil(window_bytes/W) words, bytes outside the row being
     `fill`, the last word padded with 0.
     Words go to consecutive addresses from word_base; word_last is the last of them.
+    A compiler writes the digest of its machine into `machine` of every load, so that no other machine runs the
+    program.
     """
 
-    RESERVED: ClassVar[int] = 0xfffffffffffffffffffffffff0000000f000000000000000ffff000000000000ffffff00000000000000000000000000fffffff000000000ff00000000000000
+    RESERVED: ClassVar[int] = 0xfffffffffffffffff800000000000000f000000000000000ffff000000000000ffffff00000000000000000000000000fffffff000000000ff00000000000000
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field("buffer", 45, 3, False, 0, 3, "", "Destination (enum buffer, not accumulator)."),
         Field("fill", 48, 8, False, 0, 255, "", "Byte that stands for bytes outside the row (window mode)."),
@@ -202,6 +206,7 @@ class Load(Header):
         Field("window_bytes", 368, 12, False, 0, 4095, "bytes", "Bytes of a window, 1 .. burst size; 0 in rows mode."),
         Field("window_step", 384, 12, False, 0, 4095, "bytes", "Distance of windows, 1 .. window_bytes; 0 in rows mode."),
         Field("window_offset", 396, 16, True, -32768, 0, "bytes", "First byte of window 0 relative to the row; -window_bytes < offset <= 0."),
+        Field("machine", 412, 31, False, 0, 2147483647, "", "Digest of the machine that the program was made for; 0: of any. On another machine decode stops with wrong_machine."),
     )
     opcode: Opcode = Opcode.LOAD
     buffer: int = 0
@@ -219,6 +224,7 @@ class Load(Header):
     window_bytes: int = 0
     window_step: int = 0
     window_offset: int = 0
+    machine: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ module npu #(
   parameter int WeightBanks = 1,
   parameter int VectorBanks = 1,
   parameter int ParamBanks = 1,
-  parameter int AccumulatorBanks = 1
+  parameter int AccumulatorBanks = 1,
+  parameter int Machine = 0  // digest of all of the machine's parameters that programs depend on; 0: programs for any machine only
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -116,7 +117,8 @@ module npu #(
     .WeightBanks          (WeightBanks),
     .VectorBanks          (VectorBanks),
     .ParamBanks           (ParamBanks),
-    .AccumulatorBanks     (AccumulatorBanks)
+    .AccumulatorBanks     (AccumulatorBanks),
+    .Machine              (Machine)
   ) u_sequencer (
     .clk_i,
     .rst_ni,

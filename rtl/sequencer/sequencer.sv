@@ -26,7 +26,8 @@ module sequencer #(
   parameter int WeightBanks = 1,
   parameter int VectorBanks = 1,
   parameter int ParamBanks = 1,
-  parameter int AccumulatorBanks = 1
+  parameter int AccumulatorBanks = 1,
+  parameter int Machine = 0  // digest of all of the machine's parameters that programs depend on; 0: programs for any machine only
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -78,6 +79,7 @@ module sequencer #(
   `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** $clog2(BurstBytes) == BurstBytes)
   `GEMEL_PARAMETER(PrefetchLegal, PrefetchInstructions >= FetchWords)
   `GEMEL_PARAMETER(BanksLegal, ActivationBanks >= 1 && WeightBanks >= 1 && ParamBanks >= 1)
+  `GEMEL_PARAMETER(MachineLegal, Machine >= 0)
 
   // ---- State that several parts share ----
 
@@ -244,8 +246,11 @@ module sequencer #(
           code = isa_pkg::ErrorReadError;
         end else if (!isa_pkg::is_legal(pushed_word[WordBits*w +: WordBits])) begin
           code = isa_pkg::ErrorIllegalInstruction;
-        end else if (!isa_pkg::intervals_legal(pushed_word[WordBits*w +: WordBits]) ||
-                     !isa_pkg::inside_buffers(pushed_word[WordBits*w +: WordBits], 19'(ActivationWords), 19'(WeightWords),
+        end else if (!isa_pkg::intervals_legal(pushed_word[WordBits*w +: WordBits])) begin
+          code = isa_pkg::ErrorAddressOutsideBuffer;
+        end else if (!isa_pkg::fits_machine(pushed_word[WordBits*w +: WordBits], 31'(Machine))) begin
+          code = isa_pkg::ErrorWrongMachine;
+        end else if (!isa_pkg::inside_buffers(pushed_word[WordBits*w +: WordBits], 19'(ActivationWords), 19'(WeightWords),
                                               19'(VectorWords), 19'(ParamWords), 19'(AccumulatorWords))) begin
           code = isa_pkg::ErrorAddressOutsideBuffer;
         end

@@ -68,6 +68,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0503", User, "A schedule has another format or instruction set than this Gemel."},
       {"E0504", User, "A schedule file is damaged: its checksum is not that of its contents."},
       {"E0505", User, "A schedule was compiled for another machine."},
+      {"E0506", User, "A schedule needs more memory than the machine has."},
       {"E0507", User, "A schedule contradicts itself."},
       {"E0510", User, "The input data do not have the size of the network's input."},
       {"E0511", User, "A schedule has nothing to run."},
@@ -96,6 +97,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0808", Run, "A block implemented by RTL does what its neighbours rely on never to happen."},
       {"E0809", Run, "Cases of a regression failed."},
       {"E0810", Run, "Counts of coverage are missing."},
+      {"E0811", Run, "An instruction touches words that it does not claim."},
       {"E0820", Run, "A block's RTL breaks a rule of AXI on its port to memory."},
 
       // E09xx: files and flags (src/cli, src/report)

@@ -9,6 +9,7 @@
 #include "compiler/lower.hpp"
 #include "compiler/predict.hpp"
 #include "compiler/sync.hpp"
+#include "config/digest.hpp"
 
 namespace gemel {
 namespace {
@@ -230,7 +231,12 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   schedule.batch = network.inputs.empty() ? 1 : network.tensors[static_cast<std::size_t>(network.inputs[0])].shape.n;
   schedule.program_base = constants.end();
   schedule.program.reserve(order.size() + 1);
-  for (const int i : order) schedule.program.push_back(isa::encode(operations[static_cast<std::size_t>(i)].instruction));
+  const std::int32_t digest = machine_digest(machine);
+  for (const int i : order) {
+    isa::Instruction& instruction = operations[static_cast<std::size_t>(i)].instruction;
+    if (instruction.unit == isa::Unit::Load) instruction.load.machine = digest;
+    schedule.program.push_back(isa::encode(instruction));
+  }
   schedule.program.push_back(isa::encode(isa::Halt{}));
   schedule.memory_bytes_used =
       static_cast<std::int64_t>(schedule.program_base) + static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;

@@ -191,15 +191,4 @@ std::string to_yaml(const Machine& machine) {
   return text;
 }
 
-std::uint64_t machine_hash(const Machine& machine) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
-  for (const auto& p : parameters()) {
-    if (!p.in_hash) continue;
-    for (const char c : p.key + "=" + format_value(p, p.get(machine)) + "\n") {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    }
-  }
-  return hash;
-}
-
 }  // namespace gemel

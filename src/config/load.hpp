@@ -28,8 +28,4 @@ std::string machine_json_schema();         // of a machine file, JSON Schema 202
 std::string machine_reference();           // table of all parameters in Markdown, for docs/reference/machines.md
 std::string to_yaml(const Machine& machine);  // parse_machine() gives the same machine back
 
-// A number that stays the same over runs, compilers and versions as long as the parameters do that a schedule depends
-// on (rows marked in_hash): array, buffers, lanes, bus, burst, size of memory. Not name, clock, latencies, queues.
-std::uint64_t machine_hash(const Machine& machine);
-
 }  // namespace gemel

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of parameters; see parameters.hpp. To add one: a member of Machine, a row here, a line in each file of configs/.
+// The table of parameters; see parameters.hpp. To add one: a member of Machine, a row here (in_digest: would a program compiled for the
+// old value go wrong with the new one?), a line in each file of configs/.
 #include "config/parameters.hpp"
 
 #include <algorithm>
@@ -24,9 +25,9 @@ T integer_of(const ParameterValue& value) {
   [](const Machine& m) -> ParameterValue { return std::int64_t{m.member}; },         \
       [](Machine& m, const ParameterValue& v) { m.member = integer_of<decltype(m.member)>(v); }
 
-Parameter integer(std::string key, std::string unit, double least, double most, bool in_hash, std::string sentence,
+Parameter integer(std::string key, std::string unit, double least, double most, bool in_digest, std::string sentence,
                   ParameterValue (*get)(const Machine&), void (*set)(Machine&, const ParameterValue&)) {
-  return {std::move(key), ParameterType::Integer, std::move(unit), least, most, false, {}, true, in_hash,
+  return {std::move(key), ParameterType::Integer, std::move(unit), least, most, false, {}, true, in_digest,
           std::move(sentence), get, set};
 }
 
@@ -117,7 +118,7 @@ std::vector<Parameter> declare() {
   t.push_back(optional(integer("memory.jitter_seed", "", 0, 2147483647, false,
                                "Seed of the extra latencies: the same seed gives the same cycles, everywhere and always.",
                                GEMEL_INTEGER(jitter_seed))));
-  t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, static_cast<double>(isa::MemoryAddresses), false, {}, true, true,
+  t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, static_cast<double>(isa::MemoryAddresses), false, {}, true, false,
                "Size of the memory outside, a multiple of 4KiB; costs nothing until it is written to.",
                [](const Machine& m) -> ParameterValue { return m.memory_bytes; },
                [](Machine& m, const ParameterValue& v) { m.memory_bytes = integer_of<std::int64_t>(v); }});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every parameter of a machine, declared once: key, type, unit, default, range, one sentence, and where it lives in
-// Machine. The parser, `gemel explain`, the reference page, the JSON schema and the machine's hash all come from this
+// Machine. The parser, `gemel explain`, the reference page, the JSON schema and the machine's digest all come from this
 // table; rules that tie two parameters together are check_machine().
 #pragma once
 #include <cstdint>
@@ -27,7 +27,7 @@ struct Parameter {
   bool power_of_two = false;
   std::vector<std::string> choices;  // Choice
   bool required = true;              // in a machine file
-  bool in_hash = false;              // the compiler or the encoding of instructions depends on it
+  bool in_digest = false;            // a program fits only machines with the same value (config/digest.hpp)
   std::string sentence;
   ParameterValue (*get)(const Machine&);
   void (*set)(Machine&, const ParameterValue&);

@@ -509,7 +509,8 @@ def cpp(isa: Isa) -> str:
 SV_HEAD = """// SPDX-License-Identifier: Apache-2.0
 // %BANNER%
 // The instruction set for hardware: opcodes, enums, position and bounds of every field, reserved bits, CSR offsets, and
-// the checks of decode: fields_legal(), is_legal(), intervals_legal(), inside_buffers(). A field is word[isa_pkg::LoadFillLsb +: isa_pkg::LoadFillWidth].
+// the checks of decode: fields_legal(), is_legal(), intervals_legal(), fits_machine(), inside_buffers().
+// A field is word[isa_pkg::LoadFillLsb +: isa_pkg::LoadFillWidth].
 // Parameters are `int`, for Icarus 11 does not read `int unsigned` in packages.
 /* verilator lint_off UNUSEDPARAM */  // a design uses only some of them
 /* verilator lint_off UNUSEDSIGNAL */  // a function looks at a part of the instruction
@@ -633,7 +634,7 @@ def sv_fill(rule: str, isa: Isa, fmt: Format) -> str:
 
 
 def sv_rules(isa: Isa) -> list[str]:
-    """is_legal(), intervals_legal() and inside_buffers()."""
+    """is_legal(), intervals_legal(), fits_machine() and inside_buffers()."""
     opcode = f"word[{isa.header[0].lsb} +: {isa.header[0].width}]"
     word = f"input logic [{isa.bits - 1}:0] word"
     buffers = [v.name for v in isa.enums["buffer"].values]
@@ -657,6 +658,16 @@ def sv_rules(isa: Isa) -> list[str]:
                 out += [f"        if ({sv_fill(f'@{name}_last < @{name}_base', isa, fmt)}) failed = 1'b1;"]
             out += ["      end"]
     out += ["      default: ;", "    endcase", "    intervals_legal = !failed;", "  endfunction"]
+
+    out += ["", "  // Made for any machine, or for the one with this digest."]
+    out += [f"  function automatic logic fits_machine({word}, input logic [30:0] machine);"]
+    out += ["    logic failed;", "    failed = 1'b0;"]
+    out += [f"    case ({opcode})"]
+    for fmt in isa.formats:
+        if any(f.name == "machine" for f in fmt.fields):
+            part = sv_fill("@machine", isa, fmt)
+            out += [f"      {sv_opcodes(isa, fmt)}: failed = {part} != 31'd0 && {part} != machine;  // {fmt.name}"]
+    out += ["      default: ;", "    endcase", "    fits_machine = !failed;", "  endfunction"]
 
     out += ["", "  // Every claim ends inside its buffer, which has so many words."]
     counts = [f"      input logic [18:0] {b}_words" for b in buffers]

@@ -360,8 +360,16 @@ std::optional<IllegalField> check_bounds(const Instruction& instruction, const M
   return {};
 }
 
-std::optional<IllegalField> check_claims(const Instruction& instruction, const Machine& machine) {
-  if (auto bad = check_bounds(instruction, machine)) return bad;
+std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Machine& machine, std::int32_t digest) {
+  if (instruction.unit == Unit::Load && instruction.load.machine != 0 && instruction.load.machine != digest) {
+    return illegal("load.machine", instruction.load.machine,
+                   "must be 0, for any machine, or " + std::to_string(digest) + ", which is this one: the program was compiled for another",
+                   ErrorCode::WrongMachine);
+  }
+  return check_bounds(instruction, machine);
+}
+
+std::optional<IllegalField> check_reach(const Instruction& instruction, const Machine& machine) {
   if (instruction.unit == Unit::Load && instruction.load.window_bytes > machine.burst_bytes) {
     return illegal("load.window_bytes", instruction.load.window_bytes,
                    "must be at most the machine's burst of " + std::to_string(machine.burst_bytes) + " bytes");
@@ -371,13 +379,24 @@ std::optional<IllegalField> check_claims(const Instruction& instruction, const M
   for (int c = 0; c < claimed.count; ++c) {
     const Claim& claim = claimed.items[static_cast<std::size_t>(c)];
     const Extent& extent = real.items[static_cast<std::size_t>(c)];
-    const bool exact = must_be_exact(instruction, claim);
-    if (!extent.any) continue;  // every tap is in the padding
-    if (extent.last > claim.last || (exact && extent.last < claim.last)) {
-      return illegal(last_field(instruction, c), claim.last,
-                     std::string("must be ") + (exact ? "" : "at least ") + std::to_string(extent.last) +
-                         ", the last word that is touched");
-    }
+    if (!extent.any || extent.last <= claim.last) continue;  // not any: every tap is in the padding
+    return illegal(last_field(instruction, c), claim.last,
+                   std::string("must be ") + (must_be_exact(instruction, claim) ? "" : "at least ") + std::to_string(extent.last) +
+                       ", the last word that is touched");
+  }
+  return {};
+}
+
+std::optional<IllegalField> check_claims(const Instruction& instruction, const Machine& machine) {
+  if (auto bad = check_bounds(instruction, machine)) return bad;
+  if (auto bad = check_reach(instruction, machine)) return bad;
+  const Claims claimed = claims(instruction);
+  const Touched real = touched(instruction, machine);
+  for (int c = 0; c < claimed.count; ++c) {
+    const Claim& claim = claimed.items[static_cast<std::size_t>(c)];
+    const Extent& extent = real.items[static_cast<std::size_t>(c)];
+    if (!extent.any || !must_be_exact(instruction, claim) || extent.last >= claim.last) continue;
+    return illegal(last_field(instruction, c), claim.last, "must be " + std::to_string(extent.last) + ", the last word that is touched");
   }
   return {};
 }

@@ -18,7 +18,7 @@
 namespace gemel::isa {
 
 struct IllegalField {
-  ErrorCode code = ErrorCode::IllegalInstruction;  // or AddressOutsideBuffer
+  ErrorCode code = ErrorCode::IllegalInstruction;  // or AddressOutsideBuffer, WrongMachine
   std::string field;                               // "load.group_bytes"; "reserved" or "opcode"
   std::int64_t value = 0;                          // what it is; for "reserved" the number of the lowest bit that is set
   std::string rule;                                // "must be at least 1 in rows mode"
@@ -30,6 +30,11 @@ std::optional<IllegalField> check(const Word& word);
 std::optional<IllegalField> check_claims(const Instruction& instruction, const Machine& machine);
 // The part of check_claims that the hardware does at decode: every claim ends inside its buffer.
 std::optional<IllegalField> check_bounds(const Instruction& instruction, const Machine& machine);
+// The part of check_claims without which a unit would touch words that it has not claimed, or more bytes than a burst has. No hardware
+// looks; a program for which it complains does what nobody promises.
+std::optional<IllegalField> check_reach(const Instruction& instruction, const Machine& machine);
+// What the hardware does at decode behind check(): made for this machine (`digest`: machine_digest()) or for any, and check_bounds().
+std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Machine& machine, std::int32_t digest);
 
 // What an instruction holds from start to done: an interval of words of a buffer, to read or to write.
 struct Claim {

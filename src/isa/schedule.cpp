@@ -9,11 +9,11 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <map>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 #include "isa/isa.hpp"
 #include "network/safetensors.hpp"
 
@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int FormatVersion = 1;
+constexpr int FormatVersion = 2;
 
 // 64-bit hash whose every step is a bijection of the state, so a change within any one word is always seen.
 class Hash {
@@ -259,10 +259,16 @@ safetensors::Writer writer(const Schedule& s) {
 }
 
 void check_program(const Schedule& s, const std::string& file) {
+  const std::int32_t digest = digest_of_machine_text(s.machine_text);
   for (std::size_t i = 0; i < s.program.size(); ++i) {
     if (const auto bad = isa::check(s.program[i])) {
       fail("E0507", file,
            "the schedule contradicts itself: instruction " + std::to_string(i) + " is illegal: " + isa::to_string(*bad));
+    }
+    if (isa::opcode(s.program[i]) != isa::Opcode::Load) continue;
+    const std::int32_t machine = isa::decode_load(s.program[i]).machine;
+    if (machine != 0 && machine != digest) {
+      fail("E0507", file, "the schedule contradicts itself: instruction " + std::to_string(i) + " is for another machine than the schedule");
     }
   }
 }
@@ -370,25 +376,6 @@ Schedule open_as_schedule(const std::string& name, const std::function<safetenso
   }
 }
 
-std::map<std::string, std::string> parse_machine_text(const std::string& text) {
-  std::map<std::string, std::string> values;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    const std::size_t equals = line.find('=');
-    if (equals != std::string::npos) values[line.substr(0, equals)] = line.substr(equals + 1);
-    at = end + 1;
-  }
-  return values;
-}
-
-std::string hash_of(const std::string& text) {
-  Hash hash;
-  hash.add(text);
-  return hash.text();
-}
-
 }  // namespace
 
 void Schedule::save(const std::string& path) const { writer(*this).write(path); }
@@ -403,46 +390,23 @@ Schedule Schedule::from_bytes(const void* bytes, std::size_t size, const std::st
   return open_as_schedule(name, [&] { return safetensors::File::from_bytes(bytes, size, name); }, verification);
 }
 
-std::string machine_text(const Machine& m) {
-  std::string text;
-  const auto add = [&](const std::string& key, std::int64_t value) { text += key + "=" + std::to_string(value) + "\n"; };
-  add("pe_array.rows", m.rows);
-  add("pe_array.columns", m.columns);
-  add("vector_unit.lanes", m.lanes);
-  for (int b = 0; b < BufferCount; ++b) {
-    const std::string name = to_string(static_cast<Buffer>(b));
-    add(name + ".size_bytes", m.buffers[static_cast<std::size_t>(b)].size_bytes);
-    add(name + ".banks", m.buffers[static_cast<std::size_t>(b)].banks);
+void require_machine(const Schedule& schedule, const Machine& machine) {
+  require_machine(schedule.network, schedule.machine, schedule.machine_text, machine);
+  if (schedule.memory_bytes_used > machine.memory_bytes) {
+    throw UserError("E0506",
+                    "the schedule of `" + schedule.network + "` needs " + std::to_string(schedule.memory_bytes_used) +
+                        " bytes of memory, and the machine `" + machine.name + "` has " + std::to_string(machine.memory_bytes),
+                    "raise memory.size_bytes; what was compiled stays as it is");
   }
-  add("bus.bytes", m.bus_bytes);
-  add("dma.burst_bytes", m.burst_bytes);
-  add("memory.size_bytes", m.memory_bytes);
-  return text;
 }
 
-std::string machine_digest(const Machine& machine) { return hash_of(machine_text(machine)); }
-std::string machine_digest(const Schedule& schedule) { return hash_of(schedule.machine_text); }
-
-void require_machine(const Schedule& schedule, const Machine& machine) {
+void require_machine(const std::string& network, const std::string& compiled_for, const std::string& text, const Machine& machine) {
   const std::string here = machine_text(machine);
-  if (schedule.machine_text == here) return;
-  const auto theirs = parse_machine_text(schedule.machine_text), ours = parse_machine_text(here);
-  std::string differences;
-  int count = 0;
-  constexpr int Shown = 4;
-  for (const auto& [key, value] : ours) {
-    const auto found = theirs.find(key);
-    if (found != theirs.end() && found->second == value) continue;
-    if (++count <= Shown) {
-      differences += (differences.empty() ? "" : ", ") + key + " " +
-                     (found == theirs.end() ? "(not said)" : found->second) + " there and " + value + " here";
-    }
-  }
-  if (count > Shown) differences += ", and " + std::to_string(count - Shown) + " more";
+  if (text == here) return;
   throw UserError("E0505",
-                  "the schedule of `" + schedule.network + "` was compiled for machine `" + schedule.machine +
-                      "`, and this is `" + machine.name + "`: " + (differences.empty() ? "other parameters" : differences),
-                  "compile the network for this machine, or run it with --machine " + schedule.machine);
+                  "the schedule of `" + network + "` was compiled for machine `" + compiled_for + "`, and this is `" + machine.name +
+                      "`: " + machine_differences(text, here),
+                  "compile the network for this machine, or run it with --machine " + compiled_for);
 }
 
 }  // namespace gemel

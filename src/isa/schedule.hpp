@@ -52,7 +52,7 @@ struct ScheduleLayer {
 struct Schedule {
   std::string network;
   std::string machine;         // name
-  std::string machine_text;    // machine_text() of the machine it was made for
+  std::string machine_text;    // machine_text() (config/digest.hpp) of the machine it was made for
   int batch = 1;
   std::uint64_t program_base = 0;   // address of the first instruction, a multiple of 64
   std::vector<isa::Word> program;   // ends with halt
@@ -73,15 +73,9 @@ struct Schedule {
                              Checksum verification = Checksum::Verify);
 };
 
-// The parameters of a machine that a schedule depends on, one `key=value` per line: array, lanes, buffers, bus, burst, size of
-// memory. Not the clock, latencies, queues and outstanding bursts: with those changed it runs as well, in other cycles.
-std::string machine_text(const Machine& machine);
-
-// 16 hexadecimal digits of machine_text(), for reports.
-std::string machine_digest(const Machine& machine);
-std::string machine_digest(const Schedule& schedule);
-
-// Throws UserError E0505 that says which parameters differ.
+// Throws UserError: E0505 says which parameters differ, E0506 that the machine's memory is too small.
 void require_machine(const Schedule& schedule, const Machine& machine);
+// E0505 only: `compiled_for` is the name of the machine whose machine_text() `text` is.
+void require_machine(const std::string& network, const std::string& compiled_for, const std::string& text, const Machine& machine);
 
 }  // namespace gemel

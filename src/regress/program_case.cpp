@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 #include "isa/isa.hpp"
 #include "regress/random_program.hpp"
 #include "sim/simulation.hpp"
@@ -67,14 +68,14 @@ std::vector<std::uint8_t> random_memory(Random& random, const Machine& machine) 
 }
 
 bool legal(const isa::Word& word, const Machine& machine) {
-  return !isa::check(word) && !isa::check_bounds(isa::decode(word), machine);
+  return !isa::check(word) && !isa::check_at_decode(isa::decode(word), machine, machine_digest(machine));
 }
 
 // Changes one instruction so that the machine has something to complain of. Not one that is legal and claims what it does not
 // touch: that nothing promises anything about.
 void spoil(Random& random, const Machine& machine, std::vector<isa::Word>& program) {
   isa::Word& word = program[random() % program.size()];
-  switch (draw(random, 0, 5)) {
+  switch (draw(random, 0, 6)) {
     case 0: {  // any bit
       const isa::Word before = word;
       const auto bit = static_cast<std::size_t>(draw(random, 0, 511));
@@ -93,7 +94,16 @@ void spoil(Random& random, const Machine& machine, std::vector<isa::Word>& progr
       if (!isa::check_claims(i, machine)) program[at] = isa::encode(i);
       break;
     }
-    case 4:  // no halt
+    case 4: {  // a load for another machine
+      std::size_t at = random() % program.size();
+      while (at > 0 && isa::opcode(program[at]) != isa::Opcode::Load) --at;
+      isa::Instruction i = isa::decode(program[at]);
+      if (i.unit != isa::Unit::Load) break;
+      i.load.machine = chance(random, 0.5) ? machine_digest(machine) ^ 1 << draw(random, 0, 30) : draw(random, 1, 0x7fffffff);
+      program[at] = isa::encode(i);
+      break;
+    }
+    case 5:  // no halt
       if (program.size() > 1) program.pop_back();
       break;
     default: {  // one post too many

@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "config/digest.hpp"
 #include "isa/isa.hpp"
 
 namespace gemel::regress {
@@ -132,6 +133,7 @@ class RandomProgram {
 
   bool draw_load(isa::Instruction& out) {
     isa::Load i;
+    i.machine = random_.chance(50) ? digest_ : 0;
     i.buffer = random_.range(0, 3);
     i.fill = random_.byte();
     i.word_base = base(static_cast<Buffer>(i.buffer));
@@ -331,6 +333,7 @@ class RandomProgram {
 
   Dice& random_;
   const Machine& machine_;
+  const std::int32_t digest_ = machine_digest(machine_);
   std::vector<isa::Instruction> program_;
   std::array<std::array<int, isa::UnitCount>, isa::UnitCount> waited_{{{-1, -1, -1, -1}, {-1, -1, -1, -1},
                                                                        {-1, -1, -1, -1}, {-1, -1, -1, -1}}};

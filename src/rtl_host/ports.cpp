@@ -2,6 +2,7 @@
 #include "rtl_host/ports.hpp"
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 
 namespace gemel {
 
@@ -23,7 +24,8 @@ RtlParameters machine_parameters(const Machine& m) {
                      {"load_outstanding", m.load_outstanding},
                      {"store_outstanding", m.store_outstanding},
                      {"queue_depth", m.queue_depth},
-                     {"prefetch_instructions", m.prefetch_instructions}};
+                     {"prefetch_instructions", m.prefetch_instructions},
+                     {"machine", machine_digest(m)}};
   static constexpr const char* Names[] = {"activation", "weight", "vector", "param", "accumulator"};
   for (int b = 0; b < BufferCount; ++b) {
     p[std::string(Names[b]) + "_words"] = m.words(static_cast<Buffer>(b));

@@ -460,7 +460,8 @@ RtlParameters parameters_of_sequencer(const RtlParameters& m) {
           {"WeightBanks", m.at("weight_banks")},
           {"VectorBanks", m.at("vector_banks")},
           {"ParamBanks", m.at("param_banks")},
-          {"AccumulatorBanks", m.at("accumulator_banks")}};
+          {"AccumulatorBanks", m.at("accumulator_banks")},
+          {"Machine", m.at("machine")}};
 }
 
 std::vector<PortSpec> ports_of_npu(const RtlParameters& p) {
@@ -568,7 +569,8 @@ RtlParameters parameters_of_npu(const RtlParameters& m) {
           {"WeightBanks", m.at("weight_banks")},
           {"VectorBanks", m.at("vector_banks")},
           {"ParamBanks", m.at("param_banks")},
-          {"AccumulatorBanks", m.at("accumulator_banks")}};
+          {"AccumulatorBanks", m.at("accumulator_banks")},
+          {"Machine", m.at("machine")}};
 }
 
 }  // namespace
@@ -598,9 +600,9 @@ const std::vector<BlockSpec>& block_specs() {
       {"store_dma", "store_dma", parameters_of_store_dma, ports_of_store_dma,
        {{"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"Outstanding", "store_outstanding"}}, contract_of_store_dma},
       {"sequencer", "sequencer", parameters_of_sequencer, ports_of_sequencer,
-       {{"Rows", "rows"}, {"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"QueueDepth", "queue_depth"}, {"PrefetchInstructions", "prefetch_instructions"}, {"ActivationWords", "activation_words"}, {"WeightWords", "weight_words"}, {"VectorWords", "vector_words"}, {"ParamWords", "param_words"}, {"AccumulatorWords", "accumulator_words"}, {"ActivationBanks", "activation_banks"}, {"WeightBanks", "weight_banks"}, {"VectorBanks", "vector_banks"}, {"ParamBanks", "param_banks"}, {"AccumulatorBanks", "accumulator_banks"}}, contract_of_sequencer},
+       {{"Rows", "rows"}, {"Columns", "columns"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"QueueDepth", "queue_depth"}, {"PrefetchInstructions", "prefetch_instructions"}, {"ActivationWords", "activation_words"}, {"WeightWords", "weight_words"}, {"VectorWords", "vector_words"}, {"ParamWords", "param_words"}, {"AccumulatorWords", "accumulator_words"}, {"ActivationBanks", "activation_banks"}, {"WeightBanks", "weight_banks"}, {"VectorBanks", "vector_banks"}, {"ParamBanks", "param_banks"}, {"AccumulatorBanks", "accumulator_banks"}, {"Machine", "machine"}}, contract_of_sequencer},
       {"npu", "npu", parameters_of_npu, ports_of_npu,
-       {{"Rows", "rows"}, {"Columns", "columns"}, {"Lanes", "lanes"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"LoadOutstanding", "load_outstanding"}, {"StoreOutstanding", "store_outstanding"}, {"QueueDepth", "queue_depth"}, {"PrefetchInstructions", "prefetch_instructions"}, {"ActivationWords", "activation_words"}, {"WeightWords", "weight_words"}, {"VectorWords", "vector_words"}, {"ParamWords", "param_words"}, {"AccumulatorWords", "accumulator_words"}, {"ActivationBanks", "activation_banks"}, {"WeightBanks", "weight_banks"}, {"VectorBanks", "vector_banks"}, {"ParamBanks", "param_banks"}, {"AccumulatorBanks", "accumulator_banks"}}, contract_of_npu},
+       {{"Rows", "rows"}, {"Columns", "columns"}, {"Lanes", "lanes"}, {"BusBytes", "bus_bytes"}, {"BurstBytes", "burst_bytes"}, {"LoadOutstanding", "load_outstanding"}, {"StoreOutstanding", "store_outstanding"}, {"QueueDepth", "queue_depth"}, {"PrefetchInstructions", "prefetch_instructions"}, {"ActivationWords", "activation_words"}, {"WeightWords", "weight_words"}, {"VectorWords", "vector_words"}, {"ParamWords", "param_words"}, {"AccumulatorWords", "accumulator_words"}, {"ActivationBanks", "activation_banks"}, {"WeightBanks", "weight_banks"}, {"VectorBanks", "vector_banks"}, {"ParamBanks", "param_banks"}, {"AccumulatorBanks", "accumulator_banks"}, {"Machine", "machine"}}, contract_of_npu},
   };
   return specs;
 }

@@ -10,6 +10,9 @@ namespace gemel {
 Program Program::load(const std::string& path) {
   const Schedule schedule = Schedule::load(path);
   Program program;
+  program.network = schedule.network;
+  program.machine = schedule.machine;
+  program.machine_text = schedule.machine_text;
   program.base = schedule.program_base;
   program.bytes = static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes);
   Segment instructions;

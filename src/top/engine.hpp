@@ -4,6 +4,7 @@
 // in a thread, clock by clock. ChipEngine clocks the whole chip as RTL, whose own registers are accessed. Rooms do not know each other.
 #pragma once
 #include <array>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -84,11 +85,16 @@ class AgentProcess : public sc_core::sc_module, public Waker {
   AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period);
   void wakes(Agent& agent);  // from now on
   void wake_at(Cycle cycle) override;
+  // Throws again what the agent has thrown; SystemC keeps its text only. Nothing if it has not.
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
 
  private:
   void run();
 
   Agent* agent_ = nullptr;
+  std::exception_ptr failure_;
   sc_core::sc_time period_;
   sc_core::sc_event event_;
   std::vector<Cycle> pending_;  // min-heap
@@ -112,6 +118,7 @@ class ModelEngine : public ModelledRegisters {
   const LoadDmaModel& load_dma() const { return *load_dma_; }
   const StoreDmaModel& store_dma() const { return *store_dma_; }
   const MatrixUnitModel& matrix_unit() const { return *matrix_unit_; }
+  void rethrow() const { process_->rethrow(); }
   // The array has not kept its contract: the simulation has been stopped, and its results are void.
   bool array_failed() const { return array_failed_; }
 

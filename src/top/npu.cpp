@@ -10,6 +10,8 @@
 
 #include "base/error.hpp"
 #include "config/load.hpp"
+#include "gemel/program.hpp"
+#include "isa/schedule.hpp"
 #include "top/engine.hpp"
 
 namespace gemel {
@@ -44,7 +46,12 @@ void AgentProcess::run() {
     std::pop_heap(pending_.begin(), pending_.end(), std::greater<>());
     pending_.pop_back();
   }
-  agent_->wake(now);
+  try {
+    agent_->wake(now);
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
   notified_ = Never;
   if (!pending_.empty()) {
     const Cycle next = pending_.front();
@@ -196,6 +203,7 @@ constexpr std::uint64_t RegisterBytes = 0x1000;  // of the chip's address
 // ---- npu -----------------------------------------------------------------------------------------------------------------
 
 struct Npu::Wires {
+  Machine machine;
   sc_core::sc_time period;
   std::array<std::unique_ptr<NpuMaster>, 3> masters;
   sc_core::sc_event_queue interrupt_event{"interrupt_event"};
@@ -223,6 +231,7 @@ Npu::~Npu() = default;
 
 void Npu::build(const NpuParts& parts) {
   wires_ = std::make_unique<Wires>();
+  wires_->machine = parts.machine;
   wires_->period = clock_period(parts.machine);
   csr.register_b_transport(this, &Npu::control);
   csr.register_transport_dbg(this, &Npu::control_debug);
@@ -254,6 +263,10 @@ void Npu::build(const NpuParts& parts) {
 }
 
 sc_core::sc_time Npu::period() const { return wires_->period; }
+
+void Npu::require(const Program& program) const {
+  require_machine(program.network, program.machine, program.machine_text, wires_->machine);
+}
 
 tlm::tlm_sync_enum Npu::backward(int master, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                  sc_core::sc_time& delay) {

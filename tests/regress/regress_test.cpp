@@ -6,6 +6,8 @@
 
 #include <set>
 
+#include "config/digest.hpp"
+
 namespace gemel {
 namespace {
 

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "compiler/compile.hpp"
+#include "config/digest.hpp"
 #include "regress/network_builder.hpp"
 #include "support/platform.hpp"
 #include "support/random_seed.hpp"
@@ -178,6 +179,9 @@ std::vector<Kind> kinds() {
   spoilt("LoadInRowsWithAWindowStep", Load, "window_step", 1);
   spoilt("LoadInRowsWithAWindowOffset", Load, "window_offset", -1);
   spoilt("LoadOfNoRuns", Load, "count1", 0);
+  spoilt("LoadForAnotherMachine", Load, "machine", 12345, ErrorCode::WrongMachine);
+  spoilt("LoadForAMachineOfAllOnes", Load, "machine", 0x7fffffff, ErrorCode::WrongMachine);
+  spoilt("LoadForAMachineThatDiffersInABit", Load, "machine", machine_digest(small_machine()) ^ 1 << 30, ErrorCode::WrongMachine);
   spoilt("WindowWithGroups", Window, "group_bytes", 1);
   spoilt("WindowOfNoBytes", Window, "window_bytes", 0);
   spoilt("WindowThatStandsStill", Window, "window_step", 0);
@@ -303,6 +307,25 @@ TEST(RtlErrors, EveryFieldOutOfItsRange) {
   EXPECT_GT(count, 100);
 }
 
+// What is wrong with an instruction besides: illegal and back to front come first, beyond its buffer behind.
+TEST(RtlErrors, AnotherMachineAmongOtherErrors) {
+  const Machine machine = small_machine();
+  const struct {
+    const char* field;
+    std::int64_t value;
+    ErrorCode code;
+  } others[] = {{"group_bytes", 0, ErrorCode::IllegalInstruction},
+                {"word_base", 16, ErrorCode::AddressOutsideBuffer},
+                {"word_last", 256, ErrorCode::WrongMachine}};
+  for (const auto& other : others) {
+    SCOPED_TRACE(other.field);
+    Schedule schedule = program_of(std::string(Load) + "\nhalt\n", machine);
+    isa::set_field(schedule.program[0], field_of(isa::LoadFormat, "machine"), 7);
+    isa::set_field(schedule.program[0], field_of(isa::LoadFormat, other.field), other.value);
+    expect_error_everywhere(machine, schedule, other.code, 0);
+  }
+}
+
 // A write that meets an outstanding read stops every run.
 TEST(RtlErrors, StoreThatOvertakesALoad) {
   Machine machine = small_machine();
@@ -351,6 +374,33 @@ Compiled random_compiled(const Machine& machine, regress::Random& random) {
     } catch (const UserError&) {  // too large for this machine
     }
   }
+}
+
+// A program compiled for one machine stops on another before it has done anything, even where nobody has compared machines before.
+TEST(RtlErrors, ACompiledProgramKnowsItsMachine) {
+  Machine machine = small_machine();
+  machine.memory_bytes = 1 << 20;
+  regress::Random random(test::random_seed() * 1069 + 7);
+  Compiled c = random_compiled(machine, random);
+  for (const auto& change : {+[](Machine& m) { m.rows = 8; }, +[](Machine& m) { m.lanes = 2; }, +[](Machine& m) { m.buffer(Buffer::Vector).banks = 2; }}) {
+    Machine other = machine;
+    change(other);
+    Schedule schedule = c.schedule;
+    schedule.machine_text = machine_text(other);
+    SCOPED_TRACE(machine_differences(c.schedule.machine_text, schedule.machine_text));
+    for (const Implementation& who : Implementations) {
+      SCOPED_TRACE(who.name);
+      const SimulationOutput out = run_on(who, other, schedule, {}, c.inputs);
+      EXPECT_STREQ(isa::to_string(static_cast<ErrorCode>(out.error_code)), "wrong_machine");
+      EXPECT_EQ(isa::opcode(schedule.program[out.error_instruction]), isa::Opcode::Load);
+      EXPECT_EQ(out.error_instruction, 0u);
+      EXPECT_EQ(out.result.store_bytes, 0);
+    }
+  }
+  // Its speed may be another.
+  machine.queue_depth = 2;
+  machine.load_outstanding = 2;
+  EXPECT_EQ(run_on(Implementations[0], machine, c.schedule, {}, c.inputs).error_code, 0u);
 }
 
 void expect_same_run(const SimulationOutput& must, const SimulationOutput& is) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 
+#include "config/digest.hpp"
 #include "isa/isa.hpp"
 #include "sim/simulation.hpp"
 

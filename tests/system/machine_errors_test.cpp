@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 #include "support/platform.hpp"
 
 namespace gemel {
@@ -73,6 +74,23 @@ TEST(MachineErrors, TwoWritersOfABank) {
   expect_error(out, isa::ErrorCode::Hazard, 1,
                "both hold the write port of bank 0 of vector_buffer: instruction 1 on vector_unit (writing vector_buffer "
                "[64..65]) and instruction 0 on load_dma (writing vector_buffer [0..63])");
+}
+
+TEST(MachineErrors, AProgramForAnotherMachine) {
+  const std::string load = "load buffer=activation word=[0..63] address=256 run_bytes=256 group_bytes=4";
+  const std::string digest = std::to_string(machine_digest(small_machine()));
+  EXPECT_EQ(run_program(load + " machine=" + digest + "\nhalt\n", small_machine()).error_code, 0u);
+  const SimulationOutput out = run_program(load + "\n" + load + " machine=77\nhalt\n", small_machine());
+  expect_error(out, isa::ErrorCode::WrongMachine, 1,
+               "load.machine = 77: must be 0, for any machine, or " + digest + ", which is this one: the program was compiled for another");
+}
+
+// The fast models work on host memory: a claim that is too small must not lead beyond it.
+TEST(MachineErrors, AnInstructionThatTouchesMoreThanItClaims) {
+  EXPECT_EQ(message_of(small_machine(), "matrix act=[0..15] weight=[252..255] acc=[0..15] act_width=16 out_width=16 kernel_h=2\nhalt\n"),
+            "error[E0811]: instruction 0 touches words that it does not claim: matrix.weight_last = 255: must be 259, the last word that is touched\n"
+            "  instruction 0: matrix act=[0..15] weight=[252..255] acc=[0..15] act_width=16 out_width=16 kernel_h=2\n"
+            "hint: hardware does not look, and would read and write beside them; correct the claim");
 }
 
 TEST(MachineErrors, ChainOnOverlappingAccumulators) {

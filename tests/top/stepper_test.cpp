@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 #include "isa/schedule.hpp"
 #include "sim/simulation.hpp"
 #include "support/platform.hpp"

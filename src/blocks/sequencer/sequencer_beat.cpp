@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "config/digest.hpp"
 
 namespace gemel {
 namespace {
@@ -29,6 +30,7 @@ constexpr isa::Cause StatusCause[] = {isa::Cause::Busy, isa::Cause::WaitRequest,
 
 SequencerBeat::SequencerBeat(const Machine& machine)
     : machine_(machine),
+      digest_(machine_digest(machine)),
       fetch_burst_bytes_(static_cast<std::uint64_t>(std::max(machine.burst_bytes, isa::InstructionBytes))),
       beat_(static_cast<std::size_t>(machine.bus_bytes)) {}
 
@@ -300,7 +302,7 @@ SequencerBeat::Failure SequencerBeat::decode_head(bool& dispatchable) const {
   const isa::Unit unit = isa::unit(isa::opcode(head.word));
   if (!head_checked_) {
     if (const auto illegal = isa::check(head.word)) return {illegal->code, cycle_, index};
-    if (const auto outside = isa::check_bounds(isa::decode(head.word), machine_)) return {outside->code, cycle_, index};
+    if (const auto misfit = isa::check_at_decode(isa::decode(head.word), machine_, digest_)) return {misfit->code, cycle_, index};
     head_checked_ = true;
   }
   dispatchable = unit == isa::Unit::None ||

@@ -95,6 +95,7 @@ class SequencerBeat : public SequencerBlock {
   [[gnu::hot]] bool nothing_to_do() const;
 
   const Machine& machine_;
+  const std::int32_t digest_;  // of the machine
   std::uint64_t fetch_burst_bytes_;
 
   // csr

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+#include "config/digest.hpp"
+
 namespace gemel {
 namespace {
 
@@ -25,6 +28,7 @@ bool meet(const isa::Claim& a, const isa::Claim& b) { return a.first <= b.last &
 
 SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory)
     : machine_(machine),
+      digest_(machine_digest(machine)),
       memory_(memory),
       fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
       fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {}
@@ -232,9 +236,15 @@ void SequencerModel::dispatch(Cycle now) {
     head_.instruction = isa::decode(ready.word);
     head_.index = index;
     head_.claims = isa::claims(head_.instruction);
-    if (const auto outside = isa::check_bounds(head_.instruction, machine_)) {
-      fail(outside->code, now, index, isa::to_string(*outside));
+    if (const auto misfit = isa::check_at_decode(head_.instruction, machine_, digest_)) {
+      fail(misfit->code, now, index, isa::to_string(*misfit));
       return;
+    }
+    // Data are computed on host memory, at once: what is not claimed is not there to be touched.
+    if (const auto beyond = isa::check_reach(head_.instruction, machine_)) {
+      throw RunError("E0811", "instruction " + std::to_string(index) + " touches words that it does not claim: " + isa::to_string(*beyond) +
+                                  "\n  instruction " + std::to_string(index) + ": " + isa::disassemble(ready.word),
+                     "hardware does not look, and would read and write beside them; correct the claim");
     }
     head_legal_ = true;
   }

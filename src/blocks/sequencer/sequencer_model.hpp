@@ -97,6 +97,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   std::string conflict(int unit, const Entry& entry, const std::array<bool, 4>& starting) const;
 
   const Machine& machine_;
+  const std::int32_t digest_;  // of the machine
   ReadPort& memory_;
   std::array<UnitModel*, 4> units_{};
   SequencerObserver* observer_ = nullptr;

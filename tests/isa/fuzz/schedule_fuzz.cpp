@@ -17,7 +17,7 @@ std::string file_around(std::string description) {
   static const std::vector<gemel::isa::Word> program = gemel::isa::assemble_program("load group_bytes=1\nstore\nhalt\n");
   static const std::uint8_t constant[4] = {1, 2, 3, 4};
   gemel::safetensors::Writer file;
-  file.set_metadata("gemel_schedule", "1");
+  file.set_metadata("gemel_schedule", "2");
   file.set_metadata("checksum", "0");
   file.set_metadata("schedule", std::move(description));
   file.add("constant.000000", gemel::safetensors::Dtype::U8, {4}, constant);
