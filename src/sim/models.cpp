@@ -102,6 +102,7 @@ std::optional<SimulationOutput> run_models(const Run& run, Clocked<PeArrayIn, Pe
     platform.run_for(std::min<std::int64_t>(run.options.max_cycles, std::int64_t{1} << 52) + 16);
   } catch (const sc_core::sc_report& report) {
     recorder.rethrow();
+    platform.engine().rethrow();
     throw InternalError(std::string("SystemC: ") + report.what());
   }
   if (platform.engine().array_failed()) return {};
