@@ -72,7 +72,7 @@ class RunError : public Error {
   RunError(std::string code, std::string message, std::string hint = {});
 };
 
-// Ctrl-C. What had been reached is in the text. Exit code 130.
+// Asked to end, by a signal or by an embedder. What had been reached is in the text. Exit code 128 + the signal.
 class Interrupted : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

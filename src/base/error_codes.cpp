@@ -132,6 +132,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1015", User, "A block says that it is quiet, and is not."},
       {"E1016", User, "The Verilog of a block does not come to the end of a clock."},
       {"E1017", Run, "A register of a running NPU is accessed by something that cannot wait."},
+      {"E1018", User, "A time limit in the environment is not a number of seconds."},
   };
   return table;
 }

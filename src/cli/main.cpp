@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemel: the command line. Results go to stdout, everything else to stderr. Exit codes (docs/reference/cli.md):
-// 0 done, 2 the user's mistake, 3 a bug of ours, 4 the run found something wrong, 130 interrupted.
+// 0 done, 2 the user's mistake, 3 a bug of ours, 4 the run found something wrong, 128 + the signal: interrupted.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,13 +9,14 @@
 #include "base/error.hpp"
 #include "base/heap.hpp"
 #include "cli/commands.hpp"
+#include "cli/signals.hpp"
 #include "sim/simulation.hpp"
 
 extern "C" int sc_main(int, char**) { return 0; }  // never called; libsystemc refers to it
 
 namespace {
 
-enum ExitCode { Done = 0, UserMistake = 2, OurBug = 3, RunFailed = 4, Interrupt = 130 };
+enum ExitCode { Done = 0, UserMistake = 2, OurBug = 3, RunFailed = 4 };
 
 int report(const gemel::Error& error, ExitCode code) {
   for (const gemel::Diagnostic& diagnostic : error.diagnostics()) std::cerr << to_string(diagnostic) << "\n";
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
     return report(error, RunFailed);
   } catch (const gemel::Interrupted& error) {
     std::cerr << error.what() << "\n";
-    return Interrupt;
+    return gemel::cli::interrupted_exit_code();
   } catch (const gemel::Error& error) {
     return report(error, OurBug);
   } catch (const std::bad_alloc&) {

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +21,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "cli/commands.hpp"
+#include "cli/signals.hpp"
 #include "config/load.hpp"
 #include "regress/coverage.hpp"
 #include "regress/regress.hpp"
@@ -129,7 +133,42 @@ void write_coverage(const RegressOptions& o, const Machine& machine, const std::
   std::printf("  %s/coverage.html\n", o.coverage.c_str());
 }
 
+constexpr int Stopped = 5;  // exit code of a case that was interrupted
+
+// The next child that has ended, or 0: interrupted. Looks every few milliseconds: a signal just before a wait that blocks would be slept through.
+pid_t wait_for_any(int* status) {
+  for (;;) {
+    const pid_t child = ::waitpid(-1, status, WNOHANG);
+    if (child > 0) return child;
+    if (stop_requested()) return 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+// Passes the interruption on to the cases, which end what they have started (Verilator, compilers), and waits for them. A case that hangs in
+// somebody's Verilog does not hear it.
+void end_all(std::map<pid_t, int>& running, pid_t ended) {
+  using Clock = std::chrono::steady_clock;
+  running.erase(ended);
+  for (const auto& [child, number] : running) ::kill(child, SIGTERM);
+  const auto patience = Clock::now() + std::chrono::seconds(5);
+  while (!running.empty()) {
+    const pid_t child = ::waitpid(-1, nullptr, WNOHANG);
+    if (child > 0) {
+      running.erase(child);
+    } else if (child < 0 && errno == ECHILD) {
+      return;
+    } else {
+      if (Clock::now() > patience) {
+        for (const auto& [one, number] : running) ::kill(one, SIGKILL);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+}
+
 void run_regress(const RegressOptions& given) {
+  catch_signals();
   RegressOptions o = given;
   const bool coverage = !o.coverage.empty();
   if (coverage && o.blocks.empty()) o.blocks = {"npu=rtl"};
@@ -141,7 +180,7 @@ void run_regress(const RegressOptions& given) {
   }
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
-    const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); });
+    const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); }, "", &stop_requested());
     std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs\n") << outcome.failure;
     if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
     return;
@@ -160,6 +199,7 @@ void run_regress(const RegressOptions& given) {
     c.repeats = repeats_of(o.repeat);
     return c;
   };
+  for (const std::string& set : o.blocks) regress::parse_set(set);  // a name that is wrong is told before the first case, and not once for each
   rtl_tool_version();
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
@@ -180,7 +220,7 @@ void run_regress(const RegressOptions& given) {
         try {
           const regress::Case c = case_of(i);
           const auto hangs = [&](const UserError& error) { keep_hanging(c, folder_of(i), error); };
-          const regress::Outcome outcome = regress::run(c, {}, hangs, coverage ? counts : "");
+          const regress::Outcome outcome = regress::run(c, {}, hangs, coverage ? counts : "", &stop_requested());
           tallies[i] = outcome.tally;
           code = outcome.failure.empty() ? 0 : 1;
           if (code != 0) {
@@ -188,6 +228,8 @@ void run_regress(const RegressOptions& given) {
             write_file_atomically(folder_of(i) + "/failure.txt", c.name + ": " + regress::describe(c.blocks) + "\n" + outcome.failure +
                                                                      "replay: gemel regress --replay " + folder_of(i) + "\n");
           }
+        } catch (const Interrupted&) {
+          code = Stopped;
         } catch (const std::exception& e) {
           try {
             make_output_folder(folder_of(i));
@@ -200,7 +242,12 @@ void run_regress(const RegressOptions& given) {
       running[child] = i;
     }
     int status = 0;
-    const pid_t child = ::waitpid(-1, &status, 0);
+    const pid_t child = wait_for_any(&status);
+    if (stop_requested()) {
+      end_all(running, child);
+      throw Interrupted("interrupted: " + std::to_string(passed) + " of " + std::to_string(count) + " cases passed, " + std::to_string(failed) +
+                        " failed" + (failed > 0 ? "; each is kept below " + o.out : ""));
+    }
     const auto it = running.find(child);
     if (it == running.end()) continue;
     const int i = it->second;

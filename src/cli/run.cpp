@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -16,6 +15,7 @@
 #include "base/files.hpp"
 #include "cli/commands.hpp"
 #include "cli/settings.hpp"
+#include "cli/signals.hpp"
 #include "compiler/compile.hpp"
 #include "config/load.hpp"
 #include "network/synthetic.hpp"
@@ -26,8 +26,6 @@
 
 namespace gemel::cli {
 namespace {
-
-std::atomic<bool> interrupted{false};  // set by the signal handler, which can reach nothing else
 
 struct RunOptions {
   std::string workload, machine = "edge16", input, out, engine = "model", settings;
@@ -138,7 +136,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   options.timing_only = o.timing_only;
   options.trace = o.trace;
   options.max_cycles = o.max_cycles;
-  options.interrupted = &interrupted;
+  options.interrupted = &stop_requested();
   std::vector<BlockChoice> choices;
   for (const std::string& text : o.blocks) choices.push_back(parse_block_choice(text));
   options.blocks = resolve_choices(choices);
@@ -251,7 +249,7 @@ void add_run(CLI::App& app) {
   command->add_option("--settings", o->settings, "Options from a YAML file, by the names of the flags; the command line wins");
   command->callback([o, command] {
     if (!o->settings.empty()) apply_settings(o->settings, *command);
-    std::signal(SIGINT, [](int) { interrupted = true; });
+    catch_signals();
     std::vector<std::pair<std::string, std::string>> arguments;
     for (const CLI::Option* option : command->get_options()) {
       if (option->count() == 0) continue;

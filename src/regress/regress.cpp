@@ -47,21 +47,6 @@ RandomNetworkLimits small_networks() {
   return limits;
 }
 
-std::vector<BlockChoice> parse_set(const std::string& text) {
-  std::vector<BlockChoice> choices;
-  std::istringstream in(text);
-  std::vector<std::string> texts;
-  for (std::string one; std::getline(in, one, ',');) {
-    if (one.find('=') == std::string::npos && !texts.empty()) {
-      texts.back() += "," + one;  // another source of the block before
-    } else {
-      texts.push_back(one);
-    }
-  }
-  for (const std::string& one : texts) choices.push_back(parse_block_choice(one));
-  return resolve_choices(choices);
-}
-
 std::vector<BlockChoice> random_set(Random& random) {
   std::vector<BlockChoice> choices;
   const int style = draw(random, 0, 3);
@@ -168,6 +153,21 @@ std::string describe_machines(std::uint64_t seed, int machines) {
   return count + "rows " + rows.text() + ", columns " + columns.text() + ", " + std::to_string(uneven) +
          " with rows != columns, " + std::to_string(odd) + " with an odd side, lanes " + lanes.text() + ", outstanding " + outstanding.text() +
          ", bus " + bus.text() + " bytes, queues " + queue.text();
+}
+
+std::vector<BlockChoice> parse_set(const std::string& text) {
+  std::vector<BlockChoice> choices;
+  std::istringstream in(text);
+  std::vector<std::string> texts;
+  for (std::string one; std::getline(in, one, ',');) {
+    if (one.find('=') == std::string::npos && !texts.empty()) {
+      texts.back() += "," + one;  // another source of the block before
+    } else {
+      texts.push_back(one);
+    }
+  }
+  for (const std::string& one : texts) choices.push_back(parse_block_choice(one));
+  return resolve_choices(choices);
 }
 
 Case random_case(std::uint64_t seed, int index, int machines, const std::vector<std::string>& block_sets) {
@@ -344,13 +344,15 @@ Run simulate(const Case& c, SimulationOptions options) {
 // One case: differences go to `what`, and what was compared to `tally`.
 class Runner {
  public:
-  Runner(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) : case_(c) {
+  Runner(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted)
+      : case_(c) {
     options_.trace = true;
     options_.keep_memory = true;
     options_.max_cycles = 20'000'000;
     options_.rtl_progress = progress;
     options_.rtl_hangs = hangs;
     options_.coverage = coverage;
+    options_.interrupted = interrupted;
     if (case_.repeats.resets > 0) case_.reset_seed = std::max(case_.reset_seed, 0);  // the same RTL in every run
     const Machine& m = case_.machine;
     tally_.least_latency = std::min(m.read_latency_cycles, m.write_latency_cycles);
@@ -494,10 +496,12 @@ class Runner {
 
 }  // namespace
 
-Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage) {
-  Runner runner(c, progress, hangs, coverage);
+Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted) {
+  Runner runner(c, progress, hangs, coverage, interrupted);
   try {
     runner.run();
+  } catch (const Interrupted&) {
+    throw;
   } catch (const Error& error) {
     for (const Diagnostic& d : error.diagnostics()) runner.what() << to_string(d) << "\n";
   } catch (const std::exception& error) {

@@ -71,8 +71,13 @@ Machine coverage_machine();
 // Case `index` of a coverage run: small networks and random instructions in turn, with another memory around the machine each time.
 Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const std::vector<std::string>& block_sets);
 
-// `hangs`: as SimulationOptions::rtl_hangs. `coverage`: RTL is built to count lines and toggles, and leaves its counts in this folder.
-Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {}, const std::string& coverage = "");
+// `hangs`, `interrupted`: as in SimulationOptions; Interrupted passes through. `coverage`: RTL is built to count lines and toggles, and
+// leaves its counts in this folder.
+Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {}, const std::string& coverage = "",
+            const std::atomic<bool>* interrupted = nullptr);
+
+// The blocks of one set of `--blocks`: "pe_array=rtl,requantizer=check:mine.sv,lanes.sv". UserError E1001, E1010.
+std::vector<BlockChoice> parse_set(const std::string& set);
 
 // "requantizer=check, load_dma=rtl"
 std::string describe(const std::vector<BlockChoice>& blocks);

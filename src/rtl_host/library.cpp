@@ -50,13 +50,7 @@ struct CommandResult {
 };
 
 // Seconds that one program of a build may take.
-int build_seconds() {
-  if (const char* text = std::getenv("GEMEL_RTL_BUILD_SECONDS")) {
-    const int seconds = std::atoi(text);
-    if (seconds > 0) return seconds;
-  }
-  return 1800;
-}
+int build_seconds() { return seconds_from_environment("GEMEL_RTL_BUILD_SECONDS", 1800); }
 
 constexpr int TooLong = 129, Stopped = 130;  // no program's status
 
@@ -852,6 +846,7 @@ std::int64_t clear_rtl_cache() {
 }
 
 std::shared_ptr<RtlLibrary> RtlLibrary::get(const RtlRequest& request, const RtlProgress& progress, const std::atomic<bool>* interrupted) {
+  build_seconds();  // a wrong setting is told whether something has to be built or not
   const std::string cache = rtl_cache_folder();
   std::error_code failed;
   fs::create_directories(cache, failed);

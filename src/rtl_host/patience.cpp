@@ -2,18 +2,28 @@
 #include "rtl_host/patience.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 namespace gemel {
 
-int rtl_eval_seconds() {
-  constexpr int Default = 30;
-  const char* text = std::getenv("GEMEL_RTL_EVAL_SECONDS");
-  const int seconds = text != nullptr ? std::atoi(text) : 0;
-  return seconds > 0 ? seconds : Default;
+int seconds_from_environment(const char* variable, int otherwise) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr) return otherwise;
+  constexpr int Most = 7 * 24 * 3600;
+  const std::string_view text(value);
+  int seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 1 || seconds > Most) {
+    throw UserError("E1018", std::string(variable) + " must be a number of seconds from 1 to " + std::to_string(Most) + ", not `" + value + "`");
+  }
+  return seconds;
 }
+
+int rtl_eval_seconds() { return seconds_from_environment("GEMEL_RTL_EVAL_SECONDS", 30); }
 
 RtlPatience::RtlPatience(const RtlPulse& pulse, RtlHangs hangs) : pulse_(pulse), hangs_(std::move(hangs)), seconds_(rtl_eval_seconds()) {
   if (hangs_) thread_ = std::thread([this] { watch(); });

@@ -24,7 +24,10 @@ struct RtlPulse {
 // Called in the watching thread with UserError E1016. What it does not end, goes on hanging.
 using RtlHangs = std::function<void(const UserError&)>;
 
-// Seconds that one evaluation may take: GEMEL_RTL_EVAL_SECONDS, else 30.
+// A time limit from the environment: whole seconds from 1 to a week, `otherwise` where the variable is not set. UserError E1018.
+int seconds_from_environment(const char* variable, int otherwise);
+
+// Seconds that one evaluation may take: GEMEL_RTL_EVAL_SECONDS, else 30. UserError E1018.
 int rtl_eval_seconds();
 
 class RtlPatience {

@@ -29,7 +29,11 @@ std::string variable(const char* name) {
   return std::string(name) + "=" + (value != nullptr ? value : "\n") + "\n";  // no value has an end of line alone
 }
 
-bool runnable(const std::string& path) { return fs::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0; }
+// A folder that may not be read has nothing to run, as for a shell.
+bool runnable(const std::string& path) {
+  std::error_code hidden;
+  return fs::is_regular_file(path, hidden) && ::access(path.c_str(), X_OK) == 0;
+}
 
 // As execvp() would find it; empty if nowhere.
 std::string find_in_path(const std::string& name) {

@@ -80,7 +80,7 @@ class Commands(unittest.TestCase):
         self.assertIn("error[E0806]: block `requantizer` differs from its model", done.stderr)
 
     def test_every_skeleton_is_read_by_verilator_without_a_warning(self):
-        for block in BLOCKS:
+        for block in (*BLOCKS, "pe"):
             folder = f"of_{block}"
             self.assertEqual(self.gemel("new-block", block, "--out", folder, "-m", MACHINE).returncode, 0)
             source = next((self.folder / folder).glob("*.sv"))
@@ -91,9 +91,9 @@ class Commands(unittest.TestCase):
             self.assertEqual((lint.returncode, lint.stderr), (0, ""), block)
 
     def test_ports_of_every_block(self):
-        for block in BLOCKS:
+        for block in (*BLOCKS, "pe"):
             text = self.gemel("explain", "--ports", block).stdout
-            for word in ("Contract", "clk_i", "quiet_o", f"`gemel new-block {block}`"):
+            for word in ("Contract", "clk_i", "sum_o" if block == "pe" else "quiet_o", f"`gemel new-block {block}`"):
                 self.assertIn(word, text, block)
         text = self.gemel("explain", "--ports", "requantizer", "-m", MACHINE).stdout
         self.assertIn("  Lanes  2  lanes\n", text)
@@ -102,6 +102,49 @@ class Commands(unittest.TestCase):
     def test_pe_of_ones_own_inside_the_array(self):
         own = str(ROOT / "rtl/pe/pe.sv")
         self.assertEqual(self.run_digits("--block", f"pe=check:{own}").stdout.splitlines()[-1], "block pe: check, 0 cycles differ")
+
+    def test_skeleton_of_pe_stands_in_the_array(self):
+        made = self.gemel("new-block", "pe", "-m", MACHINE)
+        self.assertEqual((made.stdout, made.stderr), ("pe.sv: try it with --block pe=check:pe.sv\n", ""))
+        done = self.run_digits("--block", "pe=check:pe.sv")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("error[E0806]: block `pe` differs from its model at cycle ", done.stderr)
+        done = self.gemel("explain", "--ports", "pe")
+        self.assertIn("  weight_i      9     9              load_i        signed\n", done.stdout)
+
+    def test_time_limits_are_numbers_of_seconds(self):
+        for variable in ("GEMEL_RTL_BUILD_SECONDS", "GEMEL_RTL_EVAL_SECONDS"):
+            for value in ("abc", "-5", "0", "", "30s", "1e3", "99999999999"):
+                self.expect(
+                    self.run_digits("--block", "requantizer=rtl", **{variable: value}),
+                    f"error[E1018]: {variable} must be a number of seconds from 1 to 604800, not `{value}`\n",
+                )
+
+    def test_a_folder_in_path_that_may_not_be_read_is_skipped(self):
+        if os.geteuid() != 0 or shutil.which("setpriv") is None:
+            self.skipTest("only root can become another user")
+        self.assertEqual(self.run_digits("--block", "requantizer=rtl").returncode, 0)  # compiled
+        hidden = self.folder / "hidden"
+        hidden.mkdir(mode=0o700)
+        shutil.copytree(CACHE, self.folder / "cache")
+        for path in (self.folder, *self.folder.rglob("*")):
+            if path != hidden:
+                path.chmod(0o777)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", GEMEL, "run", "digits", "-m", MACHINE, "--block", "requantizer=rtl"],
+            cwd=self.folder, capture_output=True, text=True, timeout=1800, check=False,
+            env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache"), "PATH": f"{hidden}/inside:{os.environ['PATH']}"},
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_regression_refuses_a_wrong_block_before_the_first_case(self):
+        blocks = "blocks are: all, npu, pe, " + ", ".join(BLOCKS)
+        for wrong, text in (("foo=rtl", f"error[E1001]: there is no block `foo`\nhint: {blocks}\n"),
+                            ("pe_array=fast", "error[E1010]: `--block pe_array=fast` is not of the form NAME=model|rtl|check[:FILE.sv,...]\n")):
+            done = self.gemel("regress", "--count", "2", "--machines", "1", "--blocks", "all=check", "--blocks", wrong, "--out", "failures")
+            self.expect(done, text)
+            self.assertEqual(done.stdout, "")
+            self.assertFalse((self.folder / "failures").exists())
 
     def test_regression_keeps_what_fails_and_replays_it(self):
         self.assertEqual(self.gemel("new-block", "requantizer").returncode, 0)
@@ -358,16 +401,16 @@ class Commands(unittest.TestCase):
                 self.assertIsNone(found[field], (must["name"], field))
 
     def test_a_run_with_rtl_can_be_interrupted(self):
-        for blocks in ("requantizer=rtl", "npu=rtl"):
+        for blocks, sent in (("requantizer=rtl", signal.SIGINT), ("npu=rtl", signal.SIGTERM), ("requantizer=rtl", signal.SIGHUP)):
             self.run_digits("--block", blocks)  # compiled
             started = subprocess.Popen(
                 [GEMEL, "run", "digits", "-m", MACHINE, "--batch", "300", "--block", blocks], cwd=self.folder,
                 env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             time.sleep(1.5)
-            started.send_signal(signal.SIGINT)
+            started.send_signal(sent)
             text = started.communicate(timeout=1800)[1]
-            self.assertEqual(started.returncode, 130, text)
+            self.assertEqual(started.returncode, 128 + sent, text)
             self.assertRegex(text, r"^interrupted at cycle \d+, after \d+ of \d+ instructions\n$")
 
     def test_progress_on_a_terminal(self):
@@ -387,6 +430,25 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.wait(), 0)
             self.assertRegex(shown.decode(), r"layer \d+/13 \w+: \d+\.\d\d M cycles, \d+\.\d M cycles/s, \d+ s left", blocks)
 
+    def builds(self, own):
+        """Processes that build in this cache: compilers and Verilator, which work in it or name it."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended
+                line = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+                if GEMEL not in line and (str(own) in line or str(own) in os.readlink(process / "cwd")):
+                    found.append(line)
+        return found
+
+    def wait_for_compiler(self, own, builder):
+        while not any("cc1plus" in line for line in self.builds(own)):
+            self.assertIsNone(builder.poll())
+            time.sleep(0.02)
+
+    def expect_nothing_left(self, own):
+        self.assertEqual(self.builds(own), [])
+        self.assertEqual([name for name in os.listdir(own) if name.startswith("build.") or name.endswith(".so")], [])
+
     def test_building_can_be_interrupted(self):
         own = self.folder / "cache"
         environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(own)}
@@ -396,30 +458,54 @@ class Commands(unittest.TestCase):
         def start():
             return subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)
 
-        def interrupt(process, text):
-            process.send_signal(signal.SIGINT)
+        def interrupt(process, sent, text):
+            process.send_signal(sent)
             self.assertEqual(process.communicate(timeout=1800)[1], text)
-            self.assertEqual(process.returncode, 130)
+            self.assertEqual(process.returncode, 128 + sent)
 
-        def at_work():  # programs that build in this cache
-            lines = []
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):  # it has ended
-                    lines.append(path.read_bytes().decode(errors="replace"))
-            return [line for line in lines if str(own) in line]
-
-        builder = start()
-        while not any("Vblock" in line for line in at_work()):
-            self.assertIsNone(builder.poll())
-            time.sleep(0.02)
-        waiter = start()
-        time.sleep(1)
-        self.assertIsNone(builder.poll(), "so quick that nothing can be interrupted")
-        interrupt(waiter, "interrupted while another process was building the same RTL\n")
-        interrupt(builder, "interrupted while RTL was being built\n")
-        self.assertEqual(at_work(), [])
-        self.assertEqual([name for name in os.listdir(own) if name.startswith("build.") or name.endswith(".so")], [])
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            builder = start()
+            self.wait_for_compiler(own, builder)
+            waiter = start()
+            time.sleep(1)
+            self.assertIsNone(builder.poll(), "so quick that nothing can be interrupted")
+            interrupt(waiter, sent, "interrupted while another process was building the same RTL\n")
+            interrupt(builder, sent, "interrupted while RTL was being built\n")
+            self.expect_nothing_left(own)
         self.assertEqual(self.run_digits("--block", "requantizer=check", GEMEL_CACHE=str(own)).returncode, 0)
+
+    def test_timeout_ends_a_build_although_it_sends_its_signal_twice(self):
+        own = self.folder / "cache"
+        done = subprocess.run(
+            ["timeout", "3", GEMEL, "run", "digits", "-m", MACHINE, "--block", "npu=rtl"], cwd=self.folder, capture_output=True, text=True, check=False,
+            env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(own)},
+        )
+        self.assertEqual((done.returncode, done.stderr), (124, "interrupted while RTL was being built\n"))
+        self.expect_nothing_left(own)
+
+    def test_hangups_are_not_heard_under_nohup(self):
+        self.run_digits("--block", "requantizer=rtl")  # compiled
+        started = subprocess.Popen(
+            ["nohup", GEMEL, "run", "digits", "-m", MACHINE, "--batch", "30", "--block", "requantizer=rtl"], cwd=self.folder,
+            env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": CACHE}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        time.sleep(0.3)
+        started.send_signal(signal.SIGHUP)
+        self.assertIn("block requantizer: rtl\n", started.communicate(timeout=1800)[0])
+        self.assertEqual(started.returncode, 0)
+
+    def test_a_regression_passes_an_interruption_on(self):
+        own = self.folder / "cache"
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            started = subprocess.Popen(
+                [GEMEL, "regress", "--count", "4", "--machines", "2", "--blocks", "npu=rtl", "-j", "2", "--out", "failures"], cwd=self.folder,
+                env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(own)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            self.wait_for_compiler(own, started)
+            started.send_signal(sent)
+            text = started.communicate(timeout=1800)[1]
+            self.assertEqual((started.returncode, text), (128 + sent, "interrupted: 0 of 4 cases passed, 0 failed\n"))
+            self.expect_nothing_left(own)
 
     def test_without_a_compiler(self):
         tools = self.folder / "tools"
