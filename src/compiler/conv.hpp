@@ -74,6 +74,15 @@ struct ConvPlan {
   std::int64_t matrix_cycles = 0, vector_cycles = 0, load_cycles = 0, store_cycles = 0;
 };
 
+// Columns of the kernel that are taps of their own, and passes of one block out.
+inline int taps_w(const ConvShape& s, const ConvPlan& p) { return p.window ? 1 : s.kernel_w; }
+inline std::int64_t kernel_passes(const ConvShape& s, const ConvPlan& p) {
+  return std::int64_t{s.kernel_h} * taps_w(s, p) * p.block_cin;
+}
+
+// Words of a pixel in a tile of activations, at most.
+inline constexpr int MaxPixelWords = std::min(isa::MatrixPixelWordsMax, isa::MatrixCinBlocksMax);
+
 // First block in that block out `n` needs.
 int first_block(const ConvShape& s, const ConvPlan& p, const Machine& m, int n);
 
