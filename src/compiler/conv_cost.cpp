@@ -24,6 +24,8 @@ struct Parts {
   int count = 0;
 };
 
+bool same_size(const Chunk& a, const Chunk& b) { return a.nky == b.nky && a.nkx == b.nkx && a.ncb == b.ncb; }
+
 }  // namespace
 
 std::int64_t ConvCost::tile_words(const ConvPlan& p) const { return chunk_words(p, {0, s_.kernel_h, 0, taps_w(s_, p), 0, p.cin_blocks}); }
@@ -71,7 +73,9 @@ bool ConvCost::fit(const ConvPlan& p, Fit& f) const {
                                : std::min<std::int64_t>(p.cin_blocks, ceil_div(std::int64_t{p.store_blocks} * p.cin_blocks, p.cout_blocks) + p.block_cin);
   std::int64_t act_words = 0;
   if (p.act_chunked) {
-    for (const Chunk& k : p.chunks) act_words = std::max(act_words, chunk_words(p, k));
+    for (std::size_t i = 0; i < p.chunks.size(); ++i) {
+      if (i == 0 || !same_size(p.chunks[i], p.chunks[i - 1])) act_words = std::max(act_words, chunk_words(p, p.chunks[i]));
+    }
   } else {
     act_words = tile_words(p) / p.cin_blocks * std::max<std::int64_t>(1, f.group_cin);
   }
@@ -120,7 +124,12 @@ ConvCost::Tile ConvCost::tile(const ConvPlan& p, const Fit& f, int nz, int ny, i
     t.residual = f.store_groups * channel_transfer(nz, ny, nx, channels, false);
   }
   if (p.act_chunked) {
-    for (const Chunk& k : p.chunks) t.act += act_load(p, nz, ny, nx, k, k.ncb == p.cin_blocks);
+    std::int64_t load = 0;
+    for (std::size_t i = 0; i < p.chunks.size(); ++i) {
+      const Chunk& k = p.chunks[i];
+      if (i == 0 || !same_size(k, p.chunks[i - 1])) load = act_load(p, nz, ny, nx, k, k.ncb == p.cin_blocks);
+      t.act += load;
+    }
     t.act_loads = f.acc_groups * f.chunk_count;
     t.act *= f.acc_groups;
     // Each chunk's activations come behind its weights, and those when the passes before the last are over.
