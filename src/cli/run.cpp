@@ -28,7 +28,7 @@ namespace gemel::cli {
 namespace {
 
 struct RunOptions {
-  std::string workload, machine = "edge16", input, out, engine = "model", settings;
+  std::string workload, machine = "edge16", input, out, engine = "systemc", settings;
   std::vector<std::string> set, blocks;
   int reset_seed = -1;
   bool keep_going = false, no_skip = false;
@@ -132,7 +132,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   const double compile_seconds = seconds_since(compile_start);
 
   SimulationOptions options;
-  options.engine = o.engine == "beat" ? Engine::Beat : Engine::Model;
+  options.engine = o.engine == "beat" ? Engine::Beat : o.engine == "plain" ? Engine::Plain : Engine::Systemc;
   options.timing_only = o.timing_only;
   options.trace = o.trace;
   options.max_cycles = o.max_cycles;
@@ -233,8 +233,8 @@ void add_run(CLI::App& app) {
   command->add_option("--input", o->input, "Raw bytes of the first input, dense NHWC (default: synthetic)");
   command->add_option("--seed", o->seed, "Seed of synthetic tensors and inputs")->check(CLI::NonNegativeNumber);
   command->add_option("--out,-o", o->out, "Folder for result.json, report.html, trace.json");
-  command->add_option("--engine", o->engine, "model: closed form; beat: every cycle stepped")
-      ->check(CLI::IsMember({"model", "beat"}))
+  command->add_option("--engine", o->engine, "systemc (or model): fast models under SystemC; plain: without it; beat: every cycle stepped")
+      ->check(CLI::IsMember({"systemc", "plain", "beat", "model"}))
       ->capture_default_str();
   command->add_option("--max-cycles", o->max_cycles, "Stop with an error after so many cycles")->check(CLI::PositiveNumber);
   command->add_option("--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");

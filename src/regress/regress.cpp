@@ -457,7 +457,7 @@ class Runner {
     options.reset_seed = c.reset_seed;
     const SimulationOutput rtl = simulate_raw(c.machine, c.schedule, c.inputs, options);
     const std::string here = when + "between the fast models: ";
-    if (rtl.result.engine != "model") what_ << here << "it does not keep its contract\n";
+    if (rtl.result.engine != "systemc") what_ << here << "it does not keep its contract\n";
     expect(here + "cycles", model.result.cycles, rtl.result.cycles);
     expect_counters(here, model.result.counters, rtl.result.counters);
     compare_instructions(c, here, model.result.trace, rtl.result.trace);

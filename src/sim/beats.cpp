@@ -192,7 +192,7 @@ void BeatRun::require_halt() const {
   if (steps_.end == StepperEnd::Silent || (own_rtl && steps_.end == StepperEnd::Deadlock)) never_answers();
   if (steps_.end == StepperEnd::Deadlock) {
     throw RunError("E0802", "deadlock: nothing can happen any more, and the program has not ended",
-                   "run the same with --engine model to see who waits for what");
+                   "run the same with --engine plain to see who waits for what");
   }
   if (steps_.end == StepperEnd::CycleLimit) throw cycle_limit_error(options_);
 }

@@ -28,7 +28,7 @@ class Recorder : public SequencerObserver {
   void stored(std::uint32_t index, Cycle p);
   // The machine has halted: outputs of which no store was seen to complete are compared all the same.
   void halted_at(Cycle at);
-  // The run ends at this cycle, because somebody asked for it.
+  // The run ends at this cycle since its start, because somebody asked for it.
   void interrupt(Cycle cycle);
   // Throws what stopped the simulation: RunError E0804, Interrupted. Returns if nothing did.
   void rethrow() const;

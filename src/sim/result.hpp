@@ -43,7 +43,7 @@ struct RunResult {
   double clock_mhz = 1000;
   int rows = 0, columns = 0;
   bool timing_only = false;
-  std::string engine;              // "model" or "beat"
+  std::string engine;              // "systemc", "plain" or "beat"
   std::int64_t cycles = 0;         // start to halt
   UnitCounters counters{};
   std::int64_t macs = 0, array_cycles = 0;

@@ -9,7 +9,7 @@ namespace {
 
 // Of these blocks only the array stands between models, and nobody wants to see what only the beat engine shows.
 bool swaps_array_only(const SimulationOptions& options) {
-  return options.engine == Engine::Model && options.blocks.size() == 1 &&
+  return options.engine != Engine::Beat && options.blocks.size() == 1 &&
          (options.blocks.front().block == "pe_array" || options.blocks.front().block == "pe") && !options.timing_only && !options.no_skip &&
          !options.beats && !options.again && options.reset_at < 0 && options.coverage.empty();
 }
@@ -20,10 +20,11 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
                               const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
   require_machine(schedule, machine);
   const Run run{machine, schedule, inputs, options};
-  if (options.engine == Engine::Model && options.blocks.empty()) return *run_models(run);
+  if (options.engine == Engine::Systemc && options.blocks.empty()) return *run_systemc(run);
+  if (options.engine == Engine::Plain && options.blocks.empty()) return *run_plain(run);
   double build_seconds = 0;
   std::optional<SimulationOutput> output;
-  if (swaps_array_only(options)) output = run_models_with_array(run, build_seconds);
+  if (swaps_array_only(options)) output = run_with_array(run, build_seconds);
   if (!output) output = run_beats(run);
   output->result.build_rtl_seconds += build_seconds;
   return *std::move(output);

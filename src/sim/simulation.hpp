@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a schedule on a machine: builds the platform (npu, memory, a driver), starts it, compares tensors with golden as they
-// become complete, and collects what happened. No SystemC in this header. One simulation at a time in a process; any number
-// one after another.
+// become complete, and collects what happened. No SystemC in this header. Engines `plain` and `beat` without RTL: any number of runs at a time
+// in threads of one process. Engine `systemc`: one at a time, any number one after another, also inside a program that simulates with SystemC.
 #pragma once
 #include <array>
 #include <atomic>
@@ -18,8 +18,9 @@
 namespace gemel {
 
 enum class Engine {
-  Model,  // the fast models under SystemC
-  Beat,   // the beat models, stepped cycle by cycle
+  Systemc,  // the fast models, woken by SystemC
+  Plain,    // the same models, woken by an event queue: faster, and any number of runs at a time in threads
+  Beat,     // the beat models, stepped cycle by cycle
 };
 
 struct Progress {
@@ -29,7 +30,7 @@ struct Progress {
 };
 
 struct SimulationOptions {
-  Engine engine = Engine::Model;
+  Engine engine = Engine::Systemc;
   bool timing_only = false;
   bool trace = false;                         // fill RunResult::trace
   std::int64_t max_cycles = std::int64_t{1} << 40;

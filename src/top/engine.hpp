@@ -10,14 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "blocks/load_dma/load_dma_model.hpp"
-#include "blocks/matrix_unit/matrix_unit_model.hpp"
-#include "blocks/sequencer/sequencer_model.hpp"
-#include "blocks/store_dma/store_dma_model.hpp"
-#include "blocks/vector_unit/vector_unit_model.hpp"
 #include "gemel/npu.hpp"
 #include "top/bridge.hpp"
 #include "top/master.hpp"
+#include "top/model_chip.hpp"
 #include "top/swap.hpp"
 
 namespace gemel {
@@ -101,46 +97,35 @@ class AgentProcess : public sc_core::sc_module, public Waker {
   Cycle notified_ = Never;
 };
 
-class ModelEngine : public ModelledRegisters {
+class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
  public:
   // `array`: does the arithmetic of pe_array, clocked; nullptr: the models do it.
   ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
               Clocked<PeArrayIn, PeArrayOut>* array);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
-  bool running() const override { return sequencer_->running(); }
-  Cycle cycles() const override { return sequencer_->cycles(); }
-  UnitCounters counters() const override { return sequencer_->counters(); }
-  MachineError error() const override { return sequencer_->error(); }
+  bool running() const override { return chip_.sequencer().running(); }
+  Cycle cycles() const override { return chip_.sequencer().cycles(); }
+  UnitCounters counters() const override { return chip_.sequencer().counters(); }
+  MachineError error() const override { return chip_.sequencer().error(); }
 
-  void observe(SequencerObserver* observer);
-  const SequencerModel& sequencer() const { return *sequencer_; }
-  const LoadDmaModel& load_dma() const { return *load_dma_; }
-  const StoreDmaModel& store_dma() const { return *store_dma_; }
-  const MatrixUnitModel& matrix_unit() const { return *matrix_unit_; }
+  void observe(SequencerObserver* observer) { chip_.observe(observer); }
+  const ModelChip& chip() const { return chip_; }
   void rethrow() const { process_->rethrow(); }
   // The array has not kept its contract: the simulation has been stopped, and its results are void.
-  bool array_failed() const { return array_failed_; }
+  bool has_array_failed() const { return array_failed_; }
 
  private:
-  class HaltWatch;
-  void make_units();
-  void settle_array(Cycle last);
-  Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
+  void halted(Cycle x) override { ModelledRegisters::halted(x); }
+  void array_failed() override;
+  void connect();
 
   Machine machine_;
   std::array<NpuMaster*, 3> masters_;
-  Clocked<PeArrayIn, PeArrayOut>* array_;
   bool used_ = false;  // the units have run a program
   bool array_failed_ = false;
-  std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
-  std::unique_ptr<SequencerModel> sequencer_;
-  std::unique_ptr<LoadDmaModel> load_dma_;
-  std::unique_ptr<StoreDmaModel> store_dma_;
-  std::unique_ptr<MatrixUnitModel> matrix_unit_;
-  std::unique_ptr<VectorUnitModel> vector_unit_;
-  std::unique_ptr<HaltWatch> halt_watch_;
   std::unique_ptr<AgentProcess> process_;
+  ModelChip chip_;
 };
 
 // A difference of a checked block ends the simulation with RunError E0806.

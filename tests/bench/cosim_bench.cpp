@@ -433,7 +433,7 @@ void measure_array(const Job& job, int rounds, const SimulationOutput& model) {
   double seconds = 1e300;
   for (int i = 0; i < rounds; ++i) {
     const SimulationOutput run = simulate(job.machine, job.schedule, job.inputs, options);
-    if (run.result.engine != "model") throw std::runtime_error("pe_array=rtl did not run between the fast models");
+    if (run.result.engine != "systemc") throw std::runtime_error("pe_array=rtl did not run between the fast models");
     if (run.result.cycles != model.result.cycles || run.result.counters != model.result.counters || run.memory != model.memory) {
       throw std::runtime_error("pe_array=rtl between the fast models: other cycles, counters or memory");
     }

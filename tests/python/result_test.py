@@ -92,7 +92,7 @@ class Result(unittest.TestCase):
             self.check(other)
             self.assertEqual(other["cycles"], model["cycles"])
             self.assertEqual(other["units"], model["units"])
-        self.assertEqual((model["engine"], beat["engine"], timing["timing_only"]), ("model", "beat", True))
+        self.assertEqual((model["engine"], beat["engine"], timing["timing_only"]), ("systemc", "beat", True))
 
     def test_trace_covers_every_instruction_in_order(self):
         result, trace, _ = self.result_of("digits", "--machine", "tiny8", "--trace")

@@ -407,7 +407,7 @@ TEST(Summary, HasFiguresReasonsAndWhereTheCyclesWent) {
   run.float_accuracy = 0.9944;
   print_summary(out, run, sample_machine());
   const std::string text = out.str();
-  EXPECT_THAT(text, HasSubstr("net & <co> on sample4 (4x4, 1000 MHz), batch 1, engine model\n"));
+  EXPECT_THAT(text, HasSubstr("net & <co> on sample4 (4x4, 1000 MHz), batch 1, engine systemc\n"));
   EXPECT_THAT(text, HasSubstr("1,000 (1.00 us at 1000 MHz)"));
   // 480 of its own, and 71/420 of the 300 of `good`, of 601 cycles.
   EXPECT_THAT(text, HasSubstr("load bandwidth: load_dma moves data in 88 % of the cycles; matrix_unit stands still in 75 %"));

@@ -27,7 +27,7 @@ inline RunResult sample_run() {
   RunResult r;
   r.network = "net & <co>";  // characters that HTML must escape
   r.machine = "sample4";
-  r.engine = "model";
+  r.engine = "systemc";
   r.rows = r.columns = 4;
   r.version = "0.1.0";
   r.cycles = 1000;

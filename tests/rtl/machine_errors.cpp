@@ -28,7 +28,8 @@ struct Implementation {
   Engine engine;
   const char* blocks;  // nullptr: models
 };
-constexpr Implementation Implementations[] = {{"fast model", Engine::Model, nullptr},
+constexpr Implementation Implementations[] = {{"fast models", Engine::Systemc, nullptr},
+                                              {"fast models, plain", Engine::Plain, nullptr},
                                               {"beat models", Engine::Beat, nullptr},
                                               {"all blocks as RTL", Engine::Beat, "all=rtl"},
                                               {"the chip as RTL", Engine::Beat, "npu=rtl"}};

@@ -182,13 +182,13 @@ class Commands(unittest.TestCase):
         (self.folder / "wrong.sv").write_text(source.replace("sum_i + 32'(", "sum_i - 32'("), encoding="utf-8")
         for block in ("pe_array=check", "pe=check:right.sv"):
             cycles = set()
-            for engine in ("model", "beat"):
+            for engine in ("systemc", "plain", "beat"):
                 done = self.run_digits("--block", block, "--engine", engine)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertIn(f", batch 1, engine {engine}\n", done.stdout)
                 cycles |= set(re.findall(r"^  cycles +([\d,]+) ", done.stdout, re.M))
             self.assertEqual(len(cycles), 1, cycles)
-        fast, beat = (self.run_digits("--block", "pe=check:wrong.sv", "--engine", engine) for engine in ("model", "beat"))
+        fast, beat = (self.run_digits("--block", "pe=check:wrong.sv", "--engine", engine) for engine in ("systemc", "beat"))
         self.assertIn("error[E0806]: block `pe` differs from its model at cycle ", fast.stderr)
         self.assertEqual((fast.returncode, fast.stderr), (beat.returncode, beat.stderr))
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // For tests: a small machine with every figure in sight, and a run of a hand-written program on it.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <string>
 
+#include "base/error.hpp"
 #include "config/digest.hpp"
 #include "isa/isa.hpp"
 #include "sim/simulation.hpp"
+#include "support/same_run.hpp"
 
 namespace gemel::testing {
 
@@ -46,9 +50,37 @@ inline Schedule program_of(const std::string& text, const Machine& machine) {
   return s;
 }
 
+// Of both engines of fast models, whose runs must be equal; or of the beat engine.
 inline SimulationOutput run_program(const std::string& text, const Machine& machine, SimulationOptions options = {}) {
   options.trace = true;
-  return simulate_raw(machine, program_of(text, machine), {}, options);
+  options.keep_memory = true;
+  const Schedule schedule = program_of(text, machine);
+  SimulationOutput output = simulate_raw(machine, schedule, {}, options);
+  if (options.engine == Engine::Systemc) {
+    options.engine = Engine::Plain;
+    const SimulationOutput plain = simulate_raw(machine, schedule, {}, options);
+    EXPECT_EQ(test::differences(output, plain), "");
+    EXPECT_EQ(output.error_text, plain.error_text);
+  }
+  return output;
+}
+
+// The message of the RunError or Interrupted that simulate() throws, of either engine of fast models.
+inline std::string message_of(const Machine& machine, const std::string& program, SimulationOptions options = {}) {
+  const auto message = [&](Engine engine) -> std::string {
+    options.engine = engine;
+    try {
+      simulate(machine, program_of(program, machine), {}, options);
+    } catch (const Interrupted& interrupted) {
+      return interrupted.what();
+    } catch (const RunError& error) {
+      return to_string(error.diagnostics().front());
+    }
+    return "no error";
+  };
+  const std::string systemc = message(Engine::Systemc);
+  EXPECT_EQ(systemc, message(Engine::Plain));
+  return systemc;
 }
 
 // Start and end of instruction `index`.

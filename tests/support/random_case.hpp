@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One random (machine, network) pair, and what has to hold for it: every layer equals golden on the fast models; the beat
-// models give the same cycles, counters, instruction times, bytes of memory and result.json; no scratchpad fault; counters add up. A case is
+// One random (machine, network) pair, and what has to hold for it: every layer equals golden in every engine; the
+// engines give the same cycles, counters, instruction times, bytes of memory and result.json; no scratchpad fault; counters add up. A case is
 // its seed: the same number gives the same pair everywhere.
 #pragma once
 #include <sstream>
@@ -14,6 +14,7 @@
 #include "sim/simulation.hpp"
 #include "support/network_builder.hpp"
 #include "support/same_result.hpp"
+#include "support/same_run.hpp"
 
 namespace gemel::test {
 
@@ -60,37 +61,20 @@ inline CaseResult run_case(std::uint64_t seed, const RandomNetworkLimits& limits
     options.keep_memory = true;
     options.max_cycles = 100'000'000;
     const SimulationOutput model = simulate(machine, schedule, inputs, options);
+    options.engine = Engine::Plain;
+    const SimulationOutput plain = simulate(machine, schedule, inputs, options);
     options.engine = Engine::Beat;
     const SimulationOutput beat = simulate(machine, schedule, inputs, options);
     result.cycles = model.result.cycles;
     std::ostringstream what;
-    if (model.result.cycles != beat.result.cycles) {
-      what << "cycles: model " << model.result.cycles << ", beat " << beat.result.cycles << "\n";
-    }
     for (int u = 0; u < UnitCount; ++u) {
       std::int64_t sum = 0;
-      for (int c = 0; c < CauseCount; ++c) {
-        const std::int64_t a = model.result.counters[u][c], b = beat.result.counters[u][c];
-        sum += a;
-        if (a != b) what << "counter " << u << "/" << c << ": model " << a << ", beat " << b << "\n";
-      }
+      for (int c = 0; c < CauseCount; ++c) sum += model.result.counters[u][c];
       if (sum != model.result.cycles) what << "counters of unit " << u << " add up to " << sum << "\n";
     }
-    const auto by_index = [](std::vector<TraceEvent> t) {
-      std::sort(t.begin(), t.end(), [](const TraceEvent& a, const TraceEvent& b) { return a.instruction < b.instruction; });
-      return t;
-    };
-    const auto a = by_index(model.result.trace), b = by_index(beat.result.trace);
-    if (a.size() != b.size()) what << "instructions: model " << a.size() << ", beat " << b.size() << "\n";
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-      if (a[i].start != b[i].start || a[i].end != b[i].end) {
-        what << "instruction " << a[i].instruction << ": model " << a[i].start << ".." << a[i].end << ", beat " << b[i].start
-             << ".." << b[i].end << ": " << isa::disassemble(schedule.program[a[i].instruction]) << "\n";
-        break;
-      }
+    for (const SimulationOutput* other : {&plain, &beat}) {
+      what << differences(model, *other) << differing_fields(model.result, other->result, machine);
     }
-    if (model.memory != beat.memory) what << "memory differs\n";
-    what << differing_fields(model.result, beat.result, machine);
     for (const std::string& fault : beat.faults) what << "fault: " << fault << "\n";
     if (!what.str().empty()) result.failure = who + what.str();
   } catch (const UserError& error) {

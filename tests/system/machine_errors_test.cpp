@@ -10,6 +10,7 @@ namespace gemel {
 namespace {
 
 using testing::event;
+using testing::message_of;
 using testing::program_of;
 using testing::run_program;
 using testing::small_machine;
@@ -18,16 +19,6 @@ void expect_error(const SimulationOutput& out, isa::ErrorCode code, std::uint32_
   EXPECT_EQ(isa::to_string(static_cast<isa::ErrorCode>(out.error_code)), isa::to_string(code));
   EXPECT_EQ(out.error_instruction, instruction);
   EXPECT_EQ(out.error_text, text);
-}
-
-// The message of the RunError that simulate() throws.
-std::string message_of(const Machine& machine, const std::string& program, SimulationOptions options = {}) {
-  try {
-    simulate(machine, program_of(program, machine), {}, options);
-  } catch (const RunError& error) {
-    return to_string(error.diagnostics().front());
-  }
-  return "no error";
 }
 
 constexpr const char* LoadActivation = "load buffer=activation word=[0..63] address=256 run_bytes=256 group_bytes=4\n";
@@ -172,6 +163,18 @@ TEST(MachineErrors, CycleLimit) {
             "hint: raise the limit with --max-cycles");
 }
 
+TEST(MachineErrors, CycleLimitIsTight) {
+  const std::int64_t cycles = run_program(std::string(LoadActivation) + "halt\n", small_machine()).result.cycles;
+  for (const Engine engine : {Engine::Systemc, Engine::Plain, Engine::Beat}) {
+    SimulationOptions options;
+    options.engine = engine;
+    options.max_cycles = cycles;
+    EXPECT_EQ(simulate(small_machine(), program_of(std::string(LoadActivation) + "halt\n", small_machine()), {}, options).result.cycles, cycles);
+    options.max_cycles = cycles - 1;
+    EXPECT_THROW(simulate(small_machine(), program_of(std::string(LoadActivation) + "halt\n", small_machine()), {}, options), RunError);
+  }
+}
+
 TEST(MachineErrors, StoreThatOvertakesALoad) {
   Machine machine = small_machine();
   machine.read_latency_cycles = 200;
@@ -189,12 +192,8 @@ TEST(MachineErrors, Interrupted) {
   std::atomic<bool> interrupted{true};
   SimulationOptions options;
   options.interrupted = &interrupted;
-  try {
-    simulate(small_machine(), program_of(std::string(LoadActivation) + "halt\n", small_machine()), {}, options);
-    FAIL();
-  } catch (const Interrupted& error) {
-    EXPECT_EQ(std::string(error.what()), "interrupted at cycle 22, after 1 of 2 instructions");
-  }
+  EXPECT_EQ(message_of(small_machine(), std::string(LoadActivation) + "halt\n", options),
+            "interrupted at cycle 22, after 1 of 2 instructions");
 }
 
 // After each kind of end, the next run in this process is clean.

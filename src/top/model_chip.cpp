@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "top/model_chip.hpp"
+
+#include "top/stepper.hpp"
+
+namespace gemel {
+
+ModelChip::ModelChip(const Machine& machine, ModelChipPorts memory, Waker& waker, Listener& listener, bool timing_only,
+                     Clocked<PeArrayIn, PeArrayOut>* array)
+    : machine_(machine), memory_(memory), waker_(waker), listener_(listener), array_(array) {
+  if (!timing_only) {
+    for (int b = 0; b < BufferCount; ++b) {
+      scratchpads_[static_cast<std::size_t>(b)] = std::make_unique<Scratchpad>(machine_, static_cast<Buffer>(b));
+    }
+  }
+  reset();
+}
+
+ModelChip::~ModelChip() = default;
+
+void ModelChip::reset() {
+  sequencer_ = std::make_unique<SequencerModel>(machine_, memory_.fetch);
+  load_dma_ = std::make_unique<LoadDmaModel>(
+      machine_, *sequencer_, memory_.load,
+      std::array<Scratchpad*, 4>{pad(Buffer::Activation), pad(Buffer::Weight), pad(Buffer::Vector), pad(Buffer::Param)});
+  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, memory_.store, pad(Buffer::Vector));
+  matrix_unit_ = std::make_unique<MatrixUnitModel>(machine_, *sequencer_, pad(Buffer::Activation), pad(Buffer::Weight),
+                                                   pad(Buffer::Accumulator));
+  vector_unit_ = std::make_unique<VectorUnitModel>(machine_, *sequencer_, pad(Buffer::Accumulator), pad(Buffer::Vector),
+                                                   pad(Buffer::Param));
+  sequencer_->connect({load_dma_.get(), matrix_unit_.get(), vector_unit_.get(), store_dma_.get()});
+  sequencer_->observe(this);
+  sequencer_->attach(waker_);
+}
+
+void ModelChip::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
+  if (array_ != nullptr) matrix_unit_->feed(*array_, cycle0 - Stepper::CyclesToStart);
+  sequencer_->run(program_base, program_bytes, cycle0);
+}
+
+void ModelChip::settle_array(Cycle last) {
+  if (array_failed_ || matrix_unit_->settle(last)) return;
+  array_failed_ = true;
+  listener_.array_failed();
+}
+
+void ModelChip::running_from(Cycle cycle0) {
+  if (observer_ != nullptr) observer_->running_from(cycle0);
+}
+
+void ModelChip::started(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s) {
+  if (observer_ != nullptr) observer_->started(unit, index, instruction, s);
+}
+
+void ModelChip::finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) {
+  if (unit == isa::Unit::Matrix) settle_array(p);
+  if (observer_ != nullptr) observer_->finished(unit, index, instruction, s, p);
+}
+
+void ModelChip::counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) {
+  if (observer_ != nullptr) observer_->counted(unit, cause, tag, cycles);
+}
+
+void ModelChip::halted(Cycle x) {
+  settle_array(x);
+  if (observer_ != nullptr) observer_->halted(x);
+  listener_.halted(x);
+}
+
+}  // namespace gemel

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The floor plan of the fast models: sequencer, units and scratchpads, wired to each other and to three ports of memory. It knows neither
+// SystemC nor an engine: the sequencer is an Agent that somebody wakes, the units answer it at once, and the DMAs live on memory's answers.
+// pe_array may be a clocked one.
+#pragma once
+#include <array>
+#include <memory>
+
+#include "base/clocked.hpp"
+#include "blocks/load_dma/load_dma_model.hpp"
+#include "blocks/matrix_unit/matrix_unit_model.hpp"
+#include "blocks/sequencer/sequencer_model.hpp"
+#include "blocks/store_dma/store_dma_model.hpp"
+#include "blocks/vector_unit/vector_unit_model.hpp"
+
+namespace gemel {
+
+struct ModelChipPorts {
+  ReadPort& fetch;
+  ReadPort& load;
+  WritePort& store;
+};
+
+class ModelChip : private SequencerObserver {
+ public:
+  // What the chip tells whoever runs it.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void halted(Cycle x) = 0;  // running is 0 from x+1 on
+    // The clocked array does not keep its contract: the run is void, and is to be stopped.
+    virtual void array_failed() = 0;
+  };
+
+  // All of it outlives the chip. `array`: does the arithmetic of pe_array, clocked, not with timing_only; nullptr: the models do it.
+  ModelChip(const Machine& machine, ModelChipPorts memory, Waker& waker, Listener& listener, bool timing_only,
+            Clocked<PeArrayIn, PeArrayOut>* array);
+  ~ModelChip() override;
+
+  // As the chip's reset, but that the buffers keep what they hold. The sinks are others afterwards.
+  void reset();
+  // After reset or construction; once. `running` is 1 from cycle0 on.
+  void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
+
+  // Where memory's answers go.
+  ReadSink& fetch_sink() { return *sequencer_; }
+  ReadSink& load_sink() { return *load_dma_; }
+  WriteSink& store_sink() { return *store_dma_; }
+  Agent& agent() { return *sequencer_; }
+
+  void observe(SequencerObserver* observer) { observer_ = observer; }
+  const SequencerModel& sequencer() const { return *sequencer_; }
+  const LoadDmaModel& load_dma() const { return *load_dma_; }
+  const StoreDmaModel& store_dma() const { return *store_dma_; }
+  const MatrixUnitModel& matrix_unit() const { return *matrix_unit_; }
+
+ private:
+  void running_from(Cycle cycle0) override;
+  void started(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s) override;
+  void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override;
+  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override;
+  void halted(Cycle x) override;
+  void settle_array(Cycle last);
+  Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
+
+  const Machine& machine_;
+  ModelChipPorts memory_;
+  Waker& waker_;
+  Listener& listener_;
+  Clocked<PeArrayIn, PeArrayOut>* array_;
+  bool array_failed_ = false;
+  SequencerObserver* observer_ = nullptr;
+  std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
+  std::unique_ptr<SequencerModel> sequencer_;
+  std::unique_ptr<LoadDmaModel> load_dma_;
+  std::unique_ptr<StoreDmaModel> store_dma_;
+  std::unique_ptr<MatrixUnitModel> matrix_unit_;
+  std::unique_ptr<VectorUnitModel> vector_unit_;
+};
+
+}  // namespace gemel

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// ModelEngine: the fast models behind the registers, and the SystemC process that wakes them.
+#include <algorithm>
+#include <functional>
+
+#include "top/engine.hpp"
+
+namespace gemel {
+
+AgentProcess::AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period) : sc_module(name), period_(period) {
+  SC_METHOD(run);
+  sensitive << event_;
+  dont_initialize();
+}
+
+void AgentProcess::wakes(Agent& agent) {
+  agent_ = &agent;
+  agent.attach(*this);
+}
+
+void AgentProcess::wake_at(Cycle cycle) {
+  pending_.push_back(cycle);
+  std::push_heap(pending_.begin(), pending_.end(), std::greater<>());
+  if (cycle >= notified_) return;
+  notified_ = cycle;
+  const sc_core::sc_time at = sc_core::sc_time::from_value(static_cast<std::uint64_t>(cycle) * period_.value());
+  const sc_core::sc_time now = sc_core::sc_time_stamp();
+  event_.notify(at > now ? at - now : sc_core::SC_ZERO_TIME);
+}
+
+void AgentProcess::run() {
+  const auto now = static_cast<Cycle>(sc_core::sc_time_stamp().value() / period_.value());
+  notified_ = now;  // requests for this very cycle need no further notification
+  while (!pending_.empty() && pending_.front() <= now) {
+    std::pop_heap(pending_.begin(), pending_.end(), std::greater<>());
+    pending_.pop_back();
+  }
+  try {
+    agent_->wake(now);
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
+  notified_ = Never;
+  if (!pending_.empty()) {
+    const Cycle next = pending_.front();
+    notified_ = next;
+    event_.notify(sc_core::sc_time::from_value(static_cast<std::uint64_t>(next) * period_.value()) -
+                  sc_core::sc_time_stamp());
+  }
+}
+
+ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
+                         Clocked<PeArrayIn, PeArrayOut>* array)
+    : ModelledRegisters(period),
+      machine_(machine),
+      masters_(masters),
+      process_(std::make_unique<AgentProcess>("sequencer", period)),
+      chip_(machine_, {*masters_[0], *masters_[1], *masters_[2]}, *process_, *this, timing_only, array) {
+  connect();
+}
+
+void ModelEngine::connect() {
+  masters_[0]->connect(&chip_.fetch_sink());
+  masters_[1]->connect(&chip_.load_sink());
+  masters_[2]->connect(&chip_.store_sink());
+  process_->wakes(chip_.agent());
+}
+
+// Every run begins from reset but for the buffers, which keep what they hold.
+void ModelEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
+  if (used_) {
+    chip_.reset();
+    connect();
+  }
+  used_ = true;
+  chip_.run(program_base, program_bytes, cycle0);
+}
+
+void ModelEngine::array_failed() {
+  array_failed_ = true;
+  sc_core::sc_stop();
+}
+
+}  // namespace gemel
