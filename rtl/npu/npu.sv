@@ -25,9 +25,9 @@ module npu #(
   parameter int AccumulatorBanks = 1,
   parameter int Machine = 0  // digest of all of the machine's parameters that programs depend on; 0: programs for any machine only
 ) (
+  // BEGIN GEN ports (src/isa/ports_codegen.py)
   input  logic                  clk_i,
   input  logic                  rst_ni,
-  // registers
   input  logic                  csr_write_i,
   input  logic [11:0]           csr_write_offset_i,
   input  logic [31:0]           csr_write_data_i,
@@ -36,7 +36,6 @@ module npu #(
   input  logic [11:0]           csr_read_offset_i,
   output logic                  csr_answered_o,
   output logic [31:0]           csr_data_o,
-  // fetch
   output logic                  fetch_arvalid_o,
   output logic [39:0]           fetch_araddr_o,
   output logic [7:0]            fetch_arlen_o,
@@ -46,7 +45,6 @@ module npu #(
   input  logic [8*BusBytes-1:0] fetch_rdata_i,
   input  logic [1:0]            fetch_rresp_i,
   input  logic                  fetch_rlast_i,
-  // load
   output logic                  load_arvalid_o,
   output logic [39:0]           load_araddr_o,
   output logic [7:0]            load_arlen_o,
@@ -56,7 +54,6 @@ module npu #(
   input  logic [8*BusBytes-1:0] load_rdata_i,
   input  logic [1:0]            load_rresp_i,
   input  logic                  load_rlast_i,
-  // store
   output logic                  store_awvalid_o,
   output logic [39:0]           store_awaddr_o,
   output logic [7:0]            store_awlen_o,
@@ -68,38 +65,100 @@ module npu #(
   output logic                  store_wlast_o,
   input  logic                  store_bvalid_i,
   input  logic [1:0]            store_bresp_i,
-  // state
   output logic                  running_o,
   output logic                  interrupt_o,
   output logic                  quiet_o
+  // END GEN ports
 );
 
-  localparam int WordBytes = Rows > Columns ? Rows : Columns;
-
-  // ---- Units, in the order of isa_pkg::unit_e ----
-
-  localparam int Units = isa_pkg::UnitCount;
-  localparam int Load = 0, Matrix = 1, Vector = 2, Store = 3;
-
-  logic [Units-1:0] command_valid, done, chain, error;
-  logic [512*Units-1:0] command;
-  logic [2*Units-1:0] status;
-  logic sequencer_quiet, load_quiet, matrix_quiet, array_quiet, vector_quiet, requantizer_quiet, store_quiet;
-  logic [4:0] buffer_quiet;
-
-  assign chain[Vector] = 1'b0;
-  assign error[Matrix] = 1'b0;
-  assign error[Vector] = 1'b0;
-  assign status[2*Matrix +: 2] = 2'd0;  // busy as long as they have something in flight
-  assign status[2*Vector +: 2] = 2'd0;
-  assign quiet_o = sequencer_quiet && load_quiet && matrix_quiet && array_quiet && vector_quiet && requantizer_quiet &&
-                   store_quiet && buffer_quiet == '1;
-
+  // Clocks since reset, for the sequencer, which counts by differences of it.
   logic [63:0] time_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) time_q <= '0;
     else time_q <= time_q + 64'd1;
   end
+
+  // BEGIN GEN wiring (src/isa/ports_codegen.py)
+  logic [3:0]                               sequencer_command_valid;
+  logic [4*512-1:0]                         sequencer_command;
+  logic                                     sequencer_quiet;
+  logic                                     load_dma_done;
+  logic                                     load_dma_chain;
+  logic                                     load_dma_error;
+  logic [1:0]                               load_dma_status;
+  logic [3:0]                               load_dma_write;
+  logic [17:0]                              load_dma_write_address;
+  logic [8*(Rows>Columns?Rows:Columns)-1:0] load_dma_write_data;
+  logic                                     load_dma_quiet;
+  logic                                     matrix_unit_done;
+  logic                                     matrix_unit_chain;
+  logic                                     matrix_unit_activation_read;
+  logic [17:0]                              matrix_unit_activation_address;
+  logic                                     matrix_unit_weight_read;
+  logic [17:0]                              matrix_unit_weight_address;
+  logic                                     matrix_unit_accumulator_read;
+  logic [17:0]                              matrix_unit_accumulator_read_address;
+  logic                                     matrix_unit_accumulator_write;
+  logic [17:0]                              matrix_unit_accumulator_write_address;
+  logic [32*Columns-1:0]                    matrix_unit_accumulator_write_data;
+  logic                                     matrix_unit_array_weight_valid;
+  logic [9*Columns-1:0]                     matrix_unit_array_weight;
+  logic                                     matrix_unit_array_activation_valid;
+  logic                                     matrix_unit_array_activation_switch;
+  logic [9*Rows-1:0]                        matrix_unit_array_activation;
+  logic                                     matrix_unit_quiet;
+  logic                                     pe_array_sums_valid;
+  logic [32*Columns-1:0]                    pe_array_sums;
+  logic                                     pe_array_quiet;
+  logic                                     vector_unit_done;
+  logic                                     vector_unit_accumulator_read;
+  logic [17:0]                              vector_unit_accumulator_address;
+  logic                                     vector_unit_vector_read;
+  logic [17:0]                              vector_unit_vector_read_address;
+  logic                                     vector_unit_param_read;
+  logic [17:0]                              vector_unit_param_address;
+  logic                                     vector_unit_vector_write;
+  logic [17:0]                              vector_unit_vector_write_address;
+  logic [8*Columns-1:0]                     vector_unit_vector_write_data;
+  logic                                     vector_unit_requantizer_valid;
+  logic [1:0]                               vector_unit_requantizer_rounding;
+  logic [32*Lanes-1:0]                      vector_unit_requantizer_x;
+  logic [32*Lanes-1:0]                      vector_unit_requantizer_multiplier;
+  logic [6*Lanes-1:0]                       vector_unit_requantizer_shift;
+  logic                                     vector_unit_quiet;
+  logic                                     requantizer_valid;
+  logic [32*Lanes-1:0]                      requantizer_y;
+  logic                                     requantizer_quiet;
+  logic                                     store_dma_done;
+  logic                                     store_dma_chain;
+  logic                                     store_dma_error;
+  logic [1:0]                               store_dma_status;
+  logic                                     store_dma_vector_read;
+  logic [17:0]                              store_dma_vector_address;
+  logic                                     store_dma_quiet;
+  logic [8*Rows-1:0]                        activation_buffer_read_data;
+  logic                                     activation_buffer_quiet;
+  logic [8*Columns-1:0]                     weight_buffer_read_data;
+  logic                                     weight_buffer_quiet;
+  logic [8*Columns*2-1:0]                   vector_buffer_read_data;
+  logic                                     vector_buffer_quiet;
+  logic [8*Columns-1:0]                     param_buffer_read_data;
+  logic                                     param_buffer_quiet;
+  logic [8*4*Columns*2-1:0]                 accumulator_buffer_read_data;
+  logic                                     accumulator_buffer_quiet;
+
+  assign quiet_o = sequencer_quiet &&
+                   load_dma_quiet &&
+                   matrix_unit_quiet &&
+                   pe_array_quiet &&
+                   vector_unit_quiet &&
+                   requantizer_quiet &&
+                   store_dma_quiet &&
+                   activation_buffer_quiet &&
+                   weight_buffer_quiet &&
+                   vector_buffer_quiet &&
+                   param_buffer_quiet &&
+                   accumulator_buffer_quiet;
 
   sequencer #(
     .Rows                 (Rows),
@@ -120,43 +179,36 @@ module npu #(
     .AccumulatorBanks     (AccumulatorBanks),
     .Machine              (Machine)
   ) u_sequencer (
-    .clk_i,
-    .rst_ni,
-    .time_i          (time_q),
-    .csr_write_i,
-    .csr_write_offset_i,
-    .csr_write_data_i,
-    .csr_written_o,
-    .csr_read_i,
-    .csr_read_offset_i,
-    .csr_answered_o,
-    .csr_data_o,
-    .command_valid_o (command_valid),
-    .command_o       (command),
-    .done_i          (done),
-    .chain_i         (chain),
-    .error_i         (error),
-    .status_i        (status),
-    .arvalid_o       (fetch_arvalid_o),
-    .araddr_o        (fetch_araddr_o),
-    .arlen_o         (fetch_arlen_o),
-    .ar_bytes_o      (fetch_ar_bytes_o),
-    .arready_i       (fetch_arready_i),
-    .rvalid_i        (fetch_rvalid_i),
-    .rdata_i         (fetch_rdata_i),
-    .rresp_i         (fetch_rresp_i),
-    .rlast_i         (fetch_rlast_i),
-    .running_o,
-    .interrupt_o,
-    .quiet_o         (sequencer_quiet)
+    .clk_i              (clk_i),
+    .rst_ni             (rst_ni),
+    .time_i             (time_q),
+    .csr_write_i        (csr_write_i),
+    .csr_write_offset_i (csr_write_offset_i),
+    .csr_write_data_i   (csr_write_data_i),
+    .csr_written_o      (csr_written_o),
+    .csr_read_i         (csr_read_i),
+    .csr_read_offset_i  (csr_read_offset_i),
+    .csr_answered_o     (csr_answered_o),
+    .csr_data_o         (csr_data_o),
+    .command_valid_o    (sequencer_command_valid),
+    .command_o          (sequencer_command),
+    .done_i             ({store_dma_done, vector_unit_done, matrix_unit_done, load_dma_done}),
+    .chain_i            ({store_dma_chain, 1'd0, matrix_unit_chain, load_dma_chain}),
+    .error_i            ({store_dma_error, 1'd0, 1'd0, load_dma_error}),
+    .status_i           ({store_dma_status, 2'd0, 2'd0, load_dma_status}),
+    .arvalid_o          (fetch_arvalid_o),
+    .araddr_o           (fetch_araddr_o),
+    .arlen_o            (fetch_arlen_o),
+    .ar_bytes_o         (fetch_ar_bytes_o),
+    .arready_i          (fetch_arready_i),
+    .rvalid_i           (fetch_rvalid_i),
+    .rdata_i            (fetch_rdata_i),
+    .rresp_i            (fetch_rresp_i),
+    .rlast_i            (fetch_rlast_i),
+    .running_o          (running_o),
+    .interrupt_o        (interrupt_o),
+    .quiet_o            (sequencer_quiet)
   );
-
-  // ---- load_dma ----
-
-  localparam int ToActivation = 0, ToWeight = 1, ToVector = 2, ToParam = 3;  // as isa_pkg::buffer_e
-  logic [3:0] load_write;
-  logic [17:0] load_address;
-  logic [8*WordBytes-1:0] load_data;
 
   load_dma #(
     .Rows        (Rows),
@@ -165,14 +217,14 @@ module npu #(
     .BurstBytes  (BurstBytes),
     .Outstanding (LoadOutstanding)
   ) u_load_dma (
-    .clk_i,
-    .rst_ni,
-    .command_valid_i (command_valid[Load]),
-    .command_i       (command[512*Load +: 512]),
-    .done_o          (done[Load]),
-    .chain_o         (chain[Load]),
-    .error_o         (error[Load]),
-    .status_o        (status[2*Load +: 2]),
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .command_valid_i (sequencer_command_valid[0]),
+    .command_i       (sequencer_command[512*0 +: 512]),
+    .done_o          (load_dma_done),
+    .chain_o         (load_dma_chain),
+    .error_o         (load_dma_error),
+    .status_o        (load_dma_status),
     .arvalid_o       (load_arvalid_o),
     .araddr_o        (load_araddr_o),
     .arlen_o         (load_arlen_o),
@@ -182,133 +234,105 @@ module npu #(
     .rdata_i         (load_rdata_i),
     .rresp_i         (load_rresp_i),
     .rlast_i         (load_rlast_i),
-    .write_o         (load_write),
-    .write_address_o (load_address),
-    .write_data_o    (load_data),
-    .quiet_o         (load_quiet)
+    .write_o         (load_dma_write),
+    .write_address_o (load_dma_write_address),
+    .write_data_o    (load_dma_write_data),
+    .quiet_o         (load_dma_quiet)
   );
-
-  // ---- matrix_unit and pe_array ----
-
-  logic activation_read, weight_read, sums_read, sums_write;
-  logic [17:0] activation_address, weight_address, sums_read_address, sums_write_address;
-  logic [8*Rows-1:0] activation_data;
-  logic [8*Columns-1:0] weight_data;
-  logic [32*Columns-1:0] sums_data, sums_write_data;
-  logic array_weight_valid, array_activation_valid, array_switch, array_sums_valid;
-  logic [9*Columns-1:0] array_weight;
-  logic [9*Rows-1:0] array_activation;
-  logic [32*Columns-1:0] array_sums;
 
   matrix_unit #(
     .Rows    (Rows),
     .Columns (Columns)
   ) u_matrix_unit (
-    .clk_i,
-    .rst_ni,
-    .command_valid_i             (command_valid[Matrix]),
-    .command_i                   (command[512*Matrix +: 512]),
-    .done_o                      (done[Matrix]),
-    .chain_o                     (chain[Matrix]),
-    .activation_read_o           (activation_read),
-    .activation_address_o        (activation_address),
-    .activation_data_i           (activation_data),
-    .weight_read_o               (weight_read),
-    .weight_address_o            (weight_address),
-    .weight_data_i               (weight_data),
-    .accumulator_read_o          (sums_read),
-    .accumulator_read_address_o  (sums_read_address),
-    .accumulator_data_i          (sums_data),
-    .accumulator_write_o         (sums_write),
-    .accumulator_write_address_o (sums_write_address),
-    .accumulator_write_data_o    (sums_write_data),
-    .array_weight_valid_o        (array_weight_valid),
-    .array_weight_o              (array_weight),
-    .array_activation_valid_o    (array_activation_valid),
-    .array_activation_switch_o   (array_switch),
-    .array_activation_o          (array_activation),
-    .array_sums_valid_i          (array_sums_valid),
-    .array_sums_i                (array_sums),
-    .quiet_o                     (matrix_quiet)
+    .clk_i                       (clk_i),
+    .rst_ni                      (rst_ni),
+    .command_valid_i             (sequencer_command_valid[1]),
+    .command_i                   (sequencer_command[512*1 +: 512]),
+    .done_o                      (matrix_unit_done),
+    .chain_o                     (matrix_unit_chain),
+    .activation_read_o           (matrix_unit_activation_read),
+    .activation_address_o        (matrix_unit_activation_address),
+    .activation_data_i           (activation_buffer_read_data),
+    .weight_read_o               (matrix_unit_weight_read),
+    .weight_address_o            (matrix_unit_weight_address),
+    .weight_data_i               (weight_buffer_read_data),
+    .accumulator_read_o          (matrix_unit_accumulator_read),
+    .accumulator_read_address_o  (matrix_unit_accumulator_read_address),
+    .accumulator_data_i          (accumulator_buffer_read_data[8*4*Columns*0 +: 8*4*Columns]),
+    .accumulator_write_o         (matrix_unit_accumulator_write),
+    .accumulator_write_address_o (matrix_unit_accumulator_write_address),
+    .accumulator_write_data_o    (matrix_unit_accumulator_write_data),
+    .array_weight_valid_o        (matrix_unit_array_weight_valid),
+    .array_weight_o              (matrix_unit_array_weight),
+    .array_activation_valid_o    (matrix_unit_array_activation_valid),
+    .array_activation_switch_o   (matrix_unit_array_activation_switch),
+    .array_activation_o          (matrix_unit_array_activation),
+    .array_sums_valid_i          (pe_array_sums_valid),
+    .array_sums_i                (pe_array_sums),
+    .quiet_o                     (matrix_unit_quiet)
   );
 
   pe_array #(
     .Rows    (Rows),
     .Columns (Columns)
   ) u_pe_array (
-    .clk_i,
-    .rst_ni,
-    .weight_valid_i      (array_weight_valid),
-    .weight_i            (array_weight),
-    .activation_valid_i  (array_activation_valid),
-    .activation_switch_i (array_switch),
-    .activation_i        (array_activation),
-    .sums_valid_o        (array_sums_valid),
-    .sums_o              (array_sums),
-    .quiet_o             (array_quiet)
+    .clk_i               (clk_i),
+    .rst_ni              (rst_ni),
+    .weight_valid_i      (matrix_unit_array_weight_valid),
+    .weight_i            (matrix_unit_array_weight),
+    .activation_valid_i  (matrix_unit_array_activation_valid),
+    .activation_switch_i (matrix_unit_array_activation_switch),
+    .activation_i        (matrix_unit_array_activation),
+    .sums_valid_o        (pe_array_sums_valid),
+    .sums_o              (pe_array_sums),
+    .quiet_o             (pe_array_quiet)
   );
-
-  // ---- vector_unit and requantizer ----
-
-  logic result_read, source_read, param_read, result_write, requantizer_valid, requantized;
-  logic [17:0] result_address, source_address, param_address, result_write_address;
-  logic [32*Columns-1:0] result_data;
-  logic [8*Columns-1:0] source_data, param_data, result_write_data;
-  logic [1:0] requantizer_rounding;
-  logic [32*Lanes-1:0] requantizer_x, requantizer_multiplier, requantizer_y;
-  logic [6*Lanes-1:0] requantizer_shift;
 
   vector_unit #(
     .Columns (Columns),
     .Lanes   (Lanes)
   ) u_vector_unit (
-    .clk_i,
-    .rst_ni,
-    .command_valid_i          (command_valid[Vector]),
-    .command_i                (command[512*Vector +: 512]),
-    .done_o                   (done[Vector]),
-    .accumulator_read_o       (result_read),
-    .accumulator_address_o    (result_address),
-    .accumulator_data_i       (result_data),
-    .vector_read_o            (source_read),
-    .vector_read_address_o    (source_address),
-    .vector_data_i            (source_data),
-    .param_read_o             (param_read),
-    .param_address_o          (param_address),
-    .param_data_i             (param_data),
-    .vector_write_o           (result_write),
-    .vector_write_address_o   (result_write_address),
-    .vector_write_data_o      (result_write_data),
-    .requantizer_valid_o      (requantizer_valid),
-    .requantizer_rounding_o   (requantizer_rounding),
-    .requantizer_x_o          (requantizer_x),
-    .requantizer_multiplier_o (requantizer_multiplier),
-    .requantizer_shift_o      (requantizer_shift),
-    .requantizer_valid_i      (requantized),
+    .clk_i                    (clk_i),
+    .rst_ni                   (rst_ni),
+    .command_valid_i          (sequencer_command_valid[2]),
+    .command_i                (sequencer_command[512*2 +: 512]),
+    .done_o                   (vector_unit_done),
+    .accumulator_read_o       (vector_unit_accumulator_read),
+    .accumulator_address_o    (vector_unit_accumulator_address),
+    .accumulator_data_i       (accumulator_buffer_read_data[8*4*Columns*1 +: 8*4*Columns]),
+    .vector_read_o            (vector_unit_vector_read),
+    .vector_read_address_o    (vector_unit_vector_read_address),
+    .vector_data_i            (vector_buffer_read_data[8*Columns*0 +: 8*Columns]),
+    .param_read_o             (vector_unit_param_read),
+    .param_address_o          (vector_unit_param_address),
+    .param_data_i             (param_buffer_read_data),
+    .vector_write_o           (vector_unit_vector_write),
+    .vector_write_address_o   (vector_unit_vector_write_address),
+    .vector_write_data_o      (vector_unit_vector_write_data),
+    .requantizer_valid_o      (vector_unit_requantizer_valid),
+    .requantizer_rounding_o   (vector_unit_requantizer_rounding),
+    .requantizer_x_o          (vector_unit_requantizer_x),
+    .requantizer_multiplier_o (vector_unit_requantizer_multiplier),
+    .requantizer_shift_o      (vector_unit_requantizer_shift),
+    .requantizer_valid_i      (requantizer_valid),
     .requantizer_y_i          (requantizer_y),
-    .quiet_o                  (vector_quiet)
+    .quiet_o                  (vector_unit_quiet)
   );
 
   requantizer #(
     .Lanes (Lanes)
   ) u_requantizer (
-    .clk_i,
-    .rst_ni,
-    .valid_i      (requantizer_valid),
-    .rounding_i   (requantizer_rounding),
-    .x_i          (requantizer_x),
-    .multiplier_i (requantizer_multiplier),
-    .shift_i      (requantizer_shift),
-    .valid_o      (requantized),
+    .clk_i        (clk_i),
+    .rst_ni       (rst_ni),
+    .valid_i      (vector_unit_requantizer_valid),
+    .rounding_i   (vector_unit_requantizer_rounding),
+    .x_i          (vector_unit_requantizer_x),
+    .multiplier_i (vector_unit_requantizer_multiplier),
+    .shift_i      (vector_unit_requantizer_shift),
+    .valid_o      (requantizer_valid),
     .y_o          (requantizer_y),
     .quiet_o      (requantizer_quiet)
   );
-
-  // ---- store_dma ----
-
-  logic store_read;
-  logic [17:0] store_address;
-  logic [8*Columns-1:0] store_data;
 
   store_dma #(
     .Columns     (Columns),
@@ -316,17 +340,17 @@ module npu #(
     .BurstBytes  (BurstBytes),
     .Outstanding (StoreOutstanding)
   ) u_store_dma (
-    .clk_i,
-    .rst_ni,
-    .command_valid_i  (command_valid[Store]),
-    .command_i        (command[512*Store +: 512]),
-    .done_o           (done[Store]),
-    .chain_o          (chain[Store]),
-    .error_o          (error[Store]),
-    .status_o         (status[2*Store +: 2]),
-    .vector_read_o    (store_read),
-    .vector_address_o (store_address),
-    .vector_data_i    (store_data),
+    .clk_i            (clk_i),
+    .rst_ni           (rst_ni),
+    .command_valid_i  (sequencer_command_valid[3]),
+    .command_i        (sequencer_command[512*3 +: 512]),
+    .done_o           (store_dma_done),
+    .chain_o          (store_dma_chain),
+    .error_o          (store_dma_error),
+    .status_o         (store_dma_status),
+    .vector_read_o    (store_dma_vector_read),
+    .vector_address_o (store_dma_vector_address),
+    .vector_data_i    (vector_buffer_read_data[8*Columns*1 +: 8*Columns]),
     .awvalid_o        (store_awvalid_o),
     .awaddr_o         (store_awaddr_o),
     .awlen_o          (store_awlen_o),
@@ -338,10 +362,8 @@ module npu #(
     .wlast_o          (store_wlast_o),
     .bvalid_i         (store_bvalid_i),
     .bresp_i          (store_bresp_i),
-    .quiet_o          (store_quiet)
+    .quiet_o          (store_dma_quiet)
   );
-
-  // ---- Buffers ----
 
   scratchpad #(
     .WordBytes    (Rows),
@@ -350,15 +372,15 @@ module npu #(
     .ReadClients  (1),
     .WriteClients (1)
   ) u_activation_buffer (
-    .clk_i,
-    .rst_ni,
-    .read_i          (activation_read),
-    .read_address_i  (activation_address),
-    .read_data_o     (activation_data),
-    .write_i         (load_write[ToActivation]),
-    .write_address_i (load_address),
-    .write_data_i    (load_data[8*Rows-1:0]),
-    .quiet_o         (buffer_quiet[0])
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .read_i          (matrix_unit_activation_read),
+    .read_address_i  (matrix_unit_activation_address),
+    .read_data_o     (activation_buffer_read_data),
+    .write_i         (load_dma_write[0]),
+    .write_address_i (load_dma_write_address),
+    .write_data_i    (load_dma_write_data[8*Rows-1:0]),
+    .quiet_o         (activation_buffer_quiet)
   );
 
   scratchpad #(
@@ -368,15 +390,15 @@ module npu #(
     .ReadClients  (1),
     .WriteClients (1)
   ) u_weight_buffer (
-    .clk_i,
-    .rst_ni,
-    .read_i          (weight_read),
-    .read_address_i  (weight_address),
-    .read_data_o     (weight_data),
-    .write_i         (load_write[ToWeight]),
-    .write_address_i (load_address),
-    .write_data_i    (load_data[8*Columns-1:0]),
-    .quiet_o         (buffer_quiet[1])
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .read_i          (matrix_unit_weight_read),
+    .read_address_i  (matrix_unit_weight_address),
+    .read_data_o     (weight_buffer_read_data),
+    .write_i         (load_dma_write[1]),
+    .write_address_i (load_dma_write_address),
+    .write_data_i    (load_dma_write_data[8*Columns-1:0]),
+    .quiet_o         (weight_buffer_quiet)
   );
 
   scratchpad #(
@@ -386,15 +408,15 @@ module npu #(
     .ReadClients  (2),
     .WriteClients (2)
   ) u_vector_buffer (
-    .clk_i,
-    .rst_ni,
-    .read_i          ({store_read, source_read}),
-    .read_address_i  ({store_address, source_address}),
-    .read_data_o     ({store_data, source_data}),
-    .write_i         ({result_write, load_write[ToVector]}),
-    .write_address_i ({result_write_address, load_address}),
-    .write_data_i    ({result_write_data, load_data[8*Columns-1:0]}),
-    .quiet_o         (buffer_quiet[2])
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .read_i          ({store_dma_vector_read, vector_unit_vector_read}),
+    .read_address_i  ({store_dma_vector_address, vector_unit_vector_read_address}),
+    .read_data_o     (vector_buffer_read_data),
+    .write_i         ({vector_unit_vector_write, load_dma_write[2]}),
+    .write_address_i ({vector_unit_vector_write_address, load_dma_write_address}),
+    .write_data_i    ({vector_unit_vector_write_data, load_dma_write_data[8*Columns-1:0]}),
+    .quiet_o         (vector_buffer_quiet)
   );
 
   scratchpad #(
@@ -404,33 +426,34 @@ module npu #(
     .ReadClients  (1),
     .WriteClients (1)
   ) u_param_buffer (
-    .clk_i,
-    .rst_ni,
-    .read_i          (param_read),
-    .read_address_i  (param_address),
-    .read_data_o     (param_data),
-    .write_i         (load_write[ToParam]),
-    .write_address_i (load_address),
-    .write_data_i    (load_data[8*Columns-1:0]),
-    .quiet_o         (buffer_quiet[3])
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .read_i          (vector_unit_param_read),
+    .read_address_i  (vector_unit_param_address),
+    .read_data_o     (param_buffer_read_data),
+    .write_i         (load_dma_write[3]),
+    .write_address_i (load_dma_write_address),
+    .write_data_i    (load_dma_write_data[8*Columns-1:0]),
+    .quiet_o         (param_buffer_quiet)
   );
 
   scratchpad #(
-    .WordBytes    (4 * Columns),
+    .WordBytes    (4*Columns),
     .Words        (AccumulatorWords),
     .Banks        (AccumulatorBanks),
     .ReadClients  (2),
     .WriteClients (1)
   ) u_accumulator_buffer (
-    .clk_i,
-    .rst_ni,
-    .read_i          ({result_read, sums_read}),
-    .read_address_i  ({result_address, sums_read_address}),
-    .read_data_o     ({result_data, sums_data}),
-    .write_i         (sums_write),
-    .write_address_i (sums_write_address),
-    .write_data_i    (sums_write_data),
-    .quiet_o         (buffer_quiet[4])
+    .clk_i           (clk_i),
+    .rst_ni          (rst_ni),
+    .read_i          ({vector_unit_accumulator_read, matrix_unit_accumulator_read}),
+    .read_address_i  ({vector_unit_accumulator_address, matrix_unit_accumulator_read_address}),
+    .read_data_o     (accumulator_buffer_read_data),
+    .write_i         (matrix_unit_accumulator_write),
+    .write_address_i (matrix_unit_accumulator_write_address),
+    .write_data_i    (matrix_unit_accumulator_write_data),
+    .quiet_o         (accumulator_buffer_quiet)
   );
+  // END GEN wiring
 
 endmodule

@@ -9,39 +9,6 @@ namespace {
 
 constexpr std::size_t MaxFaults = 100;
 
-constexpr const char* PortNames[] = {
-    "load_dma.command", "matrix_unit.command", "vector_unit.command", "store_dma.command",
-    "load_dma.completion", "matrix_unit.completion", "vector_unit.completion", "store_dma.completion",
-    "sequencer.ar", "sequencer.r", "load_dma.ar", "load_dma.r", "store_dma.aw", "store_dma.w", "store_dma.b",
-    "load_dma.write",
-    "matrix_unit.activation_read", "matrix_unit.weight_read", "matrix_unit.accumulator_read",
-    "matrix_unit.accumulator_write",
-    "vector_unit.accumulator_read", "vector_unit.vector_read", "vector_unit.param_read", "vector_unit.vector_write",
-    "store_dma.vector_read",
-    "matrix_unit.activation_data", "matrix_unit.weight_data", "matrix_unit.accumulator_data",
-    "vector_unit.accumulator_data", "vector_unit.vector_data", "vector_unit.param_data",
-    "store_dma.vector_data",
-    "pe_array.weight", "pe_array.activation", "pe_array.sums",
-    "requantizer.in", "requantizer.out",
-};
-static_assert(sizeof PortNames / sizeof PortNames[0] == PortCount);
-
-constexpr const char* Drivers[] = {
-    "sequencer", "sequencer", "sequencer", "sequencer",
-    "load_dma", "matrix_unit", "vector_unit", "store_dma",
-    "sequencer", "memory", "load_dma", "memory", "store_dma", "store_dma", "memory",
-    "load_dma",
-    "matrix_unit", "matrix_unit", "matrix_unit", "matrix_unit",
-    "vector_unit", "vector_unit", "vector_unit", "vector_unit",
-    "store_dma",
-    "activation_buffer", "weight_buffer", "accumulator_buffer",
-    "accumulator_buffer", "vector_buffer", "param_buffer",
-    "vector_buffer",
-    "matrix_unit", "matrix_unit", "pe_array",
-    "vector_unit", "requantizer",
-};
-static_assert(sizeof Drivers / sizeof Drivers[0] == PortCount);
-
 constexpr int Pause = 7;  // from one read of a register to the next, while pins are observed
 constexpr std::uint32_t Registers[] = {isa::csr::Status, isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes,
                                        isa::csr::InterruptEnable, isa::csr::ErrorCode, isa::csr::ErrorInstruction,
@@ -55,9 +22,6 @@ constexpr std::size_t VectorReadByUnit = 0, VectorReadByStore = 1;
 constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 
 }  // namespace
-
-const char* to_string(Port port) { return PortNames[static_cast<int>(port)]; }
-const char* driver(Port port) { return Drivers[static_cast<int>(port)]; }
 
 isa::Unit unit_of(const std::string& block) {
   if (block == "sequencer" || block == "npu") return isa::Unit::None;

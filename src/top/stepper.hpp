@@ -22,29 +22,10 @@
 #include "blocks/vector_unit/vector_unit_beat.hpp"
 #include "config/machine.hpp"
 #include "rtl_host/block.hpp"
+#include "top/connections.gen.hpp"
 #include "top/npu_ports.hpp"
 
 namespace gemel {
-
-// Every connection of the chip, in the direction of its payload.
-enum class Port : std::uint8_t {
-  LoadCommand, MatrixCommand, VectorCommand, StoreCommand,
-  LoadCompletion, MatrixCompletion, VectorCompletion, StoreCompletion,
-  FetchRequest, FetchData, LoadRequest, LoadData, StoreRequest, StoreData, StoreResponse,
-  LoadWrite,                                              // address and word, into one of four buffers
-  MatrixActivationRead, MatrixWeightRead, MatrixAccumulatorRead, MatrixAccumulatorWrite,
-  VectorAccumulatorRead, VectorVectorRead, VectorParamRead, VectorVectorWrite,
-  StoreVectorRead,
-  MatrixActivationData, MatrixWeightData, MatrixAccumulatorData,  // what was read, a cycle later
-  VectorAccumulatorData, VectorVectorData, VectorParamData,
-  StoreVectorData,
-  ArrayWeight, ArrayActivation, ArraySums,
-  RequantizerIn, RequantizerOut,
-  Count
-};
-inline constexpr int PortCount = static_cast<int>(Port::Count);
-const char* to_string(Port port);  // "load_dma.ar", "matrix_unit.activation_read", ...
-const char* driver(Port port);     // the block that says what is on it; "memory" is outside of the chip
 
 // What is on the wires of a port in a cycle. For requests and SRAM accesses `value` is the address; for completions bit 0 done,
 // bit 1 chain, bit 2 error; for data bit 0 last, bit 1 error, and on store_dma.w the strobe in bits 8 (first) and 16 (end) and up.
