@@ -68,6 +68,7 @@ module load_dma #(
   `GEMEL_PARAMETER(ArrayLegal, Rows >= 1 && Rows <= 256 && Columns >= 1 && Columns <= 256)
   `GEMEL_PARAMETER(BusLegal, BusBytes >= 4 && BusBytes <= 128 && 2 ** BusBits == BusBytes)
   `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** OffsetBits == BurstBytes)
+  `GEMEL_PARAMETER(BeatsLegal, BurstBytes <= 256 * BusBytes)  // AXI4
   `GEMEL_PARAMETER(OutstandingLegal, Outstanding >= 1 && Outstanding <= 64)
 
   localparam logic [1:0] StatusBusy = 2'd0, StatusWaitRequest = 2'd1, StatusWaitData = 2'd2;

@@ -77,6 +77,7 @@ module sequencer #(
   `GEMEL_PARAMETER(ArrayLegal, Rows >= 1 && Rows <= 256 && Columns >= 1 && Columns <= 256)
   `GEMEL_PARAMETER(BusLegal, BusBytes >= 4 && BusBytes <= 128 && 2 ** BusBits == BusBytes)
   `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** $clog2(BurstBytes) == BurstBytes)
+  `GEMEL_PARAMETER(BeatsLegal, BurstBytes <= 256 * BusBytes)  // AXI4
   `GEMEL_PARAMETER(PrefetchLegal, PrefetchInstructions >= FetchWords)
   `GEMEL_PARAMETER(BanksLegal, ActivationBanks >= 1 && WeightBanks >= 1 && ParamBanks >= 1)
   `GEMEL_PARAMETER(MachineLegal, Machine >= 0)

@@ -67,6 +67,7 @@ module store_dma #(
   `GEMEL_PARAMETER(ColumnsLegal, Columns >= 1 && Columns <= 256)
   `GEMEL_PARAMETER(BusLegal, BusBytes >= 4 && BusBytes <= 128 && 2 ** BusBits == BusBytes)
   `GEMEL_PARAMETER(BurstLegal, BurstBytes >= BusBytes && BurstBytes <= 4096 && 2 ** OffsetBits == BurstBytes)
+  `GEMEL_PARAMETER(BeatsLegal, BurstBytes <= 256 * BusBytes)  // AXI4
   `GEMEL_PARAMETER(OutstandingLegal, Outstanding >= 1 && Outstanding <= 64)
 
   localparam logic [1:0] StatusBusy = 2'd0, StatusWaitRequest = 2'd1, StatusWaitWrite = 2'd3;

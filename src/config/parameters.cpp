@@ -87,7 +87,7 @@ std::vector<Parameter> declare() {
   t.push_back(power_of_two(integer("bus.bytes", "bytes", 4, 128, true, "Width of the AXI data buses: bytes per beat, each way.",
                                    GEMEL_INTEGER(bus_bytes))));
   t.push_back(power_of_two(integer("dma.burst_bytes", "bytes", 4, 4096, true,
-                                   "Longest burst; no burst crosses a multiple of it. At least bus.bytes.", GEMEL_INTEGER(burst_bytes))));
+                                   "Longest burst; no burst crosses a multiple of it. At least bus.bytes, at most 256 beats.", GEMEL_INTEGER(burst_bytes))));
   t.push_back(integer("load_dma.outstanding", "bursts", 1, 64, false,
                       "Read bursts that load_dma has asked for and not yet drained, at most; the depth of its FIFO.",
                       GEMEL_INTEGER(load_outstanding)));
@@ -235,6 +235,12 @@ std::vector<std::pair<std::string, std::string>> check_machine(const Machine& m)
   if (m.burst_bytes < m.bus_bytes) {
     wrong.emplace_back("dma.burst_bytes", "`dma.burst_bytes` is " + number(m.burst_bytes) +
                                               ", but must be at least `bus.bytes`, which is " + number(m.bus_bytes));
+  }
+  constexpr int MostBeats = 256;  // of an AXI4 burst
+  if (m.burst_bytes > MostBeats * m.bus_bytes) {
+    wrong.emplace_back("dma.burst_bytes", "`dma.burst_bytes` is " + number(m.burst_bytes) + ", but a burst has at most " + number(MostBeats) +
+                                              " beats, which are " + number(MostBeats * m.bus_bytes) + " bytes on a bus of " +
+                                              number(m.bus_bytes) + " (`bus.bytes`)");
   }
   if (m.prefetch_instructions * isa::InstructionBytes < m.burst_bytes) {
     wrong.emplace_back("sequencer.prefetch_instructions",

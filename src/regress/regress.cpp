@@ -415,6 +415,20 @@ class Runner {
     }
   }
 
+  void expect_memory(const std::string& when, const std::vector<std::uint8_t>& must, const std::vector<std::uint8_t>& is) {
+    if (must == is) return;
+    std::size_t first = std::min(must.size(), is.size());
+    std::int64_t differ = static_cast<std::int64_t>(std::max(must.size(), is.size()) - first);
+    for (std::size_t at = std::min(must.size(), is.size()); at-- > 0;) {
+      if (must[at] == is[at]) continue;
+      first = at;
+      ++differ;
+    }
+    what_ << when << "memory differs: " << differ << (differ == 1 ? " byte" : " bytes") << ", the first at " << first;
+    if (first < std::min(must.size(), is.size())) what_ << ": is " << int{is[first]} << ", must be " << int{must[first]};
+    what_ << "\n";
+  }
+
   Run compare_with_models(const Case& c, const std::string& when) {
     const SimulationOutput model = simulate(c, options_).output;
     SimulationOptions options = options_;
@@ -435,7 +449,7 @@ class Runner {
     expect_counters(when, model.result.counters, rtl.result.counters);
     const bool chip = is_chip(c.blocks);
     if (!chip) compare_instructions(c, when, model.result.trace, rtl.result.trace);  // they cannot be seen from outside of the chip
-    if (model.memory != rtl.memory) what_ << when << "memory differs\n";
+    expect_memory(when, model.memory, rtl.memory);
     const std::string beats = run.beats.differences(beat.beats, BeatDigest::What::Payloads, chip);
     if (!beats.empty()) what_ << when << "beats differ: " << beats << "\n";
     for (const std::string& fault : rtl.faults) {
@@ -461,7 +475,7 @@ class Runner {
     expect(here + "cycles", model.result.cycles, rtl.result.cycles);
     expect_counters(here, model.result.counters, rtl.result.counters);
     compare_instructions(c, here, model.result.trace, rtl.result.trace);
-    if (model.memory != rtl.memory) what_ << here << "memory differs\n";
+    expect_memory(here, model.memory, rtl.memory);
     ++tally_.between_fast_models;
   }
 
@@ -483,7 +497,9 @@ class Runner {
     expect(when + "cycles", must.output.result.cycles, is.output.result.cycles);
     expect(when + "error code", must.output.error_code, is.output.error_code);
     expect_counters(when, must.output.result.counters, is.output.result.counters);
-    if (beats == BeatDigest::What::Payloads && must.output.memory != is.output.memory) what_ << when << "memory differs\n";
+    if (beats == BeatDigest::What::Payloads && must.output.memory != is.output.memory) {
+      expect_memory(when, must.output.memory, is.output.memory);
+    }
     const std::string differences = is.beats.differences(must.beats, beats);
     if (!differences.empty()) what_ << when << (beats == BeatDigest::What::Times ? "times of beats differ: " : "beats differ: ") << differences << "\n";
   }

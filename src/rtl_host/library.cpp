@@ -394,6 +394,7 @@ API void* gemel_create(int seed) {
     m->context.randSeed(seed);
     m->context.assertOn()cpp" << (request.sources.empty() ? "false" : "true") << R"cpp();
 )cpp" << (request.trace ? "    m->context.traceEverOn(true);\n" : "") << R"cpp(    m->top = new Vblock(&m->context);
+    m->top->clk_i = 0;
   });
   if (failed == 0) return m;
   delete m;
@@ -737,7 +738,14 @@ class LoadedModel : public RtlModel {
     clocks_ += high ? 1 : 0;
   }
   void set_reset(bool active) override {
+    // Verilator resets registers at the edge of an asynchronous reset, not by its level. The edge is made between two clocks: if it
+    // came with a clock, or never, as at power-up, a write enable that holds anything would write a word of its SRAM in that clock.
+    if (active) {
+      *reset_ = 1;
+      eval();
+    }
     *reset_ = active ? 0 : 1;
+    if (active) eval();
     clocks_ = -1;  // one more clock belongs to the reset
   }
   void eval() override {

@@ -67,7 +67,7 @@ Machine random_machine(std::mt19937_64& random) {
   for (int i = static_cast<int>(pick(0, 20)); i > 0; --i) m.description += static_cast<char>(pick(1, 126));
   m.clock_mhz = static_cast<double>(pick(1, 1000000)) / 7.0 / 1024.0 + 0.001;
   m.lanes = static_cast<int>(pick(1, m.columns));
-  m.burst_bytes = std::max(m.burst_bytes, m.bus_bytes);
+  m.burst_bytes = std::clamp(m.burst_bytes, m.bus_bytes, 256 * m.bus_bytes);
   m.prefetch_instructions = std::max(m.prefetch_instructions, (m.burst_bytes + 63) / 64);
   m.memory_bytes -= m.memory_bytes % 4096;
   for (int i = 0; i < BufferCount; ++i) {
@@ -247,6 +247,10 @@ TEST(Config, LimitsAreTight) {
   EXPECT_FALSE(fails("dma.burst_bytes=1024"));  // 16 instructions of 64 bytes
   EXPECT_TRUE(fails("dma.burst_bytes=2048"));
   EXPECT_FALSE(fails("dma.burst_bytes=2048", {"sequencer.prefetch_instructions=32"}));
+  EXPECT_FALSE(fails("dma.burst_bytes=1024", {"bus.bytes=4"}));  // 256 beats
+  EXPECT_TRUE(fails("dma.burst_bytes=2048", {"bus.bytes=4", "sequencer.prefetch_instructions=32"}));
+  EXPECT_FALSE(fails("dma.burst_bytes=2048", {"bus.bytes=8", "sequencer.prefetch_instructions=32"}));
+  EXPECT_TRUE(fails("dma.burst_bytes=4096", {"bus.bytes=8", "sequencer.prefetch_instructions=64"}));
   EXPECT_FALSE(fails("param_buffer.size_bytes=64"));  // 4 banks x 16 bytes
   EXPECT_TRUE(fails("param_buffer.size_bytes=63"));
   EXPECT_FALSE(fails("vector_buffer.size_bytes=4MiB"));  // 2^18 words of 16 bytes

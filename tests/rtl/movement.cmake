@@ -53,6 +53,8 @@ movement_store_dma(StoreDmaUsual 8 8 64 4)
 movement_store_dma(StoreDmaLeast 1 4 4 1)
 movement_store_dma(StoreDmaOdd 13 16 32 3)
 movement_store_dma(StoreDmaWide 40 4 8 2)
+movement_store_dma(StoreDmaWholeBursts 24 128 4096 2)
+movement_store_dma(StoreDmaManyBeats 5 4 1024 3)
 
 set(npu_sources common/isa_pkg.gen.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/semaphores.sv sequencer/claims.sv
                 sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv

@@ -5,7 +5,9 @@
 
 #include "StoreDmaLeast.h"
 #include "StoreDmaOdd.h"
+#include "StoreDmaManyBeats.h"
 #include "StoreDmaUsual.h"
+#include "StoreDmaWholeBursts.h"
 #include "StoreDmaWide.h"
 #include "blocks/store_dma/store_dma_beat.hpp"
 #include "isa/isa.hpp"
@@ -16,7 +18,7 @@
 namespace gemel::rtl_test {
 namespace {
 
-constexpr std::uint64_t MemoryBytes = 1 << 15;
+constexpr std::uint64_t MemoryBytes = 1 << 17;
 
 isa::Store random_store(Random& random, const Machine& machine) {
   const auto skewed = [&](int least, int greatest) {
@@ -28,6 +30,7 @@ isa::Store random_store(Random& random, const Machine& machine) {
     i.word_base = between(random, 0, 1 << 17);
     i.address = random() % (MemoryBytes / 2);
     i.group_bytes = skewed(1, chance(random, 30) ? 300 : 50);
+    if (chance(random, 10)) i.group_bytes = between(random, 1, 2 * machine.burst_bytes);  // whole bursts
     i.run_bytes = i.group_bytes * skewed(1, 12);
     i.count1 = skewed(1, 9);
     i.count2 = skewed(1, 4);
@@ -62,8 +65,8 @@ void run_store_dma(int columns, int bus, int burst, int outstanding, int runs) {
     std::vector<std::uint8_t> memory(MemoryBytes);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {
-      const std::uint64_t first = random() % MemoryBytes;
-      ideal.poison(first, first + random() % 4000);
+      const std::uint64_t first = random() % (MemoryBytes / 2);
+      ideal.poison(first, first + random() % (MemoryBytes / 8));
     }
     StoreDmaBeat beat(machine);
     beat.reset();
@@ -155,6 +158,8 @@ void run_store_dma(int columns, int bus, int burst, int outstanding, int runs) {
 TEST(RtlStoreDma, IsInLockstepWith8Columns) { run_store_dma<StoreDmaUsual>(8, 8, 64, 4, 200); }
 TEST(RtlStoreDma, IsInLockstepWithOneByteWords) { run_store_dma<StoreDmaLeast>(1, 4, 4, 1, 100); }
 TEST(RtlStoreDma, IsInLockstepWith13Columns) { run_store_dma<StoreDmaOdd>(13, 16, 32, 3, 200); }
+TEST(RtlStoreDma, IsInLockstepWithBurstsOf4KiB) { run_store_dma<StoreDmaWholeBursts>(24, 128, 4096, 2, 100); }
+TEST(RtlStoreDma, IsInLockstepWithBurstsOf256Beats) { run_store_dma<StoreDmaManyBeats>(5, 4, 1024, 3, 100); }
 TEST(RtlStoreDma, IsInLockstepWithWordsOfManyBursts) { run_store_dma<StoreDmaWide>(40, 4, 8, 2, 200); }
 
 }  // namespace
