@@ -43,6 +43,8 @@ movement_load_dma(LoadDmaUsual 8 8 8 64 4)
 movement_load_dma(LoadDmaLeast 1 1 4 4 1)
 movement_load_dma(LoadDmaOdd 5 13 16 32 3)
 movement_load_dma(LoadDmaSlim 40 3 4 8 2)
+movement_load_dma(LoadDmaWholeBursts 24 3 128 4096 2)
+movement_load_dma(LoadDmaManyBeats 3 5 4 1024 3)
 
 set(store_dma_sources common/isa_pkg.gen.sv common/fifo.sv store_dma/store_dma.sv)
 macro(movement_store_dma name columns bus burst outstanding)

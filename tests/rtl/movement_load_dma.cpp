@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "LoadDmaLeast.h"
+#include "LoadDmaManyBeats.h"
 #include "LoadDmaOdd.h"
 #include "LoadDmaSlim.h"
 #include "LoadDmaUsual.h"
+#include "LoadDmaWholeBursts.h"
 #include "blocks/load_dma/load_dma_beat.hpp"
 #include "isa/isa.hpp"
 #include "movement_harness.hpp"
@@ -16,7 +18,7 @@
 namespace gemel::rtl_test {
 namespace {
 
-constexpr std::uint64_t MemoryBytes = 1 << 15;
+constexpr std::uint64_t MemoryBytes = 1 << 17;
 
 isa::Load random_load(Random& random, const Machine& machine) {
   const auto skewed = [&](int least, int greatest) {
@@ -36,11 +38,12 @@ isa::Load random_load(Random& random, const Machine& machine) {
     i.stride2 = static_cast<std::uint32_t>(between(random, 0, 2000));
     if (chance(random, 55)) {
       i.group_bytes = skewed(1, chance(random, 30) ? 300 : 50);
+      if (chance(random, 10)) i.group_bytes = between(random, 1, 2 * machine.burst_bytes);  // whole bursts
       i.run_bytes = i.group_bytes * skewed(1, 12);
     } else {
       i.run_bytes = between(random, 1, chance(random, 50) ? 30 : 200);
       i.window_count = skewed(1, 40);
-      i.window_bytes = between(random, 1, machine.burst_bytes);
+      i.window_bytes = between(random, 1, std::min(4095, machine.burst_bytes));
       i.window_step = between(random, 1, i.window_bytes);
       i.window_offset = -between(random, 0, i.window_bytes - 1);
     }
@@ -79,8 +82,8 @@ void run_load_dma(int rows, int columns, int bus, int burst, int outstanding, in
     machine.jitter_seed = between(random, 0, 1 << 30);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {
-      const std::uint64_t first = random() % MemoryBytes;
-      ideal.poison(first, first + random() % 4000);
+      const std::uint64_t first = random() % (MemoryBytes / 2);
+      ideal.poison(first, first + random() % (MemoryBytes / 8));
     }
     LoadDmaBeat beat(machine);
     beat.reset();
@@ -154,6 +157,8 @@ void run_load_dma(int rows, int columns, int bus, int burst, int outstanding, in
 TEST(RtlLoadDma, IsInLockstepAt8x8) { run_load_dma<LoadDmaUsual>(8, 8, 8, 64, 4, 200); }
 TEST(RtlLoadDma, IsInLockstepWithOneByteWords) { run_load_dma<LoadDmaLeast>(1, 1, 4, 4, 1, 100); }
 TEST(RtlLoadDma, IsInLockstepAt5x13) { run_load_dma<LoadDmaOdd>(5, 13, 16, 32, 3, 200); }
+TEST(RtlLoadDma, IsInLockstepWithBurstsOf4KiB) { run_load_dma<LoadDmaWholeBursts>(24, 3, 128, 4096, 2, 100); }
+TEST(RtlLoadDma, IsInLockstepWithBurstsOf256Beats) { run_load_dma<LoadDmaManyBeats>(3, 5, 4, 1024, 3, 100); }
 TEST(RtlLoadDma, IsInLockstepWithWordsOfManyBursts) { run_load_dma<LoadDmaSlim>(40, 3, 4, 8, 2, 200); }
 
 }  // namespace
