@@ -118,11 +118,11 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
     test = load_test_set(network);
     if (!test) throw UserError("E0907", "workload `" + network.name + "` has no test images", "leave out --test");
     if (o.batch == 0) {
-      load.batch = test->shape.n;
+      load.batch = static_cast<int>(test->shape.outermost());
       network = load_workload(o.workload, load);
-    } else if (test->shape.n % o.batch != 0) {
+    } else if (test->shape.outermost() % o.batch != 0) {
       throw UserError("E0908", "--batch " + std::to_string(o.batch) + " does not divide the " +
-                                   std::to_string(test->shape.n) + " test images");
+                                   std::to_string(test->shape.outermost()) + " test images");
     }
   }
 
@@ -153,7 +153,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
 
   const std::uint64_t seed = o.seed >= 0 ? static_cast<std::uint64_t>(o.seed) : 1;
   const int batch = schedule.batch;
-  const int rounds = test ? test->shape.n / batch : 1;
+  const int rounds = test ? static_cast<int>(test->shape.outermost()) / batch : 1;
   std::int64_t correct = 0, cycles = 0;
   SimulationOutput output;
   for (int round = 0; round < rounds; ++round) {
@@ -193,16 +193,16 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   result.compile_seconds = compile_seconds;
   for (std::size_t i = 0; i < result.layers.size() && i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    if (layer.op != Op::Conv2d || layer.name != result.layers[i].name) continue;
-    const int in_channels = network.tensors[static_cast<std::size_t>(layer.inputs.front())].shape.c;
-    result.layers[i].out_channels = network.tensors[static_cast<std::size_t>(layer.output)].shape.c;
-    result.layers[i].groups = layer.groups;
-    result.layers[i].reduction = std::int64_t{layer.kernel_h} * layer.kernel_w * in_channels / layer.groups;
+    if (layer.weights() == nullptr || layer.name != result.layers[i].name) continue;
+    const Convolution conv = as_convolution(network, layer);
+    result.layers[i].out_channels = conv.out.c;
+    result.layers[i].groups = conv.groups;
+    result.layers[i].reduction = std::int64_t{conv.taps()} * conv.in.c / conv.groups;
   }
   result.version = GEMEL_VERSION;
   if (test) {
-    result.images = test->shape.n;
-    result.accuracy = static_cast<double>(correct) / test->shape.n;
+    result.images = static_cast<int>(test->shape.outermost());
+    result.accuracy = static_cast<double>(correct) / result.images;
     result.float_accuracy = test->float_accuracy.value_or(-1);
   }
   for (const auto& [name, value] : arguments) result.settings.emplace_back(name, value);

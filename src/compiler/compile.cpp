@@ -114,7 +114,7 @@ void choose_alternatives(Lowerer& lowerer, const Graph& graph, const Network& ne
   MemoryMap apart;  // every tensor at a place of its own
   for (const Tensor& t : network.tensors) {
     apart.address.push_back(apart.end);
-    apart.end += (static_cast<std::uint64_t>(t.shape.elements()) + 4095) / 4096 * 4096;
+    apart.end += (static_cast<std::uint64_t>(t.bytes()) + 4095) / 4096 * 4096;
   }
   for (std::size_t t = 0; t < network.tensors.size(); ++t) apart.address[t] = apart.address[static_cast<std::size_t>(graph.root[t])];
   std::map<std::vector<std::int64_t>, std::size_t> known;
@@ -161,9 +161,9 @@ void fill_layers(Schedule& schedule, const Network& network, const Graph& graph,
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     ScheduleLayer& s = schedule.layers[l];
     s.name = network.layers[l].name;
-    s.op = network.layers[l].op;
+    s.op = network.layers[l].op();
     s.output = network.layers[l].output;
-    s.macs = network.layers[l].op == Op::Conv2d ? network.macs(network.layers[l]) : 0;
+    s.macs = network.macs(network.layers[l]);
     s.weight_bytes = lowerer.weight_bytes[l];
   }
   std::vector<std::int64_t> done(network.layers.size(), -1);
@@ -212,8 +212,9 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   std::int64_t weights = 0;
   bool has_conv = false;
   for (const Layer& layer : network.layers) {
-    weights += static_cast<std::int64_t>(layer.weights.size());
-    has_conv = has_conv || layer.op == Op::Conv2d;
+    if (layer.weights() == nullptr) continue;
+    weights += static_cast<std::int64_t>(layer.weights()->bytes.size());
+    has_conv = true;
   }
   Constants constants(memory.end, align, weights > 0 || !has_conv);
   constants.reserve(weights + weights / 8);
@@ -228,7 +229,7 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   schedule.network = network.name;
   schedule.machine = machine.name;
   schedule.machine_text = machine_text(machine);
-  schedule.batch = network.inputs.empty() ? 1 : network.tensors[static_cast<std::size_t>(network.inputs[0])].shape.n;
+  schedule.batch = network.inputs.empty() ? 1 : static_cast<int>(network.tensors[static_cast<std::size_t>(network.inputs[0])].shape.outermost());
   schedule.program_base = constants.end();
   schedule.program.reserve(order.size() + 1);
   const std::int32_t digest = machine_digest(machine);
@@ -266,7 +267,7 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
     s.zero_point = tensor.zero_point;
     s.in_memory = graph.in_memory[t] != 0;
     s.address = s.in_memory ? memory.address[t] : 0;
-    s.bytes = s.in_memory ? tensor.shape.elements() : 0;
+    s.bytes = s.in_memory ? tensor.bytes() : 0;
     schedule.tensors.push_back(std::move(s));
   }
   for (std::size_t l = 0; l < network.layers.size(); ++l) {

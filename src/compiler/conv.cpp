@@ -6,7 +6,9 @@
 
 namespace gemel::compiler {
 
-ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out) {
+ConvShape conv_shape(const Convolution& conv) {
+  const Nhwc &in = conv.in, &out = conv.out;
+  const Window& window = conv.window;
   ConvShape s;
   s.n = in.n;
   s.h = in.h;
@@ -19,19 +21,19 @@ ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out) {
   s.pixel_bytes = in.c;
   s.row_bytes = std::int64_t{in.w} * in.c;
   s.plane_bytes = s.row_bytes * in.h;
-  s.kernel_h = layer.kernel_h;
-  s.kernel_w = layer.kernel_w;
-  s.stride_h = layer.stride_h;
-  s.stride_w = layer.stride_w;
-  s.dilation_h = layer.kernel_h > 1 ? layer.dilation_h : 1;
-  s.dilation_w = layer.kernel_w > 1 ? layer.dilation_w : 1;
-  s.pad_top = layer.pad_top;
-  s.pad_left = layer.pad_left;
-  s.groups = layer.groups;
-  const bool padded = layer.pad_top || layer.pad_left || layer.pad_bottom || layer.pad_right;
+  s.kernel_h = window.kernel_h;
+  s.kernel_w = window.kernel_w;
+  s.stride_h = window.stride_h;
+  s.stride_w = window.stride_w;
+  s.dilation_h = window.kernel_h > 1 ? window.dilation_h : 1;
+  s.dilation_w = window.kernel_w > 1 ? window.dilation_w : 1;
+  s.pad_top = window.pad_top;
+  s.pad_left = window.pad_left;
+  s.groups = conv.groups;
+  const bool padded = window.pad_top || window.pad_left || window.pad_bottom || window.pad_right;
   if (s.oh == 1) s.stride_h = 1;  // a stride that is never taken
   if (s.ow == 1) s.stride_w = 1;
-  if (layer.kernel_h == 1 && layer.kernel_w == 1 && !padded) {
+  if (window.kernel_h == 1 && window.kernel_w == 1 && !padded) {
     // Only every stride-th pixel is read.
     s.h = s.oh;
     s.w = s.ow;

@@ -28,7 +28,7 @@ struct ConvShape {
 };
 
 // Views that give more freedom: a 1x1 kernel with stride reads only what it needs; one without is a plain list of pixels.
-ConvShape conv_shape(const Layer& layer, const Shape& in, const Shape& out);
+ConvShape conv_shape(const Convolution& conv);
 
 // The first `channels` channels of a depthwise layer.
 ConvShape depthwise_slice(const ConvShape& shape, int channels);

@@ -12,7 +12,7 @@
 namespace gemel::compiler {
 namespace {
 
-void compose(Stage& stage, const std::array<std::uint8_t, 256>& next) {
+void compose(Stage& stage, const TableEntries& next) {
   for (int i = 0; i < 256; ++i) {
     stage.table[i] = stage.has_table ? next[stage.table[i]] : next[static_cast<std::size_t>(i)];
   }
@@ -22,7 +22,9 @@ void compose(Stage& stage, const std::array<std::uint8_t, 256>& next) {
 Stage stage_of(const Network& network, int layer) {
   Stage s;
   s.layer = layer;
-  if (network.layers[layer].has_table || network.layers[layer].op == Op::Table) compose(s, network.layers[layer].table);
+  const Layer& l = network.layers[layer];
+  if (const Table* table = l.get<Table>()) compose(s, table->entries);
+  if (l.then_table) compose(s, *l.then_table);
   return s;
 }
 
@@ -42,7 +44,7 @@ Graph make_graph(const Network& network, bool fuse) {
     const Layer& layer = network.layers[l];
     for (const int t : layer.inputs) readers[t].push_back(l);
     producer[layer.output] = l;
-    if (layer.op == Op::Reshape) graph.root[layer.output] = graph.root[layer.inputs[0]];
+    if (layer.op() == Op::Reshape) graph.root[layer.output] = graph.root[layer.inputs[0]];
   }
   for (const int t : network.outputs) kept[t] = 1;
   for (const int t : network.inputs) kept[t] = 1;
@@ -52,12 +54,12 @@ Graph make_graph(const Network& network, bool fuse) {
   const auto follower = [&](int tensor, Op op) {
     if (!fuse || kept[tensor] || readers[tensor].size() != 1) return -1;
     const int l = readers[tensor][0];
-    return network.layers[l].op == op && !absorbed[l] ? l : -1;
+    return network.layers[l].op() == op && !absorbed[l] ? l : -1;
   };
   // Tables behind a stage join it; gives the tensor that comes out.
   const auto absorb_tables = [&](Stage& stage, int tensor, int& last) {
     for (int l = follower(tensor, Op::Table); l >= 0; l = follower(tensor, Op::Table)) {
-      compose(stage, network.layers[l].table);
+      compose(stage, stage_of(network, l).table);
       absorbed[l] = 1;
       graph.in_memory[tensor] = 0;
       tensor = network.layers[l].output;
@@ -68,12 +70,12 @@ Graph make_graph(const Network& network, bool fuse) {
 
   for (int l = 0; l < layers; ++l) {
     const Layer& layer = network.layers[l];
-    if (absorbed[l] || layer.op == Op::Reshape) continue;
+    if (absorbed[l] || layer.op() == Op::Reshape) continue;
     Group g;
     g.main = stage_of(network, l);
     g.last_layer = l;
     int tensor = absorb_tables(g.main, layer.output, g.last_layer);
-    if (layer.op == Op::Conv2d) {
+    if (layer.weights() != nullptr) {
       const int a = follower(tensor, Op::Add);
       if (a >= 0) {
         const Layer& add = network.layers[a];
@@ -149,7 +151,7 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
   };
   for (const int t : order) {
     for (; !placed.empty() && placed.top().until < from[t]; placed.pop()) release(placed.top().first, placed.top().end);
-    const std::uint64_t bytes = static_cast<std::uint64_t>(network.tensors[t].shape.elements());
+    const std::uint64_t bytes = static_cast<std::uint64_t>(network.tensors[t].bytes());
     const std::uint64_t room = (bytes + align - 1) / align * align;
     auto where = free.begin();
     while (where->second - where->first < room) ++where;  // the last stretch has no end

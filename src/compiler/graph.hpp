@@ -16,7 +16,7 @@ namespace gemel::compiler {
 struct Stage {
   int layer = -1;
   bool has_table = false;
-  std::array<std::uint8_t, 256> table{};
+  TableEntries table{};
 };
 
 struct Group {

@@ -23,9 +23,13 @@ constexpr int MaxConvKernel = std::min(isa::MatrixOriginYMax, isa::MatrixOriginX
 constexpr int MaxConvStep = std::min({isa::MatrixStrideYMax, isa::MatrixStrideXMax, isa::MatrixDilationYMax, isa::MatrixDilationXMax});
 constexpr int MaxWindow = std::min(isa::VectorKernelHMax, isa::VectorKernelWMax);
 
-bool depthwise(const Layer& layer, const Shape& in, const Shape& out) {
-  return layer.op == Op::Conv2d && layer.groups > 1 && layer.groups == in.c && in.c == out.c;
-}
+bool depthwise(const Convolution& c) { return c.groups > 1 && c.groups == c.in.c && c.in.c == c.out.c; }
+
+bool elementwise(Op op) { return op == Op::Add || op == Op::Table; }
+bool pools(Op op) { return op == Op::MaxPool || op == Op::AvgPool || op == Op::GlobalAvgPool; }
+
+// The window that a layer slides over its input; a single pixel if it has none.
+Window window_of(const Layer& layer) { return layer.window() != nullptr ? *layer.window() : Window{}; }
 
 // Whether others may run beside: its areas of vector_buffer are theirs too, and it leaves half of the parameters.
 bool hosts(const GroupPlan& plan) {
@@ -96,11 +100,12 @@ std::vector<std::int64_t> Lowerer::key(const ConvShape& s) {
 std::vector<std::int64_t> Lowerer::signature(int index) {
   const GroupPlan& p = plan(index);
   const Layer& layer = network_.layers[graph_.groups[index].main.layer];
-  const Shape& in = network_.tensors[layer.inputs[0]].shape;
+  const Nhwc in = network_.input_of(layer).nhwc();
+  const Window window = window_of(layer);
   std::vector<std::int64_t> k = key(p.conv_shape);
-  for (const std::int64_t x : {std::int64_t{static_cast<int>(layer.op)}, std::int64_t{in.n}, std::int64_t{in.h}, std::int64_t{in.w},
-                               std::int64_t{in.c}, std::int64_t{layer.kernel_h}, std::int64_t{layer.kernel_w}, std::int64_t{layer.stride_h},
-                               std::int64_t{layer.stride_w}, std::int64_t{p.on_array}, std::int64_t{p.split}, std::int64_t{p.halves},
+  for (const std::int64_t x : {std::int64_t{static_cast<int>(layer.op())}, std::int64_t{in.n}, std::int64_t{in.h}, std::int64_t{in.w},
+                               std::int64_t{in.c}, std::int64_t{window.kernel_h}, std::int64_t{window.kernel_w}, std::int64_t{window.stride_h},
+                               std::int64_t{window.stride_w}, std::int64_t{p.on_array}, std::int64_t{p.split}, std::int64_t{p.halves},
                                std::int64_t{p.window_shape.first_channel}, std::int64_t{p.window.tile_h}, std::int64_t{p.window.blocks}}) {
     k.push_back(x);
   }
@@ -126,28 +131,31 @@ const GroupPlan& Lowerer::plan(int index) {
   if (plans_[index]) return *plans_[index];
   const Group& g = graph_.groups[index];
   const Layer& layer = network_.layers[g.main.layer];
-  const Shape& in = network_.tensors[layer.inputs[0]].shape;
-  const Shape& out = network_.tensors[layer.output].shape;
+  const Nhwc in = network_.input_of(layer).nhwc(), out = network_.output_of(layer).nhwc();
   auto plan = std::make_unique<GroupPlan>();
   const auto window = [&](isa::Opcode op) {
+    const Window slides = window_of(layer);
     WindowShape w;
     w.op = op;
     w.in = in;
     w.out = out;
-    w.kernel_h = layer.kernel_h;
-    w.kernel_w = layer.kernel_w;
-    w.stride_h = out.h > 1 ? layer.stride_h : 1;
-    w.stride_w = out.w > 1 ? layer.stride_w : 1;
-    w.dilation_h = layer.kernel_h > 1 ? layer.dilation_h : 1;
-    w.dilation_w = layer.kernel_w > 1 ? layer.dilation_w : 1;
-    w.pad_top = layer.pad_top;
-    w.pad_left = layer.pad_left;
+    w.kernel_h = slides.kernel_h;
+    w.kernel_w = slides.kernel_w;
+    w.stride_h = out.h > 1 ? slides.stride_h : 1;
+    w.stride_w = out.w > 1 ? slides.stride_w : 1;
+    w.dilation_h = slides.kernel_h > 1 ? slides.dilation_h : 1;
+    w.dilation_w = slides.kernel_w > 1 ? slides.dilation_w : 1;
+    w.pad_top = slides.pad_top;
+    w.pad_left = slides.pad_left;
     w.has_table = g.main.has_table;
     return w;
   };
-  switch (layer.op) {
-    case Op::Conv2d: {
-      plan->conv_shape = conv_shape(layer, in, out);
+  switch (layer.op()) {
+    case Op::Conv2d:
+    case Op::Dense:
+    case Op::MatMul: {
+      const Convolution conv = as_convolution(network_, layer);
+      plan->conv_shape = conv_shape(conv);
       plan->conv_shape.has_table = g.main.has_table;
       plan->conv_shape.has_add = g.add.layer >= 0;
       plan->conv_shape.add_table = g.add.has_table;
@@ -160,7 +168,7 @@ const GroupPlan& Lowerer::plan(int index) {
       plan->conv = plan_conv_cached(plan->conv_shape, capacity(g.add.layer >= 0));
       plan->on_array = plan->conv.feasible;
       plan->cycles = plan->conv.cycles;
-      if (depthwise(layer, in, out) && g.add.layer < 0) {
+      if (depthwise(conv) && g.add.layer < 0) {
         plan->window_shape = window(isa::Opcode::Depthwise);
         plan->window = plan_window(plan->window_shape, capacity(false));
         if (plan->window.feasible && (!plan->on_array || plan->window.cycles < plan->conv.cycles)) {
@@ -202,18 +210,18 @@ const GroupPlan& Lowerer::plan(int index) {
     case Op::Add:
     case Op::Table: {
       const Capacity c = capacity(false);
-      const std::int64_t operands = layer.op == Op::Add ? 2 : 1;
-      const std::int64_t sets = (layer.op == Op::Add ? 3 : 1) * SetWords + (g.main.has_table ? table_words(machine_) : 0);
+      const std::int64_t operands = layer.op() == Op::Add ? 2 : 1;
+      const std::int64_t sets = (layer.op() == Op::Add ? 3 : 1) * SetWords + (g.main.has_table ? table_words(machine_) : 0);
       if (c.vector < operands + 1 || c.param < sets) refuse(layer, *plan);
       plan->window.feasible = true;
       plan->window.free_vector = c.source < operands || c.output < 1;
       const std::int64_t words = ceil_div(in.elements(), machine_.columns);
-      plan->cycles = words * slices(machine_) * (layer.op == Op::Add ? 3 : 1);
+      plan->cycles = words * slices(machine_) * (layer.op() == Op::Add ? 3 : 1);
       break;
     }
     case Op::Reshape: break;
   }
-  if (layer.op == Op::MaxPool || layer.op == Op::AvgPool || layer.op == Op::GlobalAvgPool) {
+  if (pools(layer.op())) {
     plan->window = plan_window(plan->window_shape, capacity(false));
     if (!plan->window.feasible) refuse(layer, *plan);
     plan->cycles = plan->window.cycles;
@@ -271,15 +279,15 @@ void Lowerer::settle(int index) {
   const Layer& layer = network_.layers[g.main.layer];
   const GroupPlan& before = *plans_[static_cast<std::size_t>(index - 1)];
   const std::int64_t table = g.main.has_table ? table_words(machine_) : 0;
-  const std::int64_t blocks = ceil_div(network_.tensors[layer.output].shape.c, machine_.columns);
-  if (layer.op == Op::Conv2d) {
-    const std::int64_t block = SetWords + std::int64_t{layer.kernel_h} * layer.kernel_w;
+  const std::int64_t blocks = ceil_div(network_.output_of(layer).shape.innermost(), machine_.columns);
+  if (layer.weights() != nullptr) {
+    const std::int64_t block = SetWords + as_convolution(network_, layer).taps();
     const std::int64_t sets = plan.window.params_resident ? ceil_div(blocks, plan.window.blocks) : 1;
     plan.param_words = sets * (table + plan.window.blocks * block);
   } else {
-    plan.param_words = table + SetWords * (layer.op == Op::Add ? 3 : 1);
+    plan.param_words = table + SetWords * (layer.op() == Op::Add ? 3 : 1);
   }
-  plan.param_varies = layer.op == Op::AvgPool || (layer.op == Op::Conv2d && !plan.window.params_resident);
+  plan.param_varies = layer.op() == Op::AvgPool || (layer.weights() != nullptr && !plan.window.params_resident);
   if (before.beside) plan.param_words += before.param_words;
   plan.beside = plan.param_words <= param_.size() / 2 &&
                 (hosts(before) || (before.beside && !before.param_varies && !plan.param_varies));
@@ -299,6 +307,7 @@ void Lowerer::reset() {
 
 void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
   const Capacity c = capacity(false);
+  const Window window = window_of(layer);
   const auto need = [&](std::int64_t words, Buffer buffer, std::int64_t limit, const std::string& what) {
     if (words <= limit) return;
     throw UserError("E0601",
@@ -311,13 +320,13 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
     throw UserError("E0602", "layer `" + layer.name + "` has " + what + " " + std::to_string(value) +
                                  ", and an instruction can say at most " + std::to_string(limit));
   };
-  field("a kernel height of", layer.kernel_h, layer.op == Op::Conv2d ? MaxConvKernel : MaxWindow);
-  field("a kernel width of", layer.kernel_w, layer.op == Op::Conv2d ? MaxConvKernel : MaxWindow);
-  field("a padding of", std::max(layer.pad_top, layer.pad_left), MaxConvKernel);
-  field("a stride of", std::max(layer.stride_h, layer.stride_w), MaxConvStep);
-  field("a dilation of", std::max(layer.dilation_h, layer.dilation_w), MaxConvStep);
-  const bool table = layer.has_table || layer.op == Op::Table;
-  if (layer.op == Op::Conv2d) {
+  field("a kernel height of", window.kernel_h, layer.weights() != nullptr ? MaxConvKernel : MaxWindow);
+  field("a kernel width of", window.kernel_w, layer.weights() != nullptr ? MaxConvKernel : MaxWindow);
+  field("a padding of", std::max(window.pad_top, window.pad_left), MaxConvKernel);
+  field("a stride of", std::max(window.stride_h, window.stride_w), MaxConvStep);
+  field("a dilation of", std::max(window.dilation_h, window.dilation_w), MaxConvStep);
+  const bool table = layer.then_table != nullptr || layer.op() == Op::Table;
+  if (layer.weights() != nullptr) {
     need(machine_.rows, Buffer::Weight, c.weight, "the weights of one pass");
     need(1, Buffer::Accumulator, c.accumulator, "one pixel");
     need(set_words(machine_, 1, plan.conv_shape.has_table) + (plan.conv_shape.has_add ? set_words(machine_, 3, plan.conv_shape.add_table) : 0),
@@ -327,9 +336,9 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
     const WindowShape& w = plan.window_shape;
     const std::int64_t rows = std::min<std::int64_t>(w.in.h, (w.kernel_h - 1) * w.dilation_h + 1);
     const std::int64_t columns = std::min<std::int64_t>(w.in.w, (w.kernel_w - 1) * w.dilation_w + 1);
-    if (layer.op == Op::Add || layer.op == Op::Table) {
-      need(layer.op == Op::Add ? 3 : 2, Buffer::Vector, c.vector, "one word of each operand and the result");
-      need((layer.op == Op::Add ? 3 : 1) * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
+    if (elementwise(layer.op())) {
+      need(layer.op() == Op::Add ? 3 : 2, Buffer::Vector, c.vector, "one word of each operand and the result");
+      need((layer.op() == Op::Add ? 3 : 1) * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
     } else {
       need(rows * columns + 1, Buffer::Vector, c.vector, "one window of one channel block and its result");
       need(SetWords + (table || w.has_table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
@@ -478,7 +487,7 @@ void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {
       lower_window(index);
       if (p.halves) param_ = whole;
     }
-  } else if (layer.op == Op::Add || layer.op == Op::Table) {
+  } else if (elementwise(layer.op())) {
     lower_elementwise(index);
   } else {
     lower_window(index);
@@ -515,8 +524,9 @@ std::uint64_t Lowerer::add_sets(const Stage& stage, int, int, const std::functio
 
 std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int blocks, bool with_weights) {
   const Layer& layer = network_.layers[stage.layer];
-  const int channels = network_.tensors[layer.output].shape.c, c = machine_.columns;
-  const int taps = with_weights ? layer.kernel_h * layer.kernel_w : 0;
+  const Weights& weights = *layer.weights();
+  const int channels = network_.output_of(layer).nhwc().c, c = machine_.columns;
+  const int taps = with_weights ? as_convolution(network_, layer).taps() : 0;
   const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + std::int64_t{blocks} * (SetWords + taps);
   weight_bytes[stage.layer] += std::int64_t{blocks} * taps * c;
   return add_sets(stage, first_block, blocks, [&](std::uint8_t* at) {
@@ -527,16 +537,16 @@ std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int 
         const std::size_t i = static_cast<std::size_t>(channel);
         const auto& multiplier = layer.requant.multiplier;
         const auto& shift = layer.requant.shift;
-        put_set(at, c, lane, layer.bias.empty() ? 0 : layer.bias[i],
+        put_set(at, c, lane, weights.bias.empty() ? 0 : weights.bias[i],
                 multiplier.empty() ? 0 : multiplier[multiplier.size() == 1 ? 0 : i],
                 shift.empty() ? 0 : shift[shift.size() == 1 ? 0 : i]);
       }
       at += std::int64_t{SetWords} * c;
       for (int t = 0; t < taps; ++t, at += c) {
-        for (int lane = 0; lane < c && !layer.weights.empty(); ++lane) {
+        for (int lane = 0; lane < c && !weights.bytes.empty(); ++lane) {
           const int channel = (first_block + b) * c + lane;
-          at[lane] = channel < channels ? layer.weights[static_cast<std::size_t>(channel) * taps + t]
-                                        : static_cast<std::uint8_t>(layer.weight_zero_point);
+          at[lane] = channel < channels ? weights.bytes[static_cast<std::size_t>(channel) * taps + t]
+                                        : static_cast<std::uint8_t>(weights.zero_point);
         }
       }
     }

@@ -48,7 +48,7 @@ struct WindowPlan {
 
 struct WindowShape {
   isa::Opcode op = isa::Opcode::PoolMax;
-  Shape in, out;
+  Nhwc in, out;
   int kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
   int first_channel = 0;  // depthwise: those below are the array's
   bool has_table = false;

@@ -69,10 +69,10 @@ void turn(const std::uint8_t* const* rows, int channels, int columns, int length
   }
 }
 
-void pack_weights(const Layer& layer, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<BlockRun>& runs,
+void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<BlockRun>& runs,
                   const Chunk& k, std::uint8_t* dst) {
   const int rows = m.rows, columns = m.columns;
-  const auto zero = static_cast<std::uint8_t>(layer.weight_zero_point);
+  const auto zero = static_cast<std::uint8_t>(weights.zero_point);
   const int gin = s.cin / s.groups, gout = s.cout / s.groups;
   const int row_length = p.window ? s.kernel_w * s.cin : s.cin;  // dense: operand bytes of one tap
   const int taps_w = p.window ? 1 : s.kernel_w;
@@ -88,7 +88,7 @@ void pack_weights(const Layer& layer, const ConvShape& s, const ConvPlan& p, con
               if (length < rows || channels < columns) std::memset(dst, zero, static_cast<std::size_t>(rows) * columns);
               for (int c = 0; c < channels; ++c) {
                 const std::int64_t tap = (std::int64_t{n} * columns + c) * s.kernel_h + ky;
-                source[c] = layer.weights.data() + (tap * taps_w + kx) * row_length + std::int64_t{cb} * rows;
+                source[c] = weights.bytes.data() + (tap * taps_w + kx) * row_length + std::int64_t{cb} * rows;
               }
               turn(source.data(), channels, columns, length, dst);
               continue;
@@ -99,7 +99,7 @@ void pack_weights(const Layer& layer, const ConvShape& s, const ConvPlan& p, con
               const int o = n * columns + c, group = o / gout;
               const int from = std::max(first_in, group * gin), to = std::min(first_in + rows, (group + 1) * gin);
               const std::uint8_t* src =
-                  layer.weights.data() + ((std::int64_t{o + s.first_channel} * s.kernel_h + ky) * s.kernel_w + kx) * gin - group * gin;
+                  weights.bytes.data() + ((std::int64_t{o + s.first_channel} * s.kernel_h + ky) * s.kernel_w + kx) * gin - group * gin;
               for (int i = from; i < to; ++i) dst[std::int64_t{i - first_in} * columns + c] = src[i];
             }
           }
@@ -173,6 +173,7 @@ void Lowerer::lower_conv(int index) {
   const ConvShape& s = plan(index).conv_shape;
   const ConvPlan& p = plan(index).conv;
   const Layer& layer = network_.layers[g.main.layer];
+  const Weights& weights = *layer.weights();
   const Tensor& in = network_.tensors[layer.inputs[0]];
   const Tensor& middle = network_.tensors[layer.output];
   const std::uint64_t in_address = memory_->address[layer.inputs[0]] + static_cast<std::uint64_t>(s.first_channel);
@@ -217,8 +218,8 @@ void Lowerer::lower_conv(int index) {
         const std::int64_t bytes = k.passes() * count * machine_.rows * columns;
         weight_bytes[g.main.layer] += bytes;
         std::function<void(std::uint8_t*)> fill;
-        if (!layer.weights.empty()) {
-          fill = [&](std::uint8_t* dst) { pack_weights(layer, s, p, machine_, c.runs, k, dst); };
+        if (!weights.bytes.empty()) {
+          fill = [&](std::uint8_t* dst) { pack_weights(weights, s, p, machine_, c.runs, k, dst); };
         }
         c.weights.push_back(constants_->add(bytes, fill));
       }
@@ -339,8 +340,8 @@ void Lowerer::lower_conv(int index) {
         }
         m.act_zero = in.zero_point;
         m.act_unsigned = in.type == ElementType::UInt8;
-        m.weight_zero = layer.weight_zero_point;
-        m.weight_unsigned = layer.weight_type == ElementType::UInt8;
+        m.weight_zero = layer.weights()->zero_point;
+        m.weight_unsigned = layer.weights()->type == ElementType::UInt8;
         emit(m, main_tag);
       }
       if (!p.weights_outer) {

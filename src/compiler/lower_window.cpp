@@ -121,7 +121,7 @@ void Lowerer::lower_window(int index) {
   const Tensor& out = network_.tensors[layer.output];
   const int columns = machine_.columns, tag = g.main.layer;
   const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, columns)), table = g.main.has_table ? table_words(machine_) : 0;
-  const bool depthwise = w.op == isa::Opcode::Depthwise, mean = layer.op == Op::GlobalAvgPool;
+  const bool depthwise = w.op == isa::Opcode::Depthwise, mean = layer.op() == Op::GlobalAvgPool;
   const std::uint64_t in_address = memory_->address[layer.inputs[0]], out_address = memory_->address[g.output];
   const std::int64_t in_row = std::int64_t{w.in.w} * w.in.c, in_plane = in_row * w.in.h;
   const std::int64_t out_row = std::int64_t{w.out.w} * w.out.c, out_plane = out_row * w.out.h;
@@ -165,7 +165,7 @@ void Lowerer::lower_window(int index) {
   };
 
   int last_key = -1;
-  const bool counts = layer.op == Op::AvgPool;
+  const bool counts = layer.op() == Op::AvgPool;
   const std::vector<TapRun> row_runs = tap_runs(w.out.h, w.stride_h, w.pad_top, w.kernel_h, w.in.h, !counts);
   const std::vector<TapRun> column_runs = tap_runs(w.out.w, w.stride_w, w.pad_left, w.kernel_w, w.in.w, !counts);
   const auto job = [&](const Tile& t, int taps, int first) {
@@ -199,7 +199,7 @@ void Lowerer::lower_window(int index) {
       v.param_shared = w.op == isa::Opcode::PoolSum;
       v.table = g.main.has_table;
       v.src0_unsigned = in.type == ElementType::UInt8;
-      v.weight_unsigned = depthwise && layer.weight_type == ElementType::UInt8;
+      v.weight_unsigned = depthwise && layer.weights()->type == ElementType::UInt8;
       v.blocks = count;
       v.src0_base = static_cast<int>(source);
       v.src0_last = static_cast<int>(source + source_words - 1);
@@ -226,7 +226,7 @@ void Lowerer::lower_window(int index) {
       v.param_base = q.words > 0 ? static_cast<int>(q.base) : 0;
       v.param_last = q.words > 0 ? static_cast<int>(q.base + q.words - 1) : 0;
       v.src0_zero = depthwise || mean ? in.zero_point : 0;
-      v.weight_zero = depthwise ? layer.weight_zero_point : 0;
+      v.weight_zero = depthwise ? layer.weights()->zero_point : 0;
       v.dst_zero = depthwise || mean ? out.zero_point : 0;
       v.clamp_min = layer.clamp_min;
       v.clamp_max = layer.clamp_max;
@@ -277,12 +277,12 @@ void Lowerer::lower_window(int index) {
 void Lowerer::lower_elementwise(int index) {
   const Group& g = graph_.groups[index];
   const Layer& layer = network_.layers[g.main.layer];
-  const bool is_add = layer.op == Op::Add;
+  const bool is_add = layer.op() == Op::Add;
   const Tensor& a = network_.tensors[layer.inputs[0]];
   const Tensor& b = network_.tensors[layer.inputs[is_add ? 1 : 0]];
   const Tensor& out = network_.tensors[layer.output];
   const int tag = g.main.layer, columns = machine_.columns, operands = is_add ? 2 : 1;
-  const std::int64_t bytes = a.shape.elements(), words = ceil_div(bytes, columns);
+  const std::int64_t bytes = a.bytes(), words = ceil_div(bytes, columns);
   constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
   const Capacity c = capacity(false);
   Areas own;

@@ -63,12 +63,10 @@ class Hash {
   throw UserError(std::vector<Diagnostic>{d});
 }
 
-const char* type_name(ElementType type) { return type == ElementType::Int8 ? "int8" : "uint8"; }
-
 json to_json(const ScheduleTensor& t) {
   return {{"name", t.name},
-          {"shape", {t.shape.n, t.shape.h, t.shape.w, t.shape.c}},
-          {"type", type_name(t.type)},
+          {"shape", std::vector<std::int64_t>(t.shape.begin(), t.shape.end())},
+          {"type", to_string(t.type)},
           {"scale", t.scale},
           {"zero_point", t.zero_point},
           {"in_memory", t.in_memory},
@@ -154,22 +152,21 @@ ScheduleTensor tensor_from(const Fields& f, int layers) {
   ScheduleTensor t;
   t.name = f.text("name");
   const json& shape = f.list("shape");
-  if (shape.size() != 4) f.refuse("shape", "does not have four lengths");
-  int* const lengths[] = {&t.shape.n, &t.shape.h, &t.shape.w, &t.shape.c};
-  double elements = 1;  // as a double, so that it cannot overflow
-  for (std::size_t d = 0; d < 4; ++d) {
-    *lengths[d] = static_cast<int>(f.integer(shape[d], "shape", 1, std::numeric_limits<int>::max()));
-    elements *= *lengths[d];
-  }
+  if (shape.size() > Shape::MaxRank) f.refuse("shape", "has more than " + std::to_string(Shape::MaxRank) + " lengths");
+  std::vector<std::int64_t> lengths;
+  for (const json& length : shape) lengths.push_back(f.integer(length, "shape", 1, std::numeric_limits<int>::max()));
+  t.shape = Shape(lengths);
+  if (t.shape.checked_elements(MaxAddress) < 0) f.refuse("shape", "has more elements than memory has bytes");
   const std::string type = f.text("type");
-  if (type != "int8" && type != "uint8") f.refuse("type", "is neither int8 nor uint8");
-  t.type = type == "int8" ? ElementType::Int8 : ElementType::UInt8;
+  const auto known = std::find_if(element_types().begin(), element_types().end(), [&](ElementType e) { return type == to_string(e); });
+  if (known == element_types().end()) f.refuse("type", "= `" + type + "` is no type of elements");
+  t.type = *known;
   t.scale = f.real("scale");
   t.zero_point = f.small("zero_point", -128, 255);
   t.in_memory = f.flag("in_memory");
   t.address = static_cast<std::uint64_t>(f.integer("address", 0, MaxAddress));
   t.bytes = f.integer("bytes", 0, MaxAddress);
-  if (t.in_memory && static_cast<double>(t.bytes) != elements) f.refuse("bytes", "is not the product of the shape");
+  if (t.in_memory && t.bytes != Tensor{t.name, t.shape, t.type}.bytes()) f.refuse("bytes", "is not the size of the shape");
   t.layer = f.small("layer", -1, layers - 1);
   t.is_input = f.flag("is_input");
   t.is_output = f.flag("is_output");
@@ -182,7 +179,7 @@ ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Wo
   l.name = f.text("name");
   const std::string op = f.text("op");
   bool known = false;
-  for (int o = 0; o <= static_cast<int>(Op::Reshape); ++o) {
+  for (std::size_t o = 0; o < OpCount; ++o) {
     if (op == to_string(static_cast<Op>(o))) {
       l.op = static_cast<Op>(o);
       known = true;

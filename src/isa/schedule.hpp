@@ -20,7 +20,7 @@ struct ConstantSegment {
   std::vector<std::uint8_t> bytes;
 };
 
-// A tensor of the network as it lies in memory (dense NHWC).
+// A tensor of the network as it lies in memory (dense, row-major).
 struct ScheduleTensor {
   std::string name;
   Shape shape;                 // with the schedule's batch

@@ -111,8 +111,8 @@ double evaluate(TableFunction function, double x) {
   throw InternalError("a TableFunction without a definition");
 }
 
-std::array<std::uint8_t, 256> fill_table(TableFunction function, const Tensor& input, const Tensor& output) {
-  std::array<std::uint8_t, 256> table{};
+TableEntries fill_table(TableFunction function, const Tensor& input, const Tensor& output) {
+  TableEntries table{};
   const int low = min_value(output.type), high = max_value(output.type);
   for (int q = min_value(input.type); q <= max_value(input.type); ++q) {
     const double y = std::round(evaluate(function, input.scale * (q - input.zero_point)) / output.scale) + output.zero_point;

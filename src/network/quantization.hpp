@@ -36,6 +36,6 @@ enum class TableFunction : std::uint8_t { Identity, Relu, Sigmoid, Tanh, HardSig
 const std::vector<std::string>& table_function_names();  // in the order of the enumerators
 double evaluate(TableFunction function, double x);
 // Entry [raw byte of q] = clamp(round_half_away(f(s_in * (q - z_in)) / s_out) + z_out), all in double.
-std::array<std::uint8_t, 256> fill_table(TableFunction function, const Tensor& input, const Tensor& output);
+TableEntries fill_table(TableFunction function, const Tensor& input, const Tensor& output);
 
 }  // namespace gemel::quantization

@@ -351,21 +351,23 @@ void Table::add_layer(const Row& row) {
   Layer layer;
   layer.name = unique(section_.empty() ? row.name : section_ + "/" + row.name);
   layer.line = line.number;
-  layer.kernel_h = static_cast<int>(kh), layer.kernel_w = static_cast<int>(kw);
-  layer.stride_h = static_cast<int>(sh), layer.stride_w = static_cast<int>(sw);
+  Conv2d conv;
+  conv.window.kernel_h = static_cast<int>(kh), conv.window.kernel_w = static_cast<int>(kw);
+  conv.window.stride_h = static_cast<int>(sh), conv.window.stride_w = static_cast<int>(sw);
   Tensor input;
   input.name = layer.name + ".input";
-  input.shape = {static_cast<int>(n), static_cast<int>(h), static_cast<int>(w), static_cast<int>(c)};
+  input.shape = {n, h, w, c};
   synthetic::choose_output(input, {0.0, 1.0}, synthetic::stream(seed, input.name, "scale"));
   Tensor output;
   output.name = layer.name;
-  output.shape = {input.shape.n, static_cast<int>((h - kh) / sh + 1), static_cast<int>((w - kw) / sw + 1),
-                  static_cast<int>(filters)};
-  const auto scales = synthetic::fill_conv(layer, output.shape.c, {input, synthetic::of_input(input), input.shape.c}, 1.0, seed,
-                                           options_.timing_only);
-  if (row.of > 0) synthetic::thin_out(layer, output.shape.c, row.keep, row.of);
+  output.shape = {n, (h - kh) / sh + 1, (w - kw) / sw + 1, filters};
+  const auto channels = static_cast<int>(filters);
+  const auto scales = synthetic::fill_weights(conv.weights, layer.name, channels, kh * kw * c, {input, synthetic::of_input(input)}, 1.0,
+                                              seed, options_.timing_only);
+  if (row.of > 0) synthetic::thin_out(conv.weights, channels, row.keep, row.of);
+  layer.attributes = std::move(conv);
   synthetic::choose_output(output, {0.0, 1.0}, synthetic::stream(seed, layer.name, "scale"));
-  layer.requant = quantization::conv_requant(Rounding::FixedDouble, input.scale, scales, output.scale, output.shape.c, false);
+  layer.requant = quantization::conv_requant(Rounding::FixedDouble, input.scale, scales, output.scale, channels, false);
 
   const int index = static_cast<int>(net_.tensors.size());
   layer.inputs = {index};

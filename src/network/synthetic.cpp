@@ -117,18 +117,17 @@ void choose_output(Tensor& output, const Statistics& values, std::uint64_t strea
       static_cast<int>(std::clamp<double>(least + std::round(-low / output.scale), least, max_value(output.type)));
 }
 
-std::vector<float> fill_conv(Layer& layer, int out_channels, const ConvInput& input, double target_deviation,
-                             std::uint64_t seed, bool timing_only) {
-  const std::size_t per_channel =
-      static_cast<std::size_t>(layer.kernel_h) * layer.kernel_w * static_cast<std::size_t>(input.channels_per_group);
+std::vector<float> fill_weights(Weights& weights, const std::string& layer, int out_channels, std::int64_t weights_per_channel,
+                                const WeightedInput& input, double target_deviation, std::uint64_t seed, bool timing_only) {
+  const auto per_channel = static_cast<std::size_t>(weights_per_channel);
   // Bytes are drawn around 0 (int8) or 128 (uint8), whatever the weight zero point.
-  const double weight_mean = (layer.weight_type == ElementType::Int8 ? 0 : 128) - layer.weight_zero_point;
+  const double weight_mean = (weights.type == ElementType::Int8 ? 0 : 128) - weights.zero_point;
   const double weight_rms = std::sqrt(BellDeviation * BellDeviation + weight_mean * weight_mean);
   const double input_deviation = std::max(input.statistics.deviation / input.tensor.scale, 1.0);  // in LSB
   const double input_mean = input.statistics.mean / input.tensor.scale;
   const double sum_deviation = std::sqrt(static_cast<double>(per_channel)) * weight_rms * input_deviation;
 
-  const std::uint64_t scale_stream = stream(seed, layer.name, "weight_scale");
+  const std::uint64_t scale_stream = stream(seed, layer, "weight_scale");
   std::vector<float> scales(out_channels);
   for (int o = 0; o < out_channels; ++o) {
     const double spread = std::exp2(0.6 * (uniform(scale_stream, o) - 0.5));  // channels differ by up to 1.5
@@ -136,39 +135,39 @@ std::vector<float> fill_conv(Layer& layer, int out_channels, const ConvInput& in
   }
 
   if (!timing_only) {
-    layer.weights.resize(per_channel * out_channels);
-    fill_bell(reinterpret_cast<std::int8_t*>(layer.weights.data()), layer.weights.size(), stream(seed, layer.name, "weight"));
-    if (layer.weight_type == ElementType::UInt8)
-      for (std::uint8_t& w : layer.weights) w ^= 0x80;
+    weights.bytes.resize(per_channel * out_channels);
+    fill_bell(reinterpret_cast<std::int8_t*>(weights.bytes.data()), weights.bytes.size(), stream(seed, layer, "weight"));
+    if (weights.type == ElementType::UInt8)
+      for (std::uint8_t& w : weights.bytes) w ^= 0x80;
   }
-  const std::uint64_t bias_stream = stream(seed, layer.name, "bias");
-  layer.bias.resize(out_channels);
+  const std::uint64_t bias_stream = stream(seed, layer, "bias");
+  weights.bias.resize(out_channels);
   for (int o = 0; o < out_channels; ++o) {
     double bias = 0.3 * sum_deviation * normal(bias_stream, o);
     if (!timing_only) {
       std::int64_t sum = 0;
-      const std::uint8_t* weights = layer.weights.data() + per_channel * o;
-      if (layer.weight_type == ElementType::Int8) {
-        for (std::size_t i = 0; i < per_channel; ++i) sum += static_cast<std::int8_t>(weights[i]);
+      const std::uint8_t* row = weights.bytes.data() + per_channel * o;
+      if (weights.type == ElementType::Int8) {
+        for (std::size_t i = 0; i < per_channel; ++i) sum += static_cast<std::int8_t>(row[i]);
       } else {
-        for (std::size_t i = 0; i < per_channel; ++i) sum += weights[i];
+        for (std::size_t i = 0; i < per_channel; ++i) sum += row[i];
       }
-      sum -= static_cast<std::int64_t>(per_channel) * layer.weight_zero_point;
+      sum -= static_cast<std::int64_t>(per_channel) * weights.zero_point;
       bias -= input_mean * static_cast<double>(sum);
     }
-    layer.bias[o] = static_cast<std::int32_t>(std::clamp(std::round(bias), -1e9, 1e9));
+    weights.bias[o] = static_cast<std::int32_t>(std::clamp(std::round(bias), -1e9, 1e9));
   }
   return scales;
 }
 
-void thin_out(Layer& layer, int out_channels, int keep, int of) {
-  if (layer.weights.empty()) return;
-  const std::size_t per_channel = layer.weights.size() / out_channels;
+void thin_out(Weights& weights, int out_channels, int keep, int of) {
+  if (weights.bytes.empty()) return;
+  const std::size_t per_channel = weights.bytes.size() / out_channels;
   for (int o = 0; o < out_channels; ++o)
     for (std::size_t i = 0; i < per_channel; ++i)
       // Which ones stay moves on from channel to channel, so that every input counts for some output.
       if ((i + o) % of >= static_cast<std::size_t>(keep))
-        layer.weights[per_channel * o + i] = static_cast<std::uint8_t>(layer.weight_zero_point);
+        weights.bytes[per_channel * o + i] = static_cast<std::uint8_t>(weights.zero_point);
 }
 
 Statistics after_activation(quantization::Activation activation, const Statistics& s) {
@@ -204,7 +203,7 @@ Statistics of_input(const Tensor& tensor) {
 namespace gemel {
 
 std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed) {
-  const std::int64_t count = tensor.shape.elements();
+  const std::int64_t count = tensor.bytes();
   std::vector<std::uint8_t> out(static_cast<std::size_t>(count));
   synthetic::fill_bell(reinterpret_cast<std::int8_t*>(out.data()), out.size(), synthetic::stream(seed, tensor.name, "input"));
   const int centre = synthetic::input_centre(tensor);

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,20 +33,19 @@ double uniform(std::uint64_t stream, std::uint64_t index);
 // Scale and zero point of `output` for values like these, so that about 3.2 deviations fit its range.
 void choose_output(Tensor& output, const Statistics& values, std::uint64_t stream);
 
-// Fills weights and bias of a Conv2d layer (shape, groups and weight type set; nothing but the bias with `timing_only`)
-// and returns the weight scales, one per output channel. The sum before the activation has the deviation
+// Fills weights and bias of a layer (type and zero point set; nothing but the bias with `timing_only`), `per_channel` weights to
+// each of `out_channels` outputs, and returns the weight scales, one per output channel. The sum before the activation has the deviation
 // `target_deviation` (real units) and, the bias cancelling the input's mean, about the mean 0.
-struct ConvInput {
+struct WeightedInput {
   const Tensor& tensor;
   Statistics statistics;
-  int channels_per_group;
 };
-std::vector<float> fill_conv(Layer& layer, int out_channels, const ConvInput& input, double target_deviation,
-                             std::uint64_t seed, bool timing_only);
+std::vector<float> fill_weights(Weights& weights, const std::string& layer, int out_channels, std::int64_t per_channel,
+                                const WeightedInput& input, double target_deviation, std::uint64_t seed, bool timing_only);
 
 // Keeps `keep` of every `of` consecutive weights (along kernel and channels) of each output channel and sets the others
 // to the weight zero point.
-void thin_out(Layer& layer, int out_channels, int keep, int of);
+void thin_out(Weights& weights, int out_channels, int keep, int of);
 
 // Statistics of act(x), and the statistics to give choose_output() so that the range of act(x) is used, not that of x.
 Statistics after_activation(quantization::Activation activation, const Statistics& s);

@@ -88,6 +88,8 @@ const std::vector<std::string> ArithmeticNames = {"fixed_double", "fixed_single"
 const std::vector<std::string> ActivationNames = {"none", "relu", "relu6", "relu_n1_to_1"};
 const std::vector<std::string> TypeNames = {"int8", "uint8"};
 
+ElementType type_named(const std::string& name) { return name == "int8" ? ElementType::Int8 : ElementType::UInt8; }
+
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<int>(std::find(names.begin(), names.end(), name) - names.begin());
 }
@@ -123,6 +125,7 @@ class Loader {
     Tensor output;
     Statistics statistics;
     Activation activation = Activation::None;
+    Window window;
     YamlValue where() const { return map.value(); }
   };
 
@@ -147,10 +150,10 @@ class Loader {
   void read_output(Draft& d);
   void read_inherited_output(Draft& d);
   void read_activation(Draft& d);
-  void read_padding(Draft& d, const Shape& in, Pair window);
+  void read_padding(Draft& d, const Nhwc& in, Pair window);
   Rounding read_rounding(Draft& d);
   // Step 3: shapes.
-  bool slide(Draft& d, const Shape& in, Pair window, Shape& out);
+  bool slide(Draft& d, const Nhwc& in, Pair window, Nhwc& out);
   bool check_size(const YamlValue& where, const std::string& what, const Shape& shape);
   // Step 4: numbers.
   const safetensors::View* tensor(const Draft& d, const std::string& suffix, Dtype dtype, bool required);
@@ -164,7 +167,6 @@ class Loader {
 
   int add_tensor(Tensor tensor, State state);
   bool claim_name(const YamlValue& where, const std::string& name);
-  void implicit_reshape(Draft& d, const Shape& shape);
   const Tensor& in(const Draft& d, int i = 0) const { return net_.tensors[d.layer.inputs[i]]; }
   const Statistics& in_statistics(const Draft& d, int i = 0) const { return states_[d.layer.inputs[i]].statistics; }
   void fail(Draft& d, const YamlValue& where, const std::string& message, const char* code, const std::string& note = {},
@@ -269,11 +271,8 @@ bool Loader::claim_name(const YamlValue& where, const std::string& name) {
 }
 
 bool Loader::check_size(const YamlValue& where, const std::string& what, const Shape& s) {
-  std::int64_t product = s.n;
-  bool fits = product <= MostElements;
-  for (const int length : {s.h, s.w, s.c})
-    fits = fits && !__builtin_mul_overflow(product, std::int64_t{length}, &product) && product <= MostElements;
-  for (const int length : {s.n, s.h, s.w, s.c}) fits = fits && length <= MostLength;
+  bool fits = s.checked_elements(MostElements) >= 0;
+  for (const std::int64_t length : s) fits = fits && length <= MostLength;
   if (!fits)
     where.complain(what + " has the shape " + to_string(s) + ", which is too large", {},
                    "a dimension may be 2^24 long, and a tensor may have 2^40 elements", "E0214");
@@ -281,7 +280,7 @@ bool Loader::check_size(const YamlValue& where, const std::string& what, const S
 }
 
 Shape Loader::read_shape(const YamlValue& value, bool& valid) {
-  Shape shape;
+  Nhwc shape;
   const auto items = value.as_list();
   if (items.size() != 4) {
     if (value.is_list())
@@ -319,7 +318,7 @@ Pair Loader::read_pair(YamlMap& map, const std::string& key, std::int64_t otherw
 
 // Scale, zero point and type. In a synthetic network the scale may be missing: scale 0 says so.
 void Loader::read_quantization(YamlMap& map, Tensor& tensor, bool& valid) {
-  tensor.type = static_cast<ElementType>(index_of(TypeNames, map.choice("type", TypeNames, TypeNames[0])));
+  tensor.type = type_named(map.choice("type", TypeNames, TypeNames[0]));
   tensor.scale = 0;
   const YamlValue scale = source_ == Source::File ? map.require("scale") : map.find("scale");
   if (scale.exists()) {
@@ -357,13 +356,13 @@ void Loader::read_input(const YamlValue& item) {
   map.done();
   if (tensor.scale == 0) synthetic::choose_output(tensor, {0.0, 1.0}, synthetic::stream(seed_, tensor.name, "scale"));
   if (valid) {
-    if (file_batch_ == 0) file_batch_ = tensor.shape.n;
+    if (file_batch_ == 0) file_batch_ = static_cast<int>(tensor.shape[0]);
     if (options_.batch > 0) {
-      if (tensor.shape.n != file_batch_) {
+      if (tensor.shape[0] != file_batch_) {
         shape.complain("the inputs have different numbers of images, so no other batch can be chosen", {}, {}, "E0216");
         valid = false;
       }
-      tensor.shape.n = options_.batch;
+      tensor.shape[0] = options_.batch;
     }
     valid = valid && check_size(item, "input `" + tensor.name + "`", tensor.shape);
   }
@@ -420,7 +419,7 @@ void Loader::read_inputs(Draft& d) {
 }
 
 void Loader::read_layer(const YamlValue& item) {
-  Draft d{item.map(), {}, {}, true, {}, {}};
+  Draft d{item.map(), {}, {}, true, {}, {}, {}, {}};
   if (!item.is_map()) return;
   d.layer.line = item.line();
   d.layer.name = d.map.text("name");
@@ -524,7 +523,7 @@ void Loader::read_inherited_output(Draft& d) {
   d.output.zero_point = input.zero_point;
   if (!value.exists()) return;
   YamlMap map = value.map();
-  const ElementType type = static_cast<ElementType>(index_of(TypeNames, map.choice("type", TypeNames, to_string(input.type))));
+  const ElementType type = type_named(map.choice("type", TypeNames, to_string(input.type)));
   const auto scale = static_cast<float>(map.number("scale", LeastScale, MostScale, input.scale));
   const std::int64_t zero = map.integer("zero_point", -128, 255, input.zero_point);
   map.done();
@@ -535,9 +534,9 @@ void Loader::read_inherited_output(Draft& d) {
          "leave `output` out, or requantize with `op: table, function: identity`");
 }
 
-void Loader::read_padding(Draft& d, const Shape& input, Pair window) {
+void Loader::read_padding(Draft& d, const Nhwc& input, Pair window) {
   const YamlValue value = d.map.find("padding");
-  Layer& l = d.layer;
+  Window& l = d.window;
   if (!value.exists()) return;
   if (value.is_list()) {
     const auto items = value.as_list();
@@ -566,12 +565,12 @@ void Loader::read_padding(Draft& d, const Shape& input, Pair window) {
 }
 
 // Output height and width of a window (kernel and dilation) that slides over the padded input.
-bool Loader::slide(Draft& d, const Shape& input, Pair window, Shape& out) {
-  const Layer& l = d.layer;
+bool Loader::slide(Draft& d, const Nhwc& input, Pair window, Nhwc& out) {
+  const Window& l = d.window;
   const std::int64_t h = std::int64_t{input.h} + l.pad_top + l.pad_bottom, w = std::int64_t{input.w} + l.pad_left + l.pad_right;
   if (window.h > h || window.w > w) {
     const bool dilated = l.dilation_h > 1 || l.dilation_w > 1;
-    fail(d, d.where(), "layer `" + l.name + "`: the kernel covers " + std::to_string(window.h) + "x" + std::to_string(window.w) +
+    fail(d, d.where(), "layer `" + d.layer.name + "`: the kernel covers " + std::to_string(window.h) + "x" + std::to_string(window.w) +
                            (dilated ? " pixels (dilated)" : " pixels") + ", but its padded input has " + std::to_string(h) + "x" +
                            std::to_string(w), "E0211");
     return false;
@@ -582,53 +581,33 @@ bool Loader::slide(Draft& d, const Shape& input, Pair window, Shape& out) {
   return true;
 }
 
-// Puts a view of the input under another shape before the layer, if the input has not that shape already.
-void Loader::implicit_reshape(Draft& d, const Shape& shape) {
-  const Tensor& input = in(d);
-  if (input.shape == shape) return;
-  std::string name = d.layer.name + ".input";
-  while (by_name_.count(name) || later_.count(name)) name += "_";
-  Layer view;
-  view.name = name;
-  view.op = Op::Reshape;
-  view.inputs = d.layer.inputs;
-  view.line = d.layer.line;
-  view.clamp_min = min_value(input.type);
-  view.clamp_max = max_value(input.type);
-  Tensor tensor = input;
-  tensor.name = name;
-  tensor.shape = shape;
-  const Statistics statistics = in_statistics(d);
-  view.output = add_tensor(std::move(tensor), {true, statistics});
-  d.layer.inputs[0] = view.output;
-  net_.layers.push_back(std::move(view));
-}
-
 void Loader::read_conv(Draft& d) {
   Layer& l = d.layer;
-  l.op = Op::Conv2d;
   const bool is_conv = d.op == "conv2d", dense = d.op == "dense";
+  if (is_conv) l.attributes = Conv2d{};
+  else if (dense) l.attributes = Dense{};
+  else l.attributes = MatMul{};
   l.requant.rounding = read_rounding(d);
   if (dense && d.valid) {  // one row per image
-    const Shape s = in(d).shape;
-    const std::int64_t row = std::int64_t{s.h} * s.w * s.c;
+    const Nhwc image = in(d).nhwc();
+    const std::int64_t row = std::int64_t{image.h} * image.w * image.c;
     if (row > MostLength) {
       fail(d, d.where(), "layer `" + l.name + "`: a row of " + std::to_string(row) + " values is too long", "E0214", {},
            "a dimension may be 2^24 long");
-    } else {
-      implicit_reshape(d, Shape{s.n, 1, 1, static_cast<int>(row)});
     }
   }
-  const Shape input = d.layer.inputs.empty() ? Shape{} : in(d).shape;
+  Nhwc input = d.layer.inputs.empty() ? Nhwc{} : in(d).nhwc();
+  if (dense) input = {input.n, 1, 1, static_cast<int>(std::min(MostLength, std::int64_t{input.h} * input.w * input.c))};
 
   // Keys.
   Pair window;
   if (is_conv) {
     const Pair kernel = read_pair(d.map, "kernel", 0), stride = read_pair(d.map, "stride", 1),
                dilation = read_pair(d.map, "dilation", 1);
-    l.kernel_h = kernel.h, l.kernel_w = kernel.w;
-    l.stride_h = stride.h, l.stride_w = stride.w;
-    l.dilation_h = dilation.h, l.dilation_w = dilation.w;
+    Window& slides = d.window;
+    slides.kernel_h = kernel.h, slides.kernel_w = kernel.w;
+    slides.stride_h = stride.h, slides.stride_w = stride.w;
+    slides.dilation_h = dilation.h, slides.dilation_w = dilation.w;
     const auto span = [](std::int64_t k, std::int64_t spread) { return (k - 1) * spread + 1; };
     const std::int64_t h = span(kernel.h, dilation.h), w = span(kernel.w, dilation.w);
     if (h > MostKernel || w > MostKernel)
@@ -660,8 +639,9 @@ void Loader::read_conv(Draft& d) {
   const YamlValue weight = d.map.find("weight");
   if (weight.exists()) {
     YamlMap map = weight.map();
-    l.weight_type = static_cast<ElementType>(index_of(TypeNames, map.choice("type", TypeNames, TypeNames[0])));
-    l.weight_zero_point = static_cast<int>(map.integer("zero_point", min_value(l.weight_type), max_value(l.weight_type), 0));
+    Weights& weights = *l.weights();
+    weights.type = type_named(map.choice("type", TypeNames, TypeNames[0]));
+    weights.zero_point = static_cast<int>(map.integer("zero_point", min_value(weights.type), max_value(weights.type), 0));
     map.done();
   }
   read_activation(d);
@@ -676,10 +656,13 @@ void Loader::read_conv(Draft& d) {
                               std::to_string(groups) + " groups", "E0211");
     return;
   }
-  l.groups = groups;
-  Shape out;
+  Nhwc out;
   if (!slide(d, input, window, out)) return;
   out.c = out_channels;
+  if (Conv2d* conv = l.get<Conv2d>()) {
+    conv->groups = groups;
+    conv->window = d.window;
+  }
   d.output.shape = out;
   if (!check_size(d.where(), "the output of layer `" + l.name + "`", out)) {
     d.valid = false;
@@ -782,9 +765,12 @@ void Loader::check_shifts(Draft& d) {
 void Loader::load_conv_numbers(Draft& d, bool dense) {
   Layer& l = d.layer;
   const Tensor& input = in(d);
-  const int out_channels = d.output.shape.c, depth = input.shape.c / l.groups;
+  const Convolution conv = as_convolution(l, input.shape, d.output.shape);
+  Weights& weights = *l.weights();
+  const int out_channels = conv.out.c, depth = conv.in.c / conv.groups;
+  const std::int64_t per_channel = std::int64_t{conv.window.kernel_h} * conv.window.kernel_w * depth;
   std::int64_t count = 0;
-  if (__builtin_mul_overflow(std::int64_t{l.kernel_h} * l.kernel_w, std::int64_t{out_channels} * depth, &count)) count = INT64_MAX;
+  if (__builtin_mul_overflow(per_channel, std::int64_t{out_channels}, &count)) count = INT64_MAX;
   std::vector<float> scales;
   if (source_ == Source::Seed) {
     weights_ = count > MostWeights - weights_ ? MostWeights + 1 : weights_ + count;
@@ -796,27 +782,28 @@ void Loader::load_conv_numbers(Draft& d, bool dense) {
     // Real values get the deviation 1, relu6 fills its range, and a given output scale decides by itself.
     double deviation = d.activation == Activation::Relu6 ? 2.5 : d.activation == Activation::ReluN1To1 ? 0.7 : 1.0;
     if (d.output.scale > 0) deviation = d.output.scale * (d.activation == Activation::None ? 40.0 : 64.0);
-    scales = synthetic::fill_conv(l, out_channels, {input, in_statistics(d), depth}, deviation, seed_, options_.timing_only);
+    scales = synthetic::fill_weights(weights, l.name, out_channels, per_channel, {input, in_statistics(d)}, deviation, seed_,
+                                     options_.timing_only);
     d.statistics = synthetic::after_activation(d.activation, {0.0, 1.05 * deviation});
     choose_output(d, synthetic::range_after(d.activation, {0.0, 1.05 * deviation}));
   } else {
-    const Dtype dtype = l.weight_type == ElementType::Int8 ? Dtype::I8 : Dtype::U8;
+    const Dtype dtype = weights.type == ElementType::Int8 ? Dtype::I8 : Dtype::U8;
     const safetensors::View* weight = tensor(d, "weight", dtype, true);
     if (weight) {
-      const std::vector<std::int64_t> full = {out_channels, l.kernel_h, l.kernel_w, depth}, flat = {out_channels, depth};
+      const std::vector<std::int64_t> full = {out_channels, conv.window.kernel_h, conv.window.kernel_w, depth}, flat = {out_channels, depth};
       const bool flat_allowed = d.op != "conv2d";
       if (weight->shape != full && !(flat_allowed && weight->shape == flat)) {
         fail(d, d.where(), "tensor `" + weight->name + "` has the shape " + weight->shape_text() + ", but must have " +
                                weight_shape_text(flat_allowed ? flat : full), "E0306");
       } else if (!options_.timing_only) {
-        l.weights.assign(weight->data, weight->data + weight->bytes);
+        weights.bytes.assign(weight->data, weight->data + weight->bytes);
       }
     } else {
       d.valid = false;
     }
     const bool has_bias = tensors_->find(l.name + ".bias") != nullptr;
-    l.bias = values<std::int32_t>(d, "bias", Dtype::I32, out_channels, false);
-    if (has_bias && l.bias.empty()) d.valid = false;
+    weights.bias = values<std::int32_t>(d, "bias", Dtype::I32, out_channels, false);
+    if (has_bias && weights.bias.empty()) d.valid = false;
     if (!explicit_requant(d, out_channels)) {
       if (!tensor(d, "weight_scale", Dtype::F32, true)) {
         d.valid = false;
@@ -853,7 +840,7 @@ void refuse_float(YamlMap& map, Layer& layer, bool& valid, const std::string& op
 
 void Loader::read_add(Draft& d) {
   Layer& l = d.layer;
-  l.op = Op::Add;
+  l.attributes = Add{};
   l.requant.rounding = read_rounding(d);
   refuse_float(d.map, l, d.valid, d.op);
   read_activation(d);
@@ -880,49 +867,53 @@ void Loader::read_add(Draft& d) {
 
 void Loader::read_pool(Draft& d) {
   Layer& l = d.layer;
-  l.op = d.op == "max_pool" ? Op::MaxPool : Op::AvgPool;
-  const Shape input = l.inputs.empty() ? Shape{} : in(d).shape;
+  const bool average = d.op == "avg_pool";
+  const Nhwc input = l.inputs.empty() ? Nhwc{} : in(d).nhwc();
   const Pair kernel = read_pair(d.map, "kernel", 0), stride = read_pair(d.map, "stride", 1);
-  l.kernel_h = kernel.h, l.kernel_w = kernel.w;
-  l.stride_h = stride.h, l.stride_w = stride.w;
+  Window& slides = d.window;
+  slides.kernel_h = kernel.h, slides.kernel_w = kernel.w;
+  slides.stride_h = stride.h, slides.stride_w = stride.w;
   read_padding(d, input, kernel);
   read_activation(d);
   read_inherited_output(d);
   if (!d.valid) return;
   const YamlValue padding = d.map.find("padding");
-  if (l.pad_top >= l.kernel_h || l.pad_bottom >= l.kernel_h || l.pad_left >= l.kernel_w || l.pad_right >= l.kernel_w) {
+  if (std::max(slides.pad_top, slides.pad_bottom) >= kernel.h || std::max(slides.pad_left, slides.pad_right) >= kernel.w) {
     fail(d, padding, "layer `" + l.name + "`: the padding is as wide as the kernel, so a window would hold no pixel", "E0211");
     return;
   }
-  if (l.op == Op::AvgPool && std::int64_t{kernel.h} * kernel.w > numerics::MaxTaps) {
+  if (average && std::int64_t{kernel.h} * kernel.w > numerics::MaxTaps) {
     fail(d, d.map.find("kernel"), "layer `" + l.name + "`: an average over " + std::to_string(std::int64_t{kernel.h} * kernel.w) +
                                       " values cannot be computed exactly", "E0214", {},
          "the most is " + std::to_string(numerics::MaxTaps));
     return;
   }
-  Shape out;
+  Nhwc out;
   if (!slide(d, input, kernel, out)) return;
+  if (average) l.attributes = AvgPool{slides};
+  else l.attributes = MaxPool{slides};
   out.c = input.c;
   d.output.shape = out;
   d.statistics = in_statistics(d);
-  const double taps = static_cast<double>(l.kernel_h) * l.kernel_w;
+  const double taps = static_cast<double>(kernel.h) * kernel.w;
   // Neighbours are alike, so a window of k x k counts for about k independent values.
-  if (l.op == Op::MaxPool) d.statistics.mean += taps > 1 ? 0.6 * d.statistics.deviation : 0.0;
+  if (!average) d.statistics.mean += taps > 1 ? 0.6 * d.statistics.deviation : 0.0;
   else d.statistics.deviation /= std::pow(taps, 0.25);
   set_clamp(d);
 }
 
 void Loader::read_global_pool(Draft& d) {
   Layer& l = d.layer;
-  l.op = Op::GlobalAvgPool;
+  l.attributes = GlobalAvgPool{};
   l.requant.rounding = read_rounding(d);
   refuse_float(d.map, l, d.valid, d.op);
   read_activation(d);
   read_output(d);
   if (!d.valid) return;
   const Tensor& input = in(d);
-  const std::int64_t count = std::int64_t{input.shape.h} * input.shape.w;
-  d.output.shape = {input.shape.n, 1, 1, input.shape.c};
+  const Nhwc image = input.nhwc();
+  const std::int64_t count = std::int64_t{image.h} * image.w;
+  d.output.shape = {image.n, 1, 1, image.c};
   if (source_ == Source::Seed) {
     d.statistics = in_statistics(d);
     d.statistics.deviation /= std::pow(static_cast<double>(count), 0.25);
@@ -937,7 +928,7 @@ void Loader::read_global_pool(Draft& d) {
 
 void Loader::read_table(Draft& d) {
   Layer& l = d.layer;
-  l.op = Op::Table;
+  Table attributes;
   const auto& names = quantization::table_function_names();
   const YamlValue value = source_ == Source::Seed ? d.map.require("function") : d.map.find("function");
   const auto function = value.exists() ? value.as_choice(names, FunctionSynonyms) : std::nullopt;
@@ -953,7 +944,7 @@ void Loader::read_table(Draft& d) {
     } else if (table->shape != std::vector<std::int64_t>{256}) {
       fail(d, d.where(), "tensor `" + table->name + "` has the shape " + table->shape_text() + ", but must have [256]", "E0306");
     } else {
-      std::copy(table->data, table->data + 256, l.table.begin());
+      std::copy(table->data, table->data + 256, attributes.entries.begin());
     }
   } else {
     const auto f = static_cast<quantization::TableFunction>(index_of(names, *function));
@@ -974,15 +965,16 @@ void Loader::read_table(Draft& d) {
       }
       choose_output(d, {(low + high) / 2, std::max(high - low, 1e-6) / 6.4});
     }
-    l.table = quantization::fill_table(f, input, d.output);
+    attributes.entries = quantization::fill_table(f, input, d.output);
   }
+  l.attributes = attributes;
   l.clamp_min = min_value(d.output.type);
   l.clamp_max = max_value(d.output.type);
 }
 
 void Loader::read_reshape(Draft& d) {
   Layer& l = d.layer;
-  l.op = Op::Reshape;
+  l.attributes = Reshape{};
   const YamlValue value = d.map.require("shape");
   Shape shape;
   if (value.exists()) shape = read_shape(value, d.valid);
@@ -990,12 +982,12 @@ void Loader::read_reshape(Draft& d) {
   read_inherited_output(d);
   if (!d.valid) return;
   if (options_.batch > 0) {  // the shape is written for the file's own batch
-    const std::int64_t n = std::int64_t{shape.n} * options_.batch;
+    const std::int64_t n = shape[0] * options_.batch;
     if (n % file_batch_ != 0 || n / file_batch_ > MostLength) {
       fail(d, value, "layer `" + l.name + "`: the shape cannot be taken to a batch of " + std::to_string(options_.batch), "E0216");
       return;
     }
-    shape.n = static_cast<int>(n / file_batch_);
+    shape[0] = n / file_batch_;
   }
   const Shape& input = in(d).shape;
   if (!check_size(value, "the output of layer `" + l.name + "`", shape)) {
@@ -1112,12 +1104,13 @@ std::optional<TestSet> load_test_set(const Network& network) {
   };
   file.require("test.images", input.type == ElementType::Int8 ? Dtype::I8 : Dtype::U8);
   const auto& s = images->shape;
-  if (s.size() != 4 || s[0] < 1 || s[0] > MostLength || s[1] != input.shape.h || s[2] != input.shape.w || s[3] != input.shape.c)
+  const Nhwc image = input.nhwc();
+  if (s.size() != 4 || s[0] < 1 || s[0] > MostLength || s[1] != image.h || s[2] != image.w || s[3] != image.c)
     fail("E0306", "tensor `test.images` has the shape " + images->shape_text() + ", but must have [count, " +
-                      std::to_string(input.shape.h) + ", " + std::to_string(input.shape.w) + ", " + std::to_string(input.shape.c) + "]");
+                      std::to_string(image.h) + ", " + std::to_string(image.w) + ", " + std::to_string(image.c) + "]");
   TestSet set;
   set.shape = input.shape;
-  set.shape.n = static_cast<int>(s[0]);
+  set.shape[0] = s[0];
   set.images.assign(images->data, images->data + images->bytes);
   set.labels = file.read<std::int32_t>("test.labels");
   if (set.labels.size() != static_cast<std::size_t>(s[0]))

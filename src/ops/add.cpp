@@ -16,8 +16,9 @@ Bytes add_golden(const Layer& layer, const std::vector<Operand>& inputs, const T
     const int difference = value_of(inputs[operand].data[i], tensor.type) - tensor.zero_point;
     return rounded(layer, operand, difference * (1 << numerics::AddLeftShift));
   };
-  Bytes y(static_cast<std::size_t>(output.shape.elements()));
-  for (std::int64_t i = 0; i < output.shape.elements(); ++i) {
+  const std::int64_t count = output.shape.elements();
+  Bytes y(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
     y[i] = finished(layer, rounded(layer, 2, numerics::wrap_add(scaled(0, i), scaled(1, i))), output.zero_point);
   }
   return y;

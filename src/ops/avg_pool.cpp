@@ -6,9 +6,11 @@
 namespace gemel::ops {
 
 Bytes avg_pool_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
-  return for_each_output(output.shape, [&](int n, int oy, int ox, int c) {
+  const Window& window = layer.get<AvgPool>()->window;
+  const Nhwc in = inputs[0].tensor.nhwc();
+  return for_each_output(output.nhwc(), [&](int n, int oy, int ox, int c) {
     int sum = 0, taps = 0;
-    for_each_tap(layer, inputs[0], n, oy, ox, c, [&](int value) { sum += value, ++taps; });
+    for_each_tap(window, inputs[0], in, n, oy, ox, c, [&](int value) { sum += value, ++taps; });
     return finished(layer, numerics::divide_half_away(sum, taps), 0);
   });
 }

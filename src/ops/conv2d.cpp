@@ -37,32 +37,38 @@ std::int32_t inner_product(const std::int16_t* a, const std::int16_t* b, std::si
 
 ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) {
   const Shape& in = inputs[0];
-  if (layer.groups < 1 || in.c % layer.groups != 0 || wanted.c % layer.groups != 0) {
-    return {{}, std::to_string(layer.groups) + " groups do not divide both " + std::to_string(in.c) + " input and " +
-                    std::to_string(wanted.c) + " output channels"};
+  const Conv2d& conv = *layer.get<Conv2d>();
+  const Window& window = conv.window;
+  if (const std::string problem = image_problem(in); !problem.empty()) return {{}, problem};
+  const std::int64_t channels = wanted.innermost();
+  if (conv.groups < 1 || in[3] % conv.groups != 0 || channels % conv.groups != 0) {
+    return {{}, std::to_string(conv.groups) + " groups do not divide both " + std::to_string(in[3]) + " input and " +
+                    std::to_string(channels) + " output channels"};
   }
-  const int h = slide(in.h, layer.pad_top, layer.pad_bottom, layer.kernel_h, layer.dilation_h, layer.stride_h);
-  const int w = slide(in.w, layer.pad_left, layer.pad_right, layer.kernel_w, layer.dilation_w, layer.stride_w);
+  const std::int64_t h = slide(in[1], window.pad_top, window.pad_bottom, window.kernel_h, window.dilation_h, window.stride_h);
+  const std::int64_t w = slide(in[2], window.pad_left, window.pad_right, window.kernel_w, window.dilation_w, window.stride_w);
   if (h < 1 || w < 1) {
-    return {{}, "the kernel, " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
+    return {{}, "the kernel, " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w) +
                     ", is larger than the padded image"};
   }
-  return {{in.n, h, w, wanted.c}, {}};
+  return {{in[0], h, w, channels}, {}};
 }
 
 Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
-  const Shape& in = inputs[0].tensor.shape;
-  const Shape& out = output.shape;
-  const int in_per_group = in.c / layer.groups, out_per_group = out.c / layer.groups;
-  const std::size_t filter = static_cast<std::size_t>(layer.kernel_h) * layer.kernel_w * in_per_group;
-  if (layer.weights.size() != filter * out.c) {
-    throw InternalError("golden: layer " + layer.name + " has " + std::to_string(layer.weights.size()) + " weights instead of " +
-                        std::to_string(filter * out.c) + (layer.weights.empty() ? " (a timing-only network?)" : ""));
+  const Convolution conv = as_convolution(layer, inputs[0].tensor.shape, output.shape);
+  const Nhwc &in = conv.in, &out = conv.out;
+  const Window& window = conv.window;
+  const Weights& weights = *conv.weights;
+  const int in_per_group = in.c / conv.groups, out_per_group = out.c / conv.groups;
+  const std::size_t filter = static_cast<std::size_t>(window.kernel_h) * window.kernel_w * in_per_group;
+  if (weights.bytes.size() != filter * out.c) {
+    throw InternalError("golden: layer " + layer.name + " has " + std::to_string(weights.bytes.size()) + " weights instead of " +
+                        std::to_string(filter * out.c) + (weights.bytes.empty() ? " (a timing-only network?)" : ""));
   }
 
   const Numbers x = without_zero_point(inputs[0].data, static_cast<std::size_t>(in.elements()), inputs[0].tensor.type,
                                        inputs[0].tensor.zero_point);
-  const Numbers w = without_zero_point(layer.weights.data(), layer.weights.size(), layer.weight_type, layer.weight_zero_point);
+  const Numbers w = without_zero_point(weights.bytes.data(), weights.bytes.size(), weights.type, weights.zero_point);
   Numbers patch(filter);
   Bytes y(static_cast<std::size_t>(out.elements()));
   std::uint8_t* pixel = y.data();
@@ -70,12 +76,12 @@ Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, cons
   for (int n = 0; n < out.n; ++n) {
     for (int oy = 0; oy < out.h; ++oy) {
       for (int ox = 0; ox < out.w; ++ox, pixel += out.c) {
-        for (int group = 0; group < layer.groups; ++group) {
+        for (int group = 0; group < conv.groups; ++group) {
           auto to = patch.begin();
-          for (int ky = 0; ky < layer.kernel_h; ++ky) {
-            for (int kx = 0; kx < layer.kernel_w; ++kx, to += in_per_group) {
-              const int iy = oy * layer.stride_h - layer.pad_top + ky * layer.dilation_h;
-              const int ix = ox * layer.stride_w - layer.pad_left + kx * layer.dilation_w;
+          for (int ky = 0; ky < window.kernel_h; ++ky) {
+            for (int kx = 0; kx < window.kernel_w; ++kx, to += in_per_group) {
+              const int iy = oy * window.stride_h - window.pad_top + ky * window.dilation_h;
+              const int ix = ox * window.stride_w - window.pad_left + kx * window.dilation_w;
               if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) {
                 std::fill_n(to, in_per_group, std::int16_t{0});
               } else {
@@ -86,7 +92,7 @@ Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, cons
           }
           for (int o = group * out_per_group; o < (group + 1) * out_per_group; ++o) {
             const std::int32_t sum = inner_product(patch.data(), w.data() + o * filter, filter);
-            const std::int32_t bias = layer.bias.empty() ? 0 : layer.bias[o];
+            const std::int32_t bias = weights.bias.empty() ? 0 : weights.bias[o];
             pixel[o] = finished(layer, rounded(layer, o, numerics::wrap_add(sum, bias)), output.zero_point);
           }
         }

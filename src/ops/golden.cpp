@@ -37,8 +37,8 @@ void Golden::set_input(int tensor, std::vector<std::uint8_t> bytes) {
     throw InternalError("golden: tensor " + std::to_string(tensor) + " is no input");
   }
   const Tensor& t = network_.tensors[tensor];
-  if (static_cast<std::int64_t>(bytes.size()) != t.shape.elements()) {
-    throw InternalError("golden: input " + t.name + " has " + std::to_string(t.shape.elements()) + " bytes, not " +
+  if (static_cast<std::int64_t>(bytes.size()) != t.bytes()) {
+    throw InternalError("golden: input " + t.name + " has " + std::to_string(t.bytes()) + " bytes, not " +
                         std::to_string(bytes.size()));
   }
   for (std::size_t i = 0; i < bytes_.size(); ++i) release(static_cast<int>(i));

@@ -8,23 +8,27 @@ namespace gemel::ops {
 
 ShapeRule pool_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape&) {
   const Shape& in = inputs[0];
+  const Window& window = *layer.window();
+  if (const std::string problem = image_problem(in); !problem.empty()) return {{}, problem};
   // Else a window could lie wholly in the padding, and have no maximum and no average.
-  if (std::max(layer.pad_top, layer.pad_bottom) >= layer.kernel_h || std::max(layer.pad_left, layer.pad_right) >= layer.kernel_w) {
+  if (std::max(window.pad_top, window.pad_bottom) >= window.kernel_h || std::max(window.pad_left, window.pad_right) >= window.kernel_w) {
     return {{}, "the padding of a pooling window must be smaller than the window"};
   }
-  const int h = slide(in.h, layer.pad_top, layer.pad_bottom, layer.kernel_h, 1, layer.stride_h);
-  const int w = slide(in.w, layer.pad_left, layer.pad_right, layer.kernel_w, 1, layer.stride_w);
+  const std::int64_t h = slide(in[1], window.pad_top, window.pad_bottom, window.kernel_h, 1, window.stride_h);
+  const std::int64_t w = slide(in[2], window.pad_left, window.pad_right, window.kernel_w, 1, window.stride_w);
   if (h < 1 || w < 1) {
-    return {{}, "the window, " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
+    return {{}, "the window, " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w) +
                     ", is larger than the padded image"};
   }
-  return {{in.n, h, w, in.c}, {}};
+  return {{in[0], h, w, in[3]}, {}};
 }
 
 Bytes max_pool_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
-  return for_each_output(output.shape, [&](int n, int oy, int ox, int c) {
+  const Window& window = layer.get<MaxPool>()->window;
+  const Nhwc in = inputs[0].tensor.nhwc();
+  return for_each_output(output.nhwc(), [&](int n, int oy, int ox, int c) {
     int maximum = -128;
-    for_each_tap(layer, inputs[0], n, oy, ox, c, [&](int value) { maximum = std::max(maximum, value); });
+    for_each_tap(window, inputs[0], in, n, oy, ox, c, [&](int value) { maximum = std::max(maximum, value); });
     return finished(layer, maximum, 0);
   });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operators: for each its shape rule and its golden, a plain function from bytes to bytes with no clock and no tiling.
 // One file per operator; ops.cpp has the table. Adding an operator: an entry in enum Op, one file here, one row there.
-// Tensors are dense NHWC, raw bytes of the tensor's type. Arithmetic: docs/reference/arithmetic.md.
+// Tensors are dense, row-major, raw bytes of the tensor's type; images are NHWC. Arithmetic: docs/reference/arithmetic.md.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -31,7 +31,8 @@ struct OpInfo {
   Op op;
   const char* name;
   int inputs;  // how many
-  // `wanted` is the output as far as the layer does not decide it: the channels of a convolution, all of a reshape.
+  // `wanted` is the output as far as the layer does not decide it: the innermost length (channels) where it has weights, all of
+  // a reshape.
   ShapeRule (*output_shape)(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
   Bytes (*golden)(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
 };
@@ -61,15 +62,21 @@ inline std::uint8_t finished(const Layer& layer, std::int32_t y, int zero_point)
   return static_cast<std::uint8_t>(numerics::finish(y, zero_point, layer.clamp_min, layer.clamp_max));
 }
 
+// Why a shape is no image, or "".
+std::string image_problem(const Shape& shape);
+
 // Output length of a window that slides over one dimension; below 1: the window does not fit.
-inline int slide(int length, int pad_before, int pad_after, int kernel, int dilation, int stride) {
-  const int room = length + pad_before + pad_after - ((kernel - 1) * dilation + 1);
+inline std::int64_t slide(std::int64_t length, std::int64_t pad_before, std::int64_t pad_after, std::int64_t kernel, std::int64_t dilation,
+                          std::int64_t stride) {
+  const std::int64_t room = length + pad_before + pad_after - ((kernel - 1) * dilation + 1);
   return room < 0 ? 0 : room / stride + 1;
 }
 
 // The shape rules and goldens, one pair per file.
 ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
 Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
+ShapeRule dense_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);   // dense.cpp
+ShapeRule matmul_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);  // dense.cpp
 ShapeRule add_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
 Bytes add_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
 ShapeRule pool_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);  // max_pool.cpp; both pools

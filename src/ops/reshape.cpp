@@ -12,7 +12,7 @@ ShapeRule reshape_shape(const Layer&, const std::vector<Shape>& inputs, const Sh
 }
 
 Bytes reshape_golden(const Layer&, const std::vector<Operand>& inputs, const Tensor& output) {
-  return Bytes(inputs[0].data, inputs[0].data + output.shape.elements());
+  return Bytes(inputs[0].data, inputs[0].data + output.bytes());
 }
 
 }  // namespace gemel::ops

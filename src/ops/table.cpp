@@ -7,8 +7,9 @@ namespace gemel::ops {
 ShapeRule table_shape(const Layer&, const std::vector<Shape>& inputs, const Shape&) { return {inputs[0], {}}; }
 
 Bytes table_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
+  const TableEntries& entries = layer.get<Table>()->entries;
   Bytes y(static_cast<std::size_t>(output.shape.elements()));
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] = layer.table[inputs[0].data[i]];
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = entries[inputs[0].data[i]];
   return y;
 }
 

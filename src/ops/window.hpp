@@ -6,11 +6,10 @@
 namespace gemel::ops {
 
 template <class Visit>
-void for_each_tap(const Layer& layer, const Operand& input, int n, int oy, int ox, int c, Visit visit) {
-  const Shape& in = input.tensor.shape;
-  for (int ky = 0; ky < layer.kernel_h; ++ky) {
-    for (int kx = 0; kx < layer.kernel_w; ++kx) {
-      const int iy = oy * layer.stride_h - layer.pad_top + ky, ix = ox * layer.stride_w - layer.pad_left + kx;
+void for_each_tap(const Window& window, const Operand& input, const Nhwc& in, int n, int oy, int ox, int c, Visit visit) {
+  for (int ky = 0; ky < window.kernel_h; ++ky) {
+    for (int kx = 0; kx < window.kernel_w; ++kx) {
+      const int iy = oy * window.stride_h - window.pad_top + ky, ix = ox * window.stride_w - window.pad_left + kx;
       if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) continue;
       visit(value_of(input.data[((std::int64_t{n} * in.h + iy) * in.w + ix) * in.c + c], input.tensor.type));
     }
@@ -19,7 +18,7 @@ void for_each_tap(const Layer& layer, const Operand& input, int n, int oy, int o
 
 // The output of a pool: `result(n, oy, ox, c)` for every element, in NHWC order.
 template <class Result>
-Bytes for_each_output(const Shape& out, Result result) {
+Bytes for_each_output(const Nhwc& out, Result result) {
   Bytes y;
   y.reserve(static_cast<std::size_t>(out.elements()));
   for (int n = 0; n < out.n; ++n) {

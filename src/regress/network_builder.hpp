@@ -38,7 +38,7 @@ inline int least(ElementType type) { return type == ElementType::Int8 ? -128 : 0
 // Bytes for every input of a network, in the order of Network::inputs.
 inline std::vector<std::vector<std::uint8_t>> random_inputs(const Network& network, Random& random) {
   std::vector<std::vector<std::uint8_t>> inputs;
-  for (const int input : network.inputs) inputs.push_back(random_bytes(random, network.tensors[input].shape.elements()));
+  for (const int input : network.inputs) inputs.push_back(random_bytes(random, network.tensors[input].bytes()));
   return inputs;
 }
 
@@ -89,13 +89,25 @@ class NetworkBuilder {
   // Random weights, bias and multipliers; change them through layer().
   int conv(int from, const Conv& c) {
     const Shape in = tensor(from).shape;
-    Layer l = make("conv", Op::Conv2d, {from}, c.output.type);
-    set(l, c.window);
-    l.groups = c.groups;
-    l.weight_type = c.weight_type;
-    l.weight_zero_point = c.weight_zero_point;
-    const int depth = c.window.kernel[0] * c.window.kernel[1] * (in.c / c.groups);
-    l.weights = random_bytes(random_, std::int64_t{depth} * c.out_channels);
+    Conv2d attributes;
+    attributes.window = window_of(c.window);
+    attributes.groups = c.groups;
+    return weighted("conv", from, attributes, c, c.window.kernel[0] * c.window.kernel[1] * (in.nhwc().c / c.groups));
+  }
+  // A dense layer: the input as one row per image.
+  int dense(int from, const Conv& c) {
+    const Shape in = tensor(from).shape;
+    return weighted("dense", from, Dense{}, c, static_cast<int>(in.elements() / in.outermost()));
+  }
+  // Rows along the innermost dimension, multiplied.
+  int matmul(int from, const Conv& c) { return weighted("matmul", from, MatMul{}, c, static_cast<int>(tensor(from).shape.innermost())); }
+  template <class Kind>
+  int weighted(const char* name, int from, Kind attributes, const Conv& c, int depth) {
+    Layer l = make(name, {}, {from}, c.output.type);
+    Weights& w = attributes.weights;
+    w.type = c.weight_type;
+    w.zero_point = c.weight_zero_point;
+    w.bytes = random_bytes(random_, std::int64_t{depth} * c.out_channels);
     // As if inputs were uniform bytes (deviation 74): the deviation of a sum of `depth` products, and a bias that takes out
     // the mean, as trained networks have. Without a bias many sums end at the clamp: that, too, is worth a test.
     const double mean_x = least(tensor(from).type) + 127.5 - tensor(from).zero_point;
@@ -105,10 +117,10 @@ class NetworkBuilder {
       for (int o = 0; o < c.out_channels; ++o) {
         double sum = 0;
         for (int i = 0; i < depth; ++i) {
-          sum += ops::value_of(l.weights[static_cast<std::size_t>(o) * depth + i], c.weight_type) - c.weight_zero_point;
+          sum += ops::value_of(w.bytes[static_cast<std::size_t>(o) * depth + i], c.weight_type) - c.weight_zero_point;
         }
         const double offset = deviation * (2.0 * static_cast<double>(random_() >> 11) * 0x1p-53 - 1.0);
-        l.bias.push_back(static_cast<std::int32_t>(offset - mean_x * sum));
+        w.bias.push_back(static_cast<std::int32_t>(offset - mean_x * sum));
       }
     }
     l.requant.rounding = c.rounding;
@@ -116,44 +128,35 @@ class NetworkBuilder {
       const double real = c.spread * 50.0 / deviation * std::exp2(2.0 * static_cast<double>(random_() >> 11) * 0x1p-53 - 1.0);
       append(l.requant, real);
     }
-    return finish(l, ops::output_shape(l, {in}, {0, 0, 0, c.out_channels}), c.output);
-  }
-  // A dense layer: the input as one row per image.
-  int dense(int from, Conv c) {
-    const Shape in = tensor(from).shape;
-    const Shape rows = {in.n, 1, 1, static_cast<int>(in.elements() / in.n)};
-    if (!(in == rows)) from = reshape(from, rows);
-    c.window = {};
-    c.groups = 1;
-    return conv(from, c);
+    l.attributes = std::move(attributes);
+    return finish(l, {c.out_channels}, c.output);
   }
   int add(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
-    Layer l = make("add", Op::Add, {a, b}, output.type);
+    Layer l = make("add", Add{}, {a, b}, output.type);
     const auto q = numerics::add_requant(tensor(a).scale, tensor(b).scale, output.scale);
     l.requant = {rounding,
                  {q.first.multiplier, q.second.multiplier, q.sum.multiplier},
                  {q.first.shift, q.second.shift, q.sum.shift}};
-    return finish(l, ops::output_shape(l, {tensor(a).shape, tensor(b).shape}), output);
+    return finish(l, {}, output);
   }
-  int max_pool(int from, const Window& window) { return pool("max_pool", Op::MaxPool, from, window); }
-  int avg_pool(int from, const Window& window) { return pool("avg_pool", Op::AvgPool, from, window); }
+  int max_pool(int from, const Window& window) { return pool("max_pool", MaxPool{window_of(window)}, from); }
+  int avg_pool(int from, const Window& window) { return pool("avg_pool", AvgPool{window_of(window)}, from); }
   int global_avg_pool(int from, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
-    const Shape in = tensor(from).shape;
-    Layer l = make("mean", Op::GlobalAvgPool, {from}, output.type);
+    const Nhwc in = tensor(from).nhwc();
+    Layer l = make("mean", GlobalAvgPool{}, {from}, output.type);
     const auto q = numerics::quantize_multiplier(tensor(from).scale / output.scale);
     const auto mean = numerics::mean_requant(q.multiplier, q.shift, std::int64_t{in.h} * in.w);
     l.requant = {rounding, {mean.multiplier}, {mean.shift}};
-    return finish(l, ops::output_shape(l, {in}), output);
+    return finish(l, {}, output);
   }
-  int table(int from, const std::array<std::uint8_t, 256>& entries, const Quantization& output) {
-    Layer l = make("table", Op::Table, {from}, output.type);
-    l.table = entries;
-    return finish(l, ops::output_shape(l, {tensor(from).shape}), output);
+  int table(int from, const TableEntries& entries, const Quantization& output) {
+    Layer l = make("table", Table{entries}, {from}, output.type);
+    return finish(l, {}, output);
   }
   int reshape(int from, const Shape& shape) {
     const Tensor in = tensor(from);
-    Layer l = make("view", Op::Reshape, {from}, in.type);
-    return finish(l, ops::output_shape(l, {in.shape}, shape), {in.type, in.scale, in.zero_point});
+    Layer l = make("view", Reshape{}, {from}, in.type);
+    return finish(l, shape, {in.type, in.scale, in.zero_point});
   }
 
   // What no layer reads becomes an output.
@@ -175,20 +178,18 @@ class NetworkBuilder {
     network_.tensors.push_back({std::move(name), shape, q.type, q.scale, q.zero_point});
     return static_cast<int>(network_.tensors.size()) - 1;
   }
-  Layer make(const char* name, Op op, std::vector<int> inputs, ElementType output) const {
+  Layer make(const char* name, Attributes attributes, std::vector<int> inputs, ElementType output) const {
     Layer l;
     l.name = name + std::to_string(network_.layers.size());
-    l.op = op;
+    l.attributes = std::move(attributes);
     l.inputs = std::move(inputs);
     l.clamp_min = least(output);
     l.clamp_max = least(output) + 255;
     return l;
   }
-  static void set(Layer& l, const Window& w) {
-    l.kernel_h = w.kernel[0], l.kernel_w = w.kernel[1];
-    l.stride_h = w.stride[0], l.stride_w = w.stride[1];
-    l.dilation_h = w.dilation[0], l.dilation_w = w.dilation[1];
-    l.pad_top = w.padding[0], l.pad_left = w.padding[1], l.pad_bottom = w.padding[2], l.pad_right = w.padding[3];
+  static gemel::Window window_of(const Window& w) {
+    return {w.kernel[0],  w.kernel[1],  w.stride[0],  w.stride[1],  w.dilation[0],
+            w.dilation[1], w.padding[0], w.padding[1], w.padding[2], w.padding[3]};
   }
   static void append(Requant& requant, double real) {
     if (requant.rounding == Rounding::Float) {
@@ -200,13 +201,15 @@ class NetworkBuilder {
       requant.shift.push_back(q.shift);
     }
   }
-  int pool(const char* name, Op op, int from, const Window& window) {
+  int pool(const char* name, Attributes attributes, int from) {
     const Tensor in = tensor(from);
-    Layer l = make(name, op, {from}, in.type);
-    set(l, window);
-    return finish(l, ops::output_shape(l, {in.shape}), {in.type, in.scale, in.zero_point});
+    Layer l = make(name, std::move(attributes), {from}, in.type);
+    return finish(l, {}, {in.type, in.scale, in.zero_point});
   }
-  int finish(Layer& l, const ops::ShapeRule& rule, const Quantization& output) {
+  int finish(Layer& l, const Shape& wanted, const Quantization& output) {
+    std::vector<Shape> inputs;
+    for (const int t : l.inputs) inputs.push_back(tensor(t).shape);
+    const ops::ShapeRule rule = ops::output_shape(l, inputs, wanted);
     if (!rule.ok()) throw std::logic_error(l.name + ": " + rule.problem);
     l.output = add_tensor(l.name, rule.shape, output);
     network_.layers.push_back(l);
@@ -259,14 +262,14 @@ inline void random_clamp(Random& random, Layer& layer) {
   layer.clamp_max = chance(random, 0.5) ? high : draw(random, layer.clamp_min, high);
 }
 
-inline std::array<std::uint8_t, 256> random_table(Random& random) {
-  std::array<std::uint8_t, 256> table;
+inline TableEntries random_table(Random& random) {
+  TableEntries table;
   for (std::uint8_t& entry : table) entry = static_cast<std::uint8_t>(random());
   return table;
 }
 
 // A window that fits the image, at least one output pixel. Pools: padding smaller than the window, no dilation.
-inline NetworkBuilder::Window random_window(Random& random, const Shape& in, const RandomNetworkLimits& limits, bool pool) {
+inline NetworkBuilder::Window random_window(Random& random, const Nhwc& in, const RandomNetworkLimits& limits, bool pool) {
   NetworkBuilder::Window w;
   const std::array<int, 2> size = {in.h, in.w};
   const bool square = chance(random, 0.6);
@@ -328,7 +331,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       default: return draw(random, 1, limits.max_channels);
     }
   };
-  Shape first;
+  Nhwc first;
   first.n = chance(random, 0.6) ? 1 : draw(random, 1, limits.max_batch);
   do {
     first.h = chance(random, 0.1) ? 1 : draw(random, 1, limits.max_size);
@@ -340,7 +343,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
   const int target = draw(random, limits.min_layers, limits.max_layers);
   for (int attempt = 0; attempt < 40 * target && static_cast<int>(b.peek().layers.size()) < target; ++attempt) {
     const int from = chance(random, 0.8) ? made.back() : made[draw(random, 0, static_cast<int>(made.size()) - 1)];
-    const Shape in = b.tensor(from).shape;
+    const Nhwc in = b.tensor(from).nhwc();
     const int kind = draw(random, 0, 19);
     int out = -1;
     if (kind < 9) {  // convolution: full, depthwise, grouped, or with a depth multiplier
@@ -354,12 +357,11 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
         const int divisor = draw(random, 1, in.c);
         if (in.c % divisor == 0) c.groups = divisor, c.out_channels = draw(random, 1, limits.max_channels / divisor) * divisor;
       }
-      Layer probe;
-      probe.kernel_h = c.window.kernel[0], probe.kernel_w = c.window.kernel[1];
-      const int h = ops::slide(in.h, c.window.padding[0], c.window.padding[2], probe.kernel_h, c.window.dilation[0], c.window.stride[0]);
-      const int w = ops::slide(in.w, c.window.padding[1], c.window.padding[3], probe.kernel_w, c.window.dilation[1], c.window.stride[1]);
+      const auto& k = c.window.kernel;
+      const std::int64_t h = ops::slide(in.h, c.window.padding[0], c.window.padding[2], k[0], c.window.dilation[0], c.window.stride[0]);
+      const std::int64_t w = ops::slide(in.w, c.window.padding[1], c.window.padding[3], k[1], c.window.dilation[1], c.window.stride[1]);
       const std::int64_t pixels = std::int64_t{in.n} * h * w;
-      const std::int64_t macs = pixels * c.out_channels * probe.kernel_h * probe.kernel_w * (in.c / c.groups);
+      const std::int64_t macs = pixels * c.out_channels * k[0] * k[1] * (in.c / c.groups);
       if (c.out_channels < 1 || pixels * c.out_channels > limits.max_elements || macs > limits.max_macs) continue;
       out = b.conv(from, c);
     } else if (kind < 11) {  // dense or a product of matrices
@@ -370,13 +372,13 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       if (in.n > 1 || chance(random, 0.5)) {
         out = b.dense(from, c);
       } else {
-        out = b.conv(b.reshape(from, {1, 1, in.n * in.h * in.w, in.c}), c);
+        out = b.matmul(from, c);
       }
     } else if (kind < 15) {  // addition: of two tensors of one shape, or around a convolution that keeps the shape
       if (!limits.residuals) continue;
       std::vector<int> same;
       for (const int t : made) {
-        if (b.tensor(t).shape == in) same.push_back(t);
+        if (b.tensor(t).nhwc() == in) same.push_back(t);
       }
       int other = same[draw(random, 0, static_cast<int>(same.size()) - 1)];
       if (other == from && chance(random, 0.9)) {  // adding a tensor to itself stays possible
@@ -401,8 +403,8 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
         out = b.global_avg_pool(from, q, random_rounding(random, false));
       } else {
         const auto window = random_window(random, in, limits, true);
-        const int h = ops::slide(in.h, window.padding[0], window.padding[2], window.kernel[0], 1, window.stride[0]);
-        const int w = ops::slide(in.w, window.padding[1], window.padding[3], window.kernel[1], 1, window.stride[1]);
+        const std::int64_t h = ops::slide(in.h, window.padding[0], window.padding[2], window.kernel[0], 1, window.stride[0]);
+        const std::int64_t w = ops::slide(in.w, window.padding[1], window.padding[3], window.kernel[1], 1, window.stride[1]);
         if (std::int64_t{in.n} * h * w * in.c > limits.max_elements) continue;
         out = chance(random, 0.5) ? b.max_pool(from, window) : b.avg_pool(from, window);
       }
@@ -411,13 +413,12 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       out = b.table(from, random_table(random), random_quantization(random, limits));
     } else {
       // A view: rows and columns folded, or (one image) spread again.
-      out = b.reshape(from, in.n == 1 && chance(random, 0.5) ? Shape{1, in.w, in.h, in.c} : Shape{in.n, 1, in.h * in.w, in.c});
+      out = b.reshape(from, in.n == 1 && chance(random, 0.5) ? Nhwc{1, in.w, in.h, in.c} : Nhwc{in.n, 1, in.h * in.w, in.c});
     }
     Layer& made_layer = b.layer(out);
-    if (made_layer.op != Op::Table && made_layer.op != Op::Reshape) random_clamp(random, made_layer);
-    if (limits.tables && (made_layer.op == Op::Conv2d || made_layer.op == Op::Add) && chance(random, 0.15)) {
-      made_layer.has_table = true;
-      made_layer.table = random_table(random);
+    if (made_layer.op() != Op::Table && made_layer.op() != Op::Reshape) random_clamp(random, made_layer);
+    if (limits.tables && (made_layer.weights() != nullptr || made_layer.op() == Op::Add) && chance(random, 0.15)) {
+      made_layer.then_table = std::make_shared<TableEntries>(random_table(random));
     }
     made.push_back(out);
   }
@@ -429,25 +430,24 @@ inline std::string describe(const Network& network) {
   std::ostringstream out;
   const auto tensor = [&](int t) {
     const Tensor& x = network.tensors[t];
-    out << x.name << "[" << x.shape.n << "," << x.shape.h << "," << x.shape.w << "," << x.shape.c << "]"
-        << (x.type == ElementType::Int8 ? "i8" : "u8") << " z=" << x.zero_point;
+    out << x.name << to_string(x.shape) << " " << to_string(x.type) << " z=" << x.zero_point;
   };
   for (const Layer& l : network.layers) {
     out << l.name << ": ";
     for (const int t : l.inputs) tensor(t), out << " ";
     out << "-> ";
     tensor(l.output);
-    if (l.op == Op::Conv2d || l.op == Op::MaxPool || l.op == Op::AvgPool) {
-      out << " kernel " << l.kernel_h << "x" << l.kernel_w << " stride " << l.stride_h << "," << l.stride_w << " dilation "
-          << l.dilation_h << "," << l.dilation_w << " padding " << l.pad_top << "," << l.pad_left << "," << l.pad_bottom << ","
-          << l.pad_right;
+    if (const Window* w = l.window()) {
+      out << " kernel " << w->kernel_h << "x" << w->kernel_w << " stride " << w->stride_h << "," << w->stride_w << " dilation "
+          << w->dilation_h << "," << w->dilation_w << " padding " << w->pad_top << "," << w->pad_left << "," << w->pad_bottom << ","
+          << w->pad_right;
     }
-    if (l.op == Op::Conv2d) {
-      out << " groups " << l.groups << (l.weight_type == ElementType::Int8 ? " w i8" : " w u8") << " zw=" << l.weight_zero_point
-          << (l.bias.empty() ? " no bias" : "");
+    if (const Conv2d* conv = l.get<Conv2d>()) out << " groups " << conv->groups;
+    if (const Weights* w = l.weights()) {
+      out << " weights " << to_string(w->type) << " zw=" << w->zero_point << (w->bias.empty() ? " no bias" : "");
     }
     if (!l.requant.multiplier.empty()) out << " rounding " << static_cast<int>(l.requant.rounding);
-    out << " clamp " << l.clamp_min << ".." << l.clamp_max << (l.has_table ? " table" : "") << "\n";
+    out << " clamp " << l.clamp_min << ".." << l.clamp_max << (l.then_table ? " table" : "") << "\n";
   }
   return out.str();
 }

@@ -265,8 +265,9 @@ std::int64_t store_bursts(const isa::Store& store, const Machine& machine) {
 }
 
 std::string element_text(const Shape& shape, std::int64_t index) {
-  const std::int64_t c = index % shape.c, w = index / shape.c % shape.w, h = index / shape.c / shape.w % shape.h;
-  const std::int64_t n = index / shape.c / shape.w / shape.h;
+  const Nhwc image = shape.nhwc();
+  const std::int64_t c = index % image.c, w = index / image.c % image.w, h = index / image.c / image.w % image.h;
+  const std::int64_t n = index / image.c / image.w / image.h;
   return "[" + std::to_string(n) + ", " + std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c) + "]";
 }
 

@@ -102,7 +102,7 @@ TEST(Mapping, FusesResidualAdditions) {
   const Schedule schedule = compile(network, shipped("edge16"));
   int fused = 0;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    if (network.layers[l].op != Op::Add) continue;
+    if (network.layers[l].op() != Op::Add) continue;
     EXPECT_GE(schedule.layers[l].complete_after, 0);
     for (const int input : network.layers[l].inputs) fused += !schedule.tensors[input].in_memory;
   }

@@ -19,7 +19,7 @@ TEST(Digits, GoldenGivesTheScoresOfTheNumpyReference) {
   const Network network = load_workload(path, options);
   const auto test = load_test_set(network);
   ASSERT_TRUE(test);
-  ASSERT_EQ(test->shape.n, 360);
+  ASSERT_EQ(test->shape[0], 360);
   Golden golden(network);
   golden.set_input(network.inputs.at(0), test->images);
   const std::vector<std::uint8_t>& scores = golden.tensor(network.outputs.at(0));

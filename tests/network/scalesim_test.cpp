@@ -27,10 +27,10 @@ TEST(LayerTable, AConvolutionHasNoPadding) {
   ASSERT_EQ(n.layers.size(), 1u);
   EXPECT_EQ(in(n), (Shape{1, 9, 11, 4}));
   EXPECT_EQ(out(n), (Shape{1, 4 /*(9-3)/2+1*/, 4 /*(11-5)/2+1*/, 8}));
-  EXPECT_EQ(n.layers[0].kernel_h, 3);
-  EXPECT_EQ(n.layers[0].kernel_w, 5);
+  EXPECT_EQ(n.layers[0].window()->kernel_h, 3);
+  EXPECT_EQ(n.layers[0].window()->kernel_w, 5);
   EXPECT_EQ(n.macs(), 4 * 4 * 8 * 3 * 5 * 4);
-  EXPECT_EQ(n.layers[0].weights.size(), 8u * 3 * 5 * 4);
+  EXPECT_EQ(n.layers[0].weights()->bytes.size(), 8u * 3 * 5 * 4);
   EXPECT_EQ(n.name, "t");
 }
 
@@ -48,7 +48,7 @@ TEST(LayerTable, AFilterAsWideAsTheImageBecomesAMatrixProduct) {
   EXPECT_EQ(in(n, 1), (Shape{1, 1, 1, 6 * 6 * 256}));
   EXPECT_EQ(in(n, 2), (Shape{1, 8, 1, 12}));
   EXPECT_EQ(out(n, 2), (Shape{1, 3, 1, 4}));
-  EXPECT_EQ(n.layers[2].kernel_h, 3);
+  EXPECT_EQ(n.layers[2].window()->kernel_h, 3);
   EXPECT_EQ(n.macs(n.layers[2]), 3 * 4 * 3 * 6 * 2);
 }
 
@@ -97,21 +97,21 @@ TEST(LayerTable, ASecondStrideIsTheHorizontalOne) {
 TEST(LayerTable, ABatchColumnCountsImages) {
   const std::string text = "L, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides, Batch Size,\n"
                            "c, 9, 9, 3, 3, 4, 8, 1, 5,\n";
-  EXPECT_EQ(in(load(text)).n, 5);
+  EXPECT_EQ(in(load(text))[0], 5);
   LoadOptions options;
   options.batch = 2;
-  EXPECT_EQ(in(load(text, options)).n, 2);
+  EXPECT_EQ(in(load(text, options))[0], 2);
 }
 
 TEST(LayerTable, SparsityLeavesNOfEveryMWeights) {
   const Network n = load("Layer, M, N, K, Sparsity\ndense, 4, 8, 64,\nsparse, 4, 8, 64, 1:4\n");
-  const auto zeros = [](const Layer& l) { return std::count(l.weights.begin(), l.weights.end(), 0); };
+  const auto zeros = [](const Layer& l) { return std::count(l.weights()->bytes.begin(), l.weights()->bytes.end(), 0); };
   EXPECT_LT(zeros(n.layers[0]), 30);
   EXPECT_GE(zeros(n.layers[1]), 8 * 48);
   EXPECT_LT(zeros(n.layers[1]), 8 * 48 + 20);
-  for (std::size_t i = 0; i < n.layers[1].weights.size(); i += 4) {
+  for (std::size_t i = 0; i < n.layers[1].weights()->bytes.size(); i += 4) {
     int kept = 0;
-    for (int k = 0; k < 4; ++k) kept += n.layers[1].weights[i + k] != 0;
+    for (int k = 0; k < 4; ++k) kept += n.layers[1].weights()->bytes[i + k] != 0;
     EXPECT_LE(kept, 1);
   }
 }
@@ -131,10 +131,10 @@ TEST(LayerTable, TimingOnlyMakesTheSameLayersWithoutWeights) {
   LoadOptions options;
   options.timing_only = true;
   const Network full = load(text), timing = load(text, options);
-  EXPECT_TRUE(timing.layers[0].weights.empty());
+  EXPECT_TRUE(timing.layers[0].weights()->bytes.empty());
   EXPECT_EQ(timing.macs(), full.macs());
   EXPECT_EQ(timing.layers[0].requant.multiplier, full.layers[0].requant.multiplier);
-  EXPECT_EQ(timing.layers[0].bias.size(), full.layers[0].bias.size());
+  EXPECT_EQ(timing.layers[0].weights()->bias.size(), full.layers[0].weights()->bias.size());
 }
 
 // The five tables of the collection that hold no numbers where there should be some, and on which lines.

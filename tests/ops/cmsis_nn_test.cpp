@@ -86,25 +86,29 @@ TEST_P(CmsisNnConv, IsEqual) {
   const int in_channels = c.number("IN_CH"), out_channels = c.number("OUT_CH");
   Tensor input{"x", {c.number("INPUT_BATCHES"), c.number("INPUT_H"), c.number("INPUT_W"), in_channels}, ElementType::Int8, 1.0,
                -c.number("INPUT_OFFSET")};
-  Tensor output{"y", {input.shape.n, c.number("OUTPUT_H"), c.number("OUTPUT_W"), out_channels}, ElementType::Int8, 1.0,
+  Tensor output{"y", {input.shape[0], c.number("OUTPUT_H"), c.number("OUTPUT_W"), out_channels}, ElementType::Int8, 1.0,
                 c.number("OUTPUT_OFFSET")};
   Layer layer;
-  layer.kernel_h = c.number("FILTER_Y"), layer.kernel_w = c.number("FILTER_X");
-  layer.stride_h = c.number("STRIDE_Y"), layer.stride_w = c.number("STRIDE_X");
-  layer.dilation_h = c.number("DILATION_Y"), layer.dilation_w = c.number("DILATION_X");
-  layer.pad_top = c.number("PAD_Y"), layer.pad_left = c.number("PAD_X");
-  layer.pad_bottom = padding_after(output.shape.h, layer.stride_h, layer.kernel_h, layer.dilation_h, input.shape.h, layer.pad_top);
-  layer.pad_right = padding_after(output.shape.w, layer.stride_w, layer.kernel_w, layer.dilation_w, input.shape.w, layer.pad_left);
-  layer.groups = depthwise ? in_channels : 1;
-  layer.weights = raw(c.array("weights"));
+  Conv2d conv;
+  Window& window = conv.window;
+  window.kernel_h = c.number("FILTER_Y"), window.kernel_w = c.number("FILTER_X");
+  window.stride_h = c.number("STRIDE_Y"), window.stride_w = c.number("STRIDE_X");
+  window.dilation_h = c.number("DILATION_Y"), window.dilation_w = c.number("DILATION_X");
+  window.pad_top = c.number("PAD_Y"), window.pad_left = c.number("PAD_X");
+  window.pad_bottom = padding_after(output.nhwc().h, window.stride_h, window.kernel_h, window.dilation_h, input.nhwc().h, window.pad_top);
+  window.pad_right = padding_after(output.nhwc().w, window.stride_w, window.kernel_w, window.dilation_w, input.nhwc().w, window.pad_left);
+  conv.groups = depthwise ? in_channels : 1;
+  std::vector<std::uint8_t>& weights = conv.weights.bytes;
+  weights = raw(c.array("weights"));
   if (depthwise) {  // theirs: [tap][output channel]; ours: [output channel][tap]
-    const std::vector<std::uint8_t> theirs = layer.weights;
-    const int taps = layer.kernel_h * layer.kernel_w;
+    const std::vector<std::uint8_t> theirs = weights;
+    const int taps = window.kernel_h * window.kernel_w;
     for (int tap = 0; tap < taps; ++tap) {
-      for (int o = 0; o < out_channels; ++o) layer.weights[o * taps + tap] = theirs[tap * out_channels + o];
+      for (int o = 0; o < out_channels; ++o) weights[o * taps + tap] = theirs[tap * out_channels + o];
     }
   }
-  layer.bias = c.array<std::int32_t>("biases");
+  conv.weights.bias = c.array<std::int32_t>("biases");
+  layer.attributes = conv;
   layer.requant = {Rounding::FixedDouble, c.array<std::int32_t>("output_mult"), c.array("output_shift")};
   layer.clamp_min = c.number("OUT_ACTIVATION_MIN"), layer.clamp_max = c.number("OUT_ACTIVATION_MAX");
 
@@ -127,9 +131,11 @@ TEST_P(CmsisNnDense, IsEqual) {
   const Tensor input{"x", {1, 1, batch, depth}, ElementType::Int8, 1.0, -c.number("INPUT_OFFSET")};
   const Tensor output{"y", {1, 1, batch, out_channels}, ElementType::Int8, 1.0, c.number("OUTPUT_OFFSET")};
   Layer layer;
-  layer.weights = raw(c.array("weights"));
-  layer.weight_zero_point = -c.number("FILTER_OFFSET", 0);
-  layer.bias = c.array<std::int32_t>(per_channel ? "bias" : "biases");
+  MatMul product;
+  product.weights.bytes = raw(c.array("weights"));
+  product.weights.zero_point = -c.number("FILTER_OFFSET", 0);
+  product.weights.bias = c.array<std::int32_t>(per_channel ? "bias" : "biases");
+  layer.attributes = product;
   if (per_channel) {
     layer.requant = {Rounding::FixedDouble, c.array<std::int32_t>("output_multiplier"), c.array("output_shift")};
   } else {
@@ -150,14 +156,16 @@ class CmsisNnPool : public ::testing::TestWithParam<const char*> {};
 TEST_P(CmsisNnPool, IsEqual) {
   GEMEL_LOAD_CASE(c);
   const Tensor input{"x", {c.number("INPUT_N"), c.number("INPUT_H"), c.number("INPUT_W"), c.number("INPUT_C")}};
-  const Tensor output{"y", {input.shape.n, c.number("OUTPUT_H"), c.number("OUTPUT_W"), c.number("OUTPUT_C")}};
+  const Tensor output{"y", {input.shape[0], c.number("OUTPUT_H"), c.number("OUTPUT_W"), c.number("OUTPUT_C")}};
   Layer layer;
-  layer.op = c.name().rfind("avg", 0) == 0 ? Op::AvgPool : Op::MaxPool;
-  layer.kernel_h = c.number("FILTER_H"), layer.kernel_w = c.number("FILTER_W");
-  layer.stride_h = c.number("STRIDE_H"), layer.stride_w = c.number("STRIDE_W");
-  layer.pad_top = c.number("PADDING_H"), layer.pad_left = c.number("PADDING_W");
-  layer.pad_bottom = padding_after(output.shape.h, layer.stride_h, layer.kernel_h, 1, input.shape.h, layer.pad_top);
-  layer.pad_right = padding_after(output.shape.w, layer.stride_w, layer.kernel_w, 1, input.shape.w, layer.pad_left);
+  Window window;
+  window.kernel_h = c.number("FILTER_H"), window.kernel_w = c.number("FILTER_W");
+  window.stride_h = c.number("STRIDE_H"), window.stride_w = c.number("STRIDE_W");
+  window.pad_top = c.number("PADDING_H"), window.pad_left = c.number("PADDING_W");
+  window.pad_bottom = padding_after(output.nhwc().h, window.stride_h, window.kernel_h, 1, input.nhwc().h, window.pad_top);
+  window.pad_right = padding_after(output.nhwc().w, window.stride_w, window.kernel_w, 1, input.nhwc().w, window.pad_left);
+  if (c.name().rfind("avg", 0) == 0) layer.attributes = AvgPool{window};
+  else layer.attributes = MaxPool{window};
   layer.clamp_min = c.number("ACTIVATION_MIN"), layer.clamp_max = c.number("ACTIVATION_MAX");
 
   EXPECT_EQ(run(layer, {input}, {c.array("input_tensor")}, output), c.array("output"));
@@ -177,7 +185,7 @@ TEST(CmsisNn, AddIsEqual) {
   const Tensor second{"b", shape, ElementType::Int8, 1.0, -c.number("INPUT2_OFFSET")};
   const Tensor output{"y", shape, ElementType::Int8, 1.0, c.number("OUTPUT_OFFSET")};
   Layer layer;
-  layer.op = Op::Add;
+  layer.attributes = Add{};
   layer.requant = {Rounding::FixedDouble,
                    {c.number("INPUT1_MULT"), c.number("INPUT2_MULT"), c.number("OUTPUT_MULT")},
                    {c.number("INPUT1_SHIFT"), c.number("INPUT2_SHIFT"), c.number("OUTPUT_SHIFT")}};

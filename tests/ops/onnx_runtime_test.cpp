@@ -89,32 +89,35 @@ TEST_P(OnnxRuntimeConv, IsEqual) {
 
   Layer layer;
   layer.inputs = {0}, layer.output = 1;
-  layer.kernel_h = static_cast<int>(weights.dims[2]), layer.kernel_w = static_cast<int>(weights.dims[3]);
-  layer.stride_h = attribute("strides", 0), layer.stride_w = attribute("strides", 1);
-  layer.dilation_h = attribute("dilations", 0), layer.dilation_w = attribute("dilations", 1);
-  layer.pad_top = attribute("pads", 0), layer.pad_left = attribute("pads", 1);
-  layer.pad_bottom = attribute("pads", 2), layer.pad_right = attribute("pads", 3);
-  layer.groups = attribute("group", 0);
-  layer.weight_type = type_of(weights);
-  layer.weight_zero_point = zero_point_of(constant(5));
-  layer.weights = channels_last({weights.raw.begin(), weights.raw.end()}, out_channels, depth, layer.kernel_h * layer.kernel_w);
-  layer.bias = constant(8).values<std::int32_t>();
+  Conv2d conv;
+  Window& window = conv.window;
+  window.kernel_h = static_cast<int>(weights.dims[2]), window.kernel_w = static_cast<int>(weights.dims[3]);
+  window.stride_h = attribute("strides", 0), window.stride_w = attribute("strides", 1);
+  window.dilation_h = attribute("dilations", 0), window.dilation_w = attribute("dilations", 1);
+  window.pad_top = attribute("pads", 0), window.pad_left = attribute("pads", 1);
+  window.pad_bottom = attribute("pads", 2), window.pad_right = attribute("pads", 3);
+  conv.groups = attribute("group", 0);
+  conv.weights.type = type_of(weights);
+  conv.weights.zero_point = zero_point_of(constant(5));
+  conv.weights.bytes = channels_last({weights.raw.begin(), weights.raw.end()}, out_channels, depth, window.kernel_h * window.kernel_w);
+  conv.weights.bias = constant(8).values<std::int32_t>();
+  layer.attributes = conv;
   layer.requant = float_requant(scalar_float(constant(1)), constant(4).values<float>(), scalar_float(constant(6)), out_channels);
 
   // The image is square in all of these models.
-  const int in_channels = depth * layer.groups, pixels = static_cast<int>(files.input.size()) / in_channels;
+  const int in_channels = depth * conv.groups, pixels = static_cast<int>(files.input.size()) / in_channels;
   int side = 1;
   while (side * side < pixels) ++side;
   ASSERT_EQ(side * side * in_channels, static_cast<int>(files.input.size()));
   Network network;
   network.tensors = {quantized("x", {1, side, side, in_channels}, constant(2)), quantized("y", {}, constant(7))};
   set_clamp(layer, network.tensors[1].type);
-  const ops::ShapeRule rule = ops::output_shape(layer, {network.tensors[0].shape}, {0, 0, 0, out_channels});
+  const ops::ShapeRule rule = ops::output_shape(layer, {network.tensors[0].shape}, {out_channels});
   ASSERT_TRUE(rule.ok()) << rule.problem;
   network.tensors[1].shape = rule.shape;
 
   const Bytes y = ops::golden(network, layer, {channels_last(files.input, 1, in_channels, pixels).data()});
-  const Bytes expected = channels_last(files.output, 1, out_channels, rule.shape.h * rule.shape.w);
+  const Bytes expected = channels_last(files.output, 1, out_channels, static_cast<int>(rule.shape[1] * rule.shape[2]));
   EXPECT_EQ(differences(y, expected), 0u) << "of " << expected.size();
 }
 
@@ -131,9 +134,11 @@ TEST(OnnxRuntime, MatrixProductIsEqual) {
   const int rows = static_cast<int>(files.input.size()) / depth;
   Layer layer;
   layer.inputs = {0}, layer.output = 1;
-  layer.weight_type = type_of(c.at("B"));
-  layer.weight_zero_point = zero_point_of(c.at("bz"));
-  layer.weights = channels_last({c.at("B").raw.begin(), c.at("B").raw.end()}, 1, depth, channels);  // [K][N] to [N][K]
+  layer.attributes = MatMul{};
+  Weights& weights = *layer.weights();
+  weights.type = type_of(c.at("B"));
+  weights.zero_point = zero_point_of(c.at("bz"));
+  weights.bytes = channels_last({c.at("B").raw.begin(), c.at("B").raw.end()}, 1, depth, channels);  // [K][N] to [N][K]
   layer.requant = float_requant(scalar_float(c.at("as")), c.at("bs").values<float>(), scalar_float(c.at("ys")), channels);
   Network network;
   network.tensors = {quantized("a", {1, 1, rows, depth}, c.at("az")), quantized("y", {1, 1, rows, channels}, c.at("yz"))};
@@ -151,9 +156,11 @@ TEST(OnnxRuntime, IntegerMatrixProductIsEqual) {
   const int rows = static_cast<int>(files.input.size()) / depth;
   Layer layer;
   layer.inputs = {0}, layer.output = 1;
-  layer.weight_type = type_of(c.at("B"));
-  layer.weight_zero_point = zero_point_of(c.at("bz"));
-  layer.weights = channels_last({c.at("B").raw.begin(), c.at("B").raw.end()}, 1, depth, channels);
+  layer.attributes = MatMul{};
+  Weights& weights = *layer.weights();
+  weights.type = type_of(c.at("B"));
+  weights.zero_point = zero_point_of(c.at("bz"));
+  weights.bytes = channels_last({c.at("B").raw.begin(), c.at("B").raw.end()}, 1, depth, channels);
   Network network;
   network.tensors = {quantized("a", {1, 1, rows, depth}, c.at("az")), {"y", {1, 1, rows, channels}, ElementType::Int8, 1.0, 0}};
   std::vector<std::int32_t> sums(files.output.size() / 4);
@@ -161,8 +168,8 @@ TEST(OnnxRuntime, IntegerMatrixProductIsEqual) {
   ASSERT_EQ(sums.size(), static_cast<std::size_t>(rows) * channels);
   for (int row = 0; row < rows; ++row) {
     for (const int offset : {0, 1, -1}) {
-      layer.bias.clear();
-      for (int o = 0; o < channels; ++o) layer.bias.push_back(offset - sums[row * channels + o]);
+      weights.bias.clear();
+      for (int o = 0; o < channels; ++o) weights.bias.push_back(offset - sums[row * channels + o]);
       layer.requant = {Rounding::FixedSingle, std::vector<std::int32_t>(channels, 1 << 30), std::vector<int>(channels, 1)};
       const Bytes y = ops::golden(network, layer, {files.input.data()});
       for (int o = 0; o < channels; ++o) {

@@ -43,7 +43,7 @@ TEST(Ops, ConvolutionPadsWithTheZeroPoint) {
   c.bias = false;
   c.output = {ElementType::Int8, 1.0, 5};
   Layer& layer = b.layer(b.conv(x, c));
-  layer.weights = raw({99, 99, 99, 1, 2, 3, 99, 99, 99});  // the rows above and below meet padding only
+  layer.weights()->bytes = raw({99, 99, 99, 1, 2, 3, 99, 99, 99});  // the rows above and below meet padding only
   set_identity(layer, 1);
   // 103 and 98 are 3 and -2: 2*3 + 3*-2 = 0 and 1*3 + 2*-2 = -1
   EXPECT_EQ(run_layer(b.build(), 0, {raw({103, 98})}), raw({5, 4}));
@@ -57,8 +57,8 @@ TEST(Ops, ConvolutionRemovesTheWeightsZeroPoint) {
   c.weight_zero_point = 128;
   c.output = {ElementType::Int8, 1.0, 0};
   Layer& layer = b.layer(b.conv(x, c));
-  layer.weights = raw({130, 125});
-  layer.bias = {-7};
+  layer.weights()->bytes = raw({130, 125});
+  layer.weights()->bias = {-7};
   set_identity(layer, 1);
   EXPECT_EQ(run_layer(b.build(), 0, {raw({-118, -124})}), raw({10 * 2 - 4 * 3 - 7}));
 }
@@ -71,7 +71,7 @@ TEST(Ops, ConvolutionSumsWrapIn32Bits) {
   c.weight_type = ElementType::UInt8;
   c.bias = false;
   Layer& layer = b.layer(b.conv(x, c));
-  std::fill(layer.weights.begin(), layer.weights.end(), std::uint8_t{255});
+  std::fill(layer.weights()->bytes.begin(), layer.weights()->bytes.end(), std::uint8_t{255});
   layer.requant = {Rounding::FixedDouble, {1 << 30}, {-23}};  // / 2^24
   EXPECT_EQ(run_layer(b.build(), 0, {Bytes(depth, 255)}), raw({-101}));  // -1,693,967,296 / 2^24 = -100.97
 }
@@ -84,7 +84,7 @@ TEST(Ops, DepthwiseChannelsComeFromTheirInputChannel) {
   c.out_channels = 4;  // output channel = input channel * multiplier + m
   c.bias = false;
   Layer& layer = b.layer(b.conv(x, c));
-  layer.weights = raw({1, 2, 3, 4});
+  layer.weights()->bytes = raw({1, 2, 3, 4});
   set_identity(layer, 4);
   EXPECT_EQ(run_layer(b.build(), 0, {raw({5, 7})}), raw({5, 10, 21, 28}));
 }
@@ -95,11 +95,12 @@ TEST(Ops, ConvolutionFollowedByATableLooksUpTheClampedByte) {
   NetworkBuilder::Conv c;
   c.bias = false;
   Layer& layer = b.layer(b.conv(x, c));
-  layer.weights = raw({1});
+  layer.weights()->bytes = raw({1});
   layer.clamp_min = 0;
   set_identity(layer, 1);
-  layer.has_table = true;
-  for (int i = 0; i < 256; ++i) layer.table[i] = static_cast<std::uint8_t>(255 - i);
+  TableEntries entries;
+  for (int i = 0; i < 256; ++i) entries[i] = static_cast<std::uint8_t>(255 - i);
+  layer.then_table = std::make_shared<TableEntries>(entries);
   EXPECT_EQ(run_layer(b.build(), 0, {raw({-9, 1, 127})}), raw({255, 254, 128}));
 }
 
@@ -148,7 +149,7 @@ TEST(Ops, MeanDividesByThePixelsAndRescales) {
 TEST(Ops, TablesAreIndexedByTheRawByte) {
   NetworkBuilder b("table");
   const int x = b.input({1, 1, 3, 1}, {ElementType::Int8, 1.0, 0});
-  std::array<std::uint8_t, 256> entries{};
+  TableEntries entries{};
   entries[255] = 7, entries[128] = 9, entries[1] = 11;
   b.table(x, entries, {});
   EXPECT_EQ(run_layer(b.build(), 0, {raw({-1, -128, 1})}), raw({7, 9, 11}));
@@ -160,18 +161,22 @@ TEST(Ops, TablesAreIndexedByTheRawByte) {
 std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x, int n, int oy, int ox, int o) {
   const Tensor& in = network.tensors[l.inputs[0]];
   const Tensor& out = network.tensors[l.output];
-  const int depth = in.shape.c / l.groups, group = o / (out.shape.c / l.groups);
-  std::int64_t sum = l.bias.empty() ? 0 : l.bias[o];
+  const Nhwc image = in.nhwc();
+  const Conv2d& conv = *l.get<Conv2d>();
+  const Window& window = conv.window;
+  const Weights& weights = conv.weights;
+  const int depth = image.c / conv.groups, group = o / (out.nhwc().c / conv.groups);
+  std::int64_t sum = weights.bias.empty() ? 0 : weights.bias[o];
   for (int c = 0; c < depth; ++c) {
-    for (int ky = 0; ky < l.kernel_h; ++ky) {
-      for (int kx = 0; kx < l.kernel_w; ++kx) {
-        const int iy = oy * l.stride_h + ky * l.dilation_h - l.pad_top, ix = ox * l.stride_w + kx * l.dilation_w - l.pad_left;
-        if (iy < 0 || ix < 0 || iy >= in.shape.h || ix >= in.shape.w) continue;
-        const std::uint8_t a = x[((n * in.shape.h + iy) * in.shape.w + ix) * in.shape.c + group * depth + c];
-        const std::uint8_t w = l.weights[((o * l.kernel_h + ky) * l.kernel_w + kx) * depth + c];
+    for (int ky = 0; ky < window.kernel_h; ++ky) {
+      for (int kx = 0; kx < window.kernel_w; ++kx) {
+        const int iy = oy * window.stride_h + ky * window.dilation_h - window.pad_top, ix = ox * window.stride_w + kx * window.dilation_w - window.pad_left;
+        if (iy < 0 || ix < 0 || iy >= image.h || ix >= image.w) continue;
+        const std::uint8_t a = x[((n * image.h + iy) * image.w + ix) * image.c + group * depth + c];
+        const std::uint8_t w = weights.bytes[((o * window.kernel_h + ky) * window.kernel_w + kx) * depth + c];
         const int av = in.type == ElementType::Int8 ? static_cast<std::int8_t>(a) : a;
-        const int wv = l.weight_type == ElementType::Int8 ? static_cast<std::int8_t>(w) : w;
-        sum += std::int64_t{av - in.zero_point} * (wv - l.weight_zero_point);
+        const int wv = weights.type == ElementType::Int8 ? static_cast<std::int8_t>(w) : w;
+        sum += std::int64_t{av - in.zero_point} * (wv - weights.zero_point);
       }
     }
   }
@@ -179,7 +184,7 @@ std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x
   const std::int64_t y = std::int64_t{numerics::requantize(mode, static_cast<std::int32_t>(sum), l.requant.multiplier[o], l.requant.shift[o])} +
                          out.zero_point;
   const auto byte = static_cast<std::uint8_t>(std::clamp<std::int64_t>(y, l.clamp_min, l.clamp_max));
-  return l.has_table ? l.table[byte] : byte;
+  return l.then_table ? (*l.then_table)[byte] : byte;
 }
 
 TEST(Ops, RandomConvolutionsEqualTheFormula) {
@@ -188,10 +193,12 @@ TEST(Ops, RandomConvolutionsEqualTheFormula) {
   for (int i = 0; i < 400; ++i) {
     const Network network = test::random_network(random);
     for (const Layer& l : network.layers) {
-      if (l.op != Op::Conv2d) continue;
+      const Conv2d* conv = l.get<Conv2d>();
+      if (conv == nullptr) continue;
+      const Window& window = conv->window;
       const Tensor& in = network.tensors[l.inputs[0]];
-      const Shape out = network.tensors[l.output].shape;
-      const Bytes x = test::random_bytes(random, in.shape.elements());
+      const Nhwc out = network.tensors[l.output].nhwc();
+      const Bytes x = test::random_bytes(random, in.bytes());
       const Bytes y = ops::golden(network, l, {x.data()});
       std::size_t at = 0;
       for (int n = 0; n < out.n; ++n) {
@@ -206,10 +213,10 @@ TEST(Ops, RandomConvolutionsEqualTheFormula) {
         }
       }
       ++layers;
-      grouped += l.groups > 1;
-      depthwise += l.groups > 1 && l.groups == in.shape.c;
-      strided += l.stride_h > 1;
-      dilated += l.dilation_h > 1 && l.kernel_h > 1;
+      grouped += conv->groups > 1;
+      depthwise += conv->groups > 1 && conv->groups == in.nhwc().c;
+      strided += window.stride_h > 1;
+      dilated += window.dilation_h > 1 && window.kernel_h > 1;
       batched += out.n > 1;
       ++roundings[static_cast<int>(l.requant.rounding)];
     }
@@ -226,47 +233,56 @@ TEST(Ops, EveryOperatorHasOneRow) {
     EXPECT_TRUE(seen.insert(row.op).second) << row.name;
     EXPECT_EQ(&ops::info(row.op), &row);
   }
-  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Op::Reshape) + 1);
+  EXPECT_EQ(seen.size(), OpCount);
   EXPECT_THROW(ops::info(static_cast<Op>(99)), InternalError);
 }
 
 TEST(Ops, ShapesOfWindows) {
+  Conv2d conv;
+  Window& window = conv.window;
+  window.kernel_h = 7, window.kernel_w = 7, window.stride_h = 2, window.stride_w = 2;
+  window.pad_top = 2, window.pad_left = 2, window.pad_bottom = 3, window.pad_right = 3;
   Layer l;
-  l.kernel_h = 7, l.kernel_w = 7, l.stride_h = 2, l.stride_w = 2;
-  l.pad_top = 2, l.pad_left = 2, l.pad_bottom = 3, l.pad_right = 3;
-  EXPECT_EQ(ops::output_shape(l, {{2, 224, 224, 3}}, {0, 0, 0, 64}).shape, (Shape{2, 112, 112, 64}));
-  l = {};
-  l.kernel_h = 3, l.kernel_w = 2, l.dilation_h = 4;
-  EXPECT_EQ(ops::output_shape(l, {{1, 9, 2, 3}}, {0, 0, 0, 5}).shape, (Shape{1, 1, 1, 5}));
-  l.op = Op::GlobalAvgPool;
+  l.attributes = conv;
+  EXPECT_EQ(ops::output_shape(l, {{2, 224, 224, 3}}, {64}).shape, (Shape{2, 112, 112, 64}));
+  conv = {};
+  window.kernel_h = 3, window.kernel_w = 2, window.dilation_h = 4;
+  l.attributes = conv;
+  EXPECT_EQ(ops::output_shape(l, {{1, 9, 2, 3}}, {5}).shape, (Shape{1, 1, 1, 5}));
+  l.attributes = GlobalAvgPool{};
   EXPECT_EQ(ops::output_shape(l, {{3, 9, 2, 4}}).shape, (Shape{3, 1, 1, 4}));
-  l.op = Op::Reshape;
+  l.attributes = Reshape{};
   EXPECT_EQ(ops::output_shape(l, {{1, 9, 2, 4}}, {1, 1, 1, 72}).shape, (Shape{1, 1, 1, 72}));
 }
 
 TEST(Ops, ShapeRulesSayWhatIsWrong) {
+  Conv2d conv;
+  conv.window.kernel_h = 3;
   Layer l;
-  l.kernel_h = 3;
-  EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {0, 0, 0, 4}).problem, "the kernel, 3x1, is larger than the padded image");
-  l = {};
-  l.groups = 2;
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {0, 0, 0, 3}).problem, "2 groups do not divide both 4 input and 3 output channels");
-  l.op = Op::Add;
+  l.attributes = conv;
+  EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {4}).problem, "the kernel, 3x1, is larger than the padded image");
+  conv = {};
+  conv.groups = 2;
+  l.attributes = conv;
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {3}).problem, "2 groups do not divide both 4 input and 3 output channels");
+  l.attributes = Add{};
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}, {1, 5, 4, 4}}).problem, "what is added must have one shape");
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "add takes 2 inputs, not 1");
-  l.op = Op::MaxPool;
-  l.kernel_h = 2, l.kernel_w = 2, l.pad_bottom = 2;
+  Window window;
+  window.kernel_h = 2, window.kernel_w = 2, window.pad_bottom = 2;
+  l.attributes = MaxPool{window};
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "the padding of a pooling window must be smaller than the window");
-  l.pad_bottom = 0;
+  window.pad_bottom = 0;
+  l.attributes = MaxPool{window};
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 1, 4}}).problem, "the window, 2x2, is larger than the padded image");
-  l.op = Op::Reshape;
+  l.attributes = Reshape{};
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {1, 1, 1, 99}).problem, "100 elements cannot be seen as 99");
 }
 
 TEST(Ops, WeightsThatAreMissingAreAnError) {
   NetworkBuilder b("timing");
   Layer& layer = b.layer(b.conv(b.input({1, 1, 1, 4}, {}), {}));
-  layer.weights.clear();
+  layer.weights()->bytes.clear();
   const Network network = b.build();
   EXPECT_THROW(run_layer(network, 0, {Bytes(4)}), InternalError);
 }
