@@ -60,12 +60,12 @@ struct Bus : sc_core::sc_module {
 struct Driver : sc_core::sc_module {
   tlm_utils::simple_initiator_socket<Driver> csr{"csr"};
   sc_core::sc_in<bool> interrupt{"interrupt"};
-  const gemel::Program& program;
+  const gemel::ProgramImage& program;
   std::uint64_t cycles = 0;
   std::uint32_t error = 0;
 
   SC_HAS_PROCESS(Driver);
-  Driver(sc_core::sc_module_name name, const gemel::Program& p) : sc_module(name), program(p) { SC_THREAD(run); }
+  Driver(sc_core::sc_module_name name, const gemel::ProgramImage& p) : sc_module(name), program(p) { SC_THREAD(run); }
 
   std::uint32_t access(tlm::tlm_command command, std::uint32_t offset, std::uint32_t value = 0) {
     tlm::tlm_generic_payload payload;
@@ -99,7 +99,7 @@ int sc_main(int argc, char** argv) {
     return 2;
   }
   try {
-    const gemel::Program program = gemel::Program::load(argv[1]);
+    const gemel::ProgramImage program = gemel::Program::load(argv[1]).image();
     gemel::NpuConfig config;
     if (argc > 2) config.machine = argv[2];
     for (int i = 3; i < argc; ++i) config.blocks.push_back(argv[i]);

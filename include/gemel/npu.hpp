@@ -24,7 +24,7 @@
 namespace gemel {
 
 struct NpuParts;  // inside
-struct Program;   // gemel/program.hpp
+struct ProgramImage;  // gemel/program.hpp
 
 struct NpuConfig {
   std::string machine = "edge16";      // name of a shipped machine, or a file
@@ -51,7 +51,7 @@ class Npu : public sc_core::sc_module {
   sc_core::sc_time period() const;  // of the machine's clock
   // Throws gemel::UserError E0505, which names the parameters that differ, if the program was compiled for another machine. Without this
   // call the NPU stops such a program at its first load, with the error `wrong_machine` in CSR error_code.
-  void require(const Program& program) const;
+  void require(const ProgramImage& program) const;
 
   class Engine;  // inside: what runs a program
   Engine& engine() { return *engine_; }

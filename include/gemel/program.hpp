@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A compiled schedule (NAME.gemel, made by `gemel compile`) as a platform's driver needs it: what to put where in memory.
+// Compiled programs: from a network and a machine, from and to files NAME.gemel; what the compiler predicts of them; and what a
+// platform's driver needs to run one.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gemel/export.hpp"
+#include "gemel/layer.hpp"
+#include "gemel/machine.hpp"
+#include "gemel/network.hpp"
+
 namespace gemel {
 
-struct Program {
+// What to put where in memory, and what to write into the registers.
+struct ProgramImage {
   struct Segment {
     std::uint64_t address = 0;
     std::vector<std::uint8_t> bytes;
@@ -25,9 +33,60 @@ struct Program {
   std::vector<Segment> segments;  // the instructions and all constants
   std::vector<Region> inputs, outputs;
   std::int64_t memory_bytes = 0;  // everything lies below
-
-  // Throws gemel::UserError (a std::runtime_error) if the file cannot be read or is damaged.
-  static Program load(const std::string& path);
 };
+
+struct Compiled;  // inside
+
+// An immutable program for one machine; copies share it, and any number of threads may use it.
+class GEMEL_API Program {
+ public:
+  // UserError E0501 to E0507: the file cannot be read, is none, damaged, or of another version.
+  static Program load(const std::string& path);
+  // Whole or not at all. UserError E0902.
+  void save(const std::string& path) const;
+
+  const std::string& network() const;         // name
+  const std::string& machine() const;         // name of the machine it was compiled for
+  // That machine as it was then, with all of its parameters.
+  Machine compiled_for() const;
+  int batch() const;
+  bool timing_only() const;                   // made of a network without weights: no data can be computed
+  std::vector<TensorInfo> inputs() const, outputs() const;
+  std::vector<LayerInfo> layers() const;
+  std::int64_t instructions() const;
+  std::int64_t memory_bytes() const;          // everything lies below this address
+  std::string digest() const;                 // 16 hexadecimal digits over all that a run depends on
+  ProgramImage image() const;
+
+  explicit Program(std::shared_ptr<const Compiled> inside);
+  const Compiled& inside() const { return *inside_; }
+
+ private:
+  std::shared_ptr<const Compiled> inside_;
+};
+
+struct ProgramOptions {
+  bool fuse = true;            // additions and tables join the layer before them
+  bool overlap_layers = true;  // layers that need only the vector unit run beside their neighbours on the array
+  StopToken stop;
+};
+
+// Pure: no globals, no files; any number of threads may compile at once. UserError E06xx, naming layer, need and limit, if the
+// machine cannot run a layer.
+GEMEL_API Program compile(const NetworkPtr& network, const Machine& machine, const ProgramOptions& options = {});
+
+// A prediction, not a simulation: the compiler's own model of time, in microseconds instead of milliseconds. It is within
+// `error_share` of the simulated cycles for every shipped network on every shipped machine (tests/session measures that).
+struct Estimate {
+  struct Layer {
+    std::string name;
+    std::int64_t cycles = 0;  // by how much the layer moves the end
+  };
+  std::int64_t cycles = 0;
+  double error_share = 0.06;
+  std::vector<Layer> layers;
+};
+// UserError E0505 if the program is for another machine, latencies and clock included: compile it for this one.
+GEMEL_API Estimate estimate(const Program& program, const Machine& machine);
 
 }  // namespace gemel

@@ -8,6 +8,7 @@ namespace gemel {
 namespace {
 
 constexpr int ExcerptWidth = 160;  // longer lines (flow style on one line) are cut around the column
+constexpr int MostOfOneCode = 10;  // diagnostics that are shown
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }  // UTF-8
 
@@ -57,11 +58,16 @@ Window window(const std::string& excerpt, int column, int length) {
   return w;
 }
 
-std::string joined(const std::vector<Diagnostic>& diagnostics) {
+std::string joined(const std::vector<Diagnostic>& diagnostics, const char* separator) {
   std::string text;
-  for (const auto& d : diagnostics) {
-    if (!text.empty()) text += "\n\n";
-    text += to_string(d);
+  std::vector<std::pair<std::string, int>> seen;  // codes in order of their first appearance
+  for (const Diagnostic& d : diagnostics) {
+    auto count = std::find_if(seen.begin(), seen.end(), [&](const auto& entry) { return entry.first == d.code; });
+    if (count == seen.end()) count = seen.insert(seen.end(), {d.code, 0});
+    if (++count->second <= MostOfOneCode) text += (text.empty() ? "" : separator) + to_string(d);
+  }
+  for (const auto& [code, count] : seen) {
+    if (count > MostOfOneCode) text += separator + ("error[" + code) + "]: and " + std::to_string(count - MostOfOneCode) + " more of this kind";
   }
   return text;
 }
@@ -77,7 +83,7 @@ Diagnostic simple(std::string code, std::string message, std::string hint) {
 }  // namespace
 
 std::string to_string(const Diagnostic& d) {
-  std::string text = "error[" + d.code + "]: " + printable(d.message);
+  std::string text = (d.severity == Severity::Warning ? "warning[" : "error[") + d.code + "]: " + printable(d.message);
   if (!d.file.empty()) {
     text += "\n  " + printable(d.file);
     if (d.line > 0) {
@@ -112,8 +118,10 @@ void Diagnostics::add(Diagnostic diagnostic) {
   list_.push_back(std::move(diagnostic));
 }
 
+std::string to_string(const std::vector<Diagnostic>& diagnostics) { return joined(diagnostics, "\n"); }
+
 Error::Error(std::vector<Diagnostic> diagnostics)
-    : std::runtime_error(joined(diagnostics)), diagnostics_(std::move(diagnostics)) {}
+    : std::runtime_error(joined(diagnostics, "\n\n")), diagnostics_(std::move(diagnostics)) {}
 
 UserError::UserError(std::string code, std::string message, std::string hint)
     : Error({simple(std::move(code), std::move(message), std::move(hint))}) {}

@@ -7,6 +7,7 @@
 namespace gemel {
 
 const std::vector<ErrorCode>& error_codes() {
+  constexpr auto Warning = ExitClass::Warning;
   constexpr auto User = ExitClass::User;
   constexpr auto Internal = ExitClass::Internal;
   constexpr auto Run = ExitClass::Run;
@@ -25,6 +26,8 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0109", User, "There is no machine of that name."},
       {"E0110", User, "A setting given with --set is not of the form key=value."},
       {"E0111", User, "There is nothing of that name to explain."},
+      {"E0112", User, "A parameter is set twice with --set."},
+      {"E0113", Warning, "A parameter of a machine has no effect, because another one allows no more."},
 
       // E02xx: workloads in YAML (src/network)
       {"E0201", User, "A workload file cannot be read."},
@@ -72,6 +75,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0507", User, "A schedule contradicts itself."},
       {"E0510", User, "The input data do not have the size of the network's input."},
       {"E0511", User, "A schedule has nothing to run."},
+      {"E0512", User, "A prediction is asked for a machine that the program was not compiled for."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
       {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},
@@ -111,6 +115,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0908", User, "The batch does not divide the number of test images."},
       {"E0909", User, "A file that would be written exists already."},
       {"E0910", User, "A settings file cannot be read, or has a key or value that is wrong."},
+      {"E0911", User, "Two options contradict each other, or one has no effect without another."},
       {"E0914", User, "The host cannot map the simulated memory."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 

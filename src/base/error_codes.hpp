@@ -11,6 +11,7 @@ namespace gemel {
 
 // Who has to act, which is also the exit code of `gemel`.
 enum class ExitClass : int {
+  Warning = 0,   // nobody has to: the run goes on
   User = 2,      // UserError: a file, a flag, a network that does not fit
   Internal = 3,  // InternalError: a bug of ours
   Run = 4,       // RunError: the simulated machine stopped where it should not

@@ -50,6 +50,16 @@ void write_file_atomically(const std::string& path, std::string_view contents) {
   }
 }
 
+void require_writable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) refuse(path, EISDIR);
+  const std::string probe = temporary_name(path);
+  const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) refuse(path, errno);
+  ::close(file);
+  ::unlink(probe.c_str());
+}
+
 void make_output_folder(const std::string& path) {
   const auto refuse_folder = [&](int reason) {
     throw UserError("E0901", "cannot write into folder `" + path + "`: " + std::strerror(reason),

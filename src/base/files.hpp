@@ -10,6 +10,10 @@ namespace gemel {
 // Writes beside `path` and renames. The folder must exist.
 void write_file_atomically(const std::string& path, std::string_view contents);
 
+// Throws what write_file_atomically() would throw for `path` as it is now (no such folder, no permission, a folder of that name), and
+// leaves nothing behind: for long work whose result goes there.
+void require_writable(const std::string& path);
+
 // Makes the folder and those above it, unless they are there, and makes sure that a file can be created in it.
 void make_output_folder(const std::string& path);
 

@@ -191,14 +191,6 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   }
   RunResult& result = output.result;
   result.compile_seconds = compile_seconds;
-  for (std::size_t i = 0; i < result.layers.size() && i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    if (layer.weights() == nullptr || layer.name != result.layers[i].name) continue;
-    const Convolution conv = as_convolution(network, layer);
-    result.layers[i].out_channels = conv.out.c;
-    result.layers[i].groups = conv.groups;
-    result.layers[i].reduction = std::int64_t{conv.taps()} * conv.in.c / conv.groups;
-  }
   result.version = GEMEL_VERSION;
   if (test) {
     result.images = static_cast<int>(test->shape.outermost());
@@ -208,7 +200,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   for (const auto& [name, value] : arguments) result.settings.emplace_back(name, value);
 
   progress.clear();
-  print_summary(std::cout, result, machine);
+  std::cout << summary_text(result, machine);
   for (const BlockChoice& c : options.blocks) {
     std::int64_t cycles_that_differ = 0;
     for (const auto& [block, count] : output.differences) cycles_that_differ += block == c.block ? count : 0;

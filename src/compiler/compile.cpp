@@ -10,6 +10,7 @@
 #include "compiler/predict.hpp"
 #include "compiler/sync.hpp"
 #include "config/digest.hpp"
+#include "network/describe.hpp"
 
 namespace gemel {
 namespace {
@@ -162,6 +163,7 @@ void fill_layers(Schedule& schedule, const Network& network, const Graph& graph,
     ScheduleLayer& s = schedule.layers[l];
     s.name = network.layers[l].name;
     s.op = network.layers[l].op();
+    s.shape = layer_shape(network, network.layers[l]);
     s.output = network.layers[l].output;
     s.macs = network.macs(network.layers[l]);
     s.weight_bytes = lowerer.weight_bytes[l];

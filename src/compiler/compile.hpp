@@ -2,6 +2,8 @@
 // The compiler: a quantized network and a machine give a schedule, the program with its constants and its memory map.
 // Pure: no globals, no files, no printing; two threads may compile at once. docs/explanation/mapping.md tells how it decides.
 #pragma once
+#include <atomic>
+
 #include "config/machine.hpp"
 #include "isa/schedule.hpp"
 #include "network/network.hpp"
@@ -11,6 +13,7 @@ namespace gemel {
 struct CompileOptions {
   bool fuse = true;            // additions and tables join the layer before them
   bool overlap_layers = true;  // layers that need only the vector unit run beside their neighbours on the array
+  const std::atomic<bool>* interrupted = nullptr;  // looked at now and then; set: compiling ends in Interrupted
 };
 
 // UserError E06xx, naming layer, need and limit, if the machine cannot run a layer; nothing else is refused. Layers whose

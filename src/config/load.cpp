@@ -93,6 +93,10 @@ void apply_override(const std::string& text, Machine& machine, std::map<std::str
   }
   const std::string key = text.substr(0, equals);
   const std::string value = text.substr(equals + 1);
+  if (!origins[key].override.empty()) {
+    complain("E0112", "`" + key + "` is set twice", "first by `--set " + origins[key].override + "`");
+    return;
+  }
   const Parameter* p = find_parameter(key);
   if (!p) {
     complain("E0103", "unknown key `" + key + "`", suggest_key(key), "`gemel explain machine` lists every parameter");
@@ -150,8 +154,8 @@ Machine read_machine(YamlReader& reader, const std::vector<std::string>& overrid
 
 }  // namespace
 
-Machine load_machine(const std::string& path, const std::vector<std::string>& overrides) {
-  YamlReader reader = YamlReader::from_file(path, MachineYamlCodes);
+Machine load_machine(const std::string& name_or_path, const std::vector<std::string>& overrides) {
+  YamlReader reader = YamlReader::from_file(find_machine(name_or_path), MachineYamlCodes);
   return read_machine(reader, overrides);
 }
 
@@ -178,6 +182,19 @@ std::string find_machine(const std::string& name_or_path) {
 }
 
 std::vector<std::string> list_machines() { return list_named("configs", ".yaml"); }
+
+std::vector<Diagnostic> machine_warnings(const Machine& machine) {
+  std::vector<Diagnostic> warnings;
+  for (const auto& [key, message] : useless_parameters(machine)) {
+    Diagnostic d;
+    d.severity = Severity::Warning;
+    d.code = "E0113";
+    d.message = message;
+    d.hint = "`gemel explain " + key + "` says what it does";
+    warnings.push_back(std::move(d));
+  }
+  return warnings;
+}
 
 std::string to_yaml(const Machine& machine) {
   std::string text, group;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Machines from files and back, and everything that is generated from the table of parameters.
+// Where machine files are, and everything that is generated from the table of parameters. Loading: gemel/machine.hpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,16 +9,9 @@
 
 namespace gemel {
 
-// The machine in the file, with `overrides` ("pe_array.rows=32") applied. UserError with *everything* that is wrong.
-Machine load_machine(const std::string& path, const std::vector<std::string>& overrides = {});
-// The same from text; `file` is what messages call it.
-Machine parse_machine(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {});
-
 // The path of a machine: a path (with a slash or ending in .yaml or .yml) as it is, a name as configs/NAME.yaml in one of
 // home_folders(). UserError if there is no machine of that name.
 std::string find_machine(const std::string& name_or_path);
-// Names of the machines in configs/, sorted.
-std::vector<std::string> list_machines();
 
 // What `gemel explain TOPIC` prints: "" or "machine" (all parameters), a group ("pe_array"), a parameter
 // ("pe_array.rows"), a code ("E0103"). UserError for anything else.
@@ -26,6 +19,5 @@ std::string explain(const std::string& topic);
 
 std::string machine_json_schema();         // of a machine file, JSON Schema 2020-12
 std::string machine_reference();           // table of all parameters in Markdown, for docs/reference/machines.md
-std::string to_yaml(const Machine& machine);  // parse_machine() gives the same machine back
 
 }  // namespace gemel

@@ -269,4 +269,14 @@ std::vector<std::pair<std::string, std::string>> check_machine(const Machine& m)
   return wrong;
 }
 
+std::vector<std::pair<std::string, std::string>> useless_parameters(const Machine& m) {
+  std::vector<std::pair<std::string, std::string>> useless;
+  if (m.memory_bytes_per_cycle > m.bus_bytes) {
+    useless.emplace_back("memory.bytes_per_cycle", "`memory.bytes_per_cycle` is " + std::to_string(m.memory_bytes_per_cycle) +
+                                                       ", and `bus.bytes` of " + std::to_string(m.bus_bytes) +
+                                                       " lets no more through in each direction");
+  }
+  return useless;
+}
+
 }  // namespace gemel

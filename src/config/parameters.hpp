@@ -49,4 +49,7 @@ std::string default_value(const Parameter& parameter);  // the one of a default-
 // in its own range. For machines made in code: load_machine() has already done it.
 std::vector<std::pair<std::string, std::string>> check_machine(const Machine& machine);
 
+// Values that can be built and have no effect, as (key, message). Expects a machine without contradictions.
+std::vector<std::pair<std::string, std::string>> useless_parameters(const Machine& machine);
+
 }  // namespace gemel

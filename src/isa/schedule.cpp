@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Schedules as files; see schedule.hpp. Layout: tensor `program` (U8 [count, 64]), tensors `constant.N` (U8), and in the
-// metadata `gemel_schedule` (format version), `schedule` (JSON: everything else) and `checksum` over the others.
+// Schedules as files; see schedule.hpp. Layout: tensor `program` (U8 [count, 64]), tensors `constant.N`, `expected.N` and `input.N`
+// (U8; of the last two N is the tensor's index), and in the metadata `gemel_schedule` (format version), `schedule` (JSON: everything
+// else) and `checksum` over the others.
 // Loading: (1) the container, (2) version and checksum, (3) every field, index and instruction.
 #include "isa/schedule.hpp"
 
@@ -77,9 +78,15 @@ json to_json(const ScheduleTensor& t) {
           {"is_output", t.is_output}};
 }
 
+json to_json(const LayerShape& s) {
+  return {{"inputs", s.inputs},     {"output", s.output},     {"kernel", s.kernel}, {"stride", s.stride},
+          {"dilation", s.dilation}, {"padding", s.padding}, {"groups", s.groups}};
+}
+
 json to_json(const ScheduleLayer& l) {
   return {{"name", l.name},
           {"op", to_string(l.op)},
+          {"shape", to_json(l.shape)},
           {"output", l.output},
           {"macs", l.macs},
           {"weight_bytes", l.weight_bytes},
@@ -117,6 +124,7 @@ class Fields {
   int small(const char* key, std::int64_t min, std::int64_t max = std::numeric_limits<int>::max()) const {
     return static_cast<int>(integer(key, min, max));
   }
+  Fields object(const char* key) const { return {at(key), where_ + "." + key, file_}; }
   const json& list(const char* key) const {
     const json& value = at(key);
     if (!value.is_array()) refuse(key, "is not a list");
@@ -173,6 +181,31 @@ ScheduleTensor tensor_from(const Fields& f, int layers) {
   return t;
 }
 
+LayerShape shape_from(const Fields& f) {
+  LayerShape s;
+  const auto lengths = [&f](const json& list, const char* key) {
+    if (!list.is_array() || list.size() > 8) f.refuse(key, "is not a shape");
+    std::vector<std::int64_t> shape;
+    for (const json& length : list) shape.push_back(f.integer(length, key, 0, MaxAddress));
+    return shape;
+  };
+  const auto numbers = [&f](const char* key, auto& array, std::int64_t min) {
+    const json& list = f.list(key);
+    if (list.size() != array.size()) f.refuse(key, "does not have " + std::to_string(array.size()) + " numbers");
+    for (std::size_t i = 0; i < array.size(); ++i) {
+      array[i] = static_cast<int>(f.integer(list[i], key, min, std::numeric_limits<int>::max()));
+    }
+  };
+  for (const json& input : f.list("inputs")) s.inputs.push_back(lengths(input, "inputs"));
+  s.output = lengths(f.list("output"), "output");
+  numbers("kernel", s.kernel, 1);
+  numbers("stride", s.stride, 1);
+  numbers("dilation", s.dilation, 1);
+  numbers("padding", s.padding, 0);
+  s.groups = f.small("groups", 1);
+  return s;
+}
+
 ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Word>& program) {
   const int instructions = static_cast<int>(program.size());
   ScheduleLayer l;
@@ -186,6 +219,7 @@ ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Wo
     }
   }
   if (!known) f.refuse("op", "= `" + op + "` is no operator");
+  l.shape = shape_from(f.object("shape"));
   l.output = f.small("output", -1, tensors - 1);
   l.macs = f.integer("macs", 0, MaxCount);
   l.weight_bytes = f.integer("weight_bytes", 0, MaxCount);
@@ -199,9 +233,9 @@ ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Wo
   return l;
 }
 
-std::string segment_name(std::size_t index) {
+std::string numbered(const char* kind, std::size_t index) {
   char name[32];
-  std::snprintf(name, sizeof name, "constant.%06zu", index);
+  std::snprintf(name, sizeof name, "%s.%06zu", kind, index);
   return name;
 }
 
@@ -221,14 +255,19 @@ safetensors::Writer writer(const Schedule& s) {
   json meta = {{"network", s.network},
                {"machine", s.machine},
                {"machine_text", s.machine_text},
+              {"machine_file", s.machine_file},
                {"isa_version", isa::Version},
                {"batch", s.batch},
                {"program_base", s.program_base},
                {"memory_bytes_used", s.memory_bytes_used},
                {"constant_addresses", json::array()},
+              {"stored_inputs", json::array()},
+              {"expected", json::array()},
                {"tensors", json::array()},
                {"layers", json::array()}};
   for (const ConstantSegment& c : s.constants) meta["constant_addresses"].push_back(c.address);
+  for (const auto& [tensor, bytes] : s.stored_inputs) meta["stored_inputs"].push_back(tensor);
+  for (const auto& [tensor, bytes] : s.expected) meta["expected"].push_back(tensor);
   for (const ScheduleTensor& t : s.tensors) meta["tensors"].push_back(to_json(t));
   for (const ScheduleLayer& l : s.layers) meta["layers"].push_back(to_json(l));
   const std::string version = std::to_string(FormatVersion), text = meta.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -236,7 +275,12 @@ safetensors::Writer writer(const Schedule& s) {
   // The order of names, as a reader sees tensors.
   std::vector<std::pair<std::string, std::pair<const void*, std::size_t>>> tensors;
   for (std::size_t c = 0; c < s.constants.size(); ++c) {
-    tensors.push_back({segment_name(c), {s.constants[c].bytes.data(), s.constants[c].bytes.size()}});
+    tensors.push_back({numbered("constant", c), {s.constants[c].bytes.data(), s.constants[c].bytes.size()}});
+  }
+  for (const auto& [kind, stored] : {std::pair{"expected", &s.expected}, std::pair{"input", &s.stored_inputs}}) {
+    for (const auto& [tensor, bytes] : *stored) {
+      tensors.push_back({numbered(kind, static_cast<std::size_t>(tensor)), {bytes.data(), bytes.size()}});
+    }
   }
   tensors.push_back({"program", {s.program.data(), s.program.size() * isa::InstructionBytes}});
 
@@ -310,6 +354,7 @@ Schedule from_file(const safetensors::File& file, Schedule::Checksum verificatio
   s.network = f.text("network");
   s.machine = f.text("machine");
   s.machine_text = f.text("machine_text");
+  s.machine_file = f.text("machine_file");
   s.batch = f.small("batch", 1);
   s.program_base = static_cast<std::uint64_t>(f.integer("program_base", 0, MaxAddress));
   if (s.program_base % isa::InstructionBytes != 0) f.refuse("program_base", "is not a multiple of 64");
@@ -322,9 +367,12 @@ Schedule from_file(const safetensors::File& file, Schedule::Checksum verificatio
   check_program(s, name);
 
   const json& addresses = f.list("constant_addresses");
-  if (addresses.size() + 1 != file.tensors().size()) f.refuse("constant_addresses", "does not fit the tensors of the file");
+  const json &stored_inputs = f.list("stored_inputs"), &expected = f.list("expected");
+  if (addresses.size() + stored_inputs.size() + expected.size() + 1 != file.tensors().size()) {
+    f.refuse("constant_addresses", "does not fit the tensors of the file");
+  }
   for (std::size_t c = 0; c < addresses.size(); ++c) {
-    const safetensors::View* view = file.find(segment_name(c));
+    const safetensors::View* view = file.find(numbered("constant", c));
     if (view == nullptr) f.refuse("constant_addresses", "does not fit the tensors of the file");
     ConstantSegment segment;
     segment.address = static_cast<std::uint64_t>(f.integer(addresses[c], "constant_addresses", 0, MaxAddress));
@@ -341,6 +389,19 @@ Schedule from_file(const safetensors::File& file, Schedule::Checksum verificatio
     s.layers.push_back(layer_from(Fields(layer_list[l], "layers[" + std::to_string(l) + "]", name),
                                   static_cast<int>(tensor_list.size()), s.program));
   }
+
+  const auto read_stored = [&](const char* key, const char* kind, const json& list, std::map<int, std::vector<std::uint8_t>>& stored) {
+    for (const json& index : list) {
+      const auto t = static_cast<std::size_t>(f.integer(index, key, 0, static_cast<std::int64_t>(s.tensors.size()) - 1));
+      const safetensors::View* view = file.find(numbered(kind, t));
+      const bool fits = view != nullptr && s.tensors[t].in_memory && static_cast<std::int64_t>(view->bytes) == s.tensors[t].bytes;
+      if (!fits || !stored.emplace(static_cast<int>(t), std::vector<std::uint8_t>(view->data, view->data + view->bytes)).second) {
+        f.refuse(key, "does not fit the tensors of the file");
+      }
+    }
+  };
+  read_stored("stored_inputs", "input", stored_inputs, s.stored_inputs);
+  read_stored("expected", "expected", expected, s.expected);
 
   const auto used = static_cast<std::uint64_t>(s.memory_bytes_used);
   if (s.program_base + s.program.size() * isa::InstructionBytes > used) {

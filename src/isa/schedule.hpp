@@ -5,11 +5,13 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "config/machine.hpp"
 #include "gemel/isa.gen.hpp"
+#include "gemel/layer.hpp"
 #include "network/network.hpp"
 
 namespace gemel {
@@ -38,6 +40,7 @@ struct ScheduleTensor {
 struct ScheduleLayer {
   std::string name;
   Op op = Op::Conv2d;
+  LayerShape shape;            // for reports
   int output = -1;             // tensor
   std::int64_t macs = 0;       // of the whole batch
   std::int64_t weight_bytes = 0;
@@ -53,6 +56,7 @@ struct Schedule {
   std::string network;
   std::string machine;         // name
   std::string machine_text;    // machine_text() (config/digest.hpp) of the machine it was made for
+  std::string machine_file;    // that machine as a file, with all of its parameters; may be empty
   int batch = 1;
   std::uint64_t program_base = 0;   // address of the first instruction, a multiple of 64
   std::vector<isa::Word> program;   // ends with halt
@@ -60,6 +64,10 @@ struct Schedule {
   std::vector<ScheduleTensor> tensors;
   std::vector<ScheduleLayer> layers;
   std::int64_t memory_bytes_used = 0;  // everything lies below this address, the program too
+
+  // A case in one file: bytes by tensor. Of inputs: what the program is run with unless it is given others; and what must then be in
+  // memory when a tensor is complete. Either may lack tensors, or be empty.
+  std::map<int, std::vector<std::uint8_t>> stored_inputs, expected;
 
   // Whole or not at all; throws as write_file_atomically() (base/files.hpp).
   void save(const std::string& path) const;

@@ -6,6 +6,8 @@
 // The largest loss is named. If it is waiting, the unit that is busiest meanwhile is.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "gemel/isa.gen.hpp"
 #include "report/report.hpp"
@@ -56,17 +58,23 @@ Diagnosis diagnose_waiting(const LayerResult& layer, const Machine& machine, std
 
 std::string underfilled_text(const LayerResult& layer, const Machine& machine, double filled) {
   std::string text = "array underfilled: " + whole_percent(filled) + " of its places have work";
+  const bool dense = layer.op == "dense", matmul = layer.op == "matmul";
+  if ((layer.op != "conv2d" && !dense && !matmul) || layer.inputs.empty() || layer.output.empty()) return text;
   std::string why;
+  const std::int64_t out_channels = layer.output.back();
+  std::int64_t depth = layer.inputs.front().back();  // products of one output
+  if (dense) depth = std::accumulate(layer.inputs.front().begin() + 1, layer.inputs.front().end(), std::int64_t{1}, std::multiplies<>());
+  if (!dense && !matmul) depth = depth / layer.groups * layer.kernel[0] * layer.kernel[1];
   if (layer.groups > 1) {
-    why = std::to_string(layer.groups) + " groups, each of " + std::to_string(layer.out_channels / layer.groups) +
-          (layer.out_channels == layer.groups ? " channel" : " channels");
+    why = std::to_string(layer.groups) + " groups, each of " + std::to_string(out_channels / layer.groups) +
+          (out_channels == layer.groups ? " channel" : " channels");
   } else {
-    if (layer.reduction > 0 && layer.reduction % machine.rows != 0) {
-      why = "depth " + std::to_string(layer.reduction) + " is no multiple of " + std::to_string(machine.rows) + " rows";
+    if (depth % machine.rows != 0) {
+      why = "depth " + std::to_string(depth) + " is no multiple of " + std::to_string(machine.rows) + " rows";
     }
-    if (layer.out_channels > 0 && layer.out_channels % machine.columns != 0) {
+    if (out_channels % machine.columns != 0) {
       if (!why.empty()) why += ", ";
-      why += std::to_string(layer.out_channels) + (layer.out_channels == 1 ? " output channel is" : " output channels are") +
+      why += std::to_string(out_channels) + (out_channels == 1 ? " output channel is" : " output channels are") +
              " no multiple of " + std::to_string(machine.columns) + " columns";
     }
   }

@@ -61,7 +61,7 @@ bool is_attributed(const LayerResult& layer) { return layer.counters != UnitCoun
 
 LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
   LayerFigures figures;
-  if (layer.first_cycle >= 0) figures.span_cycles = layer.last_cycle - layer.first_cycle + 1;
+  if (layer.first_cycle >= 0) figures.span_cycles = layer.rounds * (layer.last_cycle - layer.first_cycle + 1);
   const auto& matrix = layer.counters[static_cast<int>(isa::Unit::Matrix)];
   figures.matrix_cycles = std::accumulate(matrix.begin(), matrix.end(), std::int64_t{0});
   const std::int64_t cycles = layer.array_cycles > 0 ? figures.matrix_cycles : figures.span_cycles;

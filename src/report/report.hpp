@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run tells its reader: result.json (docs/reference/result.md), trace.json (Chrome trace format), report.html (one
-// page, nothing fetched), and a summary as text. Every function here only turns a RunResult into text; write_reports()
-// alone touches the disk.
+// page, nothing fetched), and a summary as text. Every function only turns a Result into text; write_reports() and
+// prepare_reports() alone touch the disk.
 #pragma once
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/machine.hpp"
+#include "gemel/report.hpp"
 #include "sim/result.hpp"
 
 namespace gemel {
@@ -67,16 +67,5 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine);
 Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine);
 std::string bottleneck(const RunResult& result, std::size_t index, const Machine& machine);  // the text alone
 inline constexpr double WellUsed = 0.7;  // layers below this utilization get a reason in the reports
-
-// --- writers ---
-
-std::string result_json(const RunResult& result, const Machine& machine);
-std::string trace_json(const RunResult& result);
-std::string report_html(const RunResult& result, const Machine& machine);
-void print_summary(std::ostream& out, const RunResult& result, const Machine& machine);
-
-// result.json, report.html and, if the run was traced, trace.json into the folder, which is made if need be; a trace that an
-// earlier run left there is removed. Each file is written whole or not at all. The paths written. UserError E0901, E0902.
-std::vector<std::string> write_reports(const std::string& folder, const RunResult& result, const Machine& machine);
 
 }  // namespace gemel

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <ostream>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -110,9 +111,12 @@ std::string comparison_text(const RunResult& result) {
 
 }  // namespace
 
-void print_summary(std::ostream& out, const RunResult& result, const Machine& machine) {
+std::string summary_text(const Result& result, const Machine& machine) {
+  std::ostringstream out;
   out << result.network << " on " << result.machine << " (" << result.rows << "x" << result.columns << ", "
-      << fixed(result.clock_mhz, 0) << " MHz), batch " << result.batch << ", engine " << result.engine
+      << fixed(result.clock_mhz, 0) << " MHz), batch " << result.batch;
+  if (result.rounds > 1) out << ", " << with_commas(result.rounds) << " times";
+  out << ", engine " << result.engine
       << (result.timing_only ? ", timing only" : "") << "\n\n";
   print_layers(out, result, machine);
   print_where(out, result);
@@ -144,10 +148,18 @@ void print_summary(std::ostream& out, const RunResult& result, const Machine& ma
   if (result.peak_memory_mib > 0) host += ", " + fixed(result.peak_memory_mib, 0) + " MiB";
   total.add({"host", host});
   total.print(out);
+  return out.str();
+}
+
+void prepare_reports(const std::string& folder, bool trace) {
+  make_output_folder(folder);
+  for (const char* name : {"result.json", "report.html", "trace.json"}) {
+    if (trace || std::string(name) != "trace.json") require_writable((std::filesystem::path(folder) / name).string());
+  }
 }
 
 std::vector<std::string> write_reports(const std::string& folder, const RunResult& result, const Machine& machine) {
-  make_output_folder(folder);
+  prepare_reports(folder, !result.trace.empty());
   const auto in_folder = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
   std::vector<std::string> written;
   const auto write = [&](const char* name, const std::string& text) {

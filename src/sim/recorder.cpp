@@ -74,13 +74,13 @@ void Recorder::finished(isa::Unit unit, std::uint32_t index, const isa::Instruct
 }
 
 void Recorder::stored(std::uint32_t index, Cycle p) {
-  if (!options_.golden || options_.timing_only || failure_) return;
+  if ((!compares() && !options_.layer_complete) || failure_) return;
   auto it = std::lower_bound(complete_.begin(), complete_.end(), std::make_pair(static_cast<int>(index), -1));
   for (; it != complete_.end() && it->first == static_cast<int>(index) && !failure_; ++it) complete(it->second, p - cycle0_);
 }
 
 void Recorder::halted_at(Cycle at) {
-  if (!options_.golden || options_.timing_only) return;
+  if (!compares()) return;
   for (const auto& [index, l] : complete_) {
     const std::size_t layer = static_cast<std::size_t>(l);
     const bool is_output = schedule_.tensors[static_cast<std::size_t>(schedule_.layers[layer].output)].is_output;
@@ -108,7 +108,7 @@ LayerResult& Recorder::layer_of(int tag) {
 void Recorder::complete(int layer, Cycle at) {
   const Stopwatch watch;
   try {
-    if (compare_tensor(schedule_, layer, at, memory_, options_)) {
+    if (compares() && compare_tensor(schedule_, layer, at, memory_, options_)) {
       result_.layers[static_cast<std::size_t>(layer)].compared = "equal";
     }
   } catch (...) {
@@ -116,6 +116,7 @@ void Recorder::complete(int layer, Cycle at) {
   }
   result_.golden_seconds += watch.seconds();
   if (failure_) stop_();
+  else if (options_.layer_complete) options_.layer_complete(layer, at);
 }
 
 }  // namespace gemel

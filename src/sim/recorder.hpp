@@ -36,6 +36,7 @@ class Recorder : public SequencerObserver {
  private:
   LayerResult& layer_of(int tag);
   void complete(int layer, Cycle at);  // the layer's output is in memory
+  bool compares() const { return options_.golden && !options_.timing_only; }
 
   const Schedule& schedule_;
   const SimulationOptions& options_;

@@ -42,9 +42,11 @@ RunResult new_result(const char* engine, const Run& run) {
   }
   for (const ScheduleLayer& layer : schedule.layers) {
     LayerResult out;
+    static_cast<LayerShape&>(out) = layer.shape;
     out.name = layer.name;
     out.op = to_string(layer.op);
     out.macs = layer.macs;
+    out.weight_bytes = layer.weight_bytes;
     out.predicted_cycles = layer.predicted_cycles;
     if (layer.op == Op::Reshape) {
       out.compared = "view";

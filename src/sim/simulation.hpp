@@ -11,23 +11,13 @@
 #include <vector>
 
 #include "config/machine.hpp"
+#include "gemel/engine.hpp"
+#include "gemel/observer.hpp"
 #include "isa/schedule.hpp"
 #include "sim/result.hpp"
 #include "top/swap.hpp"
 
 namespace gemel {
-
-enum class Engine {
-  Systemc,  // the fast models, woken by SystemC
-  Plain,    // the same models, woken by an event queue: faster, and any number of runs at a time in threads
-  Beat,     // the beat models, stepped cycle by cycle
-};
-
-struct Progress {
-  std::int64_t instructions = 0, total_instructions = 0;
-  std::int64_t cycles = 0;
-  int layer = 0, layers = 0;
-};
 
 struct SimulationOptions {
   Engine engine = Engine::Systemc;
@@ -38,6 +28,7 @@ struct SimulationOptions {
   // Expected bytes of a tensor (index in schedule.tensors), or nullptr for "do not compare". Not asked in timing-only runs.
   std::function<const std::vector<std::uint8_t>*(int tensor)> golden;
   std::function<void(const Progress&)> progress;  // now and then
+  std::function<void(int layer, std::int64_t cycle)> layer_complete;  // in memory and, if it is compared, equal
   // Blocks implemented by RTL (resolve_choices()). Any entry selects the beat engine, with one exception: pe_array (or pe) alone runs
   // between the fast models, and falls back to the beat engine when anything differs or an option is set that only that engine has.
   std::vector<BlockChoice> blocks;

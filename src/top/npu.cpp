@@ -142,7 +142,7 @@ void Npu::build(const NpuParts& parts) {
 
 sc_core::sc_time Npu::period() const { return wires_->period; }
 
-void Npu::require(const Program& program) const {
+void Npu::require(const ProgramImage& program) const {
   require_machine(program.network, program.machine, program.machine_text, wires_->machine);
 }
 

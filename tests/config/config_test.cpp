@@ -187,8 +187,8 @@ TEST(Config, DigestIsTheSameForever) {
 
 TEST(Config, OverridesReplaceValues) {
   const Machine m = load_machine(configs("edge16"), {"pe_array.rows=32", "activation_buffer.size_bytes=1MiB", "name=mine",
-                                                     "description=with: \"odd\" # text", "clock_mhz=0.5", "pe_array.rows=24"});
-  EXPECT_EQ(m.rows, 24);  // the last one wins
+                                                     "description=with: \"odd\" # text", "clock_mhz=0.5"});
+  EXPECT_EQ(m.rows, 32);
   EXPECT_EQ(m.buffer(Buffer::Activation).size_bytes, 1 << 20);
   EXPECT_EQ(m.name, "mine");
   EXPECT_EQ(m.description, "with: \"odd\" # text");

@@ -20,9 +20,10 @@ ALLOWED = {
     "memory": {"base", "config"},
     "rtl_host": {"base", "config", "isa"},
     "top": {"base", "config", "isa", "memory", "blocks", "rtl_host"},
-    "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "report", "rtl_host"},
+    "sim": {"base", "config", "isa", "network", "ops", "compiler", "blocks", "memory", "top", "kernels", "rtl_host"},
     "report": {"base", "config", "isa", "network", "sim"},
     "regress": {"base", "config", "isa", "network", "ops", "compiler", "sim", "top", "rtl_host"},
+    "session": {"base", "config", "isa", "network", "ops", "compiler", "sim", "report"},
     "area": {"base", "config", "rtl_host"},
     "cli": {"area", "regress", "base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top", "rtl_host"},
 }

@@ -8,8 +8,8 @@ import re
 from rules import ROOT, Report, files, name
 
 CODE = re.compile(r"\bE\d{4}\b")
-ROW = re.compile(r'\{"(E\d{4})", (User|Internal|Run), "([^"]+)"\}')
-EXIT = {"User": 2, "Internal": 3, "Run": 4}
+ROW = re.compile(r'\{"(E\d{4})", (User|Internal|Run|Warning), "([^"]+)"\}')
+EXIT = {"Warning": 0, "User": 2, "Internal": 3, "Run": 4}
 
 
 def main():
@@ -46,7 +46,7 @@ def main():
     # A test has the exact text of a message if it, or a file beside it, holds the message's first line.
     tested = set()
     for path in files("tests", suffixes={".cpp", ".hpp", ".py", ".expected"}):
-        tested |= set(re.findall(r"error\\?\[(E\d{4})\\?\]: \S", path.read_text(encoding="utf-8")))
+        tested |= set(re.findall(r"(?:error|warning)\\?\[(E\d{4})\\?\]: \S", path.read_text(encoding="utf-8")))
     listed_file = ROOT / "tests/repo/untested_codes.txt"
     listed = set(CODE.findall(re.sub(r"#.*", "", listed_file.read_text(encoding="utf-8"))))
     for code in sorted(rows):

@@ -69,8 +69,9 @@ inline RunResult sample_run() {
   poor.name = "poor";
   poor.op = "conv2d";
   poor.macs = 16 * 100;
-  poor.reduction = 9;
-  poor.out_channels = 3;
+  poor.inputs = {{1, 10, 10, 1}};
+  poor.output = {1, 8, 8, 3};
+  poor.kernel = {3, 3};
   poor.array_cycles = 120;
   poor.first_cycle = 350;
   poor.last_cycle = 950;

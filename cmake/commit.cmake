@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# Writes FILE with the commit of SOURCE as a C++ constant, if it has changed: cmake -DSOURCE=... -DFILE=... -P commit.cmake
+# Empty where there is no git, or no repository (a source archive).
+set(commit "")
+find_program(GIT git)
+if(GIT AND EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND ${GIT} -C ${SOURCE} rev-parse --short=12 HEAD OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND ${GIT} -C ${SOURCE} diff-index --quiet HEAD -- RESULT_VARIABLE changed OUTPUT_QUIET ERROR_QUIET)
+  if(commit AND NOT changed EQUAL 0)
+    string(APPEND commit " with changes")
+  endif()
+endif()
+set(text "inline constexpr char SourceCommit[] = \"${commit}\";\n")
+set(before "")
+if(EXISTS ${FILE})
+  file(READ ${FILE} before)
+endif()
+if(NOT text STREQUAL before)
+  file(WRITE ${FILE} "${text}")
+endif()

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// A result as text: for a terminal, a program, a browser.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "gemel/export.hpp"
+#include "gemel/machine.hpp"
+#include "gemel/result.hpp"
+
+namespace gemel {
+
+// Tables of layers, units and totals.
+GEMEL_API std::string summary_text(const Result& result, const Machine& machine);
+// result.json; its form is published: docs/reference/result.schema.json.
+GEMEL_API std::string result_json(const Result& result, const Machine& machine);
+// For https://ui.perfetto.dev; of runs with RunOptions::trace.
+GEMEL_API std::string trace_json(const Result& result);
+// One page without scripts.
+GEMEL_API std::string report_html(const Result& result, const Machine& machine);
+
+// Makes the folder if need be, and makes sure that each report can be written there. UserError E0901, E0902.
+GEMEL_API void prepare_reports(const std::string& folder, bool trace);
+// result.json, report.html and, if there is a trace, trace.json: each whole or not at all. The paths of what was written.
+GEMEL_API std::vector<std::string> write_reports(const std::string& folder, const Result& result, const Machine& machine);
+
+}  // namespace gemel

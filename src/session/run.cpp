@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemel/run.hpp: (1) options that contradict each other, (2) inputs and reference of each round, (3) simulation, (4) sums.
+#include "gemel/run.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "gemel/version.hpp"
+#include "network/synthetic.hpp"
+#include "ops/golden.hpp"
+#include "session/session.hpp"
+#include "sim/simulation.hpp"
+
+namespace gemel {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+[[noreturn]] void contradict(const std::string& what, const std::string& why) { throw UserError("E0911", what + ": " + why); }
+
+bool any_is(const std::vector<BlockChoice>& blocks, BlockKind kind) {
+  return std::any_of(blocks.begin(), blocks.end(), [kind](const BlockChoice& c) { return c.kind == kind; });
+}
+
+void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool timing_only) {
+  if (o.test_images && timing_only) contradict("`test_images` and `timing_only`", "without data there are no answers to count");
+  if (o.test_images && !o.inputs.empty()) contradict("`test_images` and `inputs`", "the test images are the inputs");
+  if (timing_only && !o.inputs.empty()) contradict("`inputs` and `timing_only`", "without data no input is read");
+  if (o.keep_going && !any_is(blocks, BlockKind::Check)) contradict("`keep_going`", "it needs a block that is checked");
+  if (o.reset_seed && blocks.empty()) contradict("`reset_seed`", "it needs a block that is RTL");
+  const bool beat = o.engine.value_or(blocks.empty() ? Engine::Systemc : Engine::Beat) == Engine::Beat;
+  if (o.no_skip && !beat) contradict("`no_skip`", "it needs the beat engine or a block that is RTL");
+  const bool array_only = blocks.size() == 1 && (blocks.front().block == "pe_array" || blocks.front().block == "pe");
+  if (o.engine && !beat && !blocks.empty() && !(array_only && !timing_only && !o.no_skip)) {
+    contradict("`engine` and `blocks`", "between the fast models only `pe_array` can be RTL, with data; other blocks need the beat engine");
+  }
+  const bool whole_chip = blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
+  if (o.trace && whole_chip) contradict("`trace` and `npu=rtl`", "of the whole chip as RTL it is not seen when which instruction runs");
+}
+
+Tensor tensor_of(const ScheduleTensor& t) {
+  Tensor tensor;
+  tensor.name = t.name;
+  tensor.shape = t.shape;
+  tensor.type = t.type;
+  tensor.scale = t.scale;
+  tensor.zero_point = t.zero_point;
+  return tensor;
+}
+
+std::vector<int> tensors_with(const Schedule& schedule, bool ScheduleTensor::*flag) {
+  std::vector<int> tensors;
+  for (std::size_t t = 0; t < schedule.tensors.size(); ++t) {
+    if (schedule.tensors[t].*flag) tensors.push_back(static_cast<int>(t));
+  }
+  return tensors;
+}
+
+int argmax(const std::uint8_t* values, std::int64_t count, bool is_signed) {
+  const auto value = [&](std::int64_t i) { return is_signed ? int{static_cast<std::int8_t>(values[i])} : int{values[i]}; };
+  std::int64_t best = 0;
+  for (std::int64_t i = 1; i < count; ++i) {
+    if (value(i) > value(best)) best = i;
+  }
+  return static_cast<int>(best);
+}
+
+void add(UnitCounters& sum, const UnitCounters& other) {
+  for (std::size_t u = 0; u < sum.size(); ++u) {
+    for (std::size_t c = 0; c < sum[u].size(); ++c) sum[u][c] += other[u][c];
+  }
+}
+
+// Adds a further round. What is no sum (names, shapes, first and last cycles, the trace) stays that of the first.
+void add_round(Result& sum, const Result& round) {
+  ++sum.rounds;
+  sum.cycles += round.cycles;
+  add(sum.counters, round.counters);
+  sum.macs += round.macs;
+  sum.array_cycles += round.array_cycles;
+  sum.load_bytes += round.load_bytes;
+  sum.store_bytes += round.store_bytes;
+  sum.fetch_bytes += round.fetch_bytes;
+  sum.load_bursts += round.load_bursts;
+  sum.store_bursts += round.store_bursts;
+  sum.fetch_bursts += round.fetch_bursts;
+  sum.instructions += round.instructions;
+  for (std::size_t l = 0; l < sum.layers.size(); ++l) {
+    LayerResult& layer = sum.layers[l];
+    const LayerResult& other = round.layers[l];
+    ++layer.rounds;
+    layer.macs += other.macs;
+    layer.array_cycles += other.array_cycles;
+    layer.load_bytes += other.load_bytes;
+    layer.store_bytes += other.store_bytes;
+    layer.predicted_cycles += other.predicted_cycles;
+    add(layer.counters, other.counters);
+  }
+  for (const auto& [block, cycles] : round.differences) {
+    const auto found = std::find_if(sum.differences.begin(), sum.differences.end(), [&](const auto& d) { return d.first == block; });
+    if (found == sum.differences.end()) sum.differences.emplace_back(block, cycles);
+    else found->second += cycles;
+  }
+  sum.build_rtl_seconds += round.build_rtl_seconds;
+  sum.simulate_seconds += round.simulate_seconds;
+  sum.golden_seconds += round.golden_seconds;
+  sum.peak_memory_mib = std::max(sum.peak_memory_mib, round.peak_memory_mib);
+  sum.outputs = round.outputs;
+}
+
+// One execution of the program after the other.
+class Runner {
+ public:
+  Runner(const Program& program, const Machine& machine, const RunOptions& options)
+      : compiled_(program.inside()), schedule_(compiled_.schedule), machine_(machine), options_(options) {
+    std::vector<BlockChoice> choices;
+    for (const std::string& text : options.blocks) choices.push_back(parse_block_choice(text));
+    timing_only_ = options.timing_only || program.timing_only();
+    simulation_.blocks = resolve_choices(choices);
+    check(options, simulation_.blocks, timing_only_);
+    simulation_.engine = options.engine.value_or(Engine::Systemc);  // blocks make the beat engine of it, where they need it
+    simulation_.timing_only = timing_only_;
+    simulation_.trace = options.trace;
+    simulation_.max_cycles = options.max_cycles;
+    simulation_.interrupted = options.stop.flag();
+    simulation_.keep_going = options.keep_going;
+    simulation_.no_skip = options.no_skip;
+    simulation_.reset_seed = options.reset_seed.value_or(-1);
+    simulation_.waves_folder = options.waves_folder;
+    if (Observer* observer = options.observer) {
+      simulation_.progress = [observer](const Progress& p) { observer->progress(p); };
+      simulation_.rtl_progress = [observer](const std::string& line) { observer->log(line); };
+      simulation_.rtl_hangs = [observer](const UserError& error) { observer->rtl_hangs(error); };
+      simulation_.layer_complete = [this, observer, layers = program.layers()](int layer, std::int64_t cycle) {
+        observer->layer(layers[static_cast<std::size_t>(layer)], cycle);
+      };
+    }
+  }
+
+  // `inputs`: as RunOptions::inputs.
+  Result round(const std::vector<Bytes>& given) {
+    const std::vector<int> input_tensors = tensors_with(schedule_, &ScheduleTensor::is_input);
+    if (given.size() > input_tensors.size()) {
+      throw UserError("E0510", std::to_string(given.size()) + " inputs were given, and the network `" + schedule_.network + "` has " +
+                                   std::to_string(input_tensors.size()));
+    }
+    std::vector<Bytes> inputs;
+    bool stored = true;  // all inputs are those of the program's file
+    for (std::size_t i = 0; i < input_tensors.size(); ++i) {
+      const int tensor = input_tensors[i];
+      const auto found = schedule_.stored_inputs.find(tensor);
+      if (timing_only_) {
+        inputs.emplace_back();
+      } else if (i < given.size() && !given[i].empty()) {
+        inputs.push_back(given[i]);
+        stored = false;
+      } else if (found != schedule_.stored_inputs.end()) {
+        inputs.push_back(found->second);
+      } else {
+        inputs.push_back(synthetic_input(tensor_of(schedule_.tensors[static_cast<std::size_t>(tensor)]), options_.seed + i));
+        stored = false;
+      }
+    }
+    std::unique_ptr<Golden> golden;
+    simulation_.golden = nullptr;
+    if (options_.compare && !timing_only_) {
+      if (compiled_.network) {
+        golden = std::make_unique<Golden>(*compiled_.network);
+        for (std::size_t i = 0; i < inputs.size(); ++i) golden->set_input(input_tensors[i], inputs[i]);
+        simulation_.golden = [&](int tensor) { return &golden->tensor(tensor); };
+      } else if (stored && !schedule_.expected.empty()) {
+        simulation_.golden = [&](int tensor) {
+          const auto expected = schedule_.expected.find(tensor);
+          return expected == schedule_.expected.end() ? nullptr : &expected->second;
+        };
+      }
+    }
+    SimulationOutput output = simulate(machine_, schedule_, inputs, simulation_);
+    Result result = std::move(output.result);
+    for (const int tensor : tensors_with(schedule_, &ScheduleTensor::is_output)) {
+      if (timing_only_) break;
+      TensorData data;
+      static_cast<TensorInfo&>(data) = schedule_tensor_info(schedule_.tensors[static_cast<std::size_t>(tensor)]);
+      data.data = std::move(output.outputs[result.outputs.size()]);
+      result.outputs.push_back(std::move(data));
+    }
+    for (const BlockChoice& c : simulation_.blocks) {
+      if (c.kind != BlockKind::Check) continue;
+      std::int64_t cycles = 0;
+      for (const auto& [block, count] : output.differences) cycles += block == c.block ? count : 0;
+      result.differences.emplace_back(c.block, cycles);
+    }
+    return result;
+  }
+
+  bool timing_only() const { return timing_only_; }
+
+ private:
+  const Compiled& compiled_;
+  const Schedule& schedule_;
+  const Machine& machine_;
+  const RunOptions& options_;
+  SimulationOptions simulation_;
+  bool timing_only_ = false;
+};
+
+Result run_test_images(Runner& runner, const Program& program) {
+  const NetworkPtr& network = program.inside().network;
+  const std::optional<TestImages> test = network ? test_images(network) : std::nullopt;
+  if (!test) throw UserError("E0907", "workload `" + program.network() + "` has no test images", "leave out --test");
+  const std::int64_t images = test->images.shape.front(), batch = program.batch();
+  if (images % batch != 0) {
+    throw UserError("E0908", "a batch of " + std::to_string(batch) + " does not divide the " + std::to_string(images) + " test images");
+  }
+  const std::int64_t round_bytes = test->images.bytes / images * batch;
+  std::int64_t correct = 0;
+  Result sum;
+  for (std::int64_t round = 0; round < images / batch; ++round) {
+    const auto first = test->data.begin() + static_cast<std::ptrdiff_t>(round * round_bytes);
+    Result result = runner.round({Bytes(first, first + static_cast<std::ptrdiff_t>(round_bytes))});
+    const TensorData& scores = result.outputs.front();
+    const std::int64_t classes = scores.bytes / batch;
+    for (std::int64_t i = 0; i < batch; ++i) {
+      correct += argmax(scores.data.data() + i * classes, classes, scores.type == "int8") == test->labels[static_cast<std::size_t>(round * batch + i)];
+    }
+    if (round == 0) sum = std::move(result);
+    else add_round(sum, result);
+  }
+  sum.images = static_cast<int>(images);
+  sum.accuracy = static_cast<double>(correct) / static_cast<double>(images);
+  sum.float_accuracy = test->float_accuracy.value_or(-1);
+  return sum;
+}
+
+}  // namespace
+
+Result run(const Program& program, const Machine& machine, const RunOptions& options) {
+  Runner runner(program, machine, options);
+  Result result = options.test_images ? run_test_images(runner, program) : runner.round(options.inputs);
+  result.compile_seconds = program.inside().compile_seconds;
+  result.version = version();
+  result.machine_file = to_yaml(machine);
+  result.seed = options.seed;
+  return result;
+}
+
+}  // namespace gemel

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind the handles of include/gemel.
+#pragma once
+#include <string>
+
+#include "gemel/network.hpp"
+#include "gemel/program.hpp"
+#include "isa/schedule.hpp"
+#include "network/network.hpp"
+
+namespace gemel {
+
+// Every NetworkPtr points to one of these.
+struct LoadedNetwork : Network {
+  bool timing_only = false;
+  std::string digest;  // of the files and options that it was made of
+};
+
+struct Compiled {
+  Schedule schedule;
+  NetworkPtr network;          // nullptr: the program came from a file
+  double compile_seconds = 0;
+};
+
+TensorInfo schedule_tensor_info(const ScheduleTensor& tensor);
+
+}  // namespace gemel

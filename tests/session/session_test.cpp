@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library as its users see it: include/gemel alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <set>
+#include <thread>
+
+#include <unistd.h>
+
+#include "gemel/gemel.hpp"
+
+extern "C" int sc_main(int, char**) { return 0; }
+
+namespace gemel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The text of the error that `action` ends in; "" if it ends well.
+template <class Action>
+std::string error_of(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+NetworkOptions timing_only() {
+  NetworkOptions options;
+  options.timing_only = true;
+  return options;
+}
+
+TEST(Library, LoadsCompilesPredictsAndRuns) {
+  const Machine machine = load_machine("edge16", {"pe_array.rows=32", "activation_buffer.size_bytes=256KiB"});
+  const NetworkPtr network = load_network("digits");
+  const Program program = compile(network, machine);
+  const Estimate guess = estimate(program, machine);
+  const Result result = run(program, machine);
+  EXPECT_EQ(machine.rows, 32);
+  EXPECT_EQ(program.network(), "digits");
+  EXPECT_EQ(program.machine(), "edge16");
+  EXPECT_NEAR(static_cast<double>(guess.cycles), static_cast<double>(result.cycles), guess.error_share * static_cast<double>(result.cycles));
+  ASSERT_EQ(result.outputs.size(), 1U);
+  EXPECT_EQ(result.outputs[0].bytes, static_cast<std::int64_t>(result.outputs[0].data.size()));
+  for (const LayerResult& layer : result.layers) EXPECT_NE(layer.compared, "not compared") << layer.name;
+}
+
+TEST(Library, SaysWhatIsInANetworkAndInAProgram) {
+  const NetworkInfo network = describe(load_network("resnet50", timing_only()));
+  EXPECT_TRUE(network.timing_only);
+  EXPECT_EQ(network.inputs.size(), 1U);
+  EXPECT_THAT(network.inputs[0].shape, ElementsAre(1, 224, 224, 3));
+  EXPECT_EQ(network.inputs[0].type, "int8");
+  const LayerInfo& first = network.layers.front();
+  EXPECT_EQ(first.op, "conv2d");
+  EXPECT_THAT(first.kernel, ElementsAre(7, 7));
+  EXPECT_THAT(first.stride, ElementsAre(2, 2));
+  EXPECT_THAT(first.padding, ElementsAre(3, 3, 3, 3));
+  EXPECT_THAT(first.output, ElementsAre(1, 112, 112, 64));
+  EXPECT_EQ(first.macs, std::int64_t{112} * 112 * 64 * 7 * 7 * 3);
+  const Program program = compile(load_network("resnet50", timing_only()), load_machine("edge16"));
+  ASSERT_EQ(program.layers().size(), network.layers.size());
+  EXPECT_THAT(program.layers().front().kernel, ElementsAre(7, 7));
+  EXPECT_GT(program.layers().front().weight_bytes, 7 * 7 * 3 * 64);  // words of the array are whole
+  EXPECT_TRUE(program.timing_only());
+}
+
+TEST(Library, EstimatesWithinTheBoundThatItStates) {
+  double worst = 0;
+  std::string where;
+  int pairs = 0;
+  for (const NetworkName& network : list_networks()) {
+    const NetworkPtr loaded = load_network(network.name, timing_only());
+    for (const std::string& name : list_machines()) {
+      const Machine machine = load_machine(name);
+      std::optional<Program> program;
+      try {
+        program = compile(loaded, machine);
+      } catch (const UserError&) {
+        continue;  // this machine cannot run this network
+      }
+      const Estimate guess = estimate(*program, machine);
+      const auto cycles = static_cast<double>(run(*program, machine).cycles);
+      const double error = std::abs(static_cast<double>(guess.cycles) - cycles) / cycles;
+      EXPECT_LE(error, guess.error_share) << network.name << " on " << name;
+      if (error > worst) {
+        worst = error;
+        where = network.name + " on " + name;
+      }
+      ++pairs;
+    }
+  }
+  EXPECT_GE(pairs, 50);
+  std::cout << "worst of " << pairs << " predictions: " << 100 * worst << " %, " << where << "\n";
+}
+
+TEST(Library, PredictsOnlyForTheMachineItCompiledFor) {
+  const Machine machine = load_machine("tiny8"), slow = load_machine("tiny8", {"memory.read_latency_cycles=500"});
+  const Program program = compile(load_network("digits"), machine);
+  EXPECT_EQ(error_of([&] { estimate(program, slow); }),
+            "error[E0512]: the prediction for `digits` was made for a machine with another `memory.read_latency_cycles`: 100 there and 500 here\n"
+            "hint: compile the network for this machine, or run the program, which needs no prediction");
+  EXPECT_GT(run(program, slow).cycles, run(program, machine).cycles);  // running is another matter
+  EXPECT_THAT(error_of([&] { estimate(program, load_machine("edge16")); }), HasSubstr("error[E0505]: "));
+}
+
+TEST(Library, WarnsOfWhatHasNoEffect) {
+  EXPECT_TRUE(machine_warnings(load_machine("edge16")).empty());
+  const auto warnings = machine_warnings(load_machine("edge16", {"memory.bytes_per_cycle=32"}));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(to_string(warnings[0]),
+            "warning[E0113]: `memory.bytes_per_cycle` is 32, and `bus.bytes` of 16 lets no more through in each direction\n"
+            "hint: `gemel explain memory.bytes_per_cycle` says what it does");
+}
+
+TEST(Library, RefusesAParameterThatIsSetTwice) {
+  EXPECT_EQ(error_of([] { load_machine("edge16", {"pe_array.rows=8", "pe_array.rows=32"}); }),
+            "error[E0112]: `pe_array.rows` is set twice\n"
+            "  --set pe_array.rows=32\n"
+            "  first by `--set pe_array.rows=8`");
+}
+
+TEST(Library, ProgramsComeBackFromFiles) {
+  const auto folder = std::filesystem::temp_directory_path() / ("gemel-session-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "digits.gemel").string();
+  const Machine machine = load_machine("tiny8", {"memory.read_latency_cycles=70"});
+  const Program program = compile(load_network("digits"), machine);
+  program.save(path);
+  const Program loaded = Program::load(path);
+  EXPECT_EQ(to_yaml(loaded.compiled_for()), to_yaml(machine));
+  EXPECT_EQ(loaded.layers().size(), program.layers().size());
+  const Result before = run(program, machine), after = run(loaded, loaded.compiled_for());
+  EXPECT_EQ(after.cycles, before.cycles);
+  EXPECT_EQ(after.outputs[0].data, before.outputs[0].data);  // inputs are drawn alike
+  EXPECT_EQ(before.layers[0].compared, "equal");
+  EXPECT_EQ(after.layers[0].compared, "not compared");  // nothing is known of what must come out
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Library, OptionsThatContradictEachOtherAreRefused) {
+  const Machine machine = load_machine("tiny8");
+  const Program program = compile(load_network("digits"), machine);
+  const auto refused = [&](auto&& set) {
+    RunOptions options;
+    set(options);
+    return error_of([&] { run(program, machine, options); });
+  };
+  EXPECT_EQ(refused([](RunOptions& o) { o.test_images = o.timing_only = true; }),
+            "error[E0911]: `test_images` and `timing_only`: without data there are no answers to count");
+  EXPECT_EQ(refused([](RunOptions& o) { o.test_images = true, o.inputs = {{1}}; }),
+            "error[E0911]: `test_images` and `inputs`: the test images are the inputs");
+  EXPECT_EQ(refused([](RunOptions& o) { o.timing_only = true, o.inputs = {{1}}; }),
+            "error[E0911]: `inputs` and `timing_only`: without data no input is read");
+  EXPECT_EQ(refused([](RunOptions& o) { o.keep_going = true, o.blocks = {"pe_array=rtl"}; }),
+            "error[E0911]: `keep_going`: it needs a block that is checked");
+  EXPECT_EQ(refused([](RunOptions& o) { o.reset_seed = 1; }), "error[E0911]: `reset_seed`: it needs a block that is RTL");
+  EXPECT_EQ(refused([](RunOptions& o) { o.no_skip = true; }), "error[E0911]: `no_skip`: it needs the beat engine or a block that is RTL");
+  EXPECT_EQ(refused([](RunOptions& o) { o.engine = Engine::Plain, o.blocks = {"requantizer=rtl"}; }),
+            "error[E0911]: `engine` and `blocks`: between the fast models only `pe_array` can be RTL, with data; other blocks need the beat engine");
+  EXPECT_EQ(refused([](RunOptions& o) { o.trace = true, o.blocks = {"npu=rtl"}; }),
+            "error[E0911]: `trace` and `npu=rtl`: of the whole chip as RTL it is not seen when which instruction runs");
+}
+
+TEST(Library, SumsOverAllRoundsOfTestImages) {
+  const Machine machine = load_machine("edge16");
+  NetworkOptions four;
+  four.batch = 4;
+  const Program program = compile(load_network("digits", four), machine);
+  RunOptions test;
+  test.test_images = true;
+  const Result one = run(program, machine), all = run(program, machine, test);
+  EXPECT_EQ(all.rounds, 90);  // 360 images
+  EXPECT_EQ(all.images, 360);
+  EXPECT_EQ(all.cycles, 90 * one.cycles);
+  EXPECT_EQ(all.macs, 90 * one.macs);
+  EXPECT_EQ(all.load_bytes, 90 * one.load_bytes);
+  EXPECT_EQ(all.store_bursts, 90 * one.store_bursts);
+  EXPECT_EQ(all.instructions, 90 * one.instructions);
+  EXPECT_DOUBLE_EQ(all.utilization(), one.utilization());
+  for (int u = 0; u < UnitCount; ++u) {
+    std::int64_t sum = 0;
+    for (int c = 0; c < CauseCount; ++c) {
+      EXPECT_EQ(all.counters[u][c], 90 * one.counters[u][c]);
+      sum += all.counters[u][c];
+    }
+    EXPECT_EQ(sum, all.cycles);
+  }
+  for (std::size_t l = 0; l < one.layers.size(); ++l) {
+    EXPECT_EQ(all.layers[l].macs, 90 * one.layers[l].macs);
+    EXPECT_EQ(all.layers[l].load_bytes, 90 * one.layers[l].load_bytes);
+    EXPECT_EQ(all.layers[l].array_cycles, 90 * one.layers[l].array_cycles);
+  }
+  EXPECT_NEAR(all.accuracy, 0.9917, 0.0001);
+}
+
+TEST(Library, StopsWhereItIsAskedTo) {
+  const Machine machine = load_machine("edge16");
+  const Program program = compile(load_network("digits"), machine);
+  RunOptions options;
+  options.stop.request_stop();  // before the first instruction
+  EXPECT_THROW(run(program, machine, options), Interrupted);
+  const StopToken copy = options.stop;
+  EXPECT_TRUE(copy.stop_requested());
+  EXPECT_FALSE(StopToken().stop_requested());
+}
+
+TEST(Library, TellsAnObserverOfLayersAsTheyAreComplete) {
+  struct Seen : Observer {
+    std::vector<std::string> layers;
+    std::int64_t last = 0;
+    void layer(const LayerInfo& layer, std::int64_t cycle) override {
+      layers.push_back(layer.name);
+      EXPECT_GE(cycle, last);
+      last = cycle;
+    }
+  } seen;
+  const Machine machine = load_machine("tiny8");
+  const Program program = compile(load_network("digits", timing_only()), machine);
+  RunOptions options;
+  options.observer = &seen;
+  const Result result = run(program, machine, options);
+  std::vector<std::string> expected;
+  for (const LayerResult& layer : result.layers) {
+    if (layer.compared == "not compared") expected.push_back(layer.name);
+  }
+  EXPECT_THAT(seen.layers, ::testing::UnorderedElementsAreArray(expected));
+  EXPECT_LE(seen.last, result.cycles);
+}
+
+TEST(Library, CompilesInManyThreadsAtATime) {
+  const NetworkPtr network = load_network("mobilenet_v2", timing_only());
+  std::vector<std::thread> threads;
+  std::vector<std::int64_t> cycles(4);
+  for (std::size_t i = 0; i < cycles.size(); ++i) {
+    threads.emplace_back([&, i] {
+      const Machine machine = load_machine("edge16");
+      cycles[i] = estimate(compile(network, machine), machine).cycles;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(cycles, ::testing::Each(cycles[0]));
+}
+
+}  // namespace
+}  // namespace gemel
