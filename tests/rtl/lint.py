@@ -41,6 +41,7 @@ BUFFERS = ("activation", "weight", "vector", "param", "accumulator")
 
 def machine_names(machine):
     names = {k: v for k, v in machine.items() if k not in ("words", "banks")}
+    names["machine"] = 0x12345678  # a digest: any number of 31 bits
     for buffer in BUFFERS:
         names[f"{buffer}_words"] = machine["words"] // machine["banks"] * machine["banks"]
         names[f"{buffer}_banks"] = machine["banks"]

@@ -225,6 +225,14 @@ void draw_memory(Machine& m, Random& random) {
   m.jitter_seed = between(random, 0, 1 << 30);
 }
 
+// The chips of this test are Verilated before a machine's digest is known: their programs are for any machine.
+std::vector<isa::Word> for_any_machine(std::vector<isa::Word> program) {
+  for (isa::Word& word : program) {
+    if (isa::opcode(word) == isa::Opcode::Load) isa::set_field(word, isa::LoadFields[isa::LoadFormat.field_count - 1], 0);
+  }
+  return program;
+}
+
 template <class Top>
 void run_programs(Machine machine, int runs, int careless_percent) {
   const std::uint64_t seed = test::random_seed();
@@ -238,7 +246,7 @@ void run_programs(Machine machine, int runs, int careless_percent) {
     testing::Random program_random(random());
     testing::RandomProgram maker(program_random, machine);
     maker.careless_percent = careless_percent;
-    const std::vector<isa::Word> program = maker.make(between(random, 1, 40));
+    const std::vector<isa::Word> program = for_any_machine(maker.make(between(random, 1, 40)));
     std::vector<std::uint8_t> memory(static_cast<std::size_t>(machine.memory_bytes));
     for (auto& byte : memory) byte = static_cast<std::uint8_t>(random());
     std::memcpy(memory.data() + testing::ProgramRegion, program.data(), program.size() * isa::InstructionBytes);
@@ -292,6 +300,7 @@ void run_networks(Machine machine, int runs) {
     Schedule schedule;
     try {
       schedule = compile(network, machine);
+      schedule.program = for_any_machine(schedule.program);
     } catch (const UserError&) {
       continue;  // too large for this machine
     }
