@@ -103,6 +103,23 @@ int argmax(const std::uint8_t* values, int count, ElementType type) {
   return best;
 }
 
+// UserError E0911 for options of which one would be ignored, or of which one takes away what another one needs.
+void require_consistent(const RunOptions& o, bool out_given) {
+  const auto refuse = [](const std::string& what, const std::string& hint) { throw UserError("E0911", what, hint); };
+  if (o.test && o.timing_only) refuse("--test counts correct outputs, but --timing-only computes none", "leave out one of them");
+  if (o.test && !o.input.empty()) refuse("--test takes the workload's test images, --input another one", "leave out one of them");
+  if (o.timing_only && !o.input.empty()) refuse("--input gives data, but --timing-only moves none", "leave out one of them");
+  if (out_given && o.out.empty()) refuse("--out is empty, so nothing would be written", "name a folder, or leave it out");
+  if (o.trace && o.out.empty()) refuse("--trace writes trace.json, but there is no folder for it", "add --out FOLDER");
+  if (o.blocks.empty() && o.keep_going) {
+    refuse("--keep-going counts differences of checked blocks, but no block is checked", "add --block NAME=check");
+  }
+  if (o.blocks.empty() && o.reset_seed >= 0) refuse("--reset-seed is for registers of RTL, but no block is RTL", "add --block NAME=rtl");
+  if (o.blocks.empty() && o.no_skip && o.engine != "beat") {
+    refuse("--no-skip is for stepped blocks, but none is stepped", "add --engine beat, or --block NAME=rtl");
+  }
+}
+
 void run(const RunOptions& o, const std::vector<std::pair<std::string, std::string>>& arguments) {
   ProgressLine progress(!o.quiet);
   const Machine machine = load_machine(find_machine(o.machine), o.set);
@@ -249,6 +266,7 @@ void add_run(CLI::App& app) {
       for (const std::string& value : option->results()) text += (text.empty() ? "" : " ") + value;
       arguments.emplace_back(option->get_single_name(), text);
     }
+    require_consistent(*o, command->get_option("--out")->count() > 0);
     run(*o, arguments);
   });
 }

@@ -66,6 +66,20 @@ class CommandLine(unittest.TestCase):
         self.expect(["explain", "-m", "edge16"], "--machine requires --ports or --area\nRun with --help or --help-all for more information.\n")
         self.expect(["explain", "rows", "--area"], "topic excludes --area\nRun with --help or --help-all for more information.\n")
 
+    def test_options_that_contradict_or_ignore_each_other(self):
+        for options, text in (
+            (["--test", "--timing-only"], "--test counts correct outputs, but --timing-only computes none\nhint: leave out one of them"),
+            (["--test", "--input", "x"], "--test takes the workload's test images, --input another one\nhint: leave out one of them"),
+            (["--timing-only", "--input", "x"], "--input gives data, but --timing-only moves none\nhint: leave out one of them"),
+            (["--out", ""], "--out is empty, so nothing would be written\nhint: name a folder, or leave it out"),
+            (["--trace"], "--trace writes trace.json, but there is no folder for it\nhint: add --out FOLDER"),
+            (["--keep-going"], "--keep-going counts differences of checked blocks, but no block is checked\nhint: add --block NAME=check"),
+            (["--reset-seed", "3"], "--reset-seed is for registers of RTL, but no block is RTL\nhint: add --block NAME=rtl"),
+            (["--no-skip"], "--no-skip is for stepped blocks, but none is stepped\nhint: add --engine beat, or --block NAME=rtl"),
+        ):
+            with self.subTest(options=options):
+                self.expect(["run", "digits", *options], f"error[E0911]: {text}\n")
+
     def test_unknown_workload(self):
         self.expect(
             ["run", "digitz"],
