@@ -171,7 +171,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   const std::uint64_t seed = o.seed >= 0 ? static_cast<std::uint64_t>(o.seed) : 1;
   const int batch = schedule.batch;
   const int rounds = test ? static_cast<int>(test->shape.outermost()) / batch : 1;
-  std::int64_t correct = 0, cycles = 0;
+  std::int64_t correct = 0;
   SimulationOutput output;
   for (int round = 0; round < rounds; ++round) {
     std::vector<std::vector<std::uint8_t>> inputs;
@@ -196,7 +196,6 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
       options.golden = [&](int tensor) { return &golden->tensor(tensor); };
     }
     output = simulate(machine, schedule, inputs, options);
-    cycles += output.result.cycles;
     if (test) {
       const Tensor& scores = network.tensors[static_cast<std::size_t>(network.outputs.front())];
       const int classes = static_cast<int>(scores.shape.elements() / batch);

@@ -133,7 +133,7 @@ class Runner {
       simulation_.progress = [observer](const Progress& p) { observer->progress(p); };
       simulation_.rtl_progress = [observer](const std::string& line) { observer->log(line); };
       simulation_.rtl_hangs = [observer](const UserError& error) { observer->rtl_hangs(error); };
-      simulation_.layer_complete = [this, observer, layers = program.layers()](int layer, std::int64_t cycle) {
+      simulation_.layer_complete = [observer, layers = program.layers()](int layer, std::int64_t cycle) {
         observer->layer(layers[static_cast<std::size_t>(layer)], cycle);
       };
     }
