@@ -413,7 +413,9 @@ def python(models):
         if block not in models:
             continue
         for instance, local in spec.get("instances", {block: {}}).items():
-            values = {n: re.sub(r"[a-z_]+", lambda name, local=local: local.get(name[0], name[0]), e) for n, e in spec["parameters"].items()}
+            # Only what was synthesized at some value: the sequencer's digest of its machine, e.g., is a constant without area of note.
+            values = {n: re.sub(r"[a-z_]+", lambda name, local=local: local.get(name[0], name[0]), e)
+                      for n, e in spec["parameters"].items() if n in models[block]["ranges"]}
             names = [n for n in contract["machine"]["names"] if any(re.search(rf"\b{n}\b", e) for e in values.values())]
             lines.append(f'    "{instance}": ("{block}", lambda {", ".join(names)}, **_: '
                          f"{{{', '.join(repr(n).replace(chr(39), chr(34)) + ': ' + e for n, e in values.items())}}}),")
