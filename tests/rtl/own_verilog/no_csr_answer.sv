@@ -17,7 +17,8 @@ module sequencer #(
   parameter int WeightBanks = 4,  // weight_banks
   parameter int VectorBanks = 8,  // vector_banks
   parameter int ParamBanks = 4,  // param_banks
-  parameter int AccumulatorBanks = 4  // accumulator_banks
+  parameter int AccumulatorBanks = 4,  // accumulator_banks
+  parameter int Machine = 0  // machine
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,  // asynchronous, active low
