@@ -48,7 +48,8 @@ struct ReadResponseWires {
   bool request_ready = false;
   bool valid = false;
   bool last = false;
-  bool error = false;
+  bool error = false;                    // RRESP is SLVERR, or DECERR if `outside`
+  bool outside = false;                  // memory has no such address
   const std::uint8_t* data = nullptr;    // one beat: bus.bytes
 };
 
@@ -68,7 +69,8 @@ struct WriteRequestWires {
 struct WriteResponseWires {
   bool request_ready = false;
   bool valid = false;
-  bool error = false;
+  bool error = false;                    // as for R
+  bool outside = false;
 };
 
 }  // namespace gemel

@@ -19,6 +19,8 @@ MappedBytes::MappedBytes(std::uint64_t size) : size_(size) {
   ::madvise(mapped, size, MADV_HUGEPAGE);  // fewer faults where the host does it; a hint
 }
 
+void MappedBytes::clear() { ::madvise(data_, size_, MADV_DONTNEED); }
+
 MappedBytes::~MappedBytes() { ::munmap(data_, size_); }
 
 }  // namespace gemel

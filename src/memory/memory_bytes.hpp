@@ -41,6 +41,7 @@ class MappedBytes {
   MappedBytes& operator=(const MappedBytes&) = delete;
   std::uint8_t* data() const { return data_; }
   std::uint64_t size() const { return size_; }
+  void clear();  // all zero again
 
  private:
   std::uint8_t* data_ = nullptr;

@@ -6,6 +6,12 @@
 
 namespace gemel {
 
+// RRESP or BRESP.
+inline std::uint64_t response_bits(bool error, bool outside) {
+  constexpr std::uint64_t Okay = 0, SlaveError = 2, DecodeError = 3;
+  return !error ? Okay : outside ? DecodeError : SlaveError;
+}
+
 // Bytes that memory moves for a burst. AXI carries a count of beats, not of bytes. If it disagrees with the sideband `bytes`, the count
 // of beats decides, as it would in a real memory.
 inline std::uint32_t bytes_on_axi(const RtlBits<8>& length, std::uint64_t address, std::uint32_t bytes, int bus_bits) {
@@ -32,7 +38,7 @@ struct AxiReadPorts {
     changed |= set_bits(rvalid, in.valid);
     if (!in.valid) return changed;
     changed |= set_bytes(rdata, in.data);
-    changed |= set_bits(rresp, in.error ? 2 : 0);  // SLVERR
+    changed |= set_bits(rresp, response_bits(in.error, in.outside));
     changed |= set_bits(rlast, in.last);
     return changed;
   }
@@ -66,7 +72,7 @@ struct AxiWritePorts {
   bool drive(const WriteResponseWires& in) const {  // whether anything changed
     bool changed = set_bits(awready, in.request_ready);
     changed |= set_bits(bvalid, in.valid);
-    changed |= set_bits(bresp, in.valid && in.error ? 2 : 0);
+    changed |= set_bits(bresp, response_bits(in.valid && in.error, in.outside));
     return changed;
   }
   WriteRequestWires sample(int flip) {
@@ -78,13 +84,15 @@ struct AxiWritePorts {
     out.data_valid = get_bits(wvalid) != 0;
     if (!out.data_valid) return out;
     out.data_last = get_bits(wlast) != 0;
-    int first = 0, end = 0;
+    int first = 0, end = 0, selected = 0;
     for (int i = 0; i < (wstrb.width + 7) / 8; ++i) {
       const unsigned byte = wstrb.bytes[i];
       if (byte == 0) continue;
       if (end == 0) first = 8 * i + __builtin_ctz(byte);
       end = 8 * i + 32 - __builtin_clz(byte);
+      selected += __builtin_popcount(byte);
     }
+    if (selected != end - first) end = first;  // a strobe with a hole; no byte at all is as wrong
     out.strobe_first = static_cast<std::uint8_t>(first);
     out.strobe_end = static_cast<std::uint8_t>(end);
     get_bytes(wdata, beat[flip].data());

@@ -268,13 +268,15 @@ class RtlBlock : public Base {
     changed_ = false;
     drive(in);
     const bool waves = waves_first_ <= time_ && time_ <= waves_last_;
-    if (waves || watched_) {
+    if (waves || (watched_ && (noisy_.empty() || (!changed_ && this->quiet())))) {
       careful_clock(waves);
     } else if (!changed_ && skips_ && this->quiet()) {  // nothing would change; out() stays
       ++time_;
       return;
-    } else {
+    } else if (noisy_.empty()) {
       model_->clock();
+    } else {
+      noisy_clock();
     }
     ++time_;
     flip_ ^= 1;
@@ -292,6 +294,15 @@ class RtlBlock : public Base {
       if (!spec.input && !spec.valid.empty()) w.counts_under = model_->port(spec.valid);
       (spec.input ? inputs_ : outputs_).push_back(w);
     }
+  }
+  // From now on payload inputs hold random bits in every clock in which the valid beside them is 0: nobody may look at them then.
+  void noise(const std::vector<PortSpec>& ports, std::uint64_t seed) {
+    random_ = seed * 0x9E3779B97F4A7C15 | 1;
+    noisy_.clear();
+    for (const PortSpec& spec : ports) {
+      if (spec.input && !spec.valid.empty() && spec.delay <= 1) noisy_.push_back({model_->port(spec.name), model_->port(spec.valid), spec.delay, 0, {}});
+    }
+    noisy_time_ = -1;
   }
   // Evaluates every clock, also while the block is quiet.
   void never_skip() { skips_ = false; }
@@ -327,6 +338,46 @@ class RtlBlock : public Base {
     std::vector<std::uint8_t> before;
     RtlPort counts_under{};  // of a payload: the port that says whether it counts
   };
+  struct Noisy {
+    RtlPort payload, valid;            // bit k of `valid` belongs to part k of as many equal parts of the payload
+    int delay;                         // 0; 1: what was valid in the cycle before counts
+    std::uint8_t before;               // `valid` in the last clock
+    std::vector<std::uint8_t> driven;  // the payload, while there is noise
+  };
+  std::uint8_t random_byte() {  // xorshift64
+    random_ ^= random_ << 13, random_ ^= random_ >> 7, random_ ^= random_ << 17;
+    return static_cast<std::uint8_t>(random_ >> 20);
+  }
+  void randomize(const RtlPort& port, int first, int end) {  // bits
+    for (int bit = first; bit < end;) {
+      const int count = std::min(8 - bit % 8, end - bit);
+      const auto mask = static_cast<std::uint8_t>(((1 << count) - 1) << bit % 8);
+      std::uint8_t& byte = port.bytes[bit / 8];
+      byte = static_cast<std::uint8_t>((byte & ~mask) | (random_byte() & mask));
+      bit += count;
+    }
+  }
+  // A clock with noise. The ports hold what they were driven with afterwards: drive() compares.
+  [[gnu::noinline]] void noisy_clock() {
+    const bool skipped = noisy_time_ != time_ - 1;  // clocks in which nothing changed
+    noisy_time_ = time_;
+    for (Noisy& n : noisy_) {
+      const std::uint8_t now = *n.valid.bytes;
+      const std::uint8_t valid = n.delay == 0 || skipped ? now : n.before;
+      n.before = now;
+      n.driven.assign(n.payload.bytes, n.payload.bytes + (n.payload.width + 7) / 8);
+      const int part = n.payload.width / n.valid.width;
+      for (int k = 0; k < n.valid.width; ++k) {
+        if ((valid >> k & 1) == 0) randomize(n.payload, k * part, (k + 1) * part);
+      }
+    }
+    if (watched_) {
+      careful_clock(false);
+    } else {
+      model_->clock();
+    }
+    for (Noisy& n : noisy_) std::copy(n.driven.begin(), n.driven.end(), n.payload.bytes);
+  }
   // With waves, or of somebody's block.
   [[gnu::noinline, gnu::cold]] void careful_clock(bool waves) {
     if (watched_) watch();
@@ -374,6 +425,9 @@ class RtlBlock : public Base {
   Out out_[2]{};
   int flip_ = 0;
   bool watched_ = false, changed_ = false, skips_ = true;
+  std::vector<Noisy> noisy_;
+  std::uint64_t random_ = 1;
+  std::int64_t noisy_time_ = -1;  // of the last clock with noise
   std::int64_t time_ = 0;  // clocks since reset
   std::int64_t waves_first_ = 0, waves_last_ = -1;
   std::vector<Watched> inputs_, outputs_;

@@ -97,7 +97,7 @@ BeatRun::BeatRun(const Run& run)
     : run_(run), options_(run.options), schedule_(run.schedule) {
   output_.result = new_result("beat", run);
   bench_ = std::make_unique<Bench>(run, swap_options(), options_.rtl_hangs);
-  recorder_ = std::make_unique<Recorder>(run, output_.result, bench_->memory().data(), [] { throw Stopped{}; });
+  recorder_ = std::make_unique<Recorder>(run, output_.result, bench_->memory(), [] { throw Stopped{}; });
   Stepper& stepper = bench_->stepper();
   stepper.observe(options_.beats);
   stepper.interrupt_by(options_.interrupted);
@@ -150,15 +150,14 @@ void BeatRun::simulate() {
   bench_->stepper().observe_program(recorder_.get(), &schedule_.program);
   steps_ = step_until(options_.max_cycles);
   if (steps_.end == StepperEnd::Halt) recorder_->halted_at(steps_.cycles);
+  take_outputs(run_, bench_->memory(), output_);
   if (options_.again && !bench_->is_whole_chip() && (steps_.end == StepperEnd::Halt || steps_.end == StepperEnd::Error)) run_again();
 }
 
 void BeatRun::run_again() {
-  const std::vector<std::uint8_t> after = bench_->memory();
   bench_->restore_memory();
   bench_->stepper().observe_program(nullptr, nullptr);
   output_.cycles_again = bench_->step_again(options_.max_cycles).cycles;
-  std::copy(after.begin(), after.end(), bench_->memory().begin());
 }
 
 StepperResult BeatRun::step_until(Cycle limit) {
@@ -227,7 +226,6 @@ void BeatRun::fill_result() {
   output_.error_cycle = steps_.error_cycle;
   output_.error_instruction = steps_.error_instruction;
   fill_faults();
-  take_outputs(run_, bench_->memory().data(), output_);
   result.simulate_seconds = watch_.seconds() - result.build_rtl_seconds - result.golden_seconds;
   result.peak_memory_mib = peak_memory_mib();
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/bench.hpp"
 
-#include <algorithm>
-
 namespace gemel {
 
 Bench::Bench(const Run& run, SwapOptions swap, const RtlHangs& hangs)
     : run_(run),
       patience_(pulse_, run.options.blocks.empty() ? RtlHangs() : hangs),
-      memory_(static_cast<std::size_t>(std::min(run.machine.memory_bytes, run.schedule.memory_bytes_used))),
-      world_(run.machine, memory_) {
+      memory_(static_cast<std::uint64_t>(run.machine.memory_bytes)),
+      world_(run.machine, MemoryBytes(memory_.data(), memory_.size())) {
   const SimulationOptions& options = run.options;
   load_image(run, memory_.data());
   world_.poison(options.poison_first, options.poison_last);
@@ -35,7 +33,7 @@ StepperResult Bench::step_again(Cycle limit) { return stepper_->run_again(run_.s
 
 void Bench::restore_memory() {
   world_.reset();
-  std::fill(memory_.begin(), memory_.end(), std::uint8_t{0});
+  memory_.clear();
   load_image(run_, memory_.data());
 }
 

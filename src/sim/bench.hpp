@@ -2,8 +2,8 @@
 // A chip of beat models and RTL with its memory, ready to step: what a run of the beat engine and its repetitions after a difference share.
 #pragma once
 #include <cstdint>
-#include <vector>
 
+#include "memory/memory_bytes.hpp"
 #include "sim/run.hpp"
 #include "top/npu_rtl.hpp"
 #include "top/stepper.hpp"
@@ -18,7 +18,7 @@ class Bench {
 
   Stepper& stepper() { return *stepper_; }
   IdealMemoryBeat& world() { return world_; }
-  std::vector<std::uint8_t>& memory() { return memory_; }
+  const std::uint8_t* memory() const { return memory_.data(); }
   bool is_whole_chip() const { return npu_ != nullptr; }  // npu=rtl
 
   // From reset. `on_axi`, `npu_watchdog`: of a whole chip.
@@ -31,7 +31,7 @@ class Bench {
   const Run& run_;
   RtlPulse pulse_;
   RtlPatience patience_;
-  std::vector<std::uint8_t> memory_;
+  MappedBytes memory_;
   IdealMemoryBeat world_;
   std::unique_ptr<NpuBlock> npu_;
   std::unique_ptr<Stepper> stepper_;

@@ -39,7 +39,7 @@ struct SimulationOptions {
   // An evaluation of RTL does not end (E1016). Called in another thread; the run itself goes on hanging, so end the process. Empty: nobody
   // looks.
   RtlHangs rtl_hangs;
-  int reset_seed = -1;                        // >= 0: RTL registers start with random bits
+  int reset_seed = -1;                        // >= 0: RTL registers start with random bits, and payloads without valid are such
   std::string coverage;                       // folder for the counts of lines and toggles of RTL; empty: none
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.

@@ -31,7 +31,7 @@ void step_memory(MemoryBeat& memory, const MemoryBeatIn& in, Cycle cycle, const 
 }
 
 AxiBridge::AxiBridge(const Machine& machine)
-    : bus_bytes_(machine.bus_bytes), queue_(static_cast<std::size_t>(machine.memory_queue)) {}
+    : bus_bytes_(machine.bus_bytes), memory_bytes_(static_cast<std::uint64_t>(machine.memory_bytes)), queue_(static_cast<std::size_t>(machine.memory_queue)) {}
 
 void AxiBridge::connect(ReadPort& fetch, ReadPort& load, WritePort& store) {
   fetch_.port = &fetch;
@@ -91,7 +91,8 @@ void AxiBridge::drive(const Reader& reader, ReadResponseWires& wires) const {
   if (burst.first == Never || now_ < burst.first + burst.sent) return;
   wires.valid = true;
   wires.last = burst.sent == burst.beats - 1;
-  wires.error = burst.error;
+  wires.error = burst.error && (burst.error_beat == All || burst.error_beat == burst.sent);
+  wires.outside = burst.outside;
   wires.data = burst.data.data() + burst.sent * bus_bytes_;
 }
 
@@ -104,6 +105,7 @@ const MemoryBeatOut& AxiBridge::out() const {
   out_.store.request_ready = store_.accepted.size() + store_.sent.size() < queue_;
   out_.store.valid = !store_.answers.empty() && store_.answers.front().b <= now_;
   out_.store.error = out_.store.valid && store_.answers.front().error;
+  out_.store.outside = out_.store.error && outside(store_.sent.front().address, store_.sent.front().bytes);
   return out_;
 }
 
@@ -142,6 +144,14 @@ void AxiBridge::complete(Reader& reader, const ReadResponseWires& wires) {
   --reader.answered;
 }
 
+std::int64_t AxiBridge::error_beat_of(const Reader& reader, std::uint64_t address, std::int64_t beats) const {
+  // The sequencer blames the instruction whose bytes an error comes with: the burst's first, as if the error stood on all beats.
+  if (&reader == &fetch_) beats = std::min<std::int64_t>(beats, std::max<std::int64_t>(1, isa::InstructionBytes / bus_bytes_));
+  const auto choices = static_cast<std::uint64_t>(beats) + 1;  // each beat, or all
+  const auto choice = static_cast<std::int64_t>(address * 0x9E3779B97F4A7C15 >> 32) % static_cast<std::int64_t>(choices);
+  return choice == beats ? All : choice;
+}
+
 void AxiBridge::check_burst(const char* block, const char* request, std::uint64_t address, std::uint32_t bytes) const {
   const std::string burst = std::string(request) + " of " + burst_text(address, bytes);
   if (bytes == 0) throw AxiError(block, burst + " names no bytes");
@@ -169,6 +179,8 @@ void AxiBridge::accept(Reader& reader, const ReadRequestWires& wires, bool ready
   check_burst(reader.block, "AR", wires.address, wires.bytes);
   ReadBurst burst;
   burst.beats = beats_of(wires.address, wires.bytes, bus_bytes_);
+  burst.outside = outside(wires.address, wires.bytes);
+  if (errors_in_one_beat_) burst.error_beat = error_beat_of(reader, wires.address, burst.beats);
   burst.data = buffer(static_cast<std::size_t>(burst.beats * bus_bytes_));
   const std::size_t begin = wires.address % static_cast<std::uint64_t>(bus_bytes_), end = begin + wires.bytes;
   std::memset(burst.data.data(), Unasked, begin);

@@ -70,6 +70,8 @@ class AxiBridge : public MemoryBeat {
 
  protected:
   explicit AxiBridge(const Machine& machine);
+  // An error of a burst stands on all of its beats, unless this is asked for: then often on one of them, which its address chooses.
+  void errors_in_one_beat() { errors_in_one_beat_ = true; }
   // Once. The ports answer to the sinks below.
   void connect(ReadPort& fetch, ReadPort& load, WritePort& store);
   ReadSink* read_sink(bool load) { return load ? &load_ : &fetch_; }
@@ -84,11 +86,13 @@ class AxiBridge : public MemoryBeat {
   Cycle now() const { return now_; }
 
  private:
+  static constexpr std::int64_t All = -1;
   struct ReadBurst {
     std::vector<std::uint8_t> data;  // whole beats, from the address aligned down
     std::int64_t beats = 0, sent = 0;
     Cycle first = Never;             // its first beat; not answered yet
-    bool error = false;
+    std::int64_t error_beat = All;   // if there is an error: the beat that says so
+    bool error = false, outside = false;
   };
   struct Reader final : ReadSink {
     explicit Reader(const char* who) : block(who) {}
@@ -126,11 +130,15 @@ class AxiBridge : public MemoryBeat {
   void accept(Reader& reader, const ReadRequestWires& wires, bool ready);
   void accept(const WriteRequestWires& wires, bool ready);
   void take_beat(const WriteRequestWires& wires);
+  bool outside(std::uint64_t address, std::uint32_t bytes) const { return address >= memory_bytes_ || bytes > memory_bytes_ - address; }
+  std::int64_t error_beat_of(const Reader& reader, std::uint64_t address, std::int64_t beats) const;
   void check_burst(const char* block, const char* request, std::uint64_t address, std::uint32_t bytes) const;
   std::vector<std::uint8_t> buffer(std::size_t bytes);
 
   int bus_bytes_;
+  std::uint64_t memory_bytes_;
   std::size_t queue_;
+  bool errors_in_one_beat_ = false;
   Reader fetch_{"sequencer"}, load_{"load_dma"};
   Writer store_;
   std::vector<std::vector<std::uint8_t>> spare_;  // buffers of bursts that are over

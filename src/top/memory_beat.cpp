@@ -6,7 +6,11 @@
 namespace gemel {
 
 IdealMemoryBeat::IdealMemoryBeat(const Machine& machine, std::vector<std::uint8_t>& bytes, std::unique_ptr<MemoryDevice> device)
-    : AxiBridge(machine), timing_(machine, MemoryBytes(bytes.data(), bytes.size()), std::move(device)), plain_(timing_) {
+    : IdealMemoryBeat(machine, MemoryBytes(bytes.data(), bytes.size()), std::move(device)) {}
+
+IdealMemoryBeat::IdealMemoryBeat(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device)
+    : AxiBridge(machine), timing_(machine, bytes, std::move(device)), plain_(timing_) {
+  errors_in_one_beat();
   connect(plain_.fetch(), plain_.load(), plain_.store());
   plain_.connect(read_sink(false), read_sink(true), write_sink());
 }

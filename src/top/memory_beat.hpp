@@ -13,6 +13,7 @@ namespace gemel {
 class IdealMemoryBeat : public AxiBridge {
  public:
   // The bytes stay where they are, and so many.
+  IdealMemoryBeat(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device = nullptr);
   IdealMemoryBeat(const Machine& machine, std::vector<std::uint8_t>& bytes, std::unique_ptr<MemoryDevice> device = nullptr);
 
   // Forgets every request and answer under way, as when the chip and its interconnect are reset. Bytes and poison stay.

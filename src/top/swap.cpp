@@ -262,10 +262,10 @@ class Maker {
   template <class Rtl>
   std::unique_ptr<Rtl> ready(const BlockChoice& c, std::unique_ptr<Rtl> rtl) {
     if (options_.no_skip) rtl->never_skip();
-    if (!c.sources.empty()) {
-      const BlockSpec& spec = spec_of(c);
-      rtl->watch(spec.ports(spec.parameters(machine_parameters(machine_))));
-    }
+    const BlockSpec& spec = spec_of(c);
+    const std::vector<PortSpec> ports = spec.ports(spec.parameters(machine_parameters(machine_)));
+    if (!c.sources.empty()) rtl->watch(ports);
+    if (options_.reset_seed >= 0) rtl->noise(ports, static_cast<std::uint64_t>(options_.reset_seed));
     if (probed(c)) {
       rtl->model().listen([probe = options_.pe_probe, block = rtl.get()](const char* places) { probe(places, block->clock_number()); });
     }

@@ -47,7 +47,7 @@ struct SwapOptions {
   // Of a `pe` of somebody's: told the places of the array (as Verilog prints them, rtl/pe/pe_probe.sv) whose sums are wrong in a clock.
   std::function<void(const char* places, std::int64_t clock)> pe_probe;
   bool no_skip = false;    // evaluates RTL in every clock, also while it is quiet
-  int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed
+  int reset_seed = -1;     // >= 0: registers of RTL start with random bits of this seed, and so do payload inputs in every clock without valid
   // Stands between a Verilated block and its adapter, for tools that record what goes through. May be empty.
   std::function<std::unique_ptr<RtlModel>(const std::string& block, const std::string& library, std::unique_ptr<RtlModel>)> wrap;
   std::string coverage;    // folder for the counts of lines and toggles of RTL, or empty
