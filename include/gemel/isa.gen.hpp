@@ -302,7 +302,8 @@ inline constexpr std::int64_t StoreStride2Max = 4294967295;
 namespace csr {
 // w: when not running: bit 0: start; bit 1: clear interrupt and error. While running: bit 2: abort
 inline constexpr std::uint32_t Control = 0x000;
-inline constexpr std::uint32_t Status = 0x004;  // r: bit 0: running; bit 1: done; bit 2: error; bit 3: interrupt
+// r: bit 0: running; bit 1: done; bit 2: done, with an error; bit 3: interrupt
+inline constexpr std::uint32_t Status = 0x004;
 inline constexpr std::uint32_t ProgramBaseLow = 0x008;  // rw: address of the first instruction, a multiple of 64
 inline constexpr std::uint32_t ProgramBaseHigh = 0x00c;  // rw: its upper bits
 inline constexpr std::uint32_t ProgramBytes = 0x010;  // rw: length of the program, a multiple of 64

@@ -95,7 +95,7 @@ package isa_pkg;
   // AXI4-Lite registers, 32 bits each, byte offsets. 64-bit values: low word first.
   localparam int CsrAddressBits = 10;
   localparam logic [9:0] CsrControl = 10'h000;  // w: when not running: bit 0: start; bit 1: clear interrupt and error. While running: bit 2: abort
-  localparam logic [9:0] CsrStatus = 10'h004;  // r: bit 0: running; bit 1: done; bit 2: error; bit 3: interrupt
+  localparam logic [9:0] CsrStatus = 10'h004;  // r: bit 0: running; bit 1: done; bit 2: done, with an error; bit 3: interrupt
   localparam logic [9:0] CsrProgramBaseLow = 10'h008;  // rw: address of the first instruction, a multiple of 64
   localparam logic [9:0] CsrProgramBaseHigh = 10'h00c;  // rw: its upper bits
   localparam logic [9:0] CsrProgramBytes = 10'h010;  // rw: length of the program, a multiple of 64

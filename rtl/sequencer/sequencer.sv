@@ -90,6 +90,7 @@ module sequencer #(
   logic [63:0] failure_cycle_q, failure_cycle_now;
   logic [63:0] begin_time_q, end_time_q;  // of the run's cycle 0; of the cycle after its last
   logic failed_now;  // stopped, or about to be
+  logic abort_now;   // control.abort counts in this cycle
   logic [63:0] program_base_q;
   logic [31:0] program_bytes_q;
 
@@ -502,6 +503,10 @@ module sequencer #(
         failure_code_now = start_code_q;
         failure_index_now = start_index_q;
       end
+      if (failure_code_now == isa_pkg::ErrorNone && abort_now) begin
+        failure_code_now = isa_pkg::ErrorAborted;
+        failure_index_now = dispatched_q;
+      end
       if (failure_code_now != isa_pkg::ErrorNone) failure_cycle_now = time_i - begin_time_q;
     end
   end
@@ -608,6 +613,7 @@ module sequencer #(
   logic [1:0] counter_unit;
 
   assign writable = write_q && !(running_q && !ends_now);
+  assign abort_now = write_q && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[2];
   assign begin_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[0];
   assign clear_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[1];
   assign interrupt_enable_after = write_q && write_offset_q == {2'b00, isa_pkg::CsrInterruptEnable} ? write_data_q[0] : interrupt_enable_q;
@@ -630,7 +636,7 @@ module sequencer #(
       now = running_q ? time_i + 64'd1 : end_time_q;  // this cycle counts
       cycles = now - begin_time_q;
       case (read_offset_q)
-        {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now, done_after, running_q && !ends_now};
+        {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now && done_after, done_after, running_q && !ends_now};
         {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value = program_base_q[31:0];
         {2'b00, isa_pkg::CsrProgramBaseHigh}: csr_value = program_base_q[63:32];
         {2'b00, isa_pkg::CsrProgramBytes}: csr_value = program_bytes_q;

@@ -20,6 +20,7 @@ class BridgeBeat : public AxiBridge {
   WriteSink* store_sink() { return write_sink(); }
   // The cycle of the next step. `running` is asked at the end of each: while it is false, registers are accessed and no time goes by.
   void begin(Cycle now, std::function<bool()> running);
+  Cycle time() const { return now(); }  // of the next step
   void skip(Cycle cycles) override;
 
  protected:

@@ -30,7 +30,9 @@ class Npu::Engine {
     std::uint32_t offset = 0, value = 0;  // what was read stands in `value`
     Cycle at = 0;                         // on the wires
     Cycle answered = 0;                   // on the wires: two cycles later
+    bool aborts() const { return write && offset == isa::csr::Control && (value & ControlAbort) != 0; }
   };
+  static constexpr std::uint32_t ControlStart = 1, ControlClear = 2, ControlAbort = 4;
   virtual ~Engine() = default;
   // While a program runs this waits for the access's time, in the caller's thread; else no simulated time goes by.
   virtual void access(Access& access) = 0;
@@ -53,6 +55,7 @@ class ModelledRegisters : public Npu::Engine {
 
  protected:
   virtual void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) = 0;  // `running` is 1 from cycle0 on
+  virtual void abort(Cycle at) = 0;  // control.abort is written: on the wires in cycle `at`, which lies ahead
   virtual bool running() const = 0;
   virtual Cycle cycles() const = 0;
   virtual UnitCounters counters() const = 0;
@@ -104,6 +107,7 @@ class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
               Clocked<PeArrayIn, PeArrayOut>* array);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
+  void abort(Cycle at) override { chip_.abort(at + 1); }
   bool running() const override { return chip_.sequencer().running(); }
   Cycle cycles() const override { return chip_.sequencer().cycles(); }
   UnitCounters counters() const override { return chip_.sequencer().counters(); }
@@ -136,6 +140,7 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
              const NpuParts& parts);
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
+  void abort(Cycle at) override;
   bool running() const override { return running_; }
   Cycle cycles() const override { return result_.cycles; }
   UnitCounters counters() const override { return result_.counters; }
@@ -145,6 +150,8 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
 
  private:
   void thread();
+  void write_abort(SequencerIn& control);
+  Cycle wait_for_abort();
 
   std::string in_flight_text(const std::string& block);
 
@@ -154,10 +161,12 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
   RtlPatience patience_;
   BridgeBeat bridge_;
   std::unique_ptr<Stepper> stepper_;
-  sc_core::sc_event start_;
+  sc_core::sc_event start_, software_;
   std::uint64_t program_base_ = 0;
   std::uint32_t program_bytes_ = 0;
   Cycle cycle0_ = 0;
+  Cycle abort_at_ = Never;  // on the wires
+  bool used_ = false;       // it has run a program
   bool running_ = false;
   StepperResult result_;
 };

@@ -42,6 +42,9 @@ class ModelChip : private SequencerObserver {
   // After reset or construction; once. `running` is 1 from cycle0 on.
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
 
+  // control.abort counts in cycle `at`, which lies ahead.
+  void abort(Cycle at) { sequencer_->abort(at); }
+
   // Where memory's answers go.
   ReadSink& fetch_sink() { return *sequencer_; }
   ReadSink& load_sink() { return *load_dma_; }

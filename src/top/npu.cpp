@@ -34,6 +34,8 @@ BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std
   };
   stepper_ = std::make_unique<Stepper>(machine_, bridge_, make_blocks(machine_, parts.choices, {}, swap));
   check_npu(*stepper_, machine_, parts.choices, swap);
+  stepper_->write_registers([this](SequencerIn& control) { write_abort(control); });
+  stepper_->wait_for_software([this] { return wait_for_abort(); });
   SC_THREAD(thread);
 }
 
@@ -56,17 +58,41 @@ void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cy
   program_base_ = program_base;
   program_bytes_ = program_bytes;
   cycle0_ = cycle0;
+  abort_at_ = Never;
   running_ = true;
   start_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void BeatEngine::abort(Cycle at) {
+  abort_at_ = std::min(abort_at_, at);
+  software_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void BeatEngine::write_abort(SequencerIn& control) {
+  if (bridge_.time() < abort_at_) return;
+  control.csr_write = true;
+  control.csr_write_offset = isa::csr::Control;
+  control.csr_write_data = ControlAbort;
+  abort_at_ = Never;
+}
+
+// For ever, if nobody aborts: without events the simulation ends, as with the models.
+Cycle BeatEngine::wait_for_abort() {
+  while (abort_at_ == Never) wait(software_);
+  return abort_at_ - bridge_.time();
 }
 
 void BeatEngine::thread() {
   for (;;) {
     wait(start_);
-    bridge_.begin(cycle0_ - Stepper::CyclesToStart, [this] { return stepper_->sequencer().out().running; });
-    const StepperResult result = stepper_->run(program_base_, program_bytes_, Never);
-    if (result.end == StepperEnd::Deadlock) continue;  // it runs for ever, as the models do
-    result_ = result;
+    // From the write of `control` on time passes with the clock: an abort may follow at once.
+    bridge_.begin(cycle0_ - Stepper::CyclesToStart, [this] {
+      const Cycle next = bridge_.time();
+      return next <= cycle0_ ? next >= cycle0_ - 2 : stepper_->sequencer().out().running;
+    });
+    // Buffers keep what they hold from one program to the next.
+    result_ = used_ ? stepper_->run_again(program_base_, program_bytes_, Never) : stepper_->run(program_base_, program_bytes_, Never);
+    used_ = true;
     running_ = false;
     halted(cycle0_ + result_.cycles - 1);
   }
@@ -174,7 +200,9 @@ void Npu::control(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   access.write = payload.is_write();
   access.offset = static_cast<std::uint32_t>(payload.get_address());
   if (access.write) std::memcpy(&access.value, payload.get_data_ptr(), sizeof access.value);
-  access.at = cycle_of(sc_core::sc_time_stamp() + delay, wires_->period);
+  const sc_core::sc_time when = sc_core::sc_time_stamp() + delay;
+  // An abort must be known before its cycle: it goes by the first edge behind its time, all others by the first at or after it.
+  access.at = access.aborts() ? static_cast<Cycle>(when.value() / wires_->period.value()) + 1 : cycle_of(when, wires_->period);
   engine_->access(access);
   if (!access.write) std::memcpy(payload.get_data_ptr(), &access.value, sizeof access.value);
   payload.set_response_status(tlm::TLM_OK_RESPONSE);

@@ -21,6 +21,7 @@ void ModelledRegisters::access(Access& access) {
   access.answered = access.at + 2;
   if (running()) {  // half a period later all of the cycle before has been done, in whatever order
     require_thread();
+    if (access.aborts()) abort(access.at);
     const auto until = static_cast<std::uint64_t>(access.at + 1) * period_.value() + period_.value() / 2;
     sc_core::wait(sc_core::sc_time::from_value(until) - sc_core::sc_time_stamp());
   }
@@ -58,11 +59,11 @@ void ModelledRegisters::write(std::uint32_t offset, std::uint32_t value, Cycle s
   if (running()) return;
   switch (offset) {
     case isa::csr::Control:
-      if ((value & 3U) == 0) return;
-      cleared_ = (value & 2U) != 0;
+      if ((value & (ControlStart | ControlClear)) == 0) return;
+      cleared_ = (value & ControlClear) != 0;
       done_ = false;
       update_interrupt(settled);
-      if (value & 1U) {
+      if (value & ControlStart) {
         cleared_ = false;
         run(program_base_, program_bytes_, settled);
       }

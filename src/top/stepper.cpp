@@ -152,6 +152,7 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
                       "csr_write_i takes effect two cycles later: csr_written_o and running_o");
     }
     control = {};
+    if (write_registers_) write_registers_(control);
     step(control);
   }
   while (blocks_.sequencer->out().running) {
@@ -160,6 +161,7 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
       break;
     }
     control = next_read();
+    if (write_registers_) write_registers_(control);
     step(control);
     ++result_.stepped;
     if (interrupted_ != nullptr && interrupted_->load(std::memory_order_relaxed)) {
@@ -171,7 +173,8 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
       break;
     }
     if (!skips() || !quiet() || !blocks_.sequencer->out().running) continue;
-    const Cycle until = memory_.until_change();
+    Cycle until = memory_.until_change();
+    if (until == Never && wait_for_software_) until = wait_for_software_();
     if (until == Never) {
       result_.end = StepperEnd::Deadlock;
       break;

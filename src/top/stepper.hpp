@@ -125,6 +125,11 @@ class Stepper {
   }
   // The run ends in StepperEnd::Interrupted once the flag is set.
   void interrupt_by(const std::atomic<bool>* flag) { interrupted_ = flag; }
+  // Software beside the running program: may write a register in the step that follows.
+  void write_registers(std::function<void(SequencerIn&)> write) { write_registers_ = std::move(write); }
+  // Asked when nothing moves and nothing is expected from memory: waits until software is about to do something, and tells in how many
+  // cycles. Empty, or Never: the run ends in StepperEnd::Deadlock.
+  void wait_for_software(std::function<Cycle()> wait) { wait_for_software_ = std::move(wait); }
   // Skips nothing then, enables the interrupt, and reads registers all the time, so that all pins move.
   void observe_pins(std::unique_ptr<PinObserver> observer) { pins_ = std::move(observer); }
   void never_skip() { skips_ = false; }
@@ -168,6 +173,8 @@ class Stepper {
   SequencerObserver* program_observer_ = nullptr;
   const std::vector<isa::Word>* program_ = nullptr;
   const std::atomic<bool>* interrupted_ = nullptr;
+  std::function<void(SequencerIn&)> write_registers_;
+  std::function<Cycle()> wait_for_software_;
   std::unique_ptr<SequencerBeat> shadow_;  // beside a sequencer that does not count by layer, with its inputs
   std::unique_ptr<PinObserver> pins_;
   int pause_ = 0;         // cycles until the next register is read

@@ -246,13 +246,19 @@ Schedule schedule_of(const Kind& kind, const Machine& machine) {
 void expect_error_everywhere(const Machine& machine, const Schedule& schedule, ErrorCode code, std::uint32_t instruction,
                              SimulationOptions options = {}) {
   std::int64_t cycle = -1;
+  RunResult first;
   for (const Implementation& who : Implementations) {
     SCOPED_TRACE(who.name);
     const SimulationOutput out = run_on(who, machine, schedule, options);
     EXPECT_STREQ(isa::to_string(static_cast<ErrorCode>(out.error_code)), isa::to_string(code));
     EXPECT_EQ(out.error_instruction, instruction);
-    if (cycle < 0) cycle = out.error_cycle;
+    if (cycle < 0) {
+      cycle = out.error_cycle;
+      first = out.result;
+    }
     EXPECT_EQ(out.error_cycle, cycle);
+    EXPECT_EQ(out.result.cycles, first.cycles);
+    EXPECT_EQ(out.result.counters, first.counters);
     EXPECT_GE(out.result.cycles, out.error_cycle);  // what is in flight is finished
   }
 }

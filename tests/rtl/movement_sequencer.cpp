@@ -38,7 +38,7 @@ class CarelessProgram {
         i.run_bytes = i.group_bytes = 1;
         interval(static_cast<Buffer>(i.buffer), 0, i.word_base, i.word_last);
         i.chain = chance(random_, 50);
-        if (!generous && random_() % 1500 == 0) i.machine = between(random_, 1, 0x7fffffff);  // not this one: the circuit has none
+        if (!generous && random_() % 300 == 0) i.machine = between(random_, 1, 0x7fffffff);  // not this one: the circuit has none
         word = finish(i);
         break;
       }
@@ -184,7 +184,7 @@ void run_sequencer(Machine machine, int runs) {
 
     std::deque<std::pair<std::uint32_t, std::uint32_t>> writes;  // offset and value; one at a time, then what is random
     int programs = between(random, 1, 3), idle = 0, limit = 0;
-    bool more = true;
+    bool more = true, long_program = false;
     for (int cycle = 0; more; ++cycle) {
       const SequencerOut out = beat.out();
       // ---- what is on the wires
@@ -221,7 +221,7 @@ void run_sequencer(Machine machine, int runs) {
           more = false;
         } else {
           CarelessProgram maker(random, machine);
-          maker.generous = chance(random, 15);
+          long_program = maker.generous = chance(random, 15);
           const int count = maker.generous ? 320 : between(random, 0, chance(random, 30) ? 150 : 30);
           const std::uint64_t base = 64 * (random() % 20);
           for (int i = 0; i < count; ++i) {
@@ -246,9 +246,10 @@ void run_sequencer(Machine machine, int runs) {
         in.csr_write_data = writes.front().second;
         writes.pop_front();
       } else if (out.running && chance(random, 5)) {
-        in.csr_write = true;  // without effect, but for the interrupt's enable
+        in.csr_write = true;  // without effect, but for the interrupt's enable and an abort
         in.csr_write_offset = 4 * (random() % 12);
         in.csr_write_data = static_cast<std::uint32_t>(random());
+        if (long_program) in.csr_write_data &= ~4u;  // it is to overflow a semaphore
       }
       if (chance(random, 40)) {
         in.csr_read = true;
@@ -287,7 +288,7 @@ void run_sequencer(Machine machine, int runs) {
   EXPECT_GT(reads, runs * 20);
   for (const auto code : {isa::ErrorCode::None, isa::ErrorCode::IllegalInstruction, isa::ErrorCode::AddressOutsideBuffer, isa::ErrorCode::Hazard,
                           isa::ErrorCode::SemaphoreOverflow, isa::ErrorCode::ReadError, isa::ErrorCode::WriteError, isa::ErrorCode::IllegalChain,
-                          isa::ErrorCode::EndOfProgram}) {
+                          isa::ErrorCode::EndOfProgram, isa::ErrorCode::WrongMachine, isa::ErrorCode::Aborted}) {
     std::cout << isa::to_string(code) << " " << ends[code] << ", ";
     EXPECT_GT(ends[code], 0) << "never met: " << isa::to_string(code);
   }

@@ -23,7 +23,8 @@ using testing::program_of;
 using testing::small_machine;
 namespace csr = isa::csr;
 
-constexpr const char* Implementations[] = {"", "pe_array=rtl", "npu=rtl", "npu=check"};  // the first: models
+constexpr const char* Implementations[] = {"", "pe_array=rtl", "npu=rtl", "npu=check", "sequencer=rtl"};  // the first: models
+constexpr int Always = 4;  // so many of them are compared if nothing is said
 
 class FreshContext {
  public:
@@ -49,6 +50,14 @@ class Log {
     std::vector<std::string> sorted = lines_;
     std::sort(sorted.begin(), sorted.end());
     return sorted;
+  }
+  // Of accesses and interrupts alone.
+  std::vector<std::string> of_software() const {
+    std::vector<std::string> kept;
+    for (const std::string& line : lines()) {
+      if (line.find(", sum ") == std::string::npos) kept.push_back(line);
+    }
+    return kept;
   }
   int count(const std::string& text) const {
     return static_cast<int>(std::count_if(lines_.begin(), lines_.end(), [&](const std::string& l) { return l.find(text) != l.npos; }));
@@ -87,7 +96,7 @@ struct Memory : sc_core::sc_module {
 };
 
 struct Seen {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines, of_software;
   std::vector<std::uint8_t> memory;
   int interrupts = 0;
 };
@@ -159,21 +168,25 @@ Seen simulate(const std::string& block, const Machine& machine, const std::vecto
   npu.interrupt(interrupt);
   driver.interrupt(interrupt);
   sc_core::sc_start();
-  return {log.lines(), memory.bytes, log.count(" ps interrupt")};
+  return {log.lines(), log.of_software(), memory.bytes, log.count(" ps interrupt")};
+}
+
+void expect_same_lines(const std::string& block, const std::vector<std::string>& is, const std::vector<std::string>& must) {
+  for (std::size_t l = 0, shown = 0; l < std::min(is.size(), must.size()) && shown < 5; ++l) {
+    if (is[l] == must[l]) continue;
+    ADD_FAILURE() << block << "\n  is:      " << is[l] << "\n  must be: " << must[l];
+    ++shown;
+  }
+  EXPECT_EQ(is.size(), must.size()) << block;
 }
 
 // The same to all implementations, all of `lines`; what models made of it.
-Seen expect_same(const Machine& machine, const std::vector<std::uint8_t>& memory, const Script& script, int implementations = 4) {
+Seen expect_same(const Machine& machine, const std::vector<std::uint8_t>& memory, const Script& script, int implementations = Always) {
   const Seen models = simulate(Implementations[0], machine, memory, script);
   for (int i = 0; i < implementations; ++i) {
     const std::string block = Implementations[i];
     const Seen seen = simulate(block, machine, memory, script);
-    for (std::size_t l = 0, shown = 0; l < std::min(seen.lines.size(), models.lines.size()) && shown < 5; ++l) {
-      if (seen.lines[l] == models.lines[l]) continue;
-      ADD_FAILURE() << block << "\n  is:      " << seen.lines[l] << "\n  must be: " << models.lines[l];
-      ++shown;
-    }
-    EXPECT_EQ(seen.lines.size(), models.lines.size()) << block;
+    expect_same_lines(block, seen.lines, models.lines);
     EXPECT_EQ(seen.memory, models.memory) << block;
   }
   return models;
@@ -326,6 +339,72 @@ Schedule random_schedule(const Machine& machine, std::uint64_t seed) {
       return compile(regress::random_network(random, limits), machine);
     } catch (const UserError&) {  // does not fit: another
     }
+  }
+}
+
+// A watchdog: the same program, which never ends by itself, is aborted and runs once more. Also where the chip is in lockstep and
+// clocked all the time.
+TEST(Platform, AnAbortEndsADeadlock) {
+  const Machine machine = small_machine();
+  const Schedule schedule = program_of(std::string(Copy) + "store wait=12 word=[0..15] address=4096 run_bytes=64 group_bytes=4\nhalt\n", machine);
+  std::mt19937 random(1);
+  const Seen seen = expect_same(machine, memory_with(schedule, random), [&](Driver& d) {
+    set_program(d, 0x8000, 4);
+    d.set(csr::InterruptEnable, 1);
+    for (int run = 0; run < 2; ++run) {
+      d.set(csr::Control, 1);
+      d.pause(3000.25);
+      EXPECT_EQ(d.get(csr::Status), 1u);
+      d.set(csr::Control, 4);
+      d.wait_for_interrupt();
+      EXPECT_EQ(d.get(csr::Status), 2u | 4u | 8u);
+      EXPECT_EQ(d.get(csr::ErrorCode), static_cast<std::uint32_t>(isa::ErrorCode::Aborted));
+      EXPECT_EQ(d.get(csr::ErrorInstruction), 3u);  // would have been next: the halt
+      d.read_all();
+      d.set(csr::Control, 2);
+    }
+  }, 5);
+  EXPECT_EQ(seen.interrupts, 2);
+}
+
+// An abort at any time, on and off the clock's grid, before, while and after a program runs: the same error in the same cycle, and the
+// same end. (The fast models may have asked for more instructions by then.) The program after it is whole.
+TEST(Platform, AbortsAtAnyTimeAreTheSame) {
+  const std::uint64_t seed = test::random_seed(1);
+  const Machine machine = small_machine();
+  int aborted = 0, ended = 0;
+  for (std::uint64_t k = 0; k < 6; ++k) {
+    std::mt19937 random(static_cast<std::uint32_t>(seed * 7919 + k));
+    const Schedule schedule = random_schedule(machine, seed * 7919 + k);
+    const std::vector<std::uint8_t> memory = memory_with(schedule, random);
+    const std::uint32_t driver_seed = random();
+    Seen models;
+    for (const char* block : Implementations) {
+      aborted = ended = 0;
+      const Seen seen = simulate(block, machine, memory, [&](Driver& d) {
+        std::mt19937 own(driver_seed);
+        const auto below = [&](int n) { return static_cast<int>(own() % static_cast<unsigned>(n)); };
+        set_program(d, static_cast<std::uint32_t>(schedule.program_base), schedule.program.size());
+        d.set(csr::InterruptEnable, 1);
+        d.set(csr::Control, 1);
+        d.wait_for_interrupt();
+        const auto cycles = static_cast<int>(d.get(csr::CyclesLow));
+        for (int run = 0; run < 12; ++run) {
+          if (below(3) == 0) d.pause(0.1 * below(30));
+          d.set(csr::Control, 3);
+          if (run > 0) d.pause(below(2) == 0 ? below(cycles + 10) : 0.1 * below(10 * cycles));
+          d.access(true, csr::Control, 4 + static_cast<std::uint32_t>(below(4)), 0.1 * below(50));  // start and clear are ignored beside it
+          if (below(4) == 0) d.set(csr::Control, 4);
+          while ((d.get(csr::Status) & 1) != 0) d.pause(5);
+          ++(d.get(csr::ErrorCode) == static_cast<std::uint32_t>(isa::ErrorCode::Aborted) ? aborted : ended);
+          d.read_all();
+        }
+      });
+      if (block[0] == '\0') models = seen;
+      expect_same_lines(block, seen.of_software, models.of_software);
+    }
+    if (HasFailure()) FAIL() << "GEMEL_SEED=" << seed << ", case " << k;
+    EXPECT_GT(aborted, 3);
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using isa::SemaphoreMax;
 using isa::SemaphoresPerUnit;
-constexpr std::uint32_t ControlStart = 1, ControlClear = 2;
+constexpr std::uint32_t ControlStart = 1, ControlClear = 2, ControlAbort = 4;
 constexpr std::uint32_t StatusRunning = 1, StatusDone = 2, StatusError = 4, StatusInterrupt = 8;
 constexpr auto MatrixIndex = static_cast<std::size_t>(isa::Unit::Matrix);
 
@@ -87,7 +87,7 @@ void SequencerBeat::clock_csr(const SequencerIn& in) {
 void SequencerBeat::write_csr(std::uint32_t offset, std::uint32_t value) {
   namespace csr = isa::csr;
   if (offset == csr::InterruptEnable) interrupt_enable_ = (value & 1) != 0;
-  if (out_.running) return;  // the others only while nothing runs
+  if (out_.running) return;  // the others only while nothing runs; but for control.abort, which clock_run() has seen
   switch (offset) {
     case csr::Control:
       if (value & ControlClear) {
@@ -126,7 +126,7 @@ std::uint32_t SequencerBeat::read_csr(std::uint32_t offset) const {
   switch (offset) {
     case csr::Status:
       return (out_.running ? StatusRunning : 0) | (done_ ? StatusDone : 0) |
-             (failure_.code != isa::ErrorCode::None ? StatusError : 0) | (out_.interrupt ? StatusInterrupt : 0);
+             (done_ && failure_.code != isa::ErrorCode::None ? StatusError : 0) | (out_.interrupt ? StatusInterrupt : 0);
     case csr::ProgramBaseLow: return low(program_base_);
     case csr::ProgramBaseHigh: return high(program_base_);
     case csr::ProgramBytes: return program_bytes_;
@@ -174,10 +174,14 @@ void SequencerBeat::clock_run(const SequencerIn& in) {
 
   bool dispatchable = false;
   if (!stopped) {
-    // Of several errors in a cycle: completions, decode, starts.
+    // Of several errors in a cycle: completions, decode, starts, an abort.
     Failure failure = finish(in, decision);
     if (failure.code == isa::ErrorCode::None) failure = decode_head(dispatchable);
     if (failure.code == isa::ErrorCode::None) failure = start_failure_;
+    const bool aborts = write_pending_ && write_offset_ == isa::csr::Control && (write_data_ & ControlAbort) != 0;
+    if (failure.code == isa::ErrorCode::None && aborts) {
+      failure = {isa::ErrorCode::Aborted, cycle_, static_cast<std::uint32_t>(dispatched_)};
+    }
     if (failure.code != isa::ErrorCode::None) {
       failure_ = failure;
       failure_.cycle = cycle_;

@@ -46,6 +46,12 @@ void SequencerModel::run(std::uint64_t program_base, std::uint32_t program_bytes
   schedule_fetch();
 }
 
+void SequencerModel::abort(Cycle at) {
+  if (!running_ || at < cycle0_ || at >= abort_at_) return;
+  abort_at_ = at;
+  wake_at(at);
+}
+
 void SequencerModel::chain(isa::Unit unit, Cycle c) {
   unit_[static_cast<std::size_t>(unit)].chains.push_back(c);
   wake_at(c);
@@ -71,6 +77,7 @@ void SequencerModel::schedule_fetch() {
       const auto ago = static_cast<std::size_t>(dispatched_ - needed);
       ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
     }
+    const Cycle on_wires = ar;
     const std::int64_t q = machine_.memory_queue;
     if (fetch_issued_ >= q) {
       if (fetch_answered_ <= fetch_issued_ - q) return;
@@ -79,6 +86,7 @@ void SequencerModel::schedule_fetch() {
     Fetch fetch;
     fetch.address = address;
     fetch.bytes = bytes;
+    fetch.on_wires = on_wires;
     fetch.instructions = static_cast<std::uint32_t>(instructions);
     fetch.words.resize(static_cast<std::size_t>(instructions));
     fetches_.push_back(std::move(fetch));
@@ -102,6 +110,10 @@ void SequencerModel::read_response(Cycle first_beat, bool error) {
   }
   fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] =
       first_beat + beats_of(fetch.address, fetch.bytes, machine_.bus_bytes) - 1;
+  if (fetch.on_wires <= error_at_) {  // else hardware would not have asked for it
+    fetch_over_ = first_beat + beats_of(fetch.address, fetch.bytes, machine_.bus_bytes) - 1;
+    if (error_at_ != Never) wake_at(fetch_over_ + 1);
+  }
   const std::size_t count = fetch.instructions;
   fetches_.pop_front();
   if (fifo_.size() == count) wake_at(std::max(fifo_.front().at, last_dispatch_ + 1));
@@ -121,6 +133,23 @@ void SequencerModel::count_idle(Cycle until) {
   for (int u = 0; u < 4; ++u) {
     const Unit& unit = unit_[static_cast<std::size_t>(u)];
     if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, cycles);
+  }
+}
+
+// What those units did that are done in this cycle, but from the cycle of an error on.
+void SequencerModel::count_work(Cycle now) {
+  for (int u = 0; u < 4; ++u) {
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
+    if (!unit.finished) continue;
+    const Entry& entry = unit.entries.front();
+    const Cycle first = std::max(entry.s, unit.window), last = std::min(now, error_at_ - 1);
+    unit.window = now + 1;
+    if (last < first) continue;
+    const StatusCounts status = units_[static_cast<std::size_t>(u)]->status(first, last);
+    const int tag = entry.instruction.header().tag;
+    count(u, isa::Cause::WaitRequest, tag, status.wait_request);
+    count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, tag, status.wait_other);
+    count(u, isa::Cause::Busy, tag, last - first + 1 - status.wait_request - status.wait_other);
   }
 }
 
@@ -150,25 +179,30 @@ void SequencerModel::wake(Cycle now) {
   semaphore_next_ = semaphore_;
   take_dones(now);
   if (error_at_ == Never || (start_failed_ && error_at_ == now)) dispatch(now);
+  if (abort_at_ == now && error_at_ == Never) {
+    fail(isa::ErrorCode::Aborted, now, static_cast<std::uint32_t>(dispatched_), "the program was aborted through the register control");
+  }
   if (running_ && error_at_ == Never) start(now);
+  count_work(now);
   classify(now);
   if (!running_) {
     stop(now);
     return;
   }
-  if (error_at_ <= now) {
-    bool busy = false;
-    for (const Unit& unit : unit_) busy |= unit.in_flight + unit.started - unit.finished > 0;
+  if (error_at_ < now) {
+    bool busy = fetch_over_ >= now || (!fetches_.empty() && fetches_.front().on_wires <= error_at_);
+    for (const Unit& unit : unit_) busy |= unit.in_flight > 0;
     if (!busy) {
       running_ = false;
       stop(now);
       return;
     }
+    if (fetch_over_ >= now) wake_at(fetch_over_ + 1);
   }
   count_idle(now);
   last_eval_ = now;
   // A start decided in this cycle made it busy; from the next evaluation on the new state holds.
-  if (staged_) wake_at(now + 1);
+  if (staged_ || error_at_ == now) wake_at(now + 1);
 }
 
 void SequencerModel::take_dones(Cycle now) {
@@ -186,14 +220,6 @@ void SequencerModel::take_dones(Cycle now) {
     const isa::Header& header = entry.instruction.header();
     unit.finished = 1;
     staged_ = true;
-    const Cycle first = std::max(entry.s, unit.window), length = now - first + 1;
-    unit.window = now + 1;
-    if (error_at_ == Never) {
-      const StatusCounts status = units_[static_cast<std::size_t>(u)]->status(first, now);
-      count(u, isa::Cause::WaitRequest, header.tag, status.wait_request);
-      count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, header.tag, status.wait_other);
-      count(u, isa::Cause::Busy, header.tag, length - status.wait_request - status.wait_other);
-    }
     if (observer_ != nullptr) observer_->finished(static_cast<isa::Unit>(u), entry.index, entry.instruction, entry.s, now);
     if (done.error != isa::ErrorCode::None) {
       fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
@@ -248,6 +274,7 @@ void SequencerModel::dispatch(Cycle now) {
     }
     head_legal_ = true;
   }
+  if (abort_at_ == now) return;  // no error of its own: it stays where it is
   if (head_.instruction.unit == isa::Unit::None) {  // halt
     const Cycle last_beat =
         fetch_answered_ == 0 ? now - 1

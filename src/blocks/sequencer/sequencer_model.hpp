@@ -39,6 +39,9 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void connect(std::array<UnitModel*, 4> units) { units_ = units; }
   void observe(SequencerObserver* observer) { observer_ = observer; }
 
+  // control.abort counts in cycle `at`, which has not been evaluated yet. Nothing happens if no program runs then.
+  void abort(Cycle at);
+
   // `running` is 1 from cycle0 on.
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
 
@@ -84,6 +87,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
 
   void apply_staged();
   void count_idle(Cycle until);
+  void count_work(Cycle now);
   void count(int unit, isa::Cause cause, int tag, Cycle cycles);
   void take_dones(Cycle now);
   void dispatch(Cycle now);
@@ -109,11 +113,18 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   bool staged_ = false;
   MachineError error_;
   Cycle error_at_ = Never;
+  Cycle abort_at_ = Never;
   bool start_failed_ = false;  // the error is a start's
   UnitCounters counters_{};
 
   // Fetch
-  struct Fetch { std::uint32_t instructions; std::uint64_t address; std::uint32_t bytes; std::vector<isa::Word> words; };
+  struct Fetch {
+    std::uint32_t instructions = 0;
+    std::uint64_t address = 0;
+    std::uint32_t bytes = 0;
+    std::vector<isa::Word> words;
+    Cycle on_wires = 0;                       // its AR, which may have to wait there
+  };
   std::uint64_t base_ = 0;
   std::uint32_t program_bytes_ = 0;
   int fetch_burst_ = 64;
@@ -123,6 +134,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   Cycle fetch_last_acc_ = 0;
   std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
+  Cycle fetch_over_ = 0;                    // last beat of what was on the wires before the error
   std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
   struct Ready { isa::Word word; Cycle at; bool error; };  // at: b + 2
   std::deque<Ready> fifo_;
