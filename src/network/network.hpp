@@ -138,9 +138,11 @@ struct GlobalAvgPool {  // TFLite's MEAN over height and width (with rescaling)
 };
 using TableEntries = std::array<std::uint8_t, 256>;  // indexed by the raw byte of the input
 struct Table {  // any function of one 8-bit value
+  static constexpr int NoFunction = -1;
   static constexpr Op op = Op::Table;
   static constexpr const char* name = "table";
   TableEntries entries{};
+  int function = NoFunction;  // quantization::TableFunction that the entries are filled from
 };
 struct Reshape {  // a view: the same elements in the same order; costs nothing
   static constexpr Op op = Op::Reshape;

@@ -15,16 +15,14 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "network/quantization.hpp"
-#include "network/synthetic.hpp"
+#include "network/builder.hpp"
+#include "network/numbers.hpp"
 
 namespace gemel::scalesim {
 namespace {
 
 constexpr std::int64_t MostValue = 1 << 24;
 constexpr std::int64_t MostFilters = 1 << 20;
-constexpr std::int64_t MostElements = std::int64_t{1} << 40;
-constexpr std::int64_t MostWeights = std::int64_t{1} << 33;
 constexpr std::uint64_t DefaultSeed = 1;
 
 struct Cell {
@@ -171,8 +169,12 @@ struct Row {
 
 class Table {
  public:
-  Table(const std::string& text, std::string file, const LoadOptions& options) : text_(text), options_(options) {
-    net_.file = std::move(file);
+  Table(const std::string& text, std::string file, const LoadOptions& options)
+      : text_(text),
+        options_(options),
+        builder_({}, std::move(file)),
+        net_(builder_.network()),
+        numbers_(options.seed.value_or(DefaultSeed), options.timing_only) {
     net_.name = std::filesystem::path(net_.file).stem().string();
   }
   Network load();
@@ -189,11 +191,12 @@ class Table {
   const std::string& text_;
   LoadOptions options_;
   Header header_;
-  Network net_;
+  NetworkBuilder builder_;
+  Network& net_;  // the builder's
+  SyntheticNumbers numbers_;
   std::string section_;
   std::unordered_set<std::string> names_;
   std::unordered_map<std::string, int> copies_;  // of a name that stood before: the last number tried
-  std::int64_t weights_ = 0;
   Diagnostics diagnostics_;
 };
 
@@ -291,11 +294,14 @@ bool Table::read_row(const Line& line, Row& row) {
 }
 
 std::string Table::unique(const std::string& name) {
-  if (names_.insert(name).second) return name;
+  const auto taken = [&](const std::string& candidate) {
+    return builder_.find(candidate) >= 0 || builder_.find(candidate + ".input") >= 0 || !names_.insert(candidate).second;
+  };
+  if (!taken(name)) return name;
   int& number = copies_.emplace(name, 1).first->second;
   std::string candidate;
   do candidate = name + "_" + std::to_string(++number);
-  while (!names_.insert(candidate).second);
+  while (taken(candidate));
   return candidate;
 }
 
@@ -316,26 +322,7 @@ void Table::add_layer(const Row& row) {
              "tables have no padding: give the padded size of the image");
     return;
   }
-  std::int64_t n = options_.batch > 0 ? options_.batch : row.batch;
-  const std::int64_t oh = (h - kh) / sh + 1, ow = (w - kw) / sw + 1;
-  std::int64_t weights = 0, elements = 0, outputs = 0;
-  const auto product = [](std::initializer_list<std::int64_t> factors, std::int64_t& out) {
-    out = 1;
-    for (const std::int64_t f : factors)
-      if (__builtin_mul_overflow(out, f, &out)) return false;
-    return true;
-  };
-  const bool fits = product({kh, kw, c, filters}, weights) && product({n, h, w, c}, elements) &&
-                    product({n, oh, ow, filters}, outputs) && elements <= MostElements && outputs <= MostElements &&
-                    filters <= MostFilters && (kw != w || kw * c <= MostValue) && (kw != w || kh != h || kh * kw * c <= MostValue);
-  weights_ = weights > MostWeights - weights_ ? MostWeights + 1 : weights_ + weights;
-  if (!fits || (!options_.timing_only && weights_ > MostWeights)) {
-    complain("E0405", line, line.cells[0],
-             fits ? "the weights of the table up to here exceed 8 GiB" : "the layer is too large to be simulated",
-             fits ? "try it without data" : "a tensor may have 2^40 elements, a dimension 2^24, and a layer 2^20 filters");
-    weights_ = 0;
-    return;
-  }
+  const std::int64_t n = options_.batch > 0 ? options_.batch : row.batch;
   if (kw == w) {  // one window per row: rows of w*c values, multiplied
     c *= w;
     w = kw = sw = 1;
@@ -347,36 +334,37 @@ void Table::add_layer(const Row& row) {
     }
   }
 
-  const std::uint64_t seed = options_.seed.value_or(DefaultSeed);
   Layer layer;
   layer.name = unique(section_.empty() ? row.name : section_ + "/" + row.name);
   layer.line = line.number;
-  Conv2d conv;
-  conv.window.kernel_h = static_cast<int>(kh), conv.window.kernel_w = static_cast<int>(kw);
-  conv.window.stride_h = static_cast<int>(sh), conv.window.stride_w = static_cast<int>(sw);
-  Tensor input;
-  input.name = layer.name + ".input";
-  input.shape = {n, h, w, c};
-  synthetic::choose_output(input, {0.0, 1.0}, synthetic::stream(seed, input.name, "scale"));
-  Tensor output;
-  output.name = layer.name;
-  output.shape = {n, (h - kh) / sh + 1, (w - kw) / sw + 1, filters};
-  const auto channels = static_cast<int>(filters);
-  const auto scales = synthetic::fill_weights(conv.weights, layer.name, channels, kh * kw * c, {input, synthetic::of_input(input)}, 1.0,
-                                              seed, options_.timing_only);
-  if (row.of > 0) synthetic::thin_out(conv.weights, channels, row.keep, row.of);
-  layer.attributes = std::move(conv);
-  synthetic::choose_output(output, {0.0, 1.0}, synthetic::stream(seed, layer.name, "scale"));
-  layer.requant = quantization::conv_requant(Rounding::FixedDouble, input.scale, scales, output.scale, channels, false);
-
-  const int index = static_cast<int>(net_.tensors.size());
-  layer.inputs = {index};
-  layer.output = index + 1;
-  net_.inputs.push_back(index);
-  net_.outputs.push_back(index + 1);
-  net_.tensors.push_back(std::move(input));
-  net_.tensors.push_back(std::move(output));
-  net_.layers.push_back(std::move(layer));
+  if (kh == 1 && kw == 1 && sh == 1 && sw == 1) {
+    layer.attributes = MatMul{};
+  } else {
+    Conv2d conv;
+    conv.window.kernel_h = static_cast<int>(kh), conv.window.kernel_w = static_cast<int>(kw);
+    conv.window.stride_h = static_cast<int>(sh), conv.window.stride_w = static_cast<int>(sw);
+    layer.attributes = std::move(conv);
+  }
+  try {
+    Tensor input;
+    input.name = layer.name + ".input";
+    input.shape = {n, h, w, c};
+    input.scale = 0;
+    const synthetic::Statistics values = numbers_.input(input);
+    layer.inputs = {builder_.input(std::move(input))};
+    const Tensor& from = builder_.tensor(layer.inputs[0]);
+    Tensor output;
+    output.scale = 0;
+    output.shape = builder_.shape_of(layer, {filters});
+    std::vector<float> scales;
+    numbers_.fill(layer, {&from}, {values}, output, quantization::Activation::None, scales);
+    if (row.of > 0) synthetic::thin_out(*layer.weights(), static_cast<int>(filters), row.keep, row.of);
+    builder_.quantize(layer, output, scales, quantization::Activation::None);
+    builder_.add(std::move(layer), std::move(output));
+  } catch (const BuildError& error) {
+    const Diagnostic& d = error.diagnostics().front();
+    complain("E0405", line, line.cells[0], d.message, d.hint);
+  }
 }
 
 Network Table::load() {
@@ -414,7 +402,8 @@ Network Table::load() {
   if (!diagnostics_.empty()) throw UserError(diagnostics_.list());
   net_.description = std::string(header_.kind == Kind::Gemm ? "Matrix products" : "Convolutions") + " of a layer table (" +
                      std::to_string(net_.layers.size()) + " layers, each with an input of its own)";
-  return std::move(net_);
+  builder_.find_outputs();
+  return builder_.take();
 }
 
 }  // namespace

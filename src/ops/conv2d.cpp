@@ -7,7 +7,9 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "ops/ops.hpp"
+#include "network/layer_reader.hpp"
+#include "network/limits.hpp"
+#include "ops/weighted.hpp"
 
 namespace gemel::ops {
 namespace {
@@ -35,26 +37,59 @@ std::int32_t inner_product(const std::int16_t* a, const std::int16_t* b, std::si
 
 }  // namespace
 
+namespace {
+
 ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) {
   const Shape& in = inputs[0];
   const Conv2d& conv = *layer.get<Conv2d>();
-  const Window& window = conv.window;
-  if (const std::string problem = image_problem(in); !problem.empty()) return {{}, problem};
+  if (const std::string problem = image_problem(in); !problem.empty()) return shape_problem(problem);
   const std::int64_t channels = wanted.innermost();
+  if (const ShapeRule rule = check_channels(channels); !rule.ok()) return rule;
   if (conv.groups < 1 || in[3] % conv.groups != 0 || channels % conv.groups != 0) {
-    return {{}, std::to_string(conv.groups) + " groups do not divide both " + std::to_string(in[3]) + " input and " +
-                    std::to_string(channels) + " output channels"};
+    const bool by_input = conv.groups < 1 || in[3] % conv.groups != 0;
+    return shape_problem((by_input ? "its input has " : "it makes ") + std::to_string(by_input ? in[3] : channels) +
+                             " channels, which do not divide into " + std::to_string(conv.groups) + " groups", "groups");
   }
-  const std::int64_t h = slide(in[1], window.pad_top, window.pad_bottom, window.kernel_h, window.dilation_h, window.stride_h);
-  const std::int64_t w = slide(in[2], window.pad_left, window.pad_right, window.kernel_w, window.dilation_w, window.stride_w);
-  if (h < 1 || w < 1) {
-    return {{}, "the kernel, " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w) +
-                    ", is larger than the padded image"};
-  }
-  return {{in[0], h, w, channels}, {}};
+  return slide_window(conv.window, in, channels);
 }
 
-Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
+void read_conv2d(LayerReader& r) {
+  Conv2d conv;
+  r.read_arithmetic();
+  r.read_window(conv.window, true);
+  const YamlValue groups = r.map().find("groups");
+  bool depthwise = false;
+  if (groups.exists()) {
+    if (groups.is_scalar() && !groups.is_integer()) {
+      depthwise = groups.as_choice({"depthwise"}).has_value();
+      r.valid = r.valid && depthwise;
+    } else {
+      const auto count = groups.as_integer(1, limits::MostLength);
+      r.valid = r.valid && count;
+      conv.groups = static_cast<int>(count.value_or(1));
+    }
+  }
+  if (depthwise) conv.groups = r.image().c;
+  r.wanted = {r.read_channels(depthwise ? conv.groups : 0)};
+  r.read_weights(conv.weights);
+  r.read_activation();
+  r.read_output();
+  r.layer.attributes = std::move(conv);
+}
+
+}  // namespace
+
+void resolve_weighted(Layer& layer, const std::vector<const Tensor*>& inputs, const Tensor& output, const std::vector<float>& weight_scales) {
+  layer.requant = quantization::conv_requant(layer.requant.rounding, inputs[0]->scale, weight_scales, output.scale,
+                                             static_cast<int>(output.shape.innermost()), layer.op() == Op::Dense);
+}
+
+ShapeRule check_channels(std::int64_t channels) {
+  if (channels <= limits::MostChannels) return {};
+  return too_large("it makes " + std::to_string(channels) + " channels, which are too many", "the most is 2^20", "out_channels");
+}
+
+Bytes weighted_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
   const Convolution conv = as_convolution(layer, inputs[0].tensor.shape, output.shape);
   const Nhwc &in = conv.in, &out = conv.out;
   const Window& window = conv.window;
@@ -100,6 +135,20 @@ Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, cons
     }
   }
   return y;
+}
+
+OpInfo conv2d() {
+  OpInfo row;
+  row.op = Op::Conv2d;
+  row.summary = "convolution with any kernel, stride, dilation, padding and groups; `groups: depthwise` says so of one group per channel";
+  row.keys = {"out_channels", "kernel", "stride", "dilation", "padding", "groups", "activation", "clamp", "output", "weight", "arithmetic"};
+  row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
+  row.requant_entries = PerChannel;
+  row.shape = conv2d_shape;
+  row.golden = weighted_golden;
+  row.resolve = resolve_weighted;
+  row.read = read_conv2d;
+  return row;
 }
 
 }  // namespace gemel::ops

@@ -2,42 +2,72 @@
 // The table of operators.
 #include "ops/ops.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
+#include "network/limits.hpp"
 
 namespace gemel::ops {
 
+// Each in its own file.
+OpInfo conv2d();
+OpInfo dense();
+OpInfo matmul();
+OpInfo add();
+OpInfo max_pool();
+OpInfo avg_pool();
+OpInfo global_avg_pool();
+OpInfo lookup_table();
+OpInfo reshape();
+
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
-      {Op::Conv2d, to_string(Op::Conv2d), 1, conv2d_shape, conv2d_golden},
-      {Op::Dense, to_string(Op::Dense), 1, dense_shape, conv2d_golden},
-      {Op::MatMul, to_string(Op::MatMul), 1, matmul_shape, conv2d_golden},
-      {Op::Add, to_string(Op::Add), 2, add_shape, add_golden},
-      {Op::MaxPool, to_string(Op::MaxPool), 1, pool_shape, max_pool_golden},
-      {Op::AvgPool, to_string(Op::AvgPool), 1, pool_shape, avg_pool_golden},
-      {Op::GlobalAvgPool, to_string(Op::GlobalAvgPool), 1, global_avg_pool_shape, global_avg_pool_golden},
-      {Op::Table, to_string(Op::Table), 1, table_shape, table_golden},
-      {Op::Reshape, to_string(Op::Reshape), 1, reshape_shape, reshape_golden},
+      conv2d(), dense(), matmul(), add(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(),
   };
   return rows;
 }
 
 const OpInfo& info(Op op) {
-  for (const OpInfo& row : table()) {
-    if (row.op == op) return row;
-  }
-  throw InternalError("operator " + std::to_string(static_cast<int>(op)) + " has no row in the table of operators");
+  const auto index = static_cast<std::size_t>(op);
+  if (index >= table().size() || table()[index].op != op)
+    throw InternalError("operator " + std::to_string(index) + " has no row in the table of operators");
+  return table()[index];
+}
+
+const OpInfo* find(const std::string& name) {
+  const auto& rows = table();
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const OpInfo& row) { return row.name() == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 std::string image_problem(const Shape& shape) {
   return shape.rank() == 4 ? "" : to_string(shape) + " is no image: that has 4 dimensions, [n, h, w, c]";
 }
 
+ShapeRule slide_window(const Window& window, const Shape& in, std::int64_t channels) {
+  using limits::MostKernel;
+  const std::int64_t kernel_h = (std::int64_t{window.kernel_h} - 1) * window.dilation_h + 1;
+  const std::int64_t kernel_w = (std::int64_t{window.kernel_w} - 1) * window.dilation_w + 1;
+  if (kernel_h > MostKernel || kernel_w > MostKernel)
+    return too_large("the dilated kernel covers " + std::to_string(kernel_h) + "x" + std::to_string(kernel_w) + " pixels, which is too large",
+                     "it may cover 2^20 in each direction");
+  const std::int64_t h = in[1] + window.pad_top + window.pad_bottom, w = in[2] + window.pad_left + window.pad_right;
+  if (kernel_h > h || kernel_w > w) {
+    const bool dilated = window.dilation_h > 1 || window.dilation_w > 1;
+    return shape_problem("the kernel covers " + std::to_string(kernel_h) + "x" + std::to_string(kernel_w) +
+                         (dilated ? " pixels (dilated)" : " pixels") + ", but its padded input has " + std::to_string(h) + "x" +
+                         std::to_string(w));
+  }
+  return {{in[0], slide(in[1], window.pad_top, window.pad_bottom, window.kernel_h, window.dilation_h, window.stride_h),
+           slide(in[2], window.pad_left, window.pad_right, window.kernel_w, window.dilation_w, window.stride_w), channels},
+          {}, {}, "E0211", {}};
+}
+
 ShapeRule output_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) {
   const OpInfo& row = info(layer.op());
-  if (inputs.size() != static_cast<std::size_t>(row.inputs)) {
-    return {{}, std::string(row.name) + " takes " + std::to_string(row.inputs) + " inputs, not " + std::to_string(inputs.size())};
-  }
-  return row.output_shape(layer, inputs, wanted);
+  if (inputs.size() != static_cast<std::size_t>(row.inputs))
+    return shape_problem(std::string(row.name()) + " takes " + std::to_string(row.inputs) + " inputs, not " + std::to_string(inputs.size()));
+  return row.shape(layer, inputs, wanted);
 }
 
 Bytes golden(const Network& network, const Layer& layer, const std::vector<const std::uint8_t*>& inputs) {

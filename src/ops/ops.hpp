@@ -1,25 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operators: for each its shape rule and its golden, a plain function from bytes to bytes with no clock and no tiling.
-// One file per operator; ops.cpp has the table. Adding an operator: an entry in enum Op, one file here, one row there.
-// Tensors are dense, row-major, raw bytes of the tensor's type; images are NHWC. Arithmetic: docs/reference/arithmetic.md.
+// The operators. One file per operator has everything about it: its shape rule, its golden (a plain function from bytes to bytes
+// with no clock and no tiling), how multipliers come from scales, what synthetic values look like, and how a workload file says
+// it; ops.cpp is the table of them. How the machine runs an operator: src/compiler. Tensors are dense, row-major, raw bytes of the
+// tensor's type; images are NHWC. Arithmetic: docs/reference/arithmetic.md.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/numerics.hpp"
 #include "network/network.hpp"
+#include "network/synthetic.hpp"
 
-namespace gemel::ops {
+namespace gemel {
+
+class LayerReader;
+
+namespace ops {
 
 using Bytes = std::vector<std::uint8_t>;
 
 // What a layer makes of its input shapes, or why it cannot.
 struct ShapeRule {
   Shape shape;
-  std::string problem;  // empty: fine. Else a clause without capital or full stop: "the kernel 3x3 is larger than ..."
+  std::string problem;  // empty: fine. Else a clause without capital or full stop: "the kernel covers 3x3 pixels, but ..."
+  std::string about;    // the key that is to blame, as workload files call it; empty: the layer as a whole
+  const char* code = "E0211";
+  std::string hint;
   bool ok() const { return problem.empty(); }
 };
+inline ShapeRule shape_problem(std::string problem, std::string about = {}) { return {{}, std::move(problem), std::move(about), "E0211", {}}; }
+inline ShapeRule too_large(std::string problem, std::string hint, std::string about = {}) {
+  return {{}, std::move(problem), std::move(about), "E0214", std::move(hint)};
+}
 
 // An input of a layer: its shape, type, zero point and bytes.
 struct Operand {
@@ -27,17 +42,42 @@ struct Operand {
   const std::uint8_t* data;
 };
 
+// What the values of a synthetic layer are expected to look like before its activation.
+struct Expectation {
+  synthetic::Statistics values;
+  std::optional<synthetic::Statistics> range;  // what scale and zero point are chosen for, if not for `values` after the activation
+};
+
+inline constexpr int PerChannel = -1;
+
+// Everything about an operator but its lowering.
 struct OpInfo {
-  Op op;
-  const char* name;
-  int inputs;  // how many
+  Op op = Op::Conv2d;
+  int inputs = 1;
+  const char* summary = "";             // what it does, in one line
+  std::vector<std::string> keys;        // of a workload file, beside name, op, input or inputs
+  std::vector<Rounding> arithmetic;     // in which modes it rounds; empty: it rounds in one way only, or not at all
+  int requant_entries = 0;              // of Layer::requant: so many, or PerChannel
+  std::optional<ElementType> output_type;  // nothing: int8 or uint8
+  bool keeps_quantization = false;      // type, scale and zero point of the output are the input's
+
   // `wanted` is the output as far as the layer does not decide it: the innermost length (channels) where it has weights, all of
   // a reshape.
-  ShapeRule (*output_shape)(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-  Bytes (*golden)(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
+  ShapeRule (*shape)(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted) = nullptr;
+  Bytes (*golden)(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) = nullptr;
+  // What follows from scales: multipliers, or the entries of a table; nullptr if nothing does. `weight_scales`: one, or one per
+  // output channel.
+  void (*resolve)(Layer& layer, const std::vector<const Tensor*>& inputs, const Tensor& output,
+                  const std::vector<float>& weight_scales) = nullptr;
+  // nullptr for operators with weights, whose statistics are chosen.
+  Expectation (*expected)(const Layer& layer, const std::vector<const Tensor*>& inputs, const std::vector<synthetic::Statistics>& values) = nullptr;
+  void (*read)(LayerReader& reader) = nullptr;
+
+  const char* name() const { return to_string(op); }
 };
 const OpInfo& info(Op op);
-const std::vector<OpInfo>& table();
+const std::vector<OpInfo>& table();  // in the order of Op
+const OpInfo* find(const std::string& name);  // by name, or nullptr
 
 ShapeRule output_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted = {});
 
@@ -72,21 +112,8 @@ inline std::int64_t slide(std::int64_t length, std::int64_t pad_before, std::int
   return room < 0 ? 0 : room / stride + 1;
 }
 
-// The shape rules and goldens, one pair per file.
-ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-Bytes conv2d_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-ShapeRule dense_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);   // dense.cpp
-ShapeRule matmul_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);  // dense.cpp
-ShapeRule add_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-Bytes add_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-ShapeRule pool_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);  // max_pool.cpp; both pools
-Bytes max_pool_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-Bytes avg_pool_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-ShapeRule global_avg_pool_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-Bytes global_avg_pool_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-ShapeRule table_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-Bytes table_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
-ShapeRule reshape_shape(const Layer& layer, const std::vector<Shape>& inputs, const Shape& wanted);
-Bytes reshape_golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
+// Of a whole window, for both dimensions: the output's height and width in `out`, or what is wrong.
+ShapeRule slide_window(const Window& window, const Shape& in, std::int64_t channels);
 
-}  // namespace gemel::ops
+}  // namespace ops
+}  // namespace gemel

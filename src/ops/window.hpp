@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pooling window: calls `visit` with the value of every tap inside the image, for one output pixel and channel.
+// What both pools have in common; pool() is in avg_pool.cpp.
 #pragma once
+#include <algorithm>
+
+#include "network/layer_reader.hpp"
 #include "ops/ops.hpp"
 
 namespace gemel::ops {
 
+// The row of a pool without op, golden and reader. Shape rule: the padding must be smaller than the window.
+OpInfo pool();
+
+inline double taps(const Window& window) { return static_cast<double>(window.kernel_h) * window.kernel_w; }
+
+template <class Kind>
+void read_pool(LayerReader& r) {
+  Window window;
+  r.read_window(window, false);
+  r.read_activation();
+  r.read_kept_output();
+  r.layer.attributes = Kind{window};
+}
+
+// Calls `visit` with the value of every tap inside the image, for one output pixel and channel.
 template <class Visit>
 void for_each_tap(const Window& window, const Operand& input, const Nhwc& in, int n, int oy, int ox, int c, Visit visit) {
   for (int ky = 0; ky < window.kernel_h; ++ky) {

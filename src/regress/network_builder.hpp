@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/numerics.hpp"
+#include "network/builder.hpp"
 #include "network/network.hpp"
 #include "ops/ops.hpp"
 
@@ -67,23 +68,18 @@ class NetworkBuilder {
     double spread = 1.0;  // of the results over the 8-bit range; 1: few are cut
   };
 
-  explicit NetworkBuilder(std::string name, std::uint64_t seed = 1) : random_(seed) {
-    network_.name = std::move(name);
-    network_.file = network_.name + " (built by a test)";
-  }
+  explicit NetworkBuilder(std::string name, std::uint64_t seed = 1) : builder_(name, name + " (built by a test)"), random_(seed) {}
 
-  const Tensor& tensor(int index) const { return network_.tensors.at(index); }
+  const Tensor& tensor(int index) const { return builder_.tensor(index); }
   Layer& layer(int output) {
-    for (Layer& l : network_.layers) {
+    for (Layer& l : builder_.network().layers) {
       if (l.output == output) return l;
     }
     throw std::logic_error("no layer makes this tensor");
   }
 
   int input(const Shape& shape, const Quantization& q) {
-    const int index = add_tensor("input" + std::to_string(network_.inputs.size()), shape, q);
-    network_.inputs.push_back(index);
-    return index;
+    return builder_.input({"input" + std::to_string(peek().inputs.size()), shape, q.type, q.scale, q.zero_point});
   }
 
   // Random weights, bias and multipliers; change them through layer().
@@ -133,20 +129,14 @@ class NetworkBuilder {
   }
   int add(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
     Layer l = make("add", Add{}, {a, b}, output.type);
-    const auto q = numerics::add_requant(tensor(a).scale, tensor(b).scale, output.scale);
-    l.requant = {rounding,
-                 {q.first.multiplier, q.second.multiplier, q.sum.multiplier},
-                 {q.first.shift, q.second.shift, q.sum.shift}};
+    l.requant.rounding = rounding;
     return finish(l, {}, output);
   }
   int max_pool(int from, const Window& window) { return pool("max_pool", MaxPool{window_of(window)}, from); }
   int avg_pool(int from, const Window& window) { return pool("avg_pool", AvgPool{window_of(window)}, from); }
   int global_avg_pool(int from, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
-    const Nhwc in = tensor(from).nhwc();
     Layer l = make("mean", GlobalAvgPool{}, {from}, output.type);
-    const auto q = numerics::quantize_multiplier(tensor(from).scale / output.scale);
-    const auto mean = numerics::mean_requant(q.multiplier, q.shift, std::int64_t{in.h} * in.w);
-    l.requant = {rounding, {mean.multiplier}, {mean.shift}};
+    l.requant.rounding = rounding;
     return finish(l, {}, output);
   }
   int table(int from, const TableEntries& entries, const Quantization& output) {
@@ -161,26 +151,15 @@ class NetworkBuilder {
 
   // What no layer reads becomes an output.
   Network build() {
-    std::vector<bool> read(network_.tensors.size());
-    for (const Layer& l : network_.layers) {
-      for (const int t : l.inputs) read[t] = true;
-    }
-    network_.outputs.clear();
-    for (const Layer& l : network_.layers) {
-      if (!read[l.output]) network_.outputs.push_back(l.output);
-    }
-    return network_;
+    builder_.find_outputs();
+    return builder_.network();
   }
-  const Network& peek() const { return network_; }
+  const Network& peek() const { return builder_.network(); }
 
  private:
-  int add_tensor(std::string name, const Shape& shape, const Quantization& q) {
-    network_.tensors.push_back({std::move(name), shape, q.type, q.scale, q.zero_point});
-    return static_cast<int>(network_.tensors.size()) - 1;
-  }
   Layer make(const char* name, Attributes attributes, std::vector<int> inputs, ElementType output) const {
     Layer l;
-    l.name = name + std::to_string(network_.layers.size());
+    l.name = name + std::to_string(peek().layers.size());
     l.attributes = std::move(attributes);
     l.inputs = std::move(inputs);
     l.clamp_min = least(output);
@@ -206,17 +185,13 @@ class NetworkBuilder {
     Layer l = make(name, std::move(attributes), {from}, in.type);
     return finish(l, {}, {in.type, in.scale, in.zero_point});
   }
-  int finish(Layer& l, const Shape& wanted, const Quantization& output) {
-    std::vector<Shape> inputs;
-    for (const int t : l.inputs) inputs.push_back(tensor(t).shape);
-    const ops::ShapeRule rule = ops::output_shape(l, inputs, wanted);
-    if (!rule.ok()) throw std::logic_error(l.name + ": " + rule.problem);
-    l.output = add_tensor(l.name, rule.shape, output);
-    network_.layers.push_back(l);
-    return l.output;
+  int finish(Layer& l, const Shape& wanted, const Quantization& q) {
+    const Tensor output{l.name, builder_.shape_of(l, wanted), q.type, q.scale, q.zero_point};
+    builder_.quantize(l, output, {}, quantization::Activation::None);
+    return builder_.add(std::move(l), output);
   }
 
-  Network network_;
+  gemel::NetworkBuilder builder_;
   Random random_;
 };
 

@@ -230,7 +230,7 @@ TEST(Ops, RandomConvolutionsEqualTheFormula) {
 TEST(Ops, EveryOperatorHasOneRow) {
   std::set<Op> seen;
   for (const ops::OpInfo& row : ops::table()) {
-    EXPECT_TRUE(seen.insert(row.op).second) << row.name;
+    EXPECT_TRUE(seen.insert(row.op).second) << row.name();
     EXPECT_EQ(&ops::info(row.op), &row);
   }
   EXPECT_EQ(seen.size(), OpCount);
@@ -260,23 +260,24 @@ TEST(Ops, ShapeRulesSayWhatIsWrong) {
   conv.window.kernel_h = 3;
   Layer l;
   l.attributes = conv;
-  EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {4}).problem, "the kernel, 3x1, is larger than the padded image");
+  EXPECT_EQ(ops::output_shape(l, {{1, 2, 5, 3}}, {4}).problem, "the kernel covers 3x1 pixels, but its padded input has 2x5");
   conv = {};
   conv.groups = 2;
   l.attributes = conv;
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {3}).problem, "2 groups do not divide both 4 input and 3 output channels");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {3}).problem, "it makes 3 channels, which do not divide into 2 groups");
   l.attributes = Add{};
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}, {1, 5, 4, 4}}).problem, "what is added must have one shape");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}, {1, 5, 4, 4}}).problem,
+            "its inputs have the shapes [1, 5, 5, 4] and [1, 5, 4, 4], but what is added must have one shape");
   EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "add takes 2 inputs, not 1");
   Window window;
   window.kernel_h = 2, window.kernel_w = 2, window.pad_bottom = 2;
   l.attributes = MaxPool{window};
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "the padding of a pooling window must be smaller than the window");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}).problem, "the padding is as wide as the kernel, so a window would hold no pixel");
   window.pad_bottom = 0;
   l.attributes = MaxPool{window};
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 1, 4}}).problem, "the window, 2x2, is larger than the padded image");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 1, 4}}).problem, "the kernel covers 2x2 pixels, but its padded input has 5x1");
   l.attributes = Reshape{};
-  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {1, 1, 1, 99}).problem, "100 elements cannot be seen as 99");
+  EXPECT_EQ(ops::output_shape(l, {{1, 5, 5, 4}}, {1, 1, 1, 99}).problem, "[1, 1, 1, 99] has 99 elements, but its input [1, 5, 5, 4] has 100");
 }
 
 TEST(Ops, WeightsThatAreMissingAreAnError) {
