@@ -8,6 +8,7 @@
 
 #include "area/area.hpp"
 #include "base/files.hpp"
+#include "cli/signals.hpp"
 #include "compiler/compile.hpp"
 #include "config/load.hpp"
 #include "isa/isa.hpp"
@@ -42,11 +43,15 @@ void add_compile(CLI::App& app) {
   command->add_option("--batch", o->batch, "Images")->check(CLI::Range(1, 65535));
   command->add_option("--out,-o", o->out, "File to write (default: NAME.gemel)");
   command->callback([o] {
+    catch_signals();
     const Machine machine = load_machine(find_machine(o->machine), o->set);
     LoadOptions load;
     load.batch = o->batch;
+    load.interrupted = &stop_requested();
     const Network network = load_workload(o->workload, load);
-    const Schedule schedule = compile(network, machine);
+    CompileOptions options;
+    options.interrupted = &stop_requested();
+    const Schedule schedule = compile(network, machine, options);
     const std::string path = o->out.empty() ? network.name + ".gemel" : o->out;
     schedule.save(path);
     std::cout << path << ": " << schedule.program.size() << " instructions, " << schedule.layers.size() << " layers, "

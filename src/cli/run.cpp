@@ -128,6 +128,7 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   LoadOptions load;
   load.batch = o.batch;
   load.timing_only = o.timing_only;
+  load.interrupted = &stop_requested();
   if (o.seed >= 0) load.seed = static_cast<std::uint64_t>(o.seed);
   Network network = load_workload(o.workload, load);
   std::optional<TestSet> test;
@@ -145,7 +146,9 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
 
   progress.stage("compiling for " + machine.name);
   const auto compile_start = std::chrono::steady_clock::now();
-  const Schedule schedule = compile(network, machine);
+  CompileOptions compile_options;
+  compile_options.interrupted = &stop_requested();
+  const Schedule schedule = compile(network, machine, compile_options);
   const double compile_seconds = seconds_since(compile_start);
 
   SimulationOptions options;

@@ -10,10 +10,14 @@
 
 namespace gemel {
 
+// With its last instruction, as the register program_bytes has 32 bits.
+inline constexpr std::int64_t MostInstructions = (std::int64_t{1} << 32) / isa::InstructionBytes - 1;
+
 struct CompileOptions {
   bool fuse = true;            // additions and tables join the layer before them
   bool overlap_layers = true;  // layers that need only the vector unit run beside their neighbours on the array
-  const std::atomic<bool>* interrupted = nullptr;  // looked at now and then; set: compiling ends in Interrupted
+  std::int64_t most_instructions = MostInstructions;
+  const std::atomic<bool>* interrupted = nullptr;  // once it is set, compiling ends in Interrupted
 };
 
 // UserError E06xx, naming layer, need and limit, if the machine cannot run a layer; nothing else is refused. Layers whose

@@ -69,6 +69,7 @@ struct ConvPlan {
   bool params_outer = false;     // with weights_outer: kept as long as the weights
   bool free_vector = false;
   std::vector<Chunk> chunks;   // of one block out
+  std::int64_t instructions = 0;  // at least
   std::int64_t cycles = 0;     // predicted
   // The same, unit by unit, for `explain` and the tests.
   std::int64_t matrix_cycles = 0, vector_cycles = 0, load_cycles = 0, store_cycles = 0;

@@ -176,6 +176,7 @@ ConvCost::Cost ConvCost::finish(ConvPlan& p, const Fit& f, Totals& sum) const {
     sum.instructions += f.acc_groups;
   }
   const std::int64_t fetch = sum.instructions * (m_.read_latency_cycles + 40) / m_.prefetch_instructions;
+  p.instructions = sum.instructions;
   p.matrix_cycles = sum.matrix;
   p.vector_cycles = sum.vector;
   p.load_cycles = sum.load;

@@ -49,8 +49,8 @@ std::uint64_t Constants::add(std::int64_t bytes, const std::function<void(std::u
   return at;
 }
 
-Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& graph)
-    : network_(network), machine_(machine), graph_(graph) {
+Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& graph, const std::atomic<bool>* interrupted)
+    : network_(network), machine_(machine), graph_(graph), interrupted_(interrupted) {
   weight_bytes.assign(network.layers.size(), 0);
   plans_.resize(graph.groups.size());
   alternatives_.resize(graph.groups.size());
@@ -131,6 +131,7 @@ const GroupPlan& Lowerer::plan(int index) {
   if (plans_[index]) return *plans_[index];
   const Group& g = graph_.groups[index];
   const Layer& layer = network_.layers[g.main.layer];
+  heed_interrupt(layer);
   const Nhwc in = network_.input_of(layer).nhwc(), out = network_.output_of(layer).nhwc();
   auto plan = std::make_unique<GroupPlan>();
   const auto window = [&](isa::Opcode op) {
@@ -348,8 +349,18 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
                   "give the machine larger buffers");
 }
 
-void Lowerer::begin_job(int group, int part) { jobs.push_back({static_cast<int>(operations.size()), 0, group, part}); }
-void Lowerer::end_job() { jobs.back().end = static_cast<int>(operations.size()); }
+void Lowerer::heed_interrupt(const Layer& layer) const {
+  if (interrupted_ != nullptr && *interrupted_) throw Interrupted("interrupted while compiling layer `" + layer.name + "`");
+}
+
+void Lowerer::begin_job(int group, int part) {
+  heed_interrupt(network_.layers[static_cast<std::size_t>(graph_.groups[static_cast<std::size_t>(group)].main.layer)]);
+  jobs.push_back({static_cast<int>(operations.size()), 0, group, part});
+}
+void Lowerer::end_job() {
+  jobs.back().end = static_cast<int>(operations.size());
+  if (at_end_of_job) at_end_of_job();
+}
 
 Operation& Lowerer::emit(const isa::Instruction& instruction, int layer) {
   operations.emplace_back();

@@ -3,6 +3,7 @@
 // a tile from its loads to its store; what a job leaves in vector_buffer or the accumulators nobody needs afterwards, so jobs
 // of neighbouring groups may later be interleaved.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -72,7 +73,8 @@ struct GroupPlan {
 
 class Lowerer {
  public:
-  Lowerer(const Network& network, const Machine& machine, const Graph& graph);
+  // plan() and lower() end in Interrupted once `*interrupted` is set.
+  Lowerer(const Network& network, const Machine& machine, const Graph& graph, const std::atomic<bool>* interrupted = nullptr);
 
   // The cheapest way found; UserError if there is none.
   const GroupPlan& plan(int group);
@@ -92,6 +94,7 @@ class Lowerer {
 
   std::vector<Operation> operations;
   std::vector<Job> jobs;
+  std::function<void()> at_end_of_job;     // may take the operations and jobs, which leaves both empty; empty: nobody does
   std::vector<std::int64_t> weight_bytes;  // per layer
 
  private:
@@ -113,6 +116,7 @@ class Lowerer {
   WindowPlan plan_window(const WindowShape& shape, const Capacity& capacity) const;
   WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
   [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
+  void heed_interrupt(const Layer& layer) const;
 
   void begin_job(int group, int part);
   void add_alternatives(int index, const GroupPlan& plan);
@@ -136,6 +140,7 @@ class Lowerer {
   const Network& network_;
   const Machine& machine_;
   const Graph& graph_;
+  const std::atomic<bool>* interrupted_;
   const MemoryMap* memory_ = nullptr;
   Constants* constants_ = nullptr;
   std::vector<std::unique_ptr<GroupPlan>> plans_;

@@ -236,11 +236,10 @@ void Lowerer::lower_conv(int index) {
 
   ActTile act;
   bool act_loaded = false;
-  const int first_job_number = static_cast<int>(jobs.size()) + 1;
+  bool first_job = true;
   // One store group of one tile.
   const auto job = [&](int first, int count, const Tile& t, bool last_of_tile) {
     begin_job(index, 0);
-    const bool first_job = static_cast<int>(jobs.size()) == first_job_number;
     const std::int64_t pixels = t.pixels();
     const std::int64_t words = pixels * count;
     const std::int64_t requantized = (has_add ? areas.temporary : areas.output).take(words);
@@ -440,6 +439,7 @@ void Lowerer::lower_conv(int index) {
     }
     transfer(last_tag, true, Buffer::Vector, result, out_address + offset, bytes, bytes, dims, true);
     areas.output.release(result);
+    first_job = false;
     end_job();
   };
 

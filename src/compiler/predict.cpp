@@ -5,69 +5,49 @@
 #include "compiler/timing.hpp"
 
 namespace gemel::compiler {
-namespace {
 
-struct UnitState {
-  std::int64_t done = 0;   // of the last operation
-  std::int64_t chain = 0;  // cycle of its chain pulse
-};
-
-}  // namespace
-
-std::int64_t predict(std::vector<Operation>& operations, const std::vector<Edge>& edges, const Machine& machine) {
-  UnitState units[Units];
-  const WeightStationary dataflow(machine);
-  WeightStationary::Last last;  // of the matrix unit
-  std::int64_t read_free = 0, write_free = 0, store_words = 0;
-  std::int64_t end = 0;
-  std::size_t edge = 0;
-  for (int i = 0; i < static_cast<int>(operations.size()); ++i) {
-    Operation& op = operations[i];
-    UnitState& unit = units[op.unit()];
-    const bool chained = op.header().chain != 0;
-    // The first instructions are on their way for about one read.
-    std::int64_t s = std::max<std::int64_t>(machine.read_latency_cycles + 8, chained ? unit.chain + 2 : unit.done + 2);
-    for (; edge < edges.size() && edges[edge].consumer == i; ++edge) {
-      s = std::max(s, operations[edges[edge].producer].done + 2);
-    }
-    op.start = s;
-    switch (op.instruction.unit) {
-      case isa::Unit::Matrix: {
-        const isa::Matrix& m = op.instruction.matrix;
-        const WeightStationary::Times t = dataflow.times(s, matrix_pixels(m), matrix_passes(m), last);
-        last = t.last;
-        unit.chain = t.chain;
-        unit.done = t.done;
-        break;
-      }
-      case isa::Unit::Vector: unit.done = s + vector_cycles(vector_work(op.instruction.vector), machine); break;
-      case isa::Unit::Load: {
-        const isa::Load& l = op.instruction.load;
-        const std::int64_t bytes = l.run_bytes;
-        const std::int64_t cycles = transfer_cycles(machine, op.runs, bytes, op.words, false);
-        const std::int64_t begin = std::max(s + 2 + machine.read_latency_cycles, read_free);
-        read_free = begin + cycles;
-        unit.done = read_free + 3;
-        // The last burst's request is out when all but the last N bursts have arrived.
-        unit.chain = std::max(s + 3, read_free - machine.read_latency_cycles - 2);
-        break;
-      }
-      case isa::Unit::Store: {
-        const isa::Store& t = op.instruction.store;
-        const std::int64_t cycles = transfer_cycles(machine, op.runs, t.run_bytes, op.words, true);
-        const std::int64_t begin = std::max({s + 2, store_words, write_free - machine.burst_bytes / machine.bus_bytes});
-        store_words = begin + cycles;
-        write_free = begin + cycles + 8;
-        unit.done = write_free + machine.write_latency_cycles + 1;
-        unit.chain = store_words;
-        break;
-      }
-      case isa::Unit::None: break;
-    }
-    op.done = unit.done;
-    end = std::max(end, op.done);
+void Predictor::next(Operation& op, const Places& producers) {
+  Unit& unit = units_[op.unit()];
+  // The first instructions are on their way for about one read.
+  op.start = std::max<std::int64_t>(machine_.read_latency_cycles + 8, op.header().chain != 0 ? unit.chain + 2 : unit.done + 2);
+  for (int u = 0; u < Units; ++u) {
+    if (producers[u] >= 0) op.start = std::max(op.start, units_[u].dones[producers[u]] + 2);
   }
-  return end + 2;
+  switch (op.instruction.unit) {
+    case isa::Unit::Matrix: {
+      const isa::Matrix& m = op.instruction.matrix;
+      const WeightStationary::Times t = dataflow_.times(op.start, matrix_pixels(m), matrix_passes(m), last_);
+      last_ = t.last;
+      unit.chain = t.chain;
+      unit.done = t.done;
+      break;
+    }
+    case isa::Unit::Vector: unit.done = op.start + vector_cycles(vector_work(op.instruction.vector), machine_); break;
+    case isa::Unit::Load: load(op, unit); break;
+    case isa::Unit::Store: store(op, unit); break;
+    case isa::Unit::None: break;
+  }
+  op.done = unit.done;
+  unit.dones.push(unit.done);
+  end_ = std::max(end_, op.done);
+}
+
+void Predictor::load(Operation& op, Unit& unit) {
+  const std::int64_t cycles = transfer_cycles(machine_, op.runs, op.instruction.load.run_bytes, op.words, false);
+  const std::int64_t begin = std::max(op.start + 2 + machine_.read_latency_cycles, read_free_);
+  read_free_ = begin + cycles;
+  unit.done = read_free_ + 3;
+  // The last burst's request is out when all but the last N bursts have arrived.
+  unit.chain = std::max(op.start + 3, read_free_ - machine_.read_latency_cycles - 2);
+}
+
+void Predictor::store(Operation& op, Unit& unit) {
+  const std::int64_t cycles = transfer_cycles(machine_, op.runs, op.instruction.store.run_bytes, op.words, true);
+  const std::int64_t begin = std::max({op.start + 2, store_words_, write_free_ - machine_.burst_bytes / machine_.bus_bytes});
+  store_words_ = begin + cycles;
+  write_free_ = begin + cycles + 8;
+  unit.done = write_free_ + machine_.write_latency_cycles + 1;
+  unit.chain = store_words_;
 }
 
 }  // namespace gemel::compiler

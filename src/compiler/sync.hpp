@@ -7,30 +7,84 @@
 //   into load:   0 matrix, 1 vector, 2 store     into matrix: 4 load, 5 vector
 //   into vector: 8 load, 9 matrix, 10 store      into store:  12 vector, 13 load
 #pragma once
+#include <array>
+#include <map>
 #include <vector>
 
+#include "base/ring.hpp"
 #include "compiler/operation.hpp"
 
 namespace gemel::compiler {
 
-struct Edge {
-  int producer = 0, consumer = 0;  // indices of operations; of different units
+// One operation of each unit, by its place among the operations of that unit in sequential order; -1: none.
+using Places = std::array<int, Units>;
+inline constexpr Places NoPlaces{-1, -1, -1, -1};
+
+// No operation waits for one that stands further behind than this among the operations of its unit.
+inline constexpr int MaxBehind = 128;
+
+// The last MaxBehind values of a unit's operations, by place.
+template <typename T>
+class History {
+ public:
+  void push(const T& value) { values_[size_++] = value; }
+  const T& operator[](int place) { return values_[place]; }
+  int size() const { return size_; }  // of all that were pushed
+
+ private:
+  Recent<T> values_{MaxBehind};
+  int size_ = 0;
 };
 
 // Semaphore on which `consumer` waits for `producer`; -1 if the two share nothing.
 int semaphore(int producer_unit, int consumer_unit);
 
-// Conflicts as a reduced list, ordered by consumer.
-std::vector<Edge> derive_edges(const std::vector<Operation>& operations, const Machine& machine);
+// Sets `chain` of operations wherever it is legal, one after another.
+class Chains {
+ public:
+  void set(Operation& op);
 
-// Sets wait and post masks. All masks must be 0 before.
-void apply_edges(std::vector<Operation>& operations, const std::vector<Edge>& edges);
+ private:
+  bool any_ = false;
+  int acc_base_ = 0, acc_last_ = 0;  // of the last matrix instruction
+};
 
-// Sets `chain` wherever it is legal.
-void set_chains(std::vector<Operation>& operations);
+// Derives the edges into operations, one operation after another. What is last known of each word is kept in interval maps; what a unit
+// knows to be done is kept as a vector clock, one place per unit: dones of a unit come in order, so one number tells all.
+class Synchronizer {
+ public:
+  explicit Synchronizer(const Machine& machine);
+  // The producers of the edges into `op`, which follows all operations so far.
+  Places next(const Operation& op);
 
-// A program order (a permutation of the operations, each unit's in sequential order) by predicted starts, such that no
-// semaphore can reach 256 whatever the timing: a producer is held back behind the consumers of tokens long since posted.
-std::vector<int> order_program(const std::vector<Operation>& operations, const std::vector<Edge>& edges, int queue_depth);
+ private:
+  // Who last wrote and who has read each interval since. An access is ordered behind those that it replaces.
+  class IntervalMap {
+   public:
+    // Adds to `need` the operations of other units that this access must follow, and records it.
+    void access(std::uint64_t first, std::uint64_t end, bool write, int unit, int place, Places& need);
+
+   private:
+    struct State {
+      std::uint64_t end;
+      Places writer, reader;
+    };
+    using Map = std::map<std::uint64_t, State>;
+    Map::iterator split(std::uint64_t at);
+    void merge(std::uint64_t first, std::uint64_t end);
+    Map map_;
+  };
+  struct Known {
+    int index = -1;           // of the operation, in sequential order
+    Places done = NoPlaces;   // what is done when it starts
+  };
+
+  std::array<IntervalMap, BufferCount> buffers_;
+  IntervalMap memory_;
+  std::array<int, BufferCount> bank_words_{};
+  std::array<std::vector<std::array<Places, 2>>, BufferCount> banks_;  // per bank and direction: last user of each unit
+  std::array<History<Known>, Units> known_;
+  int index_ = 0;
+};
 
 }  // namespace gemel::compiler

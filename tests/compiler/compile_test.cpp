@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
+#include <atomic>
+#include <chrono>
 #include <ctime>
+#include <thread>
 #include <tuple>
 
 #include "base/error.hpp"
@@ -186,6 +191,89 @@ TEST(Compile, TakesTimeLinearInLayersThatDoNotMeet) {
     return least;
   };
   EXPECT_LT(seconds(16000), 10 * seconds(4000));
+}
+
+// One convolution of many instructions: `rows` tiles at least.
+Network long_network(int rows) {
+  test::NetworkBuilder b("long");
+  test::NetworkBuilder::Conv c;
+  c.out_channels = 4;
+  c.window.kernel = {3, 3};
+  b.conv(b.input({1, rows + 2, 2000, 1}, {}), c);
+  return b.build();
+}
+Machine machine_of_small_tiles() {
+  Machine m = shipped("tiny8");
+  m.buffers[static_cast<int>(Buffer::Accumulator)].size_bytes = 2 * 4 * 8 * 4;  // two banks of 8 / 2 sums
+  m.memory_bytes = std::int64_t{1} << 40;
+  return m;
+}
+
+TEST(Compile, RefusesMoreInstructionsThanAProgramCanHave) {
+  CompileOptions options;
+  options.most_instructions = 500;
+  const auto message = [&](const Network& network, const Machine& machine) {
+    try {
+      compile(network, machine, options);
+    } catch (const UserError& e) {
+      return std::string(e.what());
+    }
+    return std::string("was accepted");
+  };
+  const std::string expected =
+      "error[E0605]: network `long` needs more than 500 instructions on the machine `tiny8`, and a program cannot have more\n"
+      "hint: give the machine larger buffers, lower the batch, or run the layers in parts";
+  EXPECT_EQ(message(long_network(100), machine_of_small_tiles()), expected);
+  // Pooling has no bound that is known before; the program is written up to the limit.
+  test::NetworkBuilder b("long");
+  test::NetworkBuilder::Window w;
+  w.kernel = {3, 3};
+  b.max_pool(b.input({1, 300, 3000, 8}, {}), w);
+  Machine small = machine_of_small_tiles();
+  small.buffers[static_cast<int>(Buffer::Vector)].size_bytes = 4096;
+  EXPECT_EQ(message(b.build(), small), expected);
+  // As many as there are, halt included, are no mistake.
+  const std::size_t all = compile(long_network(3), machine_of_small_tiles()).program.size();
+  options.most_instructions = static_cast<std::int64_t>(all);
+  EXPECT_EQ(compile(long_network(3), machine_of_small_tiles(), options).program.size(), all);
+  options.most_instructions = static_cast<std::int64_t>(all) - 1;
+  EXPECT_NE(message(long_network(3), machine_of_small_tiles()), "was accepted");
+}
+
+TEST(Compile, EndsWhenItIsInterrupted) {
+  std::atomic<bool> stop = true;
+  CompileOptions options;
+  options.interrupted = &stop;
+  try {
+    compile(long_network(3), shipped("tiny8"), options);
+    FAIL() << "was not interrupted";
+  } catch (const Interrupted& e) {
+    EXPECT_STREQ(e.what(), "interrupted while compiling layer `conv0`");
+  }
+  // In the middle of one layer of millions of instructions.
+  stop = false;
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    stop = true;
+  });
+  EXPECT_THROW(compile(long_network(16000), machine_of_small_tiles(), options), Interrupted);
+  later.join();
+}
+
+TEST(Compile, NeedsMemoryForTheProgramAlone) {
+  const Network network = long_network(700);
+  const Machine machine = machine_of_small_tiles();
+  compile(long_network(20), machine);
+  const auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return std::int64_t{usage.ru_maxrss} * 1024;
+  };
+  const std::int64_t before = peak();
+  const Schedule schedule = compile(network, machine);
+  const std::int64_t program = static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
+  EXPECT_GT(program, std::int64_t{30} << 20);
+  EXPECT_LT(peak() - before, 4 * program) << "operations are kept, not only what they become";
 }
 
 TEST(Compile, StarvedMachinesAreRefusedWithAReasonOrRunCorrectly) {

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "base/error.hpp"
+#include "compiler/order.hpp"
 #include "compiler/predict.hpp"
 #include "compiler/timing.hpp"
 #include "support/random_seed.hpp"
@@ -78,9 +80,64 @@ Operation store(int first, int last, std::uint64_t address = 0) {
   return op;
 }
 
-std::vector<std::pair<int, int>> pairs(const std::vector<Operation>& operations) {
+struct Edge {
+  int producer = 0, consumer = 0;  // indices of operations
+};
+
+// All edges into the operations, by consumer, for one consumer the youngest producer first; and all operations' predicted times.
+std::vector<Edge> derive_edges(std::vector<Operation>& operations) {
+  const Machine m = machine();
+  Chains chains;
+  Synchronizer synchronizer(m);
+  Predictor predictor(m);
+  std::array<std::vector<int>, Units> index;  // of each unit's operations
+  std::vector<Edge> edges;
+  for (int i = 0; i < static_cast<int>(operations.size()); ++i) {
+    Operation& op = operations[static_cast<std::size_t>(i)];
+    chains.set(op);
+    const Places producers = synchronizer.next(op);
+    predictor.next(op, producers);
+    std::vector<int> list;
+    for (int u = 0; u < Units; ++u) {
+      if (producers[u] >= 0) list.push_back(index[u][static_cast<std::size_t>(producers[u])]);
+    }
+    std::sort(list.rbegin(), list.rend());
+    for (const int producer : list) edges.push_back({producer, i});
+    index[op.unit()].push_back(i);
+  }
+  return edges;
+}
+
+// The operations in program order, as indices; their wait and post masks are checked against the edges.
+std::vector<int> order_program(std::vector<Operation>& operations, int queue_depth) {
+  const Machine m = machine();
+  Synchronizer synchronizer(m);
+  std::vector<int> order;
+  std::array<std::vector<int>, Units> index;
+  std::array<std::size_t, Units> emitted{};
+  int posted = 0, waited = 0, tokens = 0;
+  ProgramOrder program(queue_depth, [&](const Operation& op) {
+    const auto u = static_cast<std::size_t>(op.unit());
+    order.push_back(index[u][emitted[u]++]);
+    for (int s = 0; s < 16; ++s) posted += op.instruction.header().post_mask >> s & 1;
+    for (int s = 0; s < 4; ++s) waited += op.instruction.header().wait_mask >> s & 1;
+  });
+  for (int i = 0; i < static_cast<int>(operations.size()); ++i) {
+    const Operation& op = operations[static_cast<std::size_t>(i)];
+    index[op.unit()].push_back(i);
+    const Places producers = synchronizer.next(op);
+    for (const int p : producers) tokens += p >= 0;
+    program.add(op, producers);
+  }
+  program.finish();
+  EXPECT_EQ(waited, tokens);
+  EXPECT_EQ(posted, tokens);
+  return order;
+}
+
+std::vector<std::pair<int, int>> pairs(std::vector<Operation> operations) {
   std::vector<std::pair<int, int>> list;
-  for (const Edge& e : derive_edges(operations, machine())) list.push_back({e.producer, e.consumer});
+  for (const Edge& e : derive_edges(operations)) list.push_back({e.producer, e.consumer});
   return list;
 }
 using Pairs = std::vector<std::pair<int, int>>;
@@ -152,8 +209,7 @@ TEST(Edges, NoTokenIsOlderThanTheLookBack) {
   const int count = 1000;
   for (int i = 0; i < count; ++i) operations.push_back(store(0, 0, static_cast<std::uint64_t>(i) * 16));
   for (int i = 0; i < count; ++i) operations.push_back(load(Buffer::Activation, i, i, static_cast<std::uint64_t>(i) * 16, 16));
-  std::vector<Edge> edges = derive_edges(operations, machine());
-  std::vector<int> covered(operations.size(), -1);
+  const std::vector<Edge> edges = derive_edges(operations);
   int last = -1, tokens = 0;
   std::size_t e = 0;
   for (int i = 2 + count; i < 2 + 2 * count; ++i) {
@@ -166,14 +222,12 @@ TEST(Edges, NoTokenIsOlderThanTheLookBack) {
     EXPECT_GE(last, i - count) << "load " << i << " begins before its store";
   }
   EXPECT_LE(tokens, 130);
-  apply_edges(operations, edges);
-  predict(operations, edges, machine());
-  EXPECT_EQ(order_program(operations, edges, 8).size(), operations.size());
+  EXPECT_EQ(order_program(operations, 8).size(), operations.size());
 }
 
 TEST(Chains, FollowOnlyEqualOrDisjointAccumulators) {
   std::vector<Operation> operations = {matrix(0, 0, 0), matrix(0, 0, 0), matrix(0, 0, 16), matrix(0, 0, 24), requantize(0, 0, 0)};
-  set_chains(operations);
+  derive_edges(operations);
   EXPECT_EQ(operations[0].header().chain, 0);  // the first has nothing to follow
   EXPECT_EQ(operations[1].header().chain, 1);  // equal
   EXPECT_EQ(operations[2].header().chain, 1);  // disjoint
@@ -183,9 +237,7 @@ TEST(Chains, FollowOnlyEqualOrDisjointAccumulators) {
 
 TEST(Predict, ChainedPassesFollowWithoutAGap) {
   std::vector<Operation> operations = {matrix(0, 0, 0, 40), matrix(0, 0, 256, 40)};
-  set_chains(operations);
-  const std::vector<Edge> none;
-  predict(operations, none, machine());
+  derive_edges(operations);
   const std::int64_t a1 = operations[0].start + 2 + 16 /*weights*/;
   EXPECT_EQ(operations[0].done, a1 + 40 - 1 + 16 + 16 + 3);
   EXPECT_EQ(operations[1].done, operations[0].done + 40);
@@ -193,7 +245,7 @@ TEST(Predict, ChainedPassesFollowWithoutAGap) {
 
 TEST(Predict, RequantizationTakesParametersPixelsAndThePipeline) {
   std::vector<Operation> operations = {requantize(0, 0, 0, 40)};
-  predict(operations, {}, machine());
+  derive_edges(operations);
   EXPECT_EQ(operations[0].done - operations[0].start, 2 /*T0*/ + 9 /*set*/ + 40 /*pixels*/ + 14 /*VL, less one, and done*/);
 }
 
@@ -211,11 +263,10 @@ TEST(Order, KeepsUnitsInOrderAndProducersFirst) {
       default: operations.push_back(store(at, at + 15, static_cast<std::uint64_t>(memory)));
     }
   }
-  set_chains(operations);
-  const std::vector<Edge> edges = derive_edges(operations, machine());
+  const std::vector<Edge> edges = derive_edges(operations);
   ASSERT_FALSE(edges.empty());
-  predict(operations, edges, machine());
-  const std::vector<int> order = order_program(operations, edges, 8);
+  const std::vector<int> order = order_program(operations, 8);
+  ASSERT_EQ(order.size(), operations.size());
   std::vector<int> place(operations.size(), -1);
   for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int>(i);
   for (const Edge& e : edges) {
@@ -227,6 +278,30 @@ TEST(Order, KeepsUnitsInOrderAndProducersFirst) {
     EXPECT_GT(i, last[operations[i].unit()]);
     last[operations[i].unit()] = i;
   }
+}
+
+// An operation leaves once every unit has more than MaxBehind operations waiting: none that comes later can stand before it or wait for it.
+TEST(Order, HoldsNoMoreThanItMust) {
+  const int rounds = 2000;
+  int emitted = 0, most = 0;
+  const Machine m = machine();
+  Synchronizer synchronizer(m);
+  Predictor predictor(m);
+  ProgramOrder program(8, [&](const Operation&) { ++emitted; });
+  for (int i = 0; i < rounds; ++i) {
+    const int at = i % 50 * 16;
+    int k = 0;
+    for (Operation op : {load(Buffer::Activation, at, at + 15), load(Buffer::Weight, at, at + 15), matrix(at, at, at), load(Buffer::Param, 0, 8),
+                         requantize(at, 0, at), store(at, at + 15, static_cast<std::uint64_t>(i) * 256)}) {
+      const Places producers = synchronizer.next(op);
+      predictor.next(op, producers);
+      program.add(op, producers);
+      most = std::max(most, i * 6 + ++k - emitted);
+    }
+  }
+  EXPECT_LE(most, 2 * 6 * MaxBehind);
+  program.finish();
+  EXPECT_EQ(emitted, rounds * 6);
 }
 
 }  // namespace

@@ -351,6 +351,23 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(errors, r"interrupted")
         self.assertEqual(self.left_behind(), [])
 
+    def test_interrupted_while_compiling(self):
+        # A network of about 20 million instructions, which takes many seconds to compile.
+        rows = "".join(f"l{i}, 512, 512, 1, 1, 4096, 16384, 1,\n" for i in range(100))
+        (self.folder / "large.csv").write_text("Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n" + rows)
+        for command in (["run", "large.csv", "--timing-only"], ["compile", "large.csv"]):
+            process = subprocess.Popen(
+                [GEMEL, *command, "--machine", "server128", "--set", "memory.size_bytes=1024GiB"],
+                cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT)},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            time.sleep(1.5)
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=1800)
+            self.assertEqual(process.returncode, INTERRUPTED, errors)
+            self.assertRegex(errors, r"interrupted while (compiling|reading)")
+            self.assertEqual(output, "")
+
     def test_a_run_without_mistakes(self):
         result = self.gemel("run", "digits", "--out", "out", "--trace")
         self.assertEqual(result.returncode, DONE, result.stderr)
