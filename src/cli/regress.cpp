@@ -87,6 +87,24 @@ std::string compared(const regress::Tally& t) {
   return text;
 }
 
+// How often the rare cases were met that generators are made for.
+std::string reached(const regress::Tally& t) {
+  std::string met, never;
+  int kinds = 0;
+  for (int i = 0; i < regress::ReachCount; ++i) {
+    const std::int64_t times = t.reached[static_cast<std::size_t>(i)];
+    const char* name = regress::to_string(static_cast<regress::Reach>(i));
+    if (times > 0) {
+      met += "  " + std::string(name) + ": " + with_commas(times) + "\n";
+      ++kinds;
+    } else {
+      never += (never.empty() ? "" : "; ") + std::string(name);
+    }
+  }
+  return "rare cases: " + std::to_string(kinds) + " of " + std::to_string(regress::ReachCount) + " kinds\n" + met +
+         (never.empty() ? "" : "  never: " + never + "\n");
+}
+
 // In the process of a case whose RTL does not come to the end of a clock.
 [[noreturn]] void keep_hanging(const regress::Case& c, const std::string& folder, const UserError& error) {
   try {
@@ -276,7 +294,7 @@ void run_regress(const RegressOptions& given) {
   if (passed > 0) {
     std::cout << "memory: latency " << total.least_latency << ".." << total.most_latency << " cycles, " << total.stalling << " of " << passed
               << " cases with random stalls\n"
-              << compared(total);
+              << compared(total) << reached(total);
   }
   const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : coverage ? "cases for coverage" : "random cases";
   std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";

@@ -194,11 +194,7 @@ void FunctionalCoverage::count(const std::string& group, const std::string& bin)
 }
 
 void FunctionalCoverage::add(const Case& c) {
-  SimulationOptions options;
-  options.trace = true;
-  options.keep_memory = true;
-  options.max_cycles = 20'000'000;
-  add(c, simulate_raw(c.machine, c.schedule, c.inputs, options));
+  add(c, simulate_raw(c.machine, c.schedule, c.inputs, options_of(c)));
 }
 
 void FunctionalCoverage::add(const Case& c, const SimulationOutput& output) {
@@ -210,7 +206,7 @@ void FunctionalCoverage::add(const Case& c, const SimulationOutput& output) {
     const bool halt = output.error_code == 0 && isa::opcode(word) == Opcode::Halt;
     if (!ran[i] && !halt) continue;
     count_word(word, c.machine);
-    if (!halt) count_data(isa::decode(word), output.memory);
+    if (!halt) count_data(c, isa::decode(word), output);
   }
   for (int u = 0; u < isa::UnitCount; ++u) {
     for (std::uint32_t k = 0; k < isa::CauseCount; ++k) {
@@ -259,16 +255,23 @@ void FunctionalCoverage::count_word(const isa::Word& word, const Machine& machin
 }
 
 // Ends of the bytes' ranges among those that a load brings, as they are in memory at the end of the run.
-void FunctionalCoverage::count_data(const isa::Instruction& instruction, const std::vector<std::uint8_t>& memory) {
+void FunctionalCoverage::count_data(const Case& c, const isa::Instruction& instruction, const SimulationOutput& output) {
   if (instruction.unit != isa::Unit::Load) return;
   const isa::Load& l = instruction.load;
   std::array<bool, 256> seen{};
+  const auto look = [&seen](std::uint64_t begin, std::uint64_t end, std::uint64_t part, const std::vector<std::uint8_t>& bytes) {
+    end = std::min(end, part + bytes.size());
+    for (std::uint64_t a = std::max(begin, part); a < end; ++a) seen[bytes[a - part]] = true;
+  };
   for (int i2 = 0; i2 < l.count2; ++i2) {
     for (int i1 = 0; i1 < l.count1; ++i1) {
       const std::uint64_t begin = l.address + std::uint64_t{l.stride2} * static_cast<std::uint64_t>(i2) +
                                   std::uint64_t{l.stride1} * static_cast<std::uint64_t>(i1);
-      for (int b = 0; b < l.run_bytes; ++b) {
-        if (begin + static_cast<std::uint64_t>(b) < memory.size()) seen[memory[begin + static_cast<std::uint64_t>(b)]] = true;
+      const std::uint64_t end = begin + static_cast<std::uint64_t>(l.run_bytes);
+      look(begin, end, 0, output.memory);
+      std::size_t i = 0;
+      for (const ScheduleTensor& part : c.schedule.tensors) {
+        if (part.is_output) look(begin, end, part.address, output.outputs.at(i++));
       }
     }
   }

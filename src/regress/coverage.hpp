@@ -46,7 +46,7 @@ class FunctionalCoverage {
   void define(const std::string& group, const std::vector<std::string>& bins);
   void count(const std::string& group, const std::string& bin);  // InternalError if it was not defined
   void count_word(const isa::Word& word, const Machine& machine);
-  void count_data(const isa::Instruction& instruction, const std::vector<std::uint8_t>& memory);
+  void count_data(const Case& c, const isa::Instruction& instruction, const SimulationOutput& output);
   void count_times(const Case& c, const SimulationOutput& output);
   void count_error(const Case& c, const SimulationOutput& output);
 

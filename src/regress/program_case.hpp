@@ -9,7 +9,7 @@ namespace gemel::regress {
 // What RTL does not depend on: latencies, bandwidth, queue and random stalls of memory.
 void draw_memory_around(Random& random, Machine& machine);
 
-// Sets program and data of the case, for its machine with 64 KiB of memory. Most programs end with halt; others meet a hazard, an
+// Sets program and data of the case, for its machine with a memory of another size. Most programs end with halt; others meet a hazard, an
 // illegal instruction, an address outside of memory, an overflow of a semaphore, or their end.
 void draw_random_program(Random& random, Case& c);
 

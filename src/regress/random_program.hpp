@@ -6,31 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <random>
+#include <functional>
 #include <vector>
 
 #include "config/digest.hpp"
 #include "isa/isa.hpp"
+#include "regress/stretch.hpp"
 
 namespace gemel::regress {
 
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : engine_(seed) {}
-  int range(int least, int greatest) { return std::uniform_int_distribution<int>(least, greatest)(engine_); }
-  bool chance(int percent) { return range(1, 100) <= percent; }
-  // Mostly small, now and then as great as it may be.
-  int skewed(int least, int greatest) {
-    const int half = chance(75) ? std::max(least, std::min(greatest, least + 3)) : greatest;
-    return range(least, half);
-  }
-  std::uint8_t byte() { return static_cast<std::uint8_t>(range(0, 255)); }
-  std::uint64_t bits() { return engine_(); }
-
- private:
-  std::mt19937_64 engine_;
-};
-
+// Where programs load from, store to and stand, unless they are told otherwise.
 inline constexpr std::uint64_t LoadRegion = 0, ParamRegion = 0x3000, StoreRegion = 0x4000, RegionBytes = 0x3000, ProgramRegion = 0x8000;
 inline constexpr int ParamRegionBytes = 0x1000;  // whole parameter sets, one behind the other
 
@@ -40,11 +25,21 @@ class RandomProgram {
 
   int careless_percent = 0;                    // chance of leaving a wait out, and of an operand that overlaps the result
   int together_percent = 0;                    // chance that an instruction has all units begin at once when it is done
-  std::uint64_t store_region = StoreRegion;    // LoadRegion: writes meet reads in memory
+  std::uint64_t load_region = LoadRegion, param_region = ParamRegion;
+  std::uint64_t store_region = StoreRegion;    // that of loads: writes meet reads in memory
+  // Chance that fields of an instruction are ends of their ranges, powers of two or the like, anywhere in memory where it may touch what it
+  // touches; and how many cycles all these take at most.
+  int stretch_percent = 0;
+  std::int64_t stretch_cycles = 40'000;
+  std::function<bool(const isa::Instruction&)> allowed = [](const isa::Instruction&) { return true; };
+  // Chance that an instruction posts to semaphore `unit` of a unit (4 * unit + unit), to which all may post, and that it waits for its own.
+  int shared_percent = 0;
+  bool wrapping_sums = false;                  // begins with as many accumulations as it takes until 32 bits are too few, if they are in reach
   // Chance that a value is an end of its range, and that an operand is what an instruction before has made.
   int corner_percent = 0;
 
   std::vector<isa::Word> make(int instructions) {
+    if (wrapping_sums) add_wrapping_sums();
     for (int i = 0; i < instructions;) {
       isa::Instruction instruction;
       if (!draw(instruction)) continue;
@@ -53,6 +48,7 @@ class RandomProgram {
       if (random_.chance(together_percent)) i += add_together();
     }
     std::vector<isa::Word> words;
+    if (random_.chance(shared_percent)) take_shared();
     for (const isa::Instruction& i : program_) words.push_back(isa::encode(i));
     words.push_back(isa::encode(isa::Halt{}));
     return words;
@@ -69,18 +65,23 @@ class RandomProgram {
     }
     return i.halt;
   }
+  // Often where something was just written: its first word, its last, or the one behind it.
   int base(Buffer b) {
-    const int known = recent_[static_cast<std::size_t>(b)];
-    if (known >= 0 && random_.chance(corner_percent)) return known;
-    return anywhere(b);
+    const isa::Extent& known = recent_[static_cast<std::size_t>(b)];
+    if (!known.any || !random_.chance(corner_percent)) return anywhere(b);
+    if (random_.chance(60)) return static_cast<int>(known.first);
+    return static_cast<int>(std::min<std::int64_t>(known.last + random_.range(0, 1), words(b) - 1));
   }
-  // Words that something was just written to; `base` may come back to them.
-  void remember(Buffer b, int first) { recent_[static_cast<std::size_t>(b)] = first; }
   int zero(int least, int greatest) {
     if (random_.chance(corner_percent)) return random_.chance(50) ? least : greatest;
     return random_.range(least, greatest);
   }
-  int anywhere(Buffer b) { return random_.range(0, static_cast<int>(std::min<std::int64_t>(machine_.words(b), 1 << 18)) - 1); }
+  // Now and then just where a bank ends.
+  int anywhere(Buffer b) {
+    if (!random_.chance(corner_percent / 4)) return random_.range(0, words(b) - 1);
+    const int bank = static_cast<int>(machine_.bank_words(b)), word = bank * random_.range(1, words(b) / bank) - random_.range(-1, 6);
+    return std::clamp(word, 0, words(b) - 1);
+  }
   int words(Buffer b) const { return static_cast<int>(machine_.words(b)); }
   // The last word of operand `item`, or its base if nothing is touched; -1 if it lies outside.
   int last(const isa::Touched& touched, int item, int first, Buffer buffer) const {
@@ -90,11 +91,76 @@ class RandomProgram {
   }
 
   bool draw(isa::Instruction& out) {
+    if (!draw_any(out)) return false;
+    if (stretch_percent > 0 && random_.chance(stretch_percent)) stretch(out);
+    return true;
+  }
+  bool draw_any(isa::Instruction& out) {
     switch (random_.range(0, 9)) {
       case 0: case 1: case 2: return random_.chance(corner_percent / 3) ? draw_parameters(out) : draw_load(out);
       case 3: case 4: case 5: return draw_matrix(out);
       case 6: case 7: return draw_vector(out);
       default: return draw_store(out);
+    }
+  }
+  void stretch(isa::Instruction& out) {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const std::int64_t most = random_.chance(50) ? 1'500 : random_.chance(60) ? 6'000 : 25'000;
+      Stretch fields(random_, machine_, std::min(stretch_cycles, most), careless_percent, allowed);
+      if (!fields(out)) continue;
+      stretch_cycles -= rough_cycles(out, machine_);
+      if (out.unit == isa::Unit::Matrix) keep_chain_rule(out.matrix);
+      return;
+    }
+  }
+  // Chained matrix instructions: equal or disjoint accumulators.
+  void keep_chain_rule(isa::Matrix& i) {
+    if (!i.chain || last_matrix_ < 0 || random_.chance(careless_percent)) return;
+    const isa::Matrix& before = program_[static_cast<std::size_t>(last_matrix_)].matrix;
+    const bool equal = before.acc_base == i.acc_base && before.acc_last == i.acc_last;
+    const bool disjoint = before.acc_last < i.acc_base || i.acc_last < before.acc_base;
+    i.chain = equal || disjoint;
+  }
+
+  // The greatest products there are, added up until the sums wrap around. Words of one value come from windows behind the end of their row.
+  void add_wrapping_sums() {
+    constexpr int Product = 255 * 255, Fewest = 2, MostInstructions = 400;
+    constexpr std::int64_t MostCycles = 50'000;
+    const int rows = machine_.rows, blocks = std::min({words(Buffer::Weight) / rows, words(Buffer::Activation) - 2, 16'000});
+    if (blocks < 1 || std::max(rows, machine_.columns) > machine_.burst_bytes) return;
+    const std::int64_t each = std::int64_t{Product} * rows * blocks, instructions = (std::int64_t{1} << 31) / each + Fewest;
+    if (instructions > MostInstructions || instructions * blocks * std::max(rows, 3) > MostCycles) return;
+    const auto fill = [&](Buffer buffer, int count, std::uint8_t value) {
+      isa::Load i;
+      i.buffer = static_cast<int>(buffer);
+      i.fill = value;
+      i.word_last = count - 1;
+      i.address = load_region;
+      i.run_bytes = i.count1 = i.count2 = i.window_step = 1;
+      i.window_count = count;
+      i.window_bytes = machine_.word_bytes(buffer);
+      isa::Instruction load = i;
+      add(load);
+    };
+    isa::Matrix i;
+    i.out_width = random_.range(1, std::min({3, words(Buffer::Accumulator)}));
+    const bool down = random_.chance(50);
+    fill(Buffer::Activation, blocks + i.out_width - 1, 0x7f);
+    fill(Buffer::Weight, blocks * rows, down ? 0x80 : 0x7f);
+    i.act_zero = -128;
+    i.weight_zero = down ? 127 : -128;
+    i.act_height = i.pixel_words = i.out_planes = i.out_height = i.kernel_h = i.kernel_w = i.cout_blocks = 1;
+    i.stride_y = i.stride_x = i.dilation_y = i.dilation_x = 1;
+    i.act_width = i.out_width;
+    i.cin_blocks = blocks;
+    i.act_last = blocks + i.out_width - 2;
+    i.weight_last = blocks * rows - 1;
+    i.acc_last = i.out_width - 1;
+    for (int n = 0; n < instructions; ++n) {
+      i.accumulate = i.chain = n > 0;
+      isa::Instruction matrix = i;
+      if (isa::check_claims(matrix, machine_)) return;
+      add(matrix);
     }
   }
 
@@ -115,6 +181,22 @@ class RandomProgram {
     return added;
   }
 
+  // Takes what is left of posts: one too few is seen.
+  void take_shared() {
+    const int percent = shared_percent;
+    shared_percent = 0;
+    for (int u = 0; u < isa::UnitCount; ++u) {
+      isa::Instruction small;
+      for (int attempt = 0; attempt < 200 && shared_[static_cast<std::size_t>(u)] > 0; ++attempt) {
+        if (!draw_any(small) || static_cast<int>(small.unit) != u) continue;
+        add(small);
+        header(program_.back()).wait_mask |= 1 << u;
+        --shared_[static_cast<std::size_t>(u)];
+      }
+    }
+    shared_percent = percent;
+  }
+
   // Parameter sets, as the vector unit wants them.
   bool draw_parameters(isa::Instruction& out) {
     isa::Load i;
@@ -123,7 +205,7 @@ class RandomProgram {
     i.buffer = static_cast<int>(Buffer::Param);
     i.word_base = random_.range(0, words(Buffer::Param) - 9 * sets);
     i.word_last = i.word_base + 9 * sets - 1;
-    i.address = ParamRegion + static_cast<std::uint64_t>(random_.range(0, ParamRegionBytes / set_bytes - sets) * set_bytes);
+    i.address = param_region + static_cast<std::uint64_t>(random_.range(0, ParamRegionBytes / set_bytes - sets) * set_bytes);
     i.group_bytes = i.run_bytes = set_bytes * sets;
     i.count1 = i.count2 = 1;
     i.chain = random_.chance(60);
@@ -137,7 +219,7 @@ class RandomProgram {
     i.buffer = random_.range(0, 3);
     i.fill = random_.byte();
     i.word_base = base(static_cast<Buffer>(i.buffer));
-    i.address = LoadRegion + static_cast<std::uint64_t>(random_.range(0, 2000));
+    i.address = load_region + static_cast<std::uint64_t>(random_.range(0, 2000));
     i.count1 = random_.skewed(1, 6);
     i.count2 = random_.skewed(1, 3);
     i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));
@@ -204,12 +286,7 @@ class RandomProgram {
     i.weight_last = last(t, 1, i.weight_base, Buffer::Weight);
     i.acc_last = last(t, 2, i.acc_base, Buffer::Accumulator);
     if (i.act_last < 0 || i.weight_last < 0 || i.acc_last < 0) return false;
-    if (i.chain && last_matrix_ >= 0 && !random_.chance(careless_percent)) {
-      const isa::Matrix& before = program_[static_cast<std::size_t>(last_matrix_)].matrix;
-      const bool equal = before.acc_base == i.acc_base && before.acc_last == i.acc_last;
-      const bool disjoint = before.acc_last < i.acc_base || i.acc_last < before.acc_base;
-      i.chain = equal || disjoint;
-    }
+    keep_chain_rule(i);
     out = i;
     return !isa::check_claims(out, machine_);
   }
@@ -322,11 +399,22 @@ class RandomProgram {
         break;
       }
     }
+    // Earlier instructions have posted as often as that: nobody waits for ever.
+    int& own = shared_[u];
+    if (own > 0 && random_.chance(shared_percent)) {
+      wait_mask |= 1 << u;
+      --own;
+    }
+    for (int v = 0; v < isa::UnitCount && shared_percent > 0; ++v) {
+      if (shared_[static_cast<std::size_t>(v)] > MostShared || !random_.chance(shared_percent)) continue;
+      header(instruction).post_mask |= 1 << (4 * v + v);
+      ++shared_[static_cast<std::size_t>(v)];
+    }
     header(instruction).wait_mask = wait_mask;
     header(instruction).tag = static_cast<int>(program_.size()) % 8;
     if (instruction.unit == isa::Unit::Matrix) last_matrix_ = static_cast<int>(program_.size());
     for (const isa::Claim& claim : mine) {
-      if (claim.write) remember(claim.buffer, static_cast<int>(claim.first));
+      if (claim.write) recent_[static_cast<std::size_t>(claim.buffer)] = {true, claim.first, claim.last};
     }
     program_.push_back(instruction);
   }
@@ -337,8 +425,10 @@ class RandomProgram {
   std::vector<isa::Instruction> program_;
   std::array<std::array<int, isa::UnitCount>, isa::UnitCount> waited_{{{-1, -1, -1, -1}, {-1, -1, -1, -1},
                                                                        {-1, -1, -1, -1}, {-1, -1, -1, -1}}};
+  static constexpr int MostShared = 8;
+  std::array<int, isa::UnitCount> shared_{};  // posts that nobody has waited for yet
   int last_matrix_ = -1;
-  std::array<int, BufferCount> recent_{-1, -1, -1, -1, -1};
+  std::array<isa::Extent, BufferCount> recent_{};  // written last
 };
 
 }  // namespace gemel::regress

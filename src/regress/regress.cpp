@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -12,8 +13,10 @@
 #include "base/files.hpp"
 #include "compiler/compile.hpp"
 #include "config/load.hpp"
+#include "config/parameters.hpp"
 #include "regress/program_case.hpp"
 #include "regress/random_machine.hpp"
+#include "regress/stretch.hpp"
 #include "sim/simulation.hpp"
 #include "top/beat_digest.hpp"
 
@@ -84,9 +87,21 @@ bool is_chip(const std::vector<BlockChoice>& blocks) {
 // Zeros or other random numbers for what the program loads. The program stays, and random numbers leave alone what goes to param_buffer:
 // multipliers and shifts of any value are no contract.
 void replace_data(Case& c, bool zeros) {
-  std::vector<bool> kept(static_cast<std::size_t>(c.machine.memory_bytes));
+  std::map<std::uint64_t, std::uint64_t> kept;  // first address -> address behind the last, apart from each other
   const auto keep = [&kept](std::uint64_t first, std::uint64_t bytes) {
-    for (std::uint64_t a = first; a < std::min<std::uint64_t>(first + bytes, kept.size()); ++a) kept[static_cast<std::size_t>(a)] = true;
+    std::uint64_t end = first + bytes;
+    auto next = kept.upper_bound(first);
+    if (next != kept.begin() && std::prev(next)->second >= first) --next;
+    while (next != kept.end() && next->first <= end) {
+      first = std::min(first, next->first);
+      end = std::max(end, next->second);
+      next = kept.erase(next);
+    }
+    kept[first] = end;
+  };
+  const auto is_kept = [&kept](std::uint64_t address) {
+    const auto next = kept.upper_bound(address);
+    return next != kept.begin() && address < std::prev(next)->second;
   };
   keep(c.schedule.program_base, c.schedule.program.size() * isa::InstructionBytes);
   for (const isa::Word& word : c.schedule.program) {
@@ -100,16 +115,48 @@ void replace_data(Case& c, bool zeros) {
       }
     }
   }
-  Random random(mixed(c.schedule.program.size(), kept.size()));
+  Random random(mixed(c.schedule.program.size(), static_cast<std::uint64_t>(c.machine.memory_bytes)));
   const auto replace = [&](std::uint64_t address, std::vector<std::uint8_t>& bytes) {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
-      if (!kept[static_cast<std::size_t>(address) + i]) bytes[i] = zeros ? 0 : static_cast<std::uint8_t>(random());
+      if (!is_kept(address + i)) bytes[i] = zeros ? 0 : static_cast<std::uint8_t>(random());
     }
   };
   for (ConstantSegment& segment : c.schedule.constants) replace(segment.address, segment.bytes);
   std::size_t input = 0;
   for (const ScheduleTensor& tensor : c.schedule.tensors) {
     if (tensor.is_input) replace(tensor.address, c.inputs.at(input++));
+  }
+}
+
+// Brings a machine back to where it can be built, and its array to where it is Verilated in seconds.
+void make_buildable(Machine& m) {
+  constexpr int MostElements = Side * Side, FewestWords = 256, MostBeats = 256;
+  m.rows = std::min(m.rows, MostElements);
+  m.columns = std::min(m.columns, MostElements / m.rows);
+  m.lanes = std::min(m.lanes, m.columns);
+  m.burst_bytes = std::clamp(m.burst_bytes, m.bus_bytes, std::min(4096, MostBeats * m.bus_bytes));
+  m.prefetch_instructions = std::max(m.prefetch_instructions, m.burst_bytes / isa::InstructionBytes);
+  for (int b = 0; b < BufferCount; ++b) {  // enough for small networks: what starves is tested by fuzzing
+    const auto buffer = static_cast<Buffer>(b);
+    m.buffer(buffer).size_bytes = std::clamp<std::int64_t>(m.buffer(buffer).size_bytes, FewestWords * m.word_bytes(buffer),
+                                                           std::int64_t{isa::WordAddresses} * m.word_bytes(buffer));
+  }
+}
+
+// One to three parameters of a machine at the ends of their ranges, at powers of two or the like.
+void stretch_machine(Dice& dice, Machine& m) {
+  std::vector<const Parameter*> rows;
+  for (const Parameter& p : parameters()) {
+    if (p.in_digest && (p.type == ParameterType::Integer || p.type == ParameterType::SizeBytes)) rows.push_back(&p);
+    if (p.key == "load_dma.outstanding" || p.key == "store_dma.outstanding" || p.group() == "sequencer") rows.push_back(&p);
+  }
+  for (int n = dice.range(1, 3); n > 0; --n) {
+    const Parameter& p = *rows[static_cast<std::size_t>(dice.range(0, static_cast<int>(rows.size()) - 1))];
+    std::int64_t value = dice.stretched(static_cast<std::int64_t>(p.least), static_cast<std::int64_t>(p.most));
+    if (p.power_of_two) {
+      while ((value & (value - 1)) != 0) value &= value - 1;
+    }
+    p.set(m, value);
   }
 }
 
@@ -126,12 +173,31 @@ Machine random_machine_of(std::uint64_t seed, int index) {
   Machine m = random_machine(random, Side);
   m.name = "random" + std::to_string(index);
   m.description = "Random machine " + std::to_string(index) + " of seed " + std::to_string(seed);
-  for (int b = 0; b < BufferCount; ++b) {  // enough for small networks: what starves is tested by fuzzing
-    ScratchpadParams& s = m.buffers[static_cast<std::size_t>(b)];
-    s.size_bytes = std::max<std::int64_t>(s.size_bytes, 256 * m.word_bytes(static_cast<Buffer>(b)));
+  // Of four in a row one has the longest bursts on a narrow bus, one the longest of all on a wide bus, one is stretched; all three have buffers
+  // for large tiles and long runs.
+  Dice dice(random());
+  const int kind = index % 4;
+  if (kind != 0) {
+    for (int b = 0; b < BufferCount; ++b) {
+      const auto buffer = static_cast<Buffer>(b);
+      const std::int64_t words = (std::int64_t{1} << dice.range(9, dice.chance(30) ? 15 : 12)) + dice.range(0, 1) * dice.range(0, 100);
+      m.buffer(buffer).size_bytes = m.word_bytes(buffer) * words;
+    }
   }
-  m.load_outstanding = 1 + index % MostOutstanding;
-  m.store_outstanding = 1 + 5 * index % MostOutstanding;
+  if (kind == 1) m.bus_bytes = 4, m.burst_bytes = 1024;
+  if (kind == 2) {
+    m.bus_bytes = dice.chance(50) ? 64 : 128;
+    m.burst_bytes = 4096;
+    m.rows = std::max(m.rows, 3);
+    m.columns = std::max(m.columns, 4);
+    for (const Buffer buffer : {Buffer::Activation, Buffer::Vector}) m.buffer(buffer).size_bytes = (1 << 17) + dice.range(0, 1000);
+  }
+  if (kind == 3) stretch_machine(dice, m);
+  if (kind != 3 || index < MostOutstanding) {
+    m.load_outstanding = 1 + index % MostOutstanding;
+    m.store_outstanding = 1 + 5 * index % MostOutstanding;
+  }
+  make_buildable(m);
   return m;
 }
 
@@ -296,7 +362,8 @@ Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const 
     Case c = random_program_case(seed, index, 1, &machine, block_sets);
     c.name = "every semaphore";
     c.schedule.program = every_semaphore(machine);
-    std::memcpy(c.inputs[0].data() + c.schedule.program_base, c.schedule.program.data(), c.schedule.program.size() * isa::InstructionBytes);
+    std::uint8_t* const program = c.inputs.back().data() + (c.schedule.program_base - c.schedule.tensors.back().address);
+    std::memcpy(program, c.schedule.program.data(), c.schedule.program.size() * isa::InstructionBytes);
     return c;
   }
   if (index % 2 == 1) return random_program_case(seed, index, 1, &machine, block_sets);
@@ -324,7 +391,19 @@ Tally operator+(const Tally& a, const Tally& b) {
   t.least_latency = t.most_latency == 0 ? b.least_latency : std::min(t.least_latency, b.least_latency);
   t.most_latency = std::max(t.most_latency, b.most_latency);
   t.stalling += b.stalling;
+  for (std::size_t i = 0; i < t.reached.size(); ++i) t.reached[i] += b.reached[i];
   return t;
+}
+
+SimulationOptions options_of(const Case& c) {
+  constexpr std::int64_t MostKept = 32 << 20;
+  SimulationOptions options;
+  options.trace = true;
+  options.keep_memory = c.schedule.memory_bytes_used <= MostKept;
+  options.poison_first = c.poison_first;
+  options.poison_last = c.poison_last;
+  options.max_cycles = 20'000'000;
+  return options;
 }
 
 namespace {
@@ -334,9 +413,12 @@ struct Run {
   BeatDigest beats;
 };
 
-Run simulate(const Case& c, SimulationOptions options) {
+Run simulate(const Case& c, SimulationOptions options, ReachObserver* reach = nullptr) {
   Run run;
-  options.beats = [&run](const Beat& beat) { run.beats.add(beat); };
+  options.beats = [&run, reach](const Beat& beat) {
+    run.beats.add(beat);
+    if (reach != nullptr) reach->add(beat);
+  };
   run.output = simulate_raw(c.machine, c.schedule, c.inputs, options);
   return run;
 }
@@ -346,9 +428,7 @@ class Runner {
  public:
   Runner(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted)
       : case_(c) {
-    options_.trace = true;
-    options_.keep_memory = true;
-    options_.max_cycles = 20'000'000;
+    options_ = options_of(c);
     options_.rtl_progress = progress;
     options_.rtl_hangs = hangs;
     options_.coverage = coverage;
@@ -358,6 +438,8 @@ class Runner {
     tally_.least_latency = std::min(m.read_latency_cycles, m.write_latency_cycles);
     tally_.most_latency = std::max(m.read_latency_cycles, m.write_latency_cycles);
     tally_.stalling = m.jitter_cycles > 0 ? 1 : 0;
+    const bool any_rtl = std::any_of(case_.blocks.begin(), case_.blocks.end(), [](const BlockChoice& b) { return b.kind != BlockKind::Model; });
+    tally_.reached[static_cast<std::size_t>(Reach::Noise)] = any_rtl && case_.reset_seed >= 0 ? 1 : 0;
   }
 
   void run() {
@@ -401,6 +483,7 @@ class Runner {
     options.blocks = c.blocks;
     options.no_skip = c.no_skip;
     options.reset_seed = c.reset_seed;
+    options.use_registers = c.reset_seed >= 0 && c.program_only;
     return simulate(c, options);
   }
 
@@ -415,7 +498,17 @@ class Runner {
     }
   }
 
-  void expect_memory(const std::string& when, const std::vector<std::uint8_t>& must, const std::vector<std::uint8_t>& is) {
+  void expect_memory(const std::string& when, const SimulationOutput& must, const SimulationOutput& is) {
+    if (options_.keep_memory) return expect_memory(when, "", 0, must.memory, is.memory);
+    std::size_t i = 0;
+    for (const ScheduleTensor& part : case_.schedule.tensors) {
+      if (!part.is_output) continue;
+      expect_memory(when, "`" + part.name + "`: ", part.address, must.outputs.at(i), is.outputs.at(i));
+      ++i;
+    }
+  }
+  void expect_memory(const std::string& when, const std::string& part, std::uint64_t address, const std::vector<std::uint8_t>& must,
+                     const std::vector<std::uint8_t>& is) {
     if (must == is) return;
     std::size_t first = std::min(must.size(), is.size());
     std::int64_t differ = static_cast<std::int64_t>(std::max(must.size(), is.size()) - first);
@@ -424,7 +517,7 @@ class Runner {
       first = at;
       ++differ;
     }
-    what_ << when << "memory differs: " << differ << (differ == 1 ? " byte" : " bytes") << ", the first at " << first;
+    what_ << when << part << "memory differs: " << differ << (differ == 1 ? " byte" : " bytes") << ", the first at " << address + first;
     if (first < std::min(must.size(), is.size())) what_ << ": is " << int{is[first]} << ", must be " << int{must[first]};
     what_ << "\n";
   }
@@ -434,7 +527,8 @@ class Runner {
     SimulationOptions options = options_;
     options.engine = Engine::Beat;
     options.again = c.again;
-    const Run beat = simulate(c, options);
+    ReachObserver reach(c.machine, tally_.reached);
+    const Run beat = simulate(c, options, &reach);
     Run run = rtl(c);
     const SimulationOutput& rtl = run.output;
     if (model.error_code == 0) expect(when + "cycles", model.result.cycles, rtl.result.cycles);
@@ -449,7 +543,7 @@ class Runner {
     expect_counters(when, model.result.counters, rtl.result.counters);
     const bool chip = is_chip(c.blocks);
     if (!chip) compare_instructions(c, when, model.result.trace, rtl.result.trace);  // they cannot be seen from outside of the chip
-    expect_memory(when, model.memory, rtl.memory);
+    expect_memory(when, model, rtl);
     const std::string beats = run.beats.differences(beat.beats, BeatDigest::What::Payloads, chip);
     if (!beats.empty()) what_ << when << "beats differ: " << beats << "\n";
     for (const std::string& fault : rtl.faults) {
@@ -459,6 +553,7 @@ class Runner {
     tally_.cycles += model.result.cycles;
     tally_.instructions += chip ? 0 : static_cast<std::int64_t>(rtl.result.trace.size());
     tally_.bytes += static_cast<std::int64_t>(model.memory.size());
+    for (const std::vector<std::uint8_t>& part : model.outputs) tally_.bytes += options_.keep_memory ? 0 : static_cast<std::int64_t>(part.size());
     tally_.beats += run.beats.beats();
     return run;
   }
@@ -475,7 +570,7 @@ class Runner {
     expect(here + "cycles", model.result.cycles, rtl.result.cycles);
     expect_counters(here, model.result.counters, rtl.result.counters);
     compare_instructions(c, here, model.result.trace, rtl.result.trace);
-    expect_memory(here, model.memory, rtl.memory);
+    expect_memory(here, model, rtl);
     ++tally_.between_fast_models;
   }
 
@@ -497,9 +592,7 @@ class Runner {
     expect(when + "cycles", must.output.result.cycles, is.output.result.cycles);
     expect(when + "error code", must.output.error_code, is.output.error_code);
     expect_counters(when, must.output.result.counters, is.output.result.counters);
-    if (beats == BeatDigest::What::Payloads && must.output.memory != is.output.memory) {
-      expect_memory(when, must.output.memory, is.output.memory);
-    }
+    if (beats == BeatDigest::What::Payloads) expect_memory(when, must.output, is.output);
     const std::string differences = is.beats.differences(must.beats, beats);
     if (!differences.empty()) what_ << when << (beats == BeatDigest::What::Times ? "times of beats differ: " : "beats differ: ") << differences << "\n";
   }
@@ -511,6 +604,14 @@ class Runner {
 };
 
 }  // namespace
+
+void count_reached(const Case& c, Reached& reached) {
+  ReachObserver reach(c.machine, reached);
+  SimulationOptions options = options_of(c);
+  options.engine = Engine::Beat;
+  options.beats = [&reach](const Beat& beat) { reach.add(beat); };
+  simulate_raw(c.machine, c.schedule, c.inputs, options);
+}
 
 Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted) {
   Runner runner(c, progress, hangs, coverage, interrupted);
@@ -552,6 +653,7 @@ void save(const Case& c, const std::string& folder) {
   settings += "no_skip " + std::to_string(c.no_skip ? 1 : 0);
   settings += "\nagain " + std::to_string(c.again ? 1 : 0) + "\nreset_seed " + std::to_string(c.reset_seed) + "\nprogram_only " +
               std::to_string(c.program_only ? 1 : 0) + "\n";
+  settings += "poison_first " + std::to_string(c.poison_first) + "\npoison_last " + std::to_string(c.poison_last) + "\n";
   settings += "repeat_no_skip " + std::to_string(c.repeats.no_skip ? 1 : 0) + "\nrepeat_resets " + std::to_string(c.repeats.resets) +
               "\nrepeat_data " + std::to_string(c.repeats.data ? 1 : 0) + "\n";
   write_file_atomically(folder + "/settings.txt", settings);
@@ -573,6 +675,8 @@ Case load(const std::string& folder) {
     }
     file >> value;
     if (key == "block") c.blocks.push_back(parse_block_choice(value));
+    if (key == "poison_first") c.poison_first = std::stoull(value);
+    if (key == "poison_last") c.poison_last = std::stoull(value);
     if (key == "no_skip") c.no_skip = value == "1";
     if (key == "again") c.again = value == "1";
     if (key == "repeat_no_skip") c.repeats.no_skip = value == "1";

@@ -10,7 +10,9 @@
 
 #include "config/machine.hpp"
 #include "isa/schedule.hpp"
+#include "regress/reach.hpp"
 #include "rtl_host/library.hpp"
+#include "sim/simulation.hpp"
 #include "top/swap.hpp"
 
 namespace gemel::regress {
@@ -32,8 +34,13 @@ struct Case {
   int reset_seed = -1;
   Repeats repeats;
   bool again = false;  // the program runs a second time on the same chip without a reset
+  std::uint64_t poison_first = 1, poison_last = 0;  // requests to these addresses are answered with an error; first > last: none
   bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
+
+// What the fast models run it with. Memory is kept whole unless the case is spread over too much of it; then what it has to do with are its
+// outputs.
+SimulationOptions options_of(const Case& c);
 
 // What has been compared; plain numbers, so that a process can tell them to another.
 struct Tally {
@@ -42,6 +49,7 @@ struct Tally {
   std::int64_t no_skip_runs = 0, skipped = 0, skippable = 0;  // clocks that were skipped, of so many
   std::int64_t reset_runs = 0, data_runs = 0, data_beats = 0;
   std::int64_t between_fast_models = 0;  // runs of pe_array alone
+  Reached reached{};  // what the models met, once for each case
   std::int64_t least_latency = 0, most_latency = 0, stalling = 0;  // of memory; cases with random stalls
 };
 Tally operator+(const Tally& a, const Tally& b);
@@ -75,6 +83,9 @@ Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const 
 // leaves its counts in this folder.
 Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {}, const std::string& coverage = "",
             const std::atomic<bool>* interrupted = nullptr);
+
+// Adds what the case meets, run by beat models alone.
+void count_reached(const Case& c, Reached& reached);
 
 // The blocks of one set of `--blocks`: "pe_array=rtl,requantizer=check:mine.sv,lanes.sv". UserError E1001, E1010.
 std::vector<BlockChoice> parse_set(const std::string& set);

@@ -21,6 +21,7 @@ Bench::Bench(const Run& run, SwapOptions swap, const RtlHangs& hangs)
   stepper_ = std::make_unique<Stepper>(run.machine, world_, make_blocks(run.machine, options.blocks, run.schedule.program, swap));
   check_npu(*stepper_, run.machine, options.blocks, swap);
   if (options.no_skip) stepper_->never_skip();
+  if (options.use_registers) stepper_->use_registers();
 }
 
 StepperResult Bench::step_until(Cycle limit, Cycle npu_watchdog, const BeatObserver& on_axi) {

@@ -46,6 +46,7 @@ struct SimulationOptions {
   std::int64_t reset_at = -1;
   // Beat engine, not npu=rtl: afterwards the same again on the same chip without a reset, with memory as it was before.
   bool again = false;
+  bool use_registers = false;                 // beat engine, not npu=rtl: Stepper::use_registers()
   bool keep_memory = false;                   // fill SimulationOutput::memory
   BeatObserver beats;                         // beat engine: told every beat on every connection; of npu=rtl, on its AXI ports
   // Requests to these memory addresses are answered with an error; for tests. Empty: first > last.

@@ -2,6 +2,9 @@
 // stepper: the floor plan for beat models, and the loop; see stepper.hpp.
 #include "top/stepper.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.hpp"
 
 namespace gemel {
@@ -9,7 +12,7 @@ namespace {
 
 constexpr std::size_t MaxFaults = 100;
 
-constexpr int Pause = 7;  // from one read of a register to the next, while pins are observed
+constexpr int Pause = 7;  // from one access of a register to the next, while pins are observed or registers used
 constexpr std::uint32_t Registers[] = {isa::csr::Status, isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes,
                                        isa::csr::InterruptEnable, isa::csr::ErrorCode, isa::csr::ErrorInstruction,
                                        isa::csr::ErrorCycleLow, isa::csr::ErrorCycleHigh, isa::csr::CyclesLow, isa::csr::CyclesHigh,
@@ -105,10 +108,30 @@ void Stepper::forget() {
   last_beat_ = 0;
 }
 
+SequencerIn Stepper::next_access() {
+  if ((!pins_ && !registers_) || --pause_ > 0) return {};
+  pause_ = Pause;
+  if (!registers_) return next_read();
+  constexpr std::uint32_t Telling[] = {isa::csr::Status, isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes,
+                                       isa::csr::InterruptEnable, isa::csr::Version};
+  constexpr std::uint32_t Held[] = {isa::csr::ProgramBaseLow, isa::csr::InterruptEnable, isa::csr::ProgramBytes, isa::csr::Control,
+                                    isa::csr::ProgramBaseHigh};
+  constexpr std::uint32_t NoCommand = ~std::uint32_t{7};  // start, clear, abort
+  const std::uint32_t n = accesses_++, random = (n * 0x9E3779B9u) ^ ((n * 0x85EBCA6Bu) >> 13);
+  SequencerIn control;
+  if (n % 3 == 2) {
+    control.csr_write = true;
+    control.csr_write_offset = Held[n / 3 % std::size(Held)];
+    control.csr_write_data = control.csr_write_offset == isa::csr::Control ? random & NoCommand : random;
+  } else {
+    control.csr_read = true;
+    control.csr_read_offset = Telling[(n - n / 3) % std::size(Telling)];
+  }
+  return control;
+}
+
 SequencerIn Stepper::next_read() {
   SequencerIn control;
-  if (!pins_ || --pause_ > 0) return control;
-  pause_ = Pause;
   control.csr_read = true;
   const std::size_t i = next_register_++ % RegisterCount;
   control.csr_read_offset = i < PlainRegisters ? Registers[i] : isa::csr::Counters + 4 * static_cast<std::uint32_t>(i - PlainRegisters);
@@ -118,7 +141,11 @@ SequencerIn Stepper::next_read() {
 void Stepper::read_registers() {
   next_register_ = 0;
   while (next_register_ < RegisterCount || pause_ > 1) {
-    SequencerIn control = next_read();
+    SequencerIn control;
+    if (--pause_ <= 0) {
+      pause_ = Pause;
+      control = next_read();
+    }
     step(control);
   }
 }
@@ -136,7 +163,7 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
   const Write writes[] = {{isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base)},
                           {isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32)},
                           {isa::csr::ProgramBytes, program_bytes},
-                          {isa::csr::InterruptEnable, pins_ ? 1u : 0u},
+                          {isa::csr::InterruptEnable, pins_ || registers_ ? 1u : 0u},
                           {isa::csr::Control, 1}};
   SequencerIn control;
   for (const Write& write : writes) {
@@ -160,7 +187,7 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
       result_.end = StepperEnd::CycleLimit;
       break;
     }
-    control = next_read();
+    control = next_access();
     if (write_registers_) write_registers_(control);
     step(control);
     ++result_.stepped;
@@ -187,7 +214,7 @@ StepperResult Stepper::run_again(std::uint64_t program_base, std::uint32_t progr
     if (shadow_) shadow_->skip(skipped);
   }
   result_.cycles = blocks_.sequencer->cycle();
-  if (pins_ && result_.end == StepperEnd::Halt) read_registers();
+  if ((pins_ || registers_) && result_.end == StepperEnd::Halt) read_registers();
   result_.counters = blocks_.sequencer->counters();
   count_by_layer();
   const SequencerFailure failure = blocks_.sequencer->failure();

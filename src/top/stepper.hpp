@@ -133,6 +133,8 @@ class Stepper {
   // Skips nothing then, enables the interrupt, and reads registers all the time, so that all pins move.
   void observe_pins(std::unique_ptr<PinObserver> observer) { pins_ = std::move(observer); }
   void never_skip() { skips_ = false; }
+  // Reads registers that tell something while a program runs, writes those that it must not change then, and reads all when it has ended.
+  void use_registers() { registers_ = true; }
   // The beat model of a scratchpad; it must not have been replaced.
   const ScratchpadBeat& scratchpad(Buffer buffer) const {
     return dynamic_cast<const ScratchpadBeat&>(*blocks_.scratchpads[static_cast<std::size_t>(buffer)]);
@@ -158,7 +160,8 @@ class Stepper {
             const MemoryBeatOut& memory);
   bool quiet() const;
   bool skips() const { return skips_ && !pins_; }
-  [[gnu::hot]] SequencerIn next_read();  // of the registers, in turn
+  [[gnu::hot]] SequencerIn next_access();  // of the registers, in turn
+  SequencerIn next_read();
   void read_registers();    // all of them
 
   const Machine& machine_;
@@ -179,6 +182,8 @@ class Stepper {
   std::unique_ptr<PinObserver> pins_;
   int pause_ = 0;         // cycles until the next register is read
   std::size_t next_register_ = 0;
+  bool registers_ = false;
+  std::uint32_t accesses_ = 0;
   std::uint32_t reads_before_ = 0;  // bit i: data of port MatrixActivationData + i is on the wires in this cycle
   std::array<std::deque<std::size_t>, isa::UnitCount> in_flight_;  // indices into result_.instructions
   std::array<std::int64_t, static_cast<std::size_t>(Carries::Count)> carried_{};

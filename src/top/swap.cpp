@@ -175,7 +175,10 @@ class Maker {
   std::unique_ptr<SequencerBlock> make_sequencer(const std::vector<isa::Word>& program) {
     const BlockChoice* c = choice("sequencer");
     if (c == nullptr) return nullptr;
-    std::unique_ptr<SequencerBlock> rtl = ready(*c, std::make_unique<SequencerRtl>(machine_, model_of(*c), program));
+    std::unique_ptr<SequencerRtl> rtl = ready(*c, std::make_unique<SequencerRtl>(machine_, model_of(*c), program));
+    // Shortly before 16, 32 and 64 bits are too few, or from 0.
+    constexpr std::uint64_t Beginnings[] = {0, (std::uint64_t{1} << 16) - 300, (std::uint64_t{1} << 32) - 1000, ~std::uint64_t{0} - 700};
+    if (options_.reset_seed >= 0) rtl->count_from(Beginnings[static_cast<std::size_t>(options_.reset_seed) % std::size(Beginnings)]);
     if (c->kind == BlockKind::Rtl) return rtl;
     return std::make_unique<CheckedSequencer>(
         traced("sequencer"), machine_, std::make_unique<SequencerBeat>(machine_), std::move(rtl),

@@ -17,6 +17,8 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     }
   }
 
+  // What time_i shows first: only differences of it count.
+  void count_from(std::uint64_t time) { from_ = time; }
   void reset() override {
     RtlBlock::reset();
     started_.fill(0);
@@ -61,7 +63,7 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
 
  protected:
   void drive(const SequencerIn& in) override {
-    gemel::set_bits(time_, static_cast<std::uint64_t>(clock_number() + skipped_));  // no change of the inputs
+    gemel::set_bits(time_, from_ + static_cast<std::uint64_t>(clock_number() + skipped_));  // no change of the inputs
     set_bits(csr_write_, in.csr_write);
     if (in.csr_write) {
       set_bits(csr_write_offset_, in.csr_write_offset);
@@ -115,6 +117,7 @@ class SequencerRtl : public RtlBlock<SequencerIn, SequencerOut, SequencerBlock> 
     return low | std::uint64_t{read(offset + 4)} << 32;
   }
 
+  std::uint64_t from_ = 0;
   RtlBits<64> time_{port("time_i")};
   RtlBits<1> csr_write_{port("csr_write_i")}, csr_written_{port("csr_written_o")};
   RtlBits<12> csr_write_offset_{port("csr_write_offset_i")};
