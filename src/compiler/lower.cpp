@@ -25,9 +25,6 @@ constexpr int MaxWindow = std::min(isa::VectorKernelHMax, isa::VectorKernelWMax)
 
 bool depthwise(const Convolution& c) { return c.groups > 1 && c.groups == c.in.c && c.in.c == c.out.c; }
 
-bool elementwise(Op op) { return op == Op::Add || op == Op::Table; }
-bool pools(Op op) { return op == Op::MaxPool || op == Op::AvgPool || op == Op::GlobalAvgPool; }
-
 // The window that a layer slides over its input; a single pixel if it has none.
 Window window_of(const Layer& layer) { return layer.window() != nullptr ? *layer.window() : Window{}; }
 
@@ -129,106 +126,109 @@ ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred
 
 const GroupPlan& Lowerer::plan(int index) {
   if (plans_[index]) return *plans_[index];
-  const Group& g = graph_.groups[index];
-  const Layer& layer = network_.layers[g.main.layer];
+  const Layer& layer = layer_of(index);
   heed_interrupt(layer);
-  const Nhwc in = network_.input_of(layer).nhwc(), out = network_.output_of(layer).nhwc();
   auto plan = std::make_unique<GroupPlan>();
-  const auto window = [&](isa::Opcode op) {
-    const Window slides = window_of(layer);
-    WindowShape w;
-    w.op = op;
-    w.in = in;
-    w.out = out;
-    w.kernel_h = slides.kernel_h;
-    w.kernel_w = slides.kernel_w;
-    w.stride_h = out.h > 1 ? slides.stride_h : 1;
-    w.stride_w = out.w > 1 ? slides.stride_w : 1;
-    w.dilation_h = slides.kernel_h > 1 ? slides.dilation_h : 1;
-    w.dilation_w = slides.kernel_w > 1 ? slides.dilation_w : 1;
-    w.pad_top = slides.pad_top;
-    w.pad_left = slides.pad_left;
-    w.has_table = g.main.has_table;
-    return w;
-  };
-  switch (layer.op()) {
-    case Op::Conv2d:
-    case Op::Dense:
-    case Op::MatMul: {
-      const Convolution conv = as_convolution(network_, layer);
-      plan->conv_shape = conv_shape(conv);
-      plan->conv_shape.has_table = g.main.has_table;
-      plan->conv_shape.has_add = g.add.layer >= 0;
-      plan->conv_shape.add_table = g.add.has_table;
-      // Fields of an instruction; what the planner does not see because it never changes them.
-      const ConvShape& shape = plan->conv_shape;
-      if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > MaxConvStep ||
-          std::max({shape.kernel_h, shape.kernel_w, shape.pad_top, shape.pad_left}) > MaxConvKernel) {
-        refuse(layer, *plan);
-      }
-      plan->conv = plan_conv_cached(plan->conv_shape, capacity(g.add.layer >= 0));
-      plan->on_array = plan->conv.feasible;
-      plan->cycles = plan->conv.cycles;
-      if (depthwise(conv) && g.add.layer < 0) {
-        plan->window_shape = window(isa::Opcode::Depthwise);
-        plan->window = plan_window(plan->window_shape, capacity(false));
-        if (plan->window.feasible && (!plan->on_array || plan->window.cycles < plan->conv.cycles)) {
-          plan->on_array = false;
-          plan->cycles = plan->window.cycles;
-        }
-        if (plan->conv.feasible && plan->window.feasible) add_alternatives(index, *plan);
-      }
-      if (!plan->on_array && !plan->window.feasible) refuse(layer, *plan);
-      break;
-    }
-    case Op::MaxPool: plan->window_shape = window(isa::Opcode::PoolMax); break;
-    case Op::AvgPool: plan->window_shape = window(isa::Opcode::PoolSum); break;
-    case Op::GlobalAvgPool: {
-      WindowShape w = window(isa::Opcode::PoolSum);
-      // Any two factors of the number of pixels do: the image is one run of pixels.
-      const std::int64_t pixels = std::int64_t{in.h} * in.w;
-      int rows = in.h, columns = in.w;
-      if (rows > MaxWindow || columns > MaxWindow) {
-        rows = 0;
-        for (int k = 1; k <= MaxWindow && rows == 0; ++k) {
-          if (pixels % k == 0 && pixels / k <= MaxWindow) rows = k;
-        }
-        if (rows == 0) {
-          throw UserError("E0604", "layer `" + layer.name + "` averages " + std::to_string(pixels) +
-                                       " pixels, and a window has at most " + std::to_string(MaxWindow) + " by " +
-                                       std::to_string(MaxWindow),
-                          "average in two steps");
-        }
-        columns = static_cast<int>(pixels / rows);
-      }
-      w.in.h = w.kernel_h = rows;
-      w.in.w = w.kernel_w = columns;
-      w.out.h = w.out.w = w.stride_h = w.stride_w = w.dilation_h = w.dilation_w = 1;
-      w.pad_top = w.pad_left = 0;
-      plan->window_shape = w;
-      break;
-    }
-    case Op::Add:
-    case Op::Table: {
-      const Capacity c = capacity(false);
-      const std::int64_t operands = layer.op() == Op::Add ? 2 : 1;
-      const std::int64_t sets = (layer.op() == Op::Add ? 3 : 1) * SetWords + (g.main.has_table ? table_words(machine_) : 0);
-      if (c.vector < operands + 1 || c.param < sets) refuse(layer, *plan);
-      plan->window.feasible = true;
-      plan->window.free_vector = c.source < operands || c.output < 1;
-      const std::int64_t words = ceil_div(in.elements(), machine_.columns);
-      plan->cycles = words * slices(machine_) * (layer.op() == Op::Add ? 3 : 1);
-      break;
-    }
-    case Op::Reshape: break;
-  }
-  if (pools(layer.op())) {
-    plan->window = plan_window(plan->window_shape, capacity(false));
-    if (!plan->window.feasible) refuse(layer, *plan);
-    plan->cycles = plan->window.cycles;
-  }
+  (this->*lowering(layer.op()).plan)(index, *plan);
   plans_[index] = std::move(plan);
   return *plans_[index];
+}
+
+WindowShape Lowerer::window_shape(int index) const {
+  const Group& g = graph_.groups[index];
+  const Layer& layer = layer_of(index);
+  const Window slides = window_of(layer);
+  WindowShape w;
+  w.op = lowering(layer.op()).opcode;
+  w.in = network_.input_of(layer).nhwc();
+  w.out = network_.output_of(layer).nhwc();
+  w.kernel_h = slides.kernel_h;
+  w.kernel_w = slides.kernel_w;
+  w.stride_h = w.out.h > 1 ? slides.stride_h : 1;
+  w.stride_w = w.out.w > 1 ? slides.stride_w : 1;
+  w.dilation_h = slides.kernel_h > 1 ? slides.dilation_h : 1;
+  w.dilation_w = slides.kernel_w > 1 ? slides.dilation_w : 1;
+  w.pad_top = slides.pad_top;
+  w.pad_left = slides.pad_left;
+  w.has_table = g.main.has_table;
+  return w;
+}
+
+void Lowerer::plan_weighted(int index, GroupPlan& plan) {
+  const Group& g = graph_.groups[index];
+  const Layer& layer = layer_of(index);
+  const Convolution conv = as_convolution(network_, layer);
+  plan.conv_shape = conv_shape(conv);
+  plan.conv_shape.has_table = g.main.has_table;
+  plan.conv_shape.has_add = g.add.layer >= 0;
+  plan.conv_shape.add_table = g.add.has_table;
+  // Fields of an instruction; what the planner does not see because it never changes them.
+  const ConvShape& shape = plan.conv_shape;
+  if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > MaxConvStep ||
+      std::max({shape.kernel_h, shape.kernel_w, shape.pad_top, shape.pad_left}) > MaxConvKernel) {
+    refuse(layer, plan);
+  }
+  plan.conv = plan_conv_cached(plan.conv_shape, capacity(g.add.layer >= 0));
+  plan.on_array = plan.conv.feasible;
+  plan.cycles = plan.conv.cycles;
+  if (depthwise(conv) && g.add.layer < 0) {
+    plan.window_shape = window_shape(index);
+    plan.window = plan_window(plan.window_shape, capacity(false));
+    if (plan.window.feasible && (!plan.on_array || plan.window.cycles < plan.conv.cycles)) {
+      plan.on_array = false;
+      plan.cycles = plan.window.cycles;
+    }
+    if (plan.conv.feasible && plan.window.feasible) add_alternatives(index, plan);
+  }
+  if (!plan.on_array && !plan.window.feasible) refuse(layer, plan);
+}
+
+void Lowerer::plan_pool(int index, GroupPlan& plan) {
+  plan.window_shape = window_shape(index);
+  plan.window = plan_window(plan.window_shape, capacity(false));
+  if (!plan.window.feasible) refuse(layer_of(index), plan);
+  plan.cycles = plan.window.cycles;
+}
+
+// The image is one run of pixels, so any two factors of their number do as a window.
+void Lowerer::plan_mean(int index, GroupPlan& plan) {
+  const Layer& layer = layer_of(index);
+  WindowShape w = window_shape(index);
+  const std::int64_t pixels = std::int64_t{w.in.h} * w.in.w;
+  int rows = w.in.h, columns = w.in.w;
+  if (rows > MaxWindow || columns > MaxWindow) {
+    rows = 0;
+    for (int k = 1; k <= MaxWindow && rows == 0; ++k) {
+      if (pixels % k == 0 && pixels / k <= MaxWindow) rows = k;
+    }
+    if (rows == 0) {
+      throw UserError("E0604", "layer `" + layer.name + "` averages " + std::to_string(pixels) + " pixels, and a window has at most " +
+                                   std::to_string(MaxWindow) + " by " + std::to_string(MaxWindow),
+                      "average in two steps");
+    }
+    columns = static_cast<int>(pixels / rows);
+  }
+  w.in.h = w.kernel_h = rows;
+  w.in.w = w.kernel_w = columns;
+  w.out.h = w.out.w = w.stride_h = w.stride_w = w.dilation_h = w.dilation_w = 1;
+  w.pad_top = w.pad_left = 0;
+  plan.window_shape = w;
+  plan.window = plan_window(w, capacity(false));
+  if (!plan.window.feasible) refuse(layer, plan);
+  plan.cycles = plan.window.cycles;
+}
+
+void Lowerer::plan_elementwise(int index, GroupPlan& plan) {
+  const Group& g = graph_.groups[index];
+  const Layer& layer = layer_of(index);
+  const OpLowering& row = lowering(layer.op());
+  const std::int64_t operands = static_cast<std::int64_t>(layer.inputs.size());
+  const Capacity c = capacity(false);
+  const std::int64_t sets = row.shared_sets * SetWords + (g.main.has_table ? table_words(machine_) : 0);
+  if (c.vector < operands + 1 || c.param < sets) refuse(layer, plan);
+  plan.window.feasible = true;
+  plan.window.free_vector = c.source < operands || c.output < 1;
+  plan.cycles = ceil_div(network_.input_of(layer).shape.elements(), machine_.columns) * slices(machine_) * row.shared_sets;
 }
 
 // Ways to run a depthwise layer: on the array, on the vector unit (alone, or beside the layer before with half of the
@@ -286,7 +286,7 @@ void Lowerer::settle(int index) {
     const std::int64_t sets = plan.window.params_resident ? ceil_div(blocks, plan.window.blocks) : 1;
     plan.param_words = sets * (table + plan.window.blocks * block);
   } else {
-    plan.param_words = table + SetWords * (layer.op() == Op::Add ? 3 : 1);
+    plan.param_words = table + SetWords * std::max(1, lowering(layer.op()).shared_sets);
   }
   plan.param_varies = layer.op() == Op::AvgPool || (layer.weights() != nullptr && !plan.window.params_resident);
   if (before.beside) plan.param_words += before.param_words;
@@ -327,23 +327,22 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
   field("a stride of", std::max(window.stride_h, window.stride_w), MaxConvStep);
   field("a dilation of", std::max(window.dilation_h, window.dilation_w), MaxConvStep);
   const bool table = layer.then_table != nullptr || layer.op() == Op::Table;
-  if (layer.weights() != nullptr) {
+  const OpLowering& row = lowering(layer.op());
+  if (row.lower == &Lowerer::lower_weighted) {
     need(machine_.rows, Buffer::Weight, c.weight, "the weights of one pass");
     need(1, Buffer::Accumulator, c.accumulator, "one pixel");
     need(set_words(machine_, 1, plan.conv_shape.has_table) + (plan.conv_shape.has_add ? set_words(machine_, 3, plan.conv_shape.add_table) : 0),
          Buffer::Param, c.param, "one block's parameters");
     need(plan.conv_shape.has_add ? 3 : 1, Buffer::Vector, c.vector, "one pixel");
+  } else if (row.lower == &Lowerer::lower_elementwise) {
+    need(static_cast<std::int64_t>(layer.inputs.size()) + 1, Buffer::Vector, c.vector, "one word of each operand and the result");
+    need(row.shared_sets * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
   } else {
     const WindowShape& w = plan.window_shape;
     const std::int64_t rows = std::min<std::int64_t>(w.in.h, (w.kernel_h - 1) * w.dilation_h + 1);
     const std::int64_t columns = std::min<std::int64_t>(w.in.w, (w.kernel_w - 1) * w.dilation_w + 1);
-    if (elementwise(layer.op())) {
-      need(layer.op() == Op::Add ? 3 : 2, Buffer::Vector, c.vector, "one word of each operand and the result");
-      need((layer.op() == Op::Add ? 3 : 1) * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
-    } else {
-      need(rows * columns + 1, Buffer::Vector, c.vector, "one window of one channel block and its result");
-      need(SetWords + (table || w.has_table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
-    }
+    need(rows * columns + 1, Buffer::Vector, c.vector, "one window of one channel block and its result");
+    need(SetWords + (table || w.has_table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
   }
   throw UserError("E0601", "layer `" + layer.name + "` does not fit into the buffers of the machine `" + machine_.name + "` in any tiling",
                   "give the machine larger buffers");
@@ -485,24 +484,29 @@ void Lowerer::begin_step() {
 void Lowerer::lower(int index, const MemoryMap& memory, Constants& constants) {
   memory_ = &memory;
   constants_ = &constants;
+  plan(index);
+  (this->*lowering(layer_of(index).op()).lower)(index);
+}
+
+// On the array, on the vector unit, or on both.
+void Lowerer::lower_weighted(int index) {
   const GroupPlan& p = plan(index);
-  const Layer& layer = network_.layers[graph_.groups[index].main.layer];
-  if (p.on_array) {
-    // Two parts that run beside each other keep their parameters in halves of their own.
-    const Ring whole = param_;
-    const std::int64_t half = whole.size() / 2;
-    if (p.split && p.halves) param_ = Ring(0, half);
-    lower_conv(index);
-    if (p.split) {
-      if (p.halves) param_ = Ring(half, whole.size() - half);
-      lower_window(index);
-      if (p.halves) param_ = whole;
-    }
-  } else if (elementwise(layer.op())) {
-    lower_elementwise(index);
-  } else {
+  if (!p.on_array) {
     lower_window(index);
+    return;
   }
+  if (!p.split) {
+    lower_conv(index);
+    return;
+  }
+  // Two parts that run beside each other keep their parameters in halves of their own.
+  const Ring whole = param_;
+  const std::int64_t half = whole.size() / 2;
+  if (p.halves) param_ = Ring(0, half);
+  lower_conv(index);
+  if (p.halves) param_ = Ring(half, whole.size() - half);
+  lower_window(index);
+  if (p.halves) param_ = whole;
 }
 
 // ---- Parameter sets -----------------------------------------------------------------------------------------------------
@@ -523,7 +527,7 @@ void put_set(std::uint8_t* at, int columns, int lane, std::int32_t bias, std::in
 }  // namespace
 
 // A table, if the stage has one, and then what fill_sets writes; `words` in all.
-std::uint64_t Lowerer::add_sets(const Stage& stage, int, int, const std::function<void(std::uint8_t*)>& fill_sets, std::int64_t words) {
+std::uint64_t Lowerer::add_sets(const Stage& stage, const std::function<void(std::uint8_t*)>& fill_sets, std::int64_t words) {
   return constants_->add(words * machine_.columns, [&](std::uint8_t* at) {
     if (stage.has_table) {
       std::memcpy(at, stage.table.data(), stage.table.size());
@@ -540,7 +544,7 @@ std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int 
   const int taps = with_weights ? as_convolution(network_, layer).taps() : 0;
   const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + std::int64_t{blocks} * (SetWords + taps);
   weight_bytes[stage.layer] += std::int64_t{blocks} * taps * c;
-  return add_sets(stage, first_block, blocks, [&](std::uint8_t* at) {
+  return add_sets(stage, [&](std::uint8_t* at) {
     for (int b = 0; b < blocks; ++b) {
       for (int lane = 0; lane < c; ++lane) {
         const int channel = (first_block + b) * c + lane;
@@ -567,7 +571,7 @@ std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int 
 std::uint64_t Lowerer::shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift) {
   const int c = machine_.columns;
   const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + static_cast<std::int64_t>(multiplier.size()) * SetWords;
-  return add_sets(stage, 0, 0, [&](std::uint8_t* at) {
+  return add_sets(stage, [&](std::uint8_t* at) {
     for (std::size_t s = 0; s < multiplier.size(); ++s, at += std::int64_t{SetWords} * c) {
       for (int lane = 0; lane < c; ++lane) put_set(at, c, lane, 0, multiplier[s], shift[s]);
     }

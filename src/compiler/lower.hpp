@@ -71,6 +71,9 @@ struct GroupPlan {
   bool param_varies = false;
 };
 
+// How the machine runs an operator: a row of the table in lowering.cpp.
+struct OpLowering;
+
 class Lowerer {
  public:
   // plan() and lower() end in Interrupted once `*interrupted` is set.
@@ -91,6 +94,8 @@ class Lowerer {
   void begin_step();
   // Forgets what was lowered, not what was planned.
   void reset();
+
+  static const OpLowering& lowering(Op op);
 
   std::vector<Operation> operations;
   std::vector<Job> jobs;
@@ -113,6 +118,12 @@ class Lowerer {
   Capacity capacity(bool with_add) const;
   static std::vector<std::int64_t> key(const ConvShape& shape);
   ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);
+  const Layer& layer_of(int group) const { return network_.layers[static_cast<std::size_t>(graph_.groups[static_cast<std::size_t>(group)].main.layer)]; }
+  void plan_weighted(int group, GroupPlan& plan);
+  void plan_pool(int group, GroupPlan& plan);
+  void plan_mean(int group, GroupPlan& plan);
+  void plan_elementwise(int group, GroupPlan& plan);
+  WindowShape window_shape(int group) const;
   WindowPlan plan_window(const WindowShape& shape, const Capacity& capacity) const;
   WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
   [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
@@ -126,14 +137,17 @@ class Lowerer {
                 std::vector<Dimension> dimensions, bool tracked);
   std::int64_t load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words);
 
+  class ConvEmitter;
+  class WindowEmitter;
+  void lower_weighted(int group);
   void lower_conv(int group);
   ActTile load_activations(int layer, const ConvShape& s, const ConvPlan& p, const Tile& tile, const Chunk& part,
                            std::uint64_t address, int zero_point);
   void lower_window(int group);
   void lower_elementwise(int group);
+  isa::Vector elementwise_instruction(const Layer& layer, std::int64_t words) const;
 
-  std::uint64_t add_sets(const Stage& stage, int first_channel, int blocks, const std::function<void(std::uint8_t*)>& fill_sets,
-                         std::int64_t words);
+  std::uint64_t add_sets(const Stage& stage, const std::function<void(std::uint8_t*)>& fill_sets, std::int64_t words);
   std::uint64_t requantize_sets(const Stage& stage, int first_block, int blocks, bool depthwise);
   std::uint64_t shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift);
 
@@ -148,6 +162,16 @@ class Lowerer {
   std::map<std::vector<std::int64_t>, ConvPlan> cache_;
   Ring activation_, weight_, accumulator_, param_;
   Areas plain_, with_add_;
+};
+
+struct OpLowering {
+  Op op;
+  const char* runs_on;        // a cell of docs/reference/operators.md
+  isa::Opcode opcode;         // of the vector unit
+  int shared_sets;            // sets of parameters that all channels share
+  // Members of Lowerer; nullptr for a view, which shares the memory of its input and needs no instruction.
+  void (Lowerer::*plan)(int group, GroupPlan& plan);  // fills the plan; UserError if there is no way
+  void (Lowerer::*lower)(int group);                  // emits the jobs
 };
 
 }  // namespace gemel::compiler

@@ -168,303 +168,361 @@ Lowerer::ActTile Lowerer::load_activations(int layer, const ConvShape& s, const 
   return a;
 }
 
-void Lowerer::lower_conv(int index) {
-  const Group& g = graph_.groups[index];
-  const ConvShape& s = plan(index).conv_shape;
-  const ConvPlan& p = plan(index).conv;
-  const Layer& layer = network_.layers[g.main.layer];
-  const Weights& weights = *layer.weights();
-  const Tensor& in = network_.tensors[layer.inputs[0]];
-  const Tensor& middle = network_.tensors[layer.output];
-  const std::uint64_t in_address = memory_->address[layer.inputs[0]] + static_cast<std::uint64_t>(s.first_channel);
-  const std::uint64_t out_address = memory_->address[g.output] + static_cast<std::uint64_t>(s.first_channel);
-  const bool has_add = g.add.layer >= 0;
-  const int columns = machine_.columns;
-  const int main_tag = g.main.layer, last_tag = g.last_layer;
-  const std::int64_t tile_words = std::int64_t{p.tile_n} * p.tile_h * p.tile_w * p.store_blocks;
-  Areas own;
-  if (p.free_vector) {
-    const std::int64_t operand = has_add ? tile_words : 0;
-    own = {Ring(0, operand), Ring(operand, operand), Ring(2 * operand, std::min<std::int64_t>(tile_words * 2, capacity(has_add).vector - 2 * operand))};
-  }
-  Areas& areas = p.free_vector ? own : has_add ? with_add_ : plain_;
+// Emits one convolution. A job is one store group (`store_blocks` blocks out) of one tile.
+class Lowerer::ConvEmitter {
+ public:
+  ConvEmitter(Lowerer& lowerer, int group);
+  void run();
 
-  std::vector<Tile> tiles;
-  for (int z = 0; z < s.n; z += p.tile_n) {
-    for (int y = 0; y < s.oh; y += p.tile_h) {
-      for (int x = 0; x < s.ow; x += p.tile_w) {
-        tiles.push_back({z, std::min(p.tile_n, s.n - z), y, std::min(p.tile_h, s.oh - y), x, std::min(p.tile_w, s.ow - x)});
-      }
-    }
-  }
-
-  // Per block that begins an accumulator group: where its parameters and weights lie in memory and on the chip.
+ private:
+  // One chunk of the kernel for one accumulator group: blocks out [block, block + count).
+  struct Item {
+    int block, count;
+    std::size_t chunk;
+  };
+  // Of an accumulator group: where its parameters and weights lie in memory and on the chip (-1: not there).
   struct GroupConstants {
     std::uint64_t sets = ~std::uint64_t{0};
     std::int64_t set_base = -1;
-    std::vector<std::uint64_t> weights;
+    std::vector<std::uint64_t> weights;  // per chunk, as the next one
     std::vector<std::int64_t> weight_base;
     std::vector<BlockRun> runs;
   };
-  std::vector<GroupConstants> constants(static_cast<std::size_t>(p.cout_blocks));
-  const std::size_t chunks = p.chunks.size();
-  const auto constants_of = [&](int first, int count) -> GroupConstants& {
-    GroupConstants& c = constants[static_cast<std::size_t>(first)];
-    if (c.runs.empty()) {
-      c.runs = block_runs(s, p, machine_, first, count);
-      c.sets = requantize_sets(g.main, first + s.first_channel / columns, count, false);
-      c.weight_base.assign(chunks, -1);
-      for (const Chunk& k : p.chunks) {
-        const std::int64_t bytes = k.passes() * count * machine_.rows * columns;
-        weight_bytes[g.main.layer] += bytes;
-        std::function<void(std::uint8_t*)> fill;
-        if (!weights.bytes.empty()) {
-          fill = [&](std::uint8_t* dst) { pack_weights(weights, s, p, machine_, c.runs, k, dst); };
-        }
-        c.weights.push_back(constants_->add(bytes, fill));
-      }
-    }
-    return c;
-  };
-  std::uint64_t add_address = 0;
-  std::int64_t add_base = -1;
-  const std::int64_t add_words = has_add ? set_words(machine_, 3, g.add.has_table) : 0;
-  if (has_add) {
-    const Requant& r = network_.layers[g.add.layer].requant;
-    add_address = shared_sets(g.add, r.multiplier, r.shift);
+
+  std::vector<Tile> tiles() const;
+  GroupConstants& constants_of(int first, int count);
+  void job(int first, int count, const Tile& tile, bool last_of_tile);
+  bool load_sets(const Item& item);
+  bool load_weights(const Item& item);
+  void look_ahead(const std::vector<Item>& items, std::size_t i);
+  void load_constants(const std::vector<Item>& items, std::size_t i);
+  void load_input(const Item& item, int first, int count, const Tile& tile);
+  void emit_passes(const Item& item, const Tile& tile, std::int64_t accumulators);
+  void emit_requantize(const Item& item, const Tile& tile, std::int64_t accumulators, std::int64_t to, int pixel_step);
+  std::int64_t emit_addition(const Tile& tile, int count, std::int64_t requantized, std::uint64_t offset, std::int64_t bytes,
+                             const std::vector<Dimension>& dimensions);
+  void release_sets(std::int64_t& base) {
+    low_.param_.release(base);
+    base = -1;
   }
+  bool has_add() const { return group_.add.layer >= 0; }
+  std::int64_t item_words(const Item& item) const { return plan_.chunks[item.chunk].passes() * item.count * low_.machine_.rows; }
 
-  ActTile act;
-  bool act_loaded = false;
-  bool first_job = true;
-  // One store group of one tile.
-  const auto job = [&](int first, int count, const Tile& t, bool last_of_tile) {
-    begin_job(index, 0);
-    const std::int64_t pixels = t.pixels();
-    const std::int64_t words = pixels * count;
-    const std::int64_t requantized = (has_add ? areas.temporary : areas.output).take(words);
-    if (requantized < 0) throw InternalError("no room left in vector_buffer");
+  Lowerer& low_;
+  const int index_;
+  const Group& group_;
+  const ConvShape& shape_;
+  const ConvPlan& plan_;
+  const Layer& layer_;
+  const Tensor& in_;
+  const Weights& weights_;
+  const std::uint64_t in_address_, out_address_;
+  Areas own_;     // of a plan that divides vector_buffer by itself
+  Areas& areas_;
+  std::vector<GroupConstants> constants_;  // by the first block of an accumulator group
+  std::uint64_t add_address_ = 0;
+  std::int64_t add_base_ = -1, add_words_ = 0;
+  ActTile act_;
+  bool act_loaded_ = false;
+  bool first_job_ = true;
+};
 
-    struct Item {
-      int block, count;
-      std::size_t chunk;
-    };
-    std::vector<Item> items;
-    for (int n = first; n < first + count; n += p.acc_blocks) {
-      for (std::size_t k = 0; k < chunks; ++k) items.push_back({n, std::min(p.acc_blocks, first + count - n), k});
-    }
-    const auto item_words = [&](const Item& i) { return p.chunks[i.chunk].passes() * i.count * machine_.rows; };
-    // False if there is no room at the moment, which may only be when loading ahead.
-    const auto load_sets = [&](const Item& i) {
-      GroupConstants& c = constants_of(i.block, i.count);
-      if (c.set_base < 0) c.set_base = load_constant(main_tag, Buffer::Param, c.sets, set_words(machine_, i.count, g.main.has_table));
-      return c.set_base >= 0;
-    };
-    const auto load_weights = [&](const Item& i) {
-      GroupConstants& c = constants_of(i.block, i.count);
-      std::int64_t& base = c.weight_base[i.chunk];
-      if (base < 0) base = load_constant(main_tag, Buffer::Weight, c.weights[i.chunk], item_words(i));
-      return base >= 0;
-    };
-    // Issues the loads of the next items' weights, as many as fit, before this item's passes.
-    const auto look_ahead = [&](std::size_t i) {
-      for (std::size_t j = i + 1; j < items.size() && j <= i + MaxAhead; ++j) {
-        if (!load_weights(items[j])) break;
-        if (!p.params_resident && items[j].chunk == 0 && !load_sets(items[j])) break;
-      }
-    };
-    const auto must = [](bool room) {
-      if (!room) throw InternalError("no room left for constants");
-    };
-    std::int64_t acc = -1;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      const Item& item = items[i];
-      must(load_sets(item));
-      must(load_weights(item));
-      if (p.weights_outer) {
-        for (const Item& other : items) must(load_weights(other));
-      } else if (first_job) {
-        look_ahead(i);  // weights do not wait for the layer before, activations do
-      }
-      GroupConstants& c = constants[static_cast<std::size_t>(item.block)];
-      const Chunk& k = p.chunks[item.chunk];
-      if (p.act_chunked) {
-        Chunk part = k;
-        part.cb += c.runs.front().first_word;
-        act = load_activations(main_tag, s, p, t, part, in_address, in.zero_point);
-      } else if (!act_loaded) {
-        Chunk part{0, s.kernel_h, 0, s.kernel_w, 0, p.cin_blocks};
-        if (s.groups > 1) {
-          part.cb = first_block(s, p, machine_, first);
-          part.ncb = first_block(s, p, machine_, first + count - 1) + p.block_cin - part.cb;
-        }
-        act = load_activations(main_tag, s, p, t, part, in_address, in.zero_point);
-        act_loaded = true;
-      }
-      if (!p.weights_outer) look_ahead(i);
-      if (item.chunk == 0) {
-        acc = accumulator_.take(pixels * item.count);
-        if (acc < 0) throw InternalError("no room left in accumulator_buffer");
-      }
-      std::int64_t weights = c.weight_base[item.chunk];
-      for (const BlockRun& run : c.runs) {
-        isa::Matrix m;
-        m.accumulate = item.chunk > 0;
-        m.act_base = static_cast<int>(act.base + run.first_word + k.cb - act.first_word);
-        m.act_last = static_cast<int>(act.base + act.words - 1);
-        m.weight_base = static_cast<int>(weights);
-        weights += k.passes() * run.count * machine_.rows;
-        m.weight_last = static_cast<int>(weights - 1);
-        m.acc_base = static_cast<int>(acc + (run.block - item.block) * pixels);
-        m.acc_last = static_cast<int>(m.acc_base + run.count * pixels - 1);
-        m.act_height = act.height;
-        m.act_width = act.width;
-        m.pixel_words = act.pixel_words;
-        m.plane_words = act.z > 1 ? static_cast<int>(act.words / act.z) : 0;
-        m.act_block_step = run.step;
-        m.out_planes = t.nz;
-        m.out_height = t.ny;
-        m.out_width = t.nx;
-        m.kernel_h = k.nky;
-        m.kernel_w = k.nkx;
-        m.cin_blocks = k.ncb;
-        m.cout_blocks = run.count;
-        m.stride_y = s.stride_h;
-        m.dilation_y = s.dilation_h;
-        m.origin_y = t.y * s.stride_h - s.pad_top + k.ky * s.dilation_h - act.y0;
-        if (!p.window) {
-          m.stride_x = s.stride_w;
-          m.dilation_x = s.dilation_w;
-          m.origin_x = t.x * s.stride_w - s.pad_left + k.kx * s.dilation_w - act.x0;
-        }
-        m.act_zero = in.zero_point;
-        m.act_unsigned = in.type == ElementType::UInt8;
-        m.weight_zero = layer.weights()->zero_point;
-        m.weight_unsigned = layer.weights()->type == ElementType::UInt8;
-        emit(m, main_tag);
-      }
-      if (!p.weights_outer) {
-        weight_.release(c.weight_base[item.chunk]);
-        c.weight_base[item.chunk] = -1;
-      }
-      if (p.act_chunked) activation_.release(act.base);
-      if (item.chunk + 1 < chunks) continue;
+Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group)
+    : low_(lowerer),
+      index_(group),
+      group_(lowerer.graph_.groups[group]),
+      shape_(lowerer.plan(group).conv_shape),
+      plan_(lowerer.plan(group).conv),
+      layer_(lowerer.network_.layers[group_.main.layer]),
+      in_(lowerer.network_.input_of(layer_)),
+      weights_(*layer_.weights()),
+      in_address_(lowerer.memory_->address[layer_.inputs[0]] + static_cast<std::uint64_t>(shape_.first_channel)),
+      out_address_(lowerer.memory_->address[group_.output] + static_cast<std::uint64_t>(shape_.first_channel)),
+      areas_(plan_.free_vector ? own_ : has_add() ? lowerer.with_add_ : lowerer.plain_),
+      constants_(static_cast<std::size_t>(plan_.cout_blocks)) {
+  if (plan_.free_vector) {
+    const std::int64_t tile_words = std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * plan_.store_blocks;
+    const std::int64_t operand = has_add() ? tile_words : 0;
+    const std::int64_t rest = low_.capacity(has_add()).vector - 2 * operand;
+    own_ = {Ring(0, operand), Ring(operand, operand), Ring(2 * operand, std::min<std::int64_t>(tile_words * 2, rest))};
+  }
+  if (has_add()) {
+    const Requant& r = low_.network_.layers[group_.add.layer].requant;
+    add_words_ = set_words(low_.machine_, 3, group_.add.has_table);
+    add_address_ = low_.shared_sets(group_.add, r.multiplier, r.shift);
+  }
+}
 
-      isa::Vector v;
-      v.opcode = isa::Opcode::Requantize;
-      v.rounding = static_cast<int>(layer.requant.rounding);
-      v.table = g.main.has_table;
-      v.blocks = item.count;
-      v.src0_base = static_cast<int>(acc);
-      v.src0_last = static_cast<int>(acc + item.count * pixels - 1);
-      v.dst_base = static_cast<int>(requantized + item.block - first);
-      v.dst_last = static_cast<int>(v.dst_base + (pixels - 1) * count + item.count - 1);
-      v.dst_pixel_step = count;
-      v.dst_block_step = 1;
-      v.param_base = static_cast<int>(c.set_base);
-      v.param_last = static_cast<int>(c.set_base + set_words(machine_, item.count, g.main.has_table) - 1);
-      v.out_planes = t.nz;
-      v.out_height = t.ny;
-      v.out_width = t.nx;
-      v.dst_zero = middle.zero_point;
-      v.clamp_min = layer.clamp_min;
-      v.clamp_max = layer.clamp_max;
-      emit(v, main_tag);
-      accumulator_.release(acc);
-      if (!p.params_resident && !p.params_outer) {
-        param_.release(c.set_base);
-        c.set_base = -1;
-      }
+void Lowerer::ConvEmitter::run() {
+  const std::vector<Tile> all = tiles();
+  const auto blocks = [&](int first) { return std::min(plan_.store_blocks, plan_.cout_blocks - first); };
+  if (!plan_.weights_outer) {
+    for (const Tile& tile : all) {
+      for (int first = 0; first < plan_.cout_blocks; first += plan_.store_blocks)
+        job(first, blocks(first), tile, first + blocks(first) == plan_.cout_blocks);
     }
-    if (!p.act_chunked && (last_of_tile || s.groups > 1)) {
-      activation_.release(act.base);
-      act_loaded = false;
-    }
-
-    const std::int64_t channel = std::int64_t{first} * columns;
-    const std::int64_t bytes = std::min<std::int64_t>(s.cout, channel + std::int64_t{count} * columns) - channel;
-    const std::int64_t row = s.ow * s.out_pixel_bytes, plane = row * s.oh;
-    const auto offset = static_cast<std::uint64_t>(t.z * plane + t.y * row + t.x * s.out_pixel_bytes + channel);
-    const std::vector<Dimension> dims = {{t.nx, s.out_pixel_bytes}, {t.ny, row}, {t.nz, plane}};
-    std::int64_t result = requantized;
-    if (has_add) {
-      const Layer& add = network_.layers[g.add.layer];
-      const std::int64_t residual = areas.source.take(words);
-      result = areas.output.take(words);
-      if (residual < 0 || result < 0) throw InternalError("no room left in vector_buffer");
-      if (add_base < 0) add_base = load_constant(g.add.layer, Buffer::Param, add_address, add_words);
-      must(add_base >= 0);
-      transfer(g.add.layer, false, Buffer::Vector, residual, memory_->address[g.residual] + offset, bytes, bytes, dims, true);
-      const std::int64_t source0 = g.main_is_second ? residual : requantized, source1 = g.main_is_second ? requantized : residual;
-      const Tensor& a = network_.tensors[add.inputs[0]];
-      const Tensor& b = network_.tensors[add.inputs[1]];
-      isa::Vector v;
-      v.opcode = isa::Opcode::Add;
-      v.rounding = static_cast<int>(add.requant.rounding);
-      v.param_shared = 1;
-      v.table = g.add.has_table;
-      v.src0_unsigned = a.type == ElementType::UInt8;
-      v.src1_unsigned = b.type == ElementType::UInt8;
-      v.blocks = count;
-      v.src0_base = static_cast<int>(source0);
-      v.src0_last = static_cast<int>(source0 + words - 1);
-      v.src1_base = static_cast<int>(source1);
-      v.src1_last = static_cast<int>(source1 + words - 1);
-      v.dst_base = static_cast<int>(result);
-      v.dst_last = static_cast<int>(result + words - 1);
-      v.dst_pixel_step = count;
-      v.dst_block_step = 1;
-      v.block_step = 1;
-      v.pixel_words = count;
-      v.plane_words = t.nz > 1 ? static_cast<int>(words / t.nz) : 0;
-      v.src_height = t.ny;
-      v.src_width = t.nx;
-      v.out_planes = t.nz;
-      v.out_height = t.ny;
-      v.out_width = t.nx;
-      v.param_base = static_cast<int>(add_base);
-      v.param_last = static_cast<int>(add_base + add_words - 1);
-      v.src0_zero = a.zero_point;
-      v.src1_zero = b.zero_point;
-      v.dst_zero = network_.tensors[add.output].zero_point;
-      v.clamp_min = add.clamp_min;
-      v.clamp_max = add.clamp_max;
-      emit(v, g.add.layer);
-      areas.source.release(residual);
-      areas.temporary.release(requantized);
-      if (!p.params_resident && !p.params_outer) {
-        param_.release(add_base);
-        add_base = -1;
-      }
-    }
-    transfer(last_tag, true, Buffer::Vector, result, out_address + offset, bytes, bytes, dims, true);
-    areas.output.release(result);
-    first_job = false;
-    end_job();
-  };
-
-  if (p.weights_outer) {
-    for (int first = 0; first < p.cout_blocks; first += p.store_blocks) {
-      const int count = std::min(p.store_blocks, p.cout_blocks - first);
-      weight_.prepare(std::int64_t{count} * machine_.rows * s.kernel_h * (p.window ? 1 : s.kernel_w) * p.block_cin);
-      for (const Tile& t : tiles) job(first, count, t, true);
-      for (int n = first; n < first + count; ++n) {
-        GroupConstants& c = constants[static_cast<std::size_t>(n)];
-        for (std::int64_t& base : c.weight_base) weight_.release(base);
-        if (!p.params_resident && c.set_base >= 0) {
-          param_.release(c.set_base);
-          c.set_base = -1;
-        }
-      }
-    }
-  } else {
-    for (const Tile& t : tiles) {
-      for (int first = 0; first < p.cout_blocks; first += p.store_blocks) {
-        const int count = std::min(p.store_blocks, p.cout_blocks - first);
-        job(first, count, t, first + count == p.cout_blocks);
-      }
+    return;
+  }
+  for (int first = 0; first < plan_.cout_blocks; first += plan_.store_blocks) {
+    const int count = blocks(first);
+    low_.weight_.prepare(std::int64_t{count} * low_.machine_.rows * shape_.kernel_h * (plan_.window ? 1 : shape_.kernel_w) * plan_.block_cin);
+    for (const Tile& tile : all) job(first, count, tile, true);
+    for (int n = first; n < first + count; ++n) {
+      GroupConstants& c = constants_[static_cast<std::size_t>(n)];
+      for (const std::int64_t base : c.weight_base) low_.weight_.release(base);
+      if (!plan_.params_resident && c.set_base >= 0) release_sets(c.set_base);
     }
   }
 }
+
+std::vector<Tile> Lowerer::ConvEmitter::tiles() const {
+  std::vector<Tile> tiles;
+  for (int z = 0; z < shape_.n; z += plan_.tile_n) {
+    for (int y = 0; y < shape_.oh; y += plan_.tile_h) {
+      for (int x = 0; x < shape_.ow; x += plan_.tile_w) {
+        tiles.push_back({z, std::min(plan_.tile_n, shape_.n - z), y, std::min(plan_.tile_h, shape_.oh - y), x,
+                         std::min(plan_.tile_w, shape_.ow - x)});
+      }
+    }
+  }
+  return tiles;
+}
+
+Lowerer::ConvEmitter::GroupConstants& Lowerer::ConvEmitter::constants_of(int first, int count) {
+  GroupConstants& c = constants_[static_cast<std::size_t>(first)];
+  if (!c.runs.empty()) return c;
+  c.runs = block_runs(shape_, plan_, low_.machine_, first, count);
+  c.sets = low_.requantize_sets(group_.main, first + shape_.first_channel / low_.machine_.columns, count, false);
+  c.weight_base.assign(plan_.chunks.size(), -1);
+  for (const Chunk& k : plan_.chunks) {
+    const std::int64_t bytes = k.passes() * count * low_.machine_.rows * low_.machine_.columns;
+    low_.weight_bytes[group_.main.layer] += bytes;
+    std::function<void(std::uint8_t*)> fill;
+    if (!weights_.bytes.empty()) {
+      fill = [&](std::uint8_t* to) { pack_weights(weights_, shape_, plan_, low_.machine_, c.runs, k, to); };
+    }
+    c.weights.push_back(low_.constants_->add(bytes, fill));
+  }
+  return c;
+}
+
+// False if there is no room at the moment, which may only be when loading ahead.
+bool Lowerer::ConvEmitter::load_sets(const Item& item) {
+  GroupConstants& c = constants_of(item.block, item.count);
+  if (c.set_base < 0) {
+    c.set_base = low_.load_constant(group_.main.layer, Buffer::Param, c.sets, set_words(low_.machine_, item.count, group_.main.has_table));
+  }
+  return c.set_base >= 0;
+}
+bool Lowerer::ConvEmitter::load_weights(const Item& item) {
+  GroupConstants& c = constants_of(item.block, item.count);
+  std::int64_t& base = c.weight_base[item.chunk];
+  if (base < 0) base = low_.load_constant(group_.main.layer, Buffer::Weight, c.weights[item.chunk], item_words(item));
+  return base >= 0;
+}
+
+// Issues the loads of the next items' weights, as many as fit, before this item's passes.
+void Lowerer::ConvEmitter::look_ahead(const std::vector<Item>& items, std::size_t i) {
+  for (std::size_t j = i + 1; j < items.size() && j <= i + MaxAhead; ++j) {
+    if (!load_weights(items[j])) break;
+    if (!plan_.params_resident && items[j].chunk == 0 && !load_sets(items[j])) break;
+  }
+}
+
+void Lowerer::ConvEmitter::load_constants(const std::vector<Item>& items, std::size_t i) {
+  const auto must = [](bool room) {
+    if (!room) throw InternalError("no room left for constants");
+  };
+  must(load_sets(items[i]));
+  must(load_weights(items[i]));
+  if (plan_.weights_outer) {
+    for (const Item& other : items) must(load_weights(other));
+  } else if (first_job_) {
+    look_ahead(items, i);  // weights do not wait for the layer before, activations do
+  }
+}
+
+// Of the input: what the item needs (if activations are loaded chunk by chunk), or what the whole job needs.
+void Lowerer::ConvEmitter::load_input(const Item& item, int first, int count, const Tile& tile) {
+  Chunk part{0, shape_.kernel_h, 0, shape_.kernel_w, 0, plan_.cin_blocks};
+  if (plan_.act_chunked) {
+    part = plan_.chunks[item.chunk];
+    part.cb += constants_[static_cast<std::size_t>(item.block)].runs.front().first_word;
+  } else if (act_loaded_) {
+    return;
+  } else if (shape_.groups > 1) {
+    part.cb = first_block(shape_, plan_, low_.machine_, first);
+    part.ncb = first_block(shape_, plan_, low_.machine_, first + count - 1) + plan_.block_cin - part.cb;
+  }
+  act_ = low_.load_activations(group_.main.layer, shape_, plan_, tile, part, in_address_, in_.zero_point);
+  act_loaded_ = !plan_.act_chunked;
+}
+
+void Lowerer::ConvEmitter::emit_passes(const Item& item, const Tile& t, std::int64_t accumulators) {
+  const GroupConstants& c = constants_[static_cast<std::size_t>(item.block)];
+  const Chunk& k = plan_.chunks[item.chunk];
+  const std::int64_t pixels = t.pixels();
+  std::int64_t weights = c.weight_base[item.chunk];
+  for (const BlockRun& run : c.runs) {
+    isa::Matrix m;
+    m.accumulate = item.chunk > 0;
+    m.act_base = static_cast<int>(act_.base + run.first_word + k.cb - act_.first_word);
+    m.act_last = static_cast<int>(act_.base + act_.words - 1);
+    m.weight_base = static_cast<int>(weights);
+    weights += k.passes() * run.count * low_.machine_.rows;
+    m.weight_last = static_cast<int>(weights - 1);
+    m.acc_base = static_cast<int>(accumulators + (run.block - item.block) * pixels);
+    m.acc_last = static_cast<int>(m.acc_base + run.count * pixels - 1);
+    m.act_height = act_.height;
+    m.act_width = act_.width;
+    m.pixel_words = act_.pixel_words;
+    m.plane_words = act_.z > 1 ? static_cast<int>(act_.words / act_.z) : 0;
+    m.act_block_step = run.step;
+    m.out_planes = t.nz;
+    m.out_height = t.ny;
+    m.out_width = t.nx;
+    m.kernel_h = k.nky;
+    m.kernel_w = k.nkx;
+    m.cin_blocks = k.ncb;
+    m.cout_blocks = run.count;
+    m.stride_y = shape_.stride_h;
+    m.dilation_y = shape_.dilation_h;
+    m.origin_y = t.y * shape_.stride_h - shape_.pad_top + k.ky * shape_.dilation_h - act_.y0;
+    if (!plan_.window) {
+      m.stride_x = shape_.stride_w;
+      m.dilation_x = shape_.dilation_w;
+      m.origin_x = t.x * shape_.stride_w - shape_.pad_left + k.kx * shape_.dilation_w - act_.x0;
+    }
+    m.act_zero = in_.zero_point;
+    m.act_unsigned = in_.type == ElementType::UInt8;
+    m.weight_zero = weights_.zero_point;
+    m.weight_unsigned = weights_.type == ElementType::UInt8;
+    low_.emit(m, group_.main.layer);
+  }
+}
+
+void Lowerer::ConvEmitter::emit_requantize(const Item& item, const Tile& t, std::int64_t accumulators, std::int64_t to, int pixel_step) {
+  const std::int64_t sets = constants_[static_cast<std::size_t>(item.block)].set_base, pixels = t.pixels();
+  isa::Vector v;
+  v.opcode = isa::Opcode::Requantize;
+  v.rounding = static_cast<int>(layer_.requant.rounding);
+  v.table = group_.main.has_table;
+  v.blocks = item.count;
+  v.src0_base = static_cast<int>(accumulators);
+  v.src0_last = static_cast<int>(accumulators + item.count * pixels - 1);
+  v.dst_base = static_cast<int>(to);
+  v.dst_last = static_cast<int>(to + (pixels - 1) * pixel_step + item.count - 1);
+  v.dst_pixel_step = pixel_step;
+  v.dst_block_step = 1;
+  v.param_base = static_cast<int>(sets);
+  v.param_last = static_cast<int>(sets + set_words(low_.machine_, item.count, group_.main.has_table) - 1);
+  v.out_planes = t.nz;
+  v.out_height = t.ny;
+  v.out_width = t.nx;
+  v.dst_zero = low_.network_.output_of(layer_).zero_point;
+  v.clamp_min = layer_.clamp_min;
+  v.clamp_max = layer_.clamp_max;
+  low_.emit(v, group_.main.layer);
+}
+
+// Loads the residual operand's tile and adds; gives the first word of the sum, which is kept.
+std::int64_t Lowerer::ConvEmitter::emit_addition(const Tile& t, int count, std::int64_t requantized, std::uint64_t offset, std::int64_t bytes,
+                                                 const std::vector<Dimension>& dimensions) {
+  const Layer& add = low_.network_.layers[group_.add.layer];
+  const std::int64_t words = t.pixels() * count;
+  const std::int64_t residual = areas_.source.take(words), result = areas_.output.take(words);
+  if (residual < 0 || result < 0) throw InternalError("no room left in vector_buffer");
+  if (add_base_ < 0) add_base_ = low_.load_constant(group_.add.layer, Buffer::Param, add_address_, add_words_);
+  if (add_base_ < 0) throw InternalError("no room left for constants");
+  low_.transfer(group_.add.layer, false, Buffer::Vector, residual, low_.memory_->address[group_.residual] + offset, bytes, bytes, dimensions, true);
+  const std::int64_t source0 = group_.main_is_second ? residual : requantized, source1 = group_.main_is_second ? requantized : residual;
+  const Tensor &a = low_.network_.input_of(add, 0), &b = low_.network_.input_of(add, 1);
+  isa::Vector v;
+  v.opcode = isa::Opcode::Add;
+  v.rounding = static_cast<int>(add.requant.rounding);
+  v.param_shared = 1;
+  v.table = group_.add.has_table;
+  v.src0_unsigned = a.type == ElementType::UInt8;
+  v.src1_unsigned = b.type == ElementType::UInt8;
+  v.blocks = count;
+  v.src0_base = static_cast<int>(source0);
+  v.src0_last = static_cast<int>(source0 + words - 1);
+  v.src1_base = static_cast<int>(source1);
+  v.src1_last = static_cast<int>(source1 + words - 1);
+  v.dst_base = static_cast<int>(result);
+  v.dst_last = static_cast<int>(result + words - 1);
+  v.dst_pixel_step = count;
+  v.dst_block_step = 1;
+  v.block_step = 1;
+  v.pixel_words = count;
+  v.plane_words = t.nz > 1 ? static_cast<int>(words / t.nz) : 0;
+  v.src_height = t.ny;
+  v.src_width = t.nx;
+  v.out_planes = t.nz;
+  v.out_height = t.ny;
+  v.out_width = t.nx;
+  v.param_base = static_cast<int>(add_base_);
+  v.param_last = static_cast<int>(add_base_ + add_words_ - 1);
+  v.src0_zero = a.zero_point;
+  v.src1_zero = b.zero_point;
+  v.dst_zero = low_.network_.output_of(add).zero_point;
+  v.clamp_min = add.clamp_min;
+  v.clamp_max = add.clamp_max;
+  low_.emit(v, group_.add.layer);
+  areas_.source.release(residual);
+  areas_.temporary.release(requantized);
+  if (!plan_.params_resident && !plan_.params_outer) release_sets(add_base_);
+  return result;
+}
+
+void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of_tile) {
+  low_.begin_job(index_, 0);
+  const std::int64_t pixels = t.pixels();
+  const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(pixels * count);
+  if (requantized < 0) throw InternalError("no room left in vector_buffer");
+  std::vector<Item> items;
+  for (int n = first; n < first + count; n += plan_.acc_blocks) {
+    for (std::size_t k = 0; k < plan_.chunks.size(); ++k) items.push_back({n, std::min(plan_.acc_blocks, first + count - n), k});
+  }
+  std::int64_t accumulators = -1;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Item& item = items[i];
+    load_constants(items, i);
+    load_input(item, first, count, t);
+    if (!plan_.weights_outer) look_ahead(items, i);
+    if (item.chunk == 0) {
+      accumulators = low_.accumulator_.take(pixels * item.count);
+      if (accumulators < 0) throw InternalError("no room left in accumulator_buffer");
+    }
+    emit_passes(item, t, accumulators);
+    GroupConstants& c = constants_[static_cast<std::size_t>(item.block)];
+    if (!plan_.weights_outer) {
+      low_.weight_.release(c.weight_base[item.chunk]);
+      c.weight_base[item.chunk] = -1;
+    }
+    if (plan_.act_chunked) low_.activation_.release(act_.base);
+    if (item.chunk + 1 < plan_.chunks.size()) continue;
+    emit_requantize(item, t, accumulators, requantized + item.block - first, count);
+    low_.accumulator_.release(accumulators);
+    if (!plan_.params_resident && !plan_.params_outer) release_sets(c.set_base);
+  }
+  if (!plan_.act_chunked && (last_of_tile || shape_.groups > 1)) {
+    low_.activation_.release(act_.base);
+    act_loaded_ = false;
+  }
+
+  const std::int64_t channel = std::int64_t{first} * low_.machine_.columns;
+  const std::int64_t bytes = std::min<std::int64_t>(shape_.cout, channel + std::int64_t{count} * low_.machine_.columns) - channel;
+  const std::int64_t row = shape_.ow * shape_.out_pixel_bytes, plane = row * shape_.oh;
+  const auto offset = static_cast<std::uint64_t>(t.z * plane + t.y * row + t.x * shape_.out_pixel_bytes + channel);
+  const std::vector<Dimension> dimensions = {{t.nx, shape_.out_pixel_bytes}, {t.ny, row}, {t.nz, plane}};
+  const std::int64_t result = has_add() ? emit_addition(t, count, requantized, offset, bytes, dimensions) : requantized;
+  low_.transfer(group_.last_layer, true, Buffer::Vector, result, out_address_ + offset, bytes, bytes, dimensions, true);
+  areas_.output.release(result);
+  first_job_ = false;
+  low_.end_job();
+}
+
+void Lowerer::lower_conv(int index) { ConvEmitter(*this, index).run(); }
 
 }  // namespace gemel::compiler

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lowering of what needs the vector unit alone: pooling, means and depthwise convolution over tiles of vector_buffer, and
-// elementwise layers, which see their tensors as plain rows of words. Average windows cut by the border divide by fewer
-// taps: the output is cut into rectangles of equal count first, each with a multiplier of its own.
+// Lowering of windows on the vector unit: pooling, means and depthwise convolution over tiles of vector_buffer. Average windows cut by
+// the border divide by fewer taps: the output is cut into rectangles of equal count first, each with a multiplier of its own.
 #include "base/error.hpp"
 #include "base/numerics.hpp"
 #include "compiler/lower.hpp"
@@ -111,266 +110,211 @@ WindowPlan Lowerer::plan_window(const WindowShape& w, const Capacity& c) const {
   return p.feasible ? p : plan_window_in(w, c, true);
 }
 
-void Lowerer::lower_window(int index) {
-  const Group& g = graph_.groups[index];
-  const GroupPlan& gp = plan(index);
-  const WindowShape& w = gp.window_shape;
-  const WindowPlan& p = gp.window;
-  const Layer& layer = network_.layers[g.main.layer];
-  const Tensor& in = network_.tensors[layer.inputs[0]];
-  const Tensor& out = network_.tensors[layer.output];
-  const int columns = machine_.columns, tag = g.main.layer;
-  const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, columns)), table = g.main.has_table ? table_words(machine_) : 0;
-  const bool depthwise = w.op == isa::Opcode::Depthwise, mean = layer.op() == Op::GlobalAvgPool;
-  const std::uint64_t in_address = memory_->address[layer.inputs[0]], out_address = memory_->address[g.output];
-  const std::int64_t in_row = std::int64_t{w.in.w} * w.in.c, in_plane = in_row * w.in.h;
-  const std::int64_t out_row = std::int64_t{w.out.w} * w.out.c, out_plane = out_row * w.out.h;
-  Areas own;
-  if (p.free_vector) {
-    const std::int64_t total = capacity(false).vector;
-    const std::int64_t rows = std::min<std::int64_t>(w.in.h, (p.tile_h - 1) * w.stride_h + (w.kernel_h - 1) * w.dilation_h + 1);
-    const std::int64_t cols = std::min<std::int64_t>(w.in.w, (p.tile_w - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w + 1);
-    const std::int64_t source = rows * cols * p.blocks;
-    own = {Ring(0, source), Ring(source, 0), Ring(source, total - source)};
-  }
-  Areas& areas = p.free_vector ? own : plain_;
+// Emits one group of windows. A job is some blocks of channels of one tile.
+class Lowerer::WindowEmitter {
+ public:
+  WindowEmitter(Lowerer& lowerer, int group);
+  void run();
 
-  // Parameters by key: first block (depthwise) or number of taps (average).
+ private:
   struct Parameters {
     std::uint64_t address = 0;
-    std::int64_t words = 0, base = -1;
-  };
-  std::map<int, Parameters> parameters;
-  const auto parameters_of = [&](int key, int count) -> Parameters& {
-    const auto found = parameters.find(key);
-    if (found != parameters.end()) return found->second;
-    Parameters q;
-    if (depthwise) {
-      q.words = table + std::int64_t{count} * (SetWords + w.kernel_h * w.kernel_w);
-      q.address = requantize_sets(g.main, key + w.first_channel / columns, count, true);
-    } else if (w.op == isa::Opcode::PoolSum) {
-      q.words = table + SetWords;
-      numerics::QuantizedMultiplier m;
-      if (mean) {
-        m = {layer.requant.multiplier.at(0), layer.requant.shift.at(0)};  // the division is in it
-      } else {
-        m = numerics::average_multiplier(std::max(1, key));
-      }
-      q.address = shared_sets(g.main, {m.multiplier}, {m.shift});
-    } else if (table > 0) {
-      q.words = table;
-      q.address = shared_sets(g.main, {}, {});
-    }
-    return parameters.emplace(key, q).first->second;
+    std::int64_t words = 0, base = -1;  // base -1: not in param_buffer
   };
 
-  int last_key = -1;
-  const bool counts = layer.op() == Op::AvgPool;
-  const std::vector<TapRun> row_runs = tap_runs(w.out.h, w.stride_h, w.pad_top, w.kernel_h, w.in.h, !counts);
-  const std::vector<TapRun> column_runs = tap_runs(w.out.w, w.stride_w, w.pad_left, w.kernel_w, w.in.w, !counts);
-  const auto job = [&](const Tile& t, int taps, int first) {
-      const int count = std::min(p.blocks, blocks - first);
-      const std::int64_t channel = w.first_channel + std::int64_t{first} * columns;
-      const std::int64_t bytes = std::min<std::int64_t>(w.in.c, channel + std::int64_t{count} * columns) - channel;
-      begin_job(index, gp.split ? 1 : 0);
-      const int key = depthwise ? first : w.op == isa::Opcode::PoolSum ? taps : 0;
-      if (!depthwise && key != last_key && parameters.count(last_key) > 0) {  // one set at a time
-        Parameters& old = parameters.at(last_key);
-        param_.release(old.base);
-        old.base = -1;
-      }
-      last_key = key;
-      Parameters& q = parameters_of(key, count);
-      if (q.words > 0 && q.base < 0) q.base = load_constant(tag, Buffer::Param, q.address, q.words);
-      if (q.words > 0 && q.base < 0) throw InternalError("no room left in param_buffer");
-      const Span y = input_span(t.y, t.ny, w.stride_h, w.pad_top, 0, w.kernel_h, w.dilation_h, w.in.h);
-      const Span x = input_span(t.x, t.nx, w.stride_w, w.pad_left, 0, w.kernel_w, w.dilation_w, w.in.w);
-      const std::int64_t plane = std::int64_t{y.count} * x.count * count, source_words = plane * t.nz;
-      const std::int64_t result_words = t.pixels() * count;
-      const std::int64_t source = areas.source.take(source_words), result = areas.output.take(result_words);
-      if (source < 0 || result < 0) throw InternalError("no room left in vector_buffer");
-      transfer(tag, false, Buffer::Vector, source,
-               in_address + static_cast<std::uint64_t>(t.z * in_plane + y.first * in_row + std::int64_t{x.first} * w.in.c + channel), bytes,
-               bytes, {{x.count, w.in.c}, {y.count, in_row}, {t.nz, in_plane}}, true);
-      isa::Vector v;
-      v.opcode = w.op;
-      v.rounding = static_cast<int>(counts ? isa::Rounding::Magnitude : static_cast<isa::Rounding>(layer.requant.rounding));
-      if (w.op == isa::Opcode::PoolMax) v.rounding = 0;
-      v.param_shared = w.op == isa::Opcode::PoolSum;
-      v.table = g.main.has_table;
-      v.src0_unsigned = in.type == ElementType::UInt8;
-      v.weight_unsigned = depthwise && layer.weights()->type == ElementType::UInt8;
-      v.blocks = count;
-      v.src0_base = static_cast<int>(source);
-      v.src0_last = static_cast<int>(source + source_words - 1);
-      v.dst_base = static_cast<int>(result);
-      v.dst_last = static_cast<int>(result + result_words - 1);
-      v.dst_pixel_step = count;
-      v.dst_block_step = 1;
-      v.block_step = 1;
-      v.pixel_words = count;
-      v.plane_words = t.nz > 1 ? static_cast<int>(plane) : 0;
-      v.src_height = y.count;
-      v.src_width = x.count;
-      v.out_planes = t.nz;
-      v.out_height = t.ny;
-      v.out_width = t.nx;
-      v.kernel_h = w.kernel_h;
-      v.kernel_w = w.kernel_w;
-      v.stride_y = w.stride_h;
-      v.stride_x = w.stride_w;
-      v.dilation_y = w.dilation_h;
-      v.dilation_x = w.dilation_w;
-      v.origin_y = y.origin;
-      v.origin_x = x.origin;
-      v.param_base = q.words > 0 ? static_cast<int>(q.base) : 0;
-      v.param_last = q.words > 0 ? static_cast<int>(q.base + q.words - 1) : 0;
-      v.src0_zero = depthwise || mean ? in.zero_point : 0;
-      v.weight_zero = depthwise ? layer.weights()->zero_point : 0;
-      v.dst_zero = depthwise || mean ? out.zero_point : 0;
-      v.clamp_min = layer.clamp_min;
-      v.clamp_max = layer.clamp_max;
-      emit(v, tag);
-      transfer(g.last_layer, true, Buffer::Vector, result,
-               out_address + static_cast<std::uint64_t>(t.z * out_plane + t.y * out_row + std::int64_t{t.x} * w.out.c + channel), bytes,
-               bytes, {{t.nx, w.out.c}, {t.ny, out_row}, {t.nz, out_plane}}, true);
-      areas.source.release(source);
-      areas.output.release(result);
-      if (gp.beside && !p.params_resident && q.base >= 0) {
-        param_.release(q.base);
-        q.base = -1;
-      }
-      end_job();
-    };
-  const auto all_tiles = [&](auto visit) {
-    for (int z = 0; z < w.in.n; z += p.tile_n) {
-      for (const TapRun& rows : row_runs) {
-        for (int y = rows.first; y < rows.first + rows.count; y += p.tile_h) {
-          for (const TapRun& cols : column_runs) {
-            for (int x = cols.first; x < cols.first + cols.count; x += p.tile_w) {
-              visit(Tile{z, std::min(p.tile_n, w.in.n - z), y, std::min(p.tile_h, rows.first + rows.count - y), x,
-                         std::min(p.tile_w, cols.first + cols.count - x)},
-                    rows.taps * cols.taps);
-            }
+  template <class Visit>
+  void for_each_tile(Visit visit) const;
+  int key_of(int taps, int first) const { return depthwise_ ? first : shape_.op == isa::Opcode::PoolSum ? taps : 0; }
+  Parameters make_parameters(int key, int count);
+  const Parameters& parameters(int key, int count);
+  void release(Parameters& q) {
+    if (q.base < 0) return;
+    low_.param_.release(q.base);
+    q.base = -1;
+  }
+  void job(const Tile& tile, int taps, int first);
+  isa::Vector instruction(const Tile& tile, int count, const Span& y, const Span& x, const Parameters& q) const;
+
+  Lowerer& low_;
+  const int index_;
+  const Group& group_;
+  const GroupPlan& group_plan_;
+  const WindowShape& shape_;
+  const WindowPlan& plan_;
+  const Layer& layer_;
+  const Tensor &in_, &out_;
+  const bool depthwise_, mean_, average_;
+  const int blocks_;
+  Areas own_;  // of a plan that divides vector_buffer by itself
+  Areas& areas_;
+  std::vector<TapRun> row_runs_, column_runs_;
+  std::map<int, Parameters> parameters_;  // by key_of(): first block (depthwise) or number of taps (average)
+  int last_key_ = -1;
+};
+
+Lowerer::WindowEmitter::WindowEmitter(Lowerer& lowerer, int group)
+    : low_(lowerer),
+      index_(group),
+      group_(lowerer.graph_.groups[group]),
+      group_plan_(lowerer.plan(group)),
+      shape_(group_plan_.window_shape),
+      plan_(group_plan_.window),
+      layer_(lowerer.network_.layers[group_.main.layer]),
+      in_(lowerer.network_.input_of(layer_)),
+      out_(lowerer.network_.output_of(layer_)),
+      depthwise_(shape_.op == isa::Opcode::Depthwise),
+      mean_(layer_.op() == Op::GlobalAvgPool),
+      average_(layer_.op() == Op::AvgPool),
+      blocks_(static_cast<int>(ceil_div(shape_.out.c - shape_.first_channel, lowerer.machine_.columns))),
+      areas_(plan_.free_vector ? own_ : lowerer.plain_),
+      row_runs_(tap_runs(shape_.out.h, shape_.stride_h, shape_.pad_top, shape_.kernel_h, shape_.in.h, !average_)),
+      column_runs_(tap_runs(shape_.out.w, shape_.stride_w, shape_.pad_left, shape_.kernel_w, shape_.in.w, !average_)) {
+  if (!plan_.free_vector) return;
+  const std::int64_t total = low_.capacity(false).vector;
+  const std::int64_t rows = std::min<std::int64_t>(shape_.in.h, (plan_.tile_h - 1) * shape_.stride_h + (shape_.kernel_h - 1) * shape_.dilation_h + 1);
+  const std::int64_t columns = std::min<std::int64_t>(shape_.in.w, (plan_.tile_w - 1) * shape_.stride_w + (shape_.kernel_w - 1) * shape_.dilation_w + 1);
+  const std::int64_t source = rows * columns * plan_.blocks;
+  own_ = {Ring(0, source), Ring(source, 0), Ring(source, total - source)};
+}
+
+void Lowerer::WindowEmitter::run() {
+  // Beside the layer that makes the input, tiles come as that layer makes them; else parameters change as seldom as can be.
+  if (group_plan_.beside && !group_plan_.split) {
+    for_each_tile([&](const Tile& t, int taps) {
+      for (int first = 0; first < blocks_; first += plan_.blocks) job(t, taps, first);
+    });
+    return;
+  }
+  for (int first = 0; first < blocks_; first += plan_.blocks) {
+    for_each_tile([&](const Tile& t, int taps) { job(t, taps, first); });
+    if (plan_.params_resident) continue;
+    for (auto& entry : parameters_) release(entry.second);
+  }
+}
+
+template <class Visit>
+void Lowerer::WindowEmitter::for_each_tile(Visit visit) const {
+  for (int z = 0; z < shape_.in.n; z += plan_.tile_n) {
+    for (const TapRun& rows : row_runs_) {
+      for (int y = rows.first; y < rows.first + rows.count; y += plan_.tile_h) {
+        for (const TapRun& columns : column_runs_) {
+          for (int x = columns.first; x < columns.first + columns.count; x += plan_.tile_w) {
+            visit(Tile{z, std::min(plan_.tile_n, shape_.in.n - z), y, std::min(plan_.tile_h, rows.first + rows.count - y), x,
+                       std::min(plan_.tile_w, columns.first + columns.count - x)},
+                  rows.taps * columns.taps);
           }
         }
       }
     }
-  };
-  // Beside the layer that makes the input, tiles come as that layer makes them; else parameters change as seldom as can be.
-  if (gp.beside && !gp.split) {
-    all_tiles([&](const Tile& t, int taps) {
-      for (int first = 0; first < blocks; first += p.blocks) job(t, taps, first);
-    });
-  } else {
-    for (int first = 0; first < blocks; first += p.blocks) {
-      all_tiles([&](const Tile& t, int taps) { job(t, taps, first); });
-      for (auto& entry : parameters) {
-        if (p.params_resident || entry.second.base < 0) continue;
-        param_.release(entry.second.base);
-        entry.second.base = -1;
-      }
-    }
   }
 }
 
-void Lowerer::lower_elementwise(int index) {
-  const Group& g = graph_.groups[index];
-  const Layer& layer = network_.layers[g.main.layer];
-  const bool is_add = layer.op() == Op::Add;
-  const Tensor& a = network_.tensors[layer.inputs[0]];
-  const Tensor& b = network_.tensors[layer.inputs[is_add ? 1 : 0]];
-  const Tensor& out = network_.tensors[layer.output];
-  const int tag = g.main.layer, columns = machine_.columns, operands = is_add ? 2 : 1;
-  const std::int64_t bytes = a.bytes(), words = ceil_div(bytes, columns);
-  constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
-  const Capacity c = capacity(false);
-  Areas own;
-  std::int64_t most = std::min({c.source / operands / 2, c.output / 2, MaxRow});
-  if (most < 1) {
-    most = std::min(c.vector / (operands + 1), MaxRow);
-    own = {Ring(0, most * operands), Ring(most * operands, 0), Ring(most * operands, most)};
+Lowerer::WindowEmitter::Parameters Lowerer::WindowEmitter::make_parameters(int key, int count) {
+  const int table = group_.main.has_table ? table_words(low_.machine_) : 0;
+  Parameters q;
+  if (depthwise_) {
+    q.words = table + std::int64_t{count} * (SetWords + shape_.kernel_h * shape_.kernel_w);
+    q.address = low_.requantize_sets(group_.main, key + shape_.first_channel / low_.machine_.columns, count, true);
+  } else if (shape_.op == isa::Opcode::PoolSum) {
+    q.words = table + SetWords;
+    numerics::QuantizedMultiplier m;
+    if (mean_) m = {layer_.requant.multiplier.at(0), layer_.requant.shift.at(0)};  // the division is in it
+    else m = numerics::average_multiplier(std::max(1, key));
+    q.address = low_.shared_sets(group_.main, {m.multiplier}, {m.shift});
+  } else if (table > 0) {
+    q.words = table;
+    q.address = low_.shared_sets(group_.main, {}, {});
   }
-  Areas& areas = own.output.size() > 0 ? own : plain_;
-  // Enough tiles to overlap, none so small that starting costs more than working.
-  most = std::min(most, std::max<std::int64_t>(256, ceil_div(words, 8)));
-  const std::int64_t tile = ceil_div(words, ceil_div(words, most));
-
-  std::vector<std::int32_t> multiplier = layer.requant.multiplier;
-  std::vector<int> shift = layer.requant.shift;
-  if (!is_add) {  // x unchanged: 2^30/2^31 * 2^1
-    multiplier = {1 << 30};
-    shift = {1};
-  }
-  multiplier.resize(is_add ? 3 : 1, 0);
-  shift.resize(is_add ? 3 : 1, 0);
-  const std::int64_t set_count = (g.main.has_table ? table_words(machine_) : 0) + SetWords * static_cast<std::int64_t>(multiplier.size());
-  const std::uint64_t sets = shared_sets(g.main, multiplier, shift);
-  param_.prepare(set_count);
-  const std::int64_t base = load_constant(tag, Buffer::Param, sets, set_count);
-  if (base < 0) throw InternalError("no room left in param_buffer");
-  const auto move = [&](bool write, std::int64_t word, std::uint64_t address, std::int64_t first, std::int64_t count) {
-    const std::int64_t from = first * columns, to = std::min(bytes, (first + count) * columns);
-    const std::int64_t whole = (to - from) / columns * columns;
-    const auto at = address + static_cast<std::uint64_t>(from);
-    const int layer_tag = write ? g.last_layer : tag;
-    if (whole > 0) transfer(layer_tag, write, Buffer::Vector, word, at, whole, columns, {}, true);
-    if (from + whole < to) {
-      const std::int64_t rest = to - from - whole;
-      transfer(layer_tag, write, Buffer::Vector, word + whole / columns, at + static_cast<std::uint64_t>(whole), rest, rest, {}, true);
-    }
-  };
-  for (std::int64_t first = 0; first < words; first += tile) {
-    begin_job(index, 0);
-    if (first == 0) --jobs.back().first;  // the parameters' load belongs to the first job
-    const std::int64_t count = std::min(tile, words - first);
-    std::int64_t source[2] = {0, 0};
-    for (int i = 0; i < operands; ++i) {
-      source[i] = areas.source.take(count);
-      if (source[i] < 0) throw InternalError("no room left in vector_buffer");
-      move(false, source[i], memory_->address[layer.inputs[static_cast<std::size_t>(i)]], first, count);
-    }
-    const std::int64_t result = areas.output.take(count);
-    if (result < 0) throw InternalError("no room left in vector_buffer");
-    isa::Vector v;
-    v.opcode = is_add ? isa::Opcode::Add : isa::Opcode::PoolSum;
-    v.rounding = is_add ? static_cast<int>(layer.requant.rounding) : 0;
-    v.param_shared = 1;
-    v.table = g.main.has_table;
-    v.src0_unsigned = a.type == ElementType::UInt8;
-    v.src1_unsigned = is_add && b.type == ElementType::UInt8;
-    v.blocks = 1;
-    v.src0_base = static_cast<int>(source[0]);
-    v.src0_last = static_cast<int>(source[0] + count - 1);
-    if (is_add) {
-      v.src1_base = static_cast<int>(source[1]);
-      v.src1_last = static_cast<int>(source[1] + count - 1);
-    }
-    v.dst_base = static_cast<int>(result);
-    v.dst_last = static_cast<int>(result + count - 1);
-    v.dst_pixel_step = 1;
-    v.pixel_words = 1;
-    v.src_height = 1;
-    v.src_width = static_cast<int>(count);
-    v.out_width = static_cast<int>(count);
-    v.param_base = static_cast<int>(base);
-    v.param_last = static_cast<int>(base + set_count - 1);
-    if (is_add) {
-      v.src0_zero = a.zero_point;
-      v.src1_zero = b.zero_point;
-      v.dst_zero = out.zero_point;
-      v.clamp_min = layer.clamp_min;
-      v.clamp_max = layer.clamp_max;
-    } else {
-      v.clamp_min = min_value(a.type);
-      v.clamp_max = max_value(a.type);
-    }
-    emit(v, tag);
-    move(true, result, memory_->address[g.output], first, count);
-    for (int i = 0; i < operands; ++i) areas.source.release(source[i]);
-    areas.output.release(result);
-    end_job();
-  }
+  return q;
 }
+
+// In param_buffer, loaded if they are not there.
+const Lowerer::WindowEmitter::Parameters& Lowerer::WindowEmitter::parameters(int key, int count) {
+  if (!depthwise_ && key != last_key_) {  // one set at a time
+    if (const auto old = parameters_.find(last_key_); old != parameters_.end()) release(old->second);
+  }
+  last_key_ = key;
+  auto found = parameters_.find(key);
+  if (found == parameters_.end()) found = parameters_.emplace(key, make_parameters(key, count)).first;
+  Parameters& q = found->second;
+  if (q.words > 0 && q.base < 0) q.base = low_.load_constant(group_.main.layer, Buffer::Param, q.address, q.words);
+  if (q.words > 0 && q.base < 0) throw InternalError("no room left in param_buffer");
+  return q;
+}
+
+// All but the places of source and result.
+isa::Vector Lowerer::WindowEmitter::instruction(const Tile& t, int count, const Span& y, const Span& x, const Parameters& q) const {
+  isa::Vector v;
+  v.opcode = shape_.op;
+  v.rounding = static_cast<int>(average_ ? isa::Rounding::Magnitude : static_cast<isa::Rounding>(layer_.requant.rounding));
+  if (shape_.op == isa::Opcode::PoolMax) v.rounding = 0;
+  v.param_shared = shape_.op == isa::Opcode::PoolSum;
+  v.table = group_.main.has_table;
+  v.src0_unsigned = in_.type == ElementType::UInt8;
+  v.weight_unsigned = depthwise_ && layer_.weights()->type == ElementType::UInt8;
+  v.blocks = count;
+  v.dst_pixel_step = count;
+  v.dst_block_step = 1;
+  v.block_step = 1;
+  v.pixel_words = count;
+  v.plane_words = t.nz > 1 ? y.count * x.count * count : 0;
+  v.src_height = y.count;
+  v.src_width = x.count;
+  v.out_planes = t.nz;
+  v.out_height = t.ny;
+  v.out_width = t.nx;
+  v.kernel_h = shape_.kernel_h;
+  v.kernel_w = shape_.kernel_w;
+  v.stride_y = shape_.stride_h;
+  v.stride_x = shape_.stride_w;
+  v.dilation_y = shape_.dilation_h;
+  v.dilation_x = shape_.dilation_w;
+  v.origin_y = y.origin;
+  v.origin_x = x.origin;
+  v.param_base = q.words > 0 ? static_cast<int>(q.base) : 0;
+  v.param_last = q.words > 0 ? static_cast<int>(q.base + q.words - 1) : 0;
+  v.src0_zero = depthwise_ || mean_ ? in_.zero_point : 0;
+  v.weight_zero = depthwise_ ? layer_.weights()->zero_point : 0;
+  v.dst_zero = depthwise_ || mean_ ? out_.zero_point : 0;
+  v.clamp_min = layer_.clamp_min;
+  v.clamp_max = layer_.clamp_max;
+  return v;
+}
+
+void Lowerer::WindowEmitter::job(const Tile& t, int taps, int first) {
+  const int count = std::min(plan_.blocks, blocks_ - first), columns = low_.machine_.columns;
+  low_.begin_job(index_, group_plan_.split ? 1 : 0);
+  const int key = key_of(taps, first);
+  const Parameters& q = parameters(key, count);
+  const Span y = input_span(t.y, t.ny, shape_.stride_h, shape_.pad_top, 0, shape_.kernel_h, shape_.dilation_h, shape_.in.h);
+  const Span x = input_span(t.x, t.nx, shape_.stride_w, shape_.pad_left, 0, shape_.kernel_w, shape_.dilation_w, shape_.in.w);
+  const std::int64_t source_words = std::int64_t{y.count} * x.count * count * t.nz, result_words = t.pixels() * count;
+  const std::int64_t source = areas_.source.take(source_words), result = areas_.output.take(result_words);
+  if (source < 0 || result < 0) throw InternalError("no room left in vector_buffer");
+
+  const std::int64_t channel = shape_.first_channel + std::int64_t{first} * columns;
+  const std::int64_t bytes = std::min<std::int64_t>(shape_.in.c, channel + std::int64_t{count} * columns) - channel;
+  const std::int64_t in_row = std::int64_t{shape_.in.w} * shape_.in.c, in_plane = in_row * shape_.in.h;
+  const std::int64_t out_row = std::int64_t{shape_.out.w} * shape_.out.c, out_plane = out_row * shape_.out.h;
+  const std::uint64_t in_address = low_.memory_->address[layer_.inputs[0]], out_address = low_.memory_->address[group_.output];
+  low_.transfer(group_.main.layer, false, Buffer::Vector, source,
+                in_address + static_cast<std::uint64_t>(t.z * in_plane + y.first * in_row + std::int64_t{x.first} * shape_.in.c + channel), bytes,
+                bytes, {{x.count, shape_.in.c}, {y.count, in_row}, {t.nz, in_plane}}, true);
+  isa::Vector v = instruction(t, count, y, x, q);
+  v.src0_base = static_cast<int>(source);
+  v.src0_last = static_cast<int>(source + source_words - 1);
+  v.dst_base = static_cast<int>(result);
+  v.dst_last = static_cast<int>(result + result_words - 1);
+  low_.emit(v, group_.main.layer);
+  low_.transfer(group_.last_layer, true, Buffer::Vector, result,
+                out_address + static_cast<std::uint64_t>(t.z * out_plane + t.y * out_row + std::int64_t{t.x} * shape_.out.c + channel), bytes, bytes,
+                {{t.nx, shape_.out.c}, {t.ny, out_row}, {t.nz, out_plane}}, true);
+  areas_.source.release(source);
+  areas_.output.release(result);
+  if (group_plan_.beside && !plan_.params_resident) release(parameters_.at(key));
+  low_.end_job();
+}
+
+void Lowerer::lower_window(int index) { WindowEmitter(*this, index).run(); }
 
 }  // namespace gemel::compiler

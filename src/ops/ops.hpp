@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operators. One file per operator has everything about it: its shape rule, its golden (a plain function from bytes to bytes
 // with no clock and no tiling), how multipliers come from scales, what synthetic values look like, and how a workload file says
-// it; ops.cpp is the table of them. How the machine runs an operator: src/compiler. Tensors are dense, row-major, raw bytes of the
+// it; ops.cpp is the table of them. How the machine runs an operator: src/compiler/lowering.cpp. Tensors are dense, row-major, raw bytes of the
 // tensor's type; images are NHWC. Arithmetic: docs/reference/arithmetic.md.
 #pragma once
 #include <cstdint>
@@ -54,7 +54,7 @@ inline constexpr int PerChannel = -1;
 struct OpInfo {
   Op op = Op::Conv2d;
   int inputs = 1;
-  const char* summary = "";             // what it does, in one line
+  const char* summary = "";             // what it does, in one line of docs/reference/operators.md
   std::vector<std::string> keys;        // of a workload file, beside name, op, input or inputs
   std::vector<Rounding> arithmetic;     // in which modes it rounds; empty: it rounds in one way only, or not at all
   int requant_entries = 0;              // of Layer::requant: so many, or PerChannel
