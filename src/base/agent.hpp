@@ -2,6 +2,9 @@
 // How the fast models meet. A model is an Agent: it is woken at the cycles it asked for, and by messages stamped with a
 // later cycle, so the order in which agents run within a cycle cannot matter. SystemC appears only behind Waker and the ports.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+
 #include "base/cycle.hpp"
 #include "gemel/isa.gen.hpp"
 
@@ -53,15 +56,40 @@ class CompletionSink {
 
 // Reads of memory, in order. The request is accepted in cycle `at`, now or later (a model knows its requests long before they are
 // due); the response (in order) says when the first beat is on the wires; beats are contiguous. data == nullptr: timing only.
+// A model often knows many bursts at once, and memory often decides many at once: both may be passed on as trains, which mean the same as
+// one burst after another and cost less. Answers of a train may come in several trains.
+struct ReadTrain {
+  std::uint64_t address = 0;    // of the first burst; each begins where the one before ends, in memory and in `data`
+  std::uint8_t* data = nullptr;
+  Cycle at = 0, period = 0;     // burst i is accepted in cycle at + i * period
+  std::uint32_t bytes = 0;      // of a burst
+  std::uint32_t count = 1;      // bursts
+};
+struct AnswerTrain {
+  Cycle at = 0, period = 0;     // read: first beat of burst i is on the wires in cycle at + i * period; write: B
+  std::uint32_t count = 1;
+  bool error = false;
+};
 class ReadSink {
  public:
   virtual ~ReadSink() = default;
   virtual void read_response(Cycle first_beat, bool error) = 0;
+  virtual void read_responses(const AnswerTrain* trains, std::size_t count) {
+    for (const AnswerTrain* t = trains; t != trains + count; ++t) {
+      for (std::uint32_t i = 0; i < t->count; ++i) read_response(t->at + i * t->period, t->error);
+    }
+  }
 };
 class ReadPort {
  public:
   virtual ~ReadPort() = default;
   virtual void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) = 0;
+  virtual void read(const ReadTrain& train) {
+    for (std::uint32_t i = 0; i < train.count; ++i) {
+      const std::size_t offset = std::size_t{i} * train.bytes;
+      read(train.address + offset, train.bytes, train.data == nullptr ? nullptr : train.data + offset, train.at + i * train.period);
+    }
+  }
 };
 
 // Writes of memory, in order. `at`: cycle of the last W beat, now or later; the response says when B is on the wires. The data must
@@ -70,6 +98,11 @@ class WriteSink {
  public:
   virtual ~WriteSink() = default;
   virtual void write_response(Cycle b, bool error) = 0;
+  virtual void write_responses(const AnswerTrain* trains, std::size_t count) {
+    for (const AnswerTrain* t = trains; t != trains + count; ++t) {
+      for (std::uint32_t i = 0; i < t->count; ++i) write_response(t->at + i * t->period, t->error);
+    }
+  }
 };
 class WritePort {
  public:

@@ -24,6 +24,11 @@ class Ring {
     if (size() == capacity_) grow();
     places_[end_++ & mask_] = std::move(value);
   }
+  // A place at the end for the caller to fill: it holds what an earlier value left there.
+  T& push() {
+    if (size() == capacity_) grow();
+    return places_[end_++ & mask_];
+  }
   void pop_front() { ++first_; }
 
  private:
@@ -53,6 +58,7 @@ class Recent {
     mask_ = size - 1;
   }
   T& operator[](std::int64_t k) { return values_[static_cast<std::size_t>(k) & mask_]; }
+  const T& operator[](std::int64_t k) const { return values_[static_cast<std::size_t>(k) & mask_]; }
 
  private:
   std::vector<T> values_;

@@ -17,6 +17,7 @@ class Jitter {
         first_(2 * static_cast<std::uint64_t>(machine.jitter_seed) + channel),
         state_(first_) {}
 
+  bool any() const { return span_ != 1; }
   void restart() { state_ = first_; }
 
   // Of the channel's next burst: 0..jitter_cycles.

@@ -86,6 +86,7 @@ MemoryFault MemoryTiming::access(const MemoryRequest& request) {
   return fault;
 }
 
+// Of a single burst.
 MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   const MemoryFault fault = access(request);
   const std::int64_t count = beats(request);
@@ -97,8 +98,37 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   }
   const Cycle start = std::max(request.at + read_latency_ + read_jitter_.next(), read_free_);
   read_free_ = start + occupied;
-  overlap_.read(request.address, request.address + request.bytes - 1, request.at, read_free_ - 1, reader(request.port));
+  overlap_.read({request.address, request.bytes, 1, request.at, 0, read_free_ - 1, 0, reader(request.port)});
   return {request.port, fault, read_free_ - count, request.user};
+}
+
+// Of as many bursts of a train as are regular: all of them come behind what is under way, or all of them find the channel free.
+MemoryAnswer MemoryTiming::decide_ideal_train(MemoryRequest& request, Cycle until) {
+  MemoryRequest first = request;
+  const std::int64_t occupied = beats(request);  // of each burst, if all are alike
+  const Cycle earliest = request.at + read_latency_;
+  const bool behind = earliest <= read_free_ && request.period <= occupied, clear = earliest >= read_free_ && request.period >= occupied;
+  std::int64_t count = 1;
+  if (bytes_per_cycle_ >= bus_bytes_ && !read_jitter_.any() && (behind || clear) && request.address % bus_bytes_ == 0 &&
+      request.bytes % bus_bytes_ == 0) {
+    count = request.count;
+    if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
+    if (bytes_.fault(request.address, static_cast<std::uint64_t>(count) * request.bytes) != MemoryFault::None) count = 1;
+  }
+  const std::uint64_t bytes = static_cast<std::uint64_t>(count) * request.bytes;
+  request.count -= static_cast<std::uint32_t>(count);
+  request.address += bytes;
+  if (request.data != nullptr) request.data += bytes;
+  request.at += count * request.period;
+  if (request.count == 0) queues_[static_cast<std::size_t>(first.port)].requests.pop_front();
+  first.count = 1;
+  if (count == 1) return decide_ideal(first);
+
+  if (first.data != nullptr) std::memcpy(first.data, bytes_.data() + first.address, bytes);
+  const Cycle start = behind ? read_free_ : earliest, period = behind ? occupied : first.period;
+  read_free_ = start + (count - 1) * period + occupied;
+  overlap_.read({first.address, first.bytes, count, first.at, first.period, start + occupied - 1, period, reader(first.port)});
+  return {first.port, MemoryFault::None, start, first.user, static_cast<std::uint32_t>(count), period};
 }
 
 // ---- device --------------------------------------------------------------------------------------------------------------
@@ -106,7 +136,7 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
 void MemoryTiming::decide(const MemoryRequest& request) {
   Pending pending{request.port, access(request), -1, request.user};
   if (!request.write) {
-    pending.read = overlap_.read(request.address, request.address + request.bytes - 1, request.at, Never, reader(request.port));
+    pending.read = overlap_.read({request.address, request.bytes, 1, request.at, 0, Never, 0, reader(request.port)});
   }
   PieceSplitter splitter(request.address, request.bytes, device_->access_bytes());
   const bool fails = pending.fault != MemoryFault::None;  // the device has no such address: answered in the next cycle
@@ -143,8 +173,15 @@ Cycle MemoryTiming::device_event() const {
 void MemoryTiming::step_device(Cycle cycle) {
   for (Queue& queue : queues_) {  // in the order of ports
     while (!queue.requests.empty() && queue.requests.front().at <= cycle) {
-      decide(queue.requests.front());
-      queue.requests.pop_front();
+      MemoryRequest& request = queue.requests.front();
+      decide(request);
+      if (--request.count == 0) {
+        queue.requests.pop_front();
+        continue;
+      }
+      request.address += request.bytes;
+      if (request.data != nullptr) request.data += request.bytes;
+      request.at += request.period;
     }
   }
   feed(cycle);  // what waits here has waited for a place

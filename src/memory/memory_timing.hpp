@@ -6,7 +6,8 @@
 //
 //   request()      a burst; `at` lies after the last advance()
 //   next_change()  the cycle at whose end advance() must be called at the latest
-//   advance(now)   all requests of cycles up to `now` have been made: decides them, and hands out the answers that are known by then
+//   advance(now)   all requests of cycles up to `now` have been made: decides them, and hands out the answers that are known by then,
+//                  those of a port together where no other port's come between
 //
 // Every answer lies after the cycle of the advance() that hands it out.
 #pragma once
@@ -17,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/agent.hpp"
 #include "base/cycle.hpp"
 #include "base/ring.hpp"
 #include "config/machine.hpp"
@@ -39,6 +41,8 @@ struct MemoryRequest {
   std::uint8_t* data = nullptr;   // to read into or write from, when the request is decided; nullptr: only time passes
   Cycle at = 0;                   // read: accepted; write: last W beat
   void* user = nullptr;           // handed back
+  std::uint32_t count = 1;        // a train of so many bursts, each beginning where the one before ends
+  Cycle period = 0;               // between their cycles
 };
 
 struct MemoryAnswer {
@@ -46,6 +50,8 @@ struct MemoryAnswer {
   MemoryFault fault = MemoryFault::None;
   Cycle at = 0;                   // read: first beat on the wires, the others follow without gaps; write: B
   void* user = nullptr;
+  std::uint32_t count = 1;        // of so many bursts of a train
+  Cycle period = 0;               // between their first beats
 };
 
 class MemoryTiming {
@@ -64,7 +70,8 @@ class MemoryTiming {
     next_change_ = std::min(next_change_, deadline(queue));
   }
   Cycle next_change() const { return next_change_; }
-  // `answer(const MemoryAnswer&)` is called in the order of decisions; it may make further requests, none of them due by `now`.
+  // `answer(const MemoryAnswer* answers, std::size_t count)`, all of one port, is called in the order of decisions; it may make further
+  // requests, none of them due by `now`.
   template <class Sink>
   void advance(Cycle now, Sink&& answer);
 
@@ -96,6 +103,7 @@ class MemoryTiming {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
   }
   MemoryAnswer decide_ideal(const MemoryRequest& request);
+  MemoryAnswer decide_ideal_train(MemoryRequest& request, Cycle until);  // the bursts before cycle `until`, at least one; they leave it
   void decide(const MemoryRequest& request);       // for the device
   void feed(Cycle now);                            // the device, while it accepts
   Cycle device_event() const;                      // the next cycle in which it, or a request for it, does something
@@ -129,7 +137,7 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
   if (device_ != nullptr) {
     for (Cycle cycle = device_event(); cycle <= now; cycle = device_event()) {
       step_device(cycle);
-      for (const MemoryAnswer& a : answers_) answer(a);
+      for (const MemoryAnswer& a : answers_) answer(&a, std::size_t{1});
       answers_.clear();
     }
     recompute_next_change();
@@ -153,12 +161,19 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
     }
     if (port == MemoryPortCount) break;
     auto& requests = queues_[port].requests;
+    answers_.clear();
     do {
-      const MemoryRequest request = requests.front();
+      MemoryRequest& request = requests.front();
+      if (request.count > 1) {
+        answers_.push_back(decide_ideal_train(request, until));
+        continue;
+      }
+      answers_.push_back(decide_ideal(request));
       requests.pop_front();
-      answer(decide_ideal(request));
     } while (!requests.empty() && requests.front().at < until);
+    answer(static_cast<const MemoryAnswer*>(answers_.data()), answers_.size());
   }
+  answers_.clear();
   recompute_next_change();
 }
 

@@ -3,6 +3,7 @@
 // outstanding, that is, accepted in an earlier cycle and with its last beat in this cycle or later. It holds for any memory: a read
 // is told when it is accepted, its last beat when the memory knows it.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -13,12 +14,25 @@ namespace gemel {
 
 class OverlapCheck {
  public:
-  // A read of [first, last]; its number. `last_beat`: Never, if it is not known yet. `who` reads, for the message.
-  std::int64_t read(std::uint64_t first, std::uint64_t last, Cycle accepted, Cycle last_beat, const char* who) {
-    while (!reads_.empty() && reads_.front().last_beat < accepted) drop_front();
-    reads_.push_back({first, last, accepted, last_beat, who});
-    if (first < lowest_) lowest_ = first;
-    if (last >= end_) end_ = last + 1;
+  // A train of bursts, each beginning where the one before ends.
+  struct Read {
+    std::uint64_t address = 0;
+    std::uint32_t bytes = 0;                     // of a burst
+    std::int64_t count = 1;                      // bursts
+    Cycle accepted = 0, accepted_period = 0;     // burst i: accepted + i * accepted_period
+    Cycle last_beat = 0, last_beat_period = 0;   // Never: not known yet, of a single burst
+    const char* who = nullptr;                   // reads, for the message
+
+    std::uint64_t end() const { return address + static_cast<std::uint64_t>(count) * bytes; }
+    Cycle over() const { return last_beat + (count - 1) * last_beat_period; }
+  };
+
+  // Its number.
+  std::int64_t read(const Read& read) {
+    while (!reads_.empty() && reads_.front().over() < read.accepted) drop_front();
+    reads_.push() = read;
+    lowest_ = std::min(lowest_, read.address);
+    end_ = std::max(end_, read.end());
     return dropped_ + static_cast<std::int64_t>(reads_.size()) - 1;
   }
   void last_beat(std::int64_t read, Cycle cycle) { reads_[static_cast<std::size_t>(read - dropped_)].last_beat = cycle; }
@@ -32,8 +46,6 @@ class OverlapCheck {
   void reset() { *this = OverlapCheck(); }
 
  private:
-  struct Read { std::uint64_t first = 0, last = 0; Cycle accepted = 0, last_beat = 0; const char* who = nullptr; };
-
   void look(std::uint64_t first, std::uint64_t bytes, Cycle now);
   void drop_front() {
     reads_.pop_front();

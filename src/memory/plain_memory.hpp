@@ -28,12 +28,15 @@ class PlainMemory {
 
   Cycle next_change() const { return timing_.next_change(); }
   void advance(Cycle now) {
-    timing_.advance(now, [this](const MemoryAnswer& answer) {
-      const bool error = answer.fault != MemoryFault::None;
-      if (answer.port == MemoryPort::Store) {
-        writes_->write_response(answer.at, error);
+    timing_.advance(now, [this](const MemoryAnswer* answers, std::size_t count) {
+      answers_.clear();
+      for (std::size_t i = 0; i < count; ++i) {
+        answers_.push_back({answers[i].at, answers[i].period, answers[i].count, answers[i].fault != MemoryFault::None});
+      }
+      if (answers->port == MemoryPort::Store) {
+        writes_->write_responses(answers_.data(), count);
       } else {
-        reads_[static_cast<std::size_t>(answer.port)]->read_response(answer.at, error);
+        reads_[static_cast<std::size_t>(answers->port)]->read_responses(answers_.data(), count);
       }
     });
   }
@@ -43,6 +46,9 @@ class PlainMemory {
     Reads(MemoryTiming& t, MemoryPort p) : timing(t), port(p) {}
     void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override {
       timing.request({port, false, bytes, address, data, at});
+    }
+    void read(const ReadTrain& train) override {
+      timing.request({port, false, train.bytes, train.address, train.data, train.at, nullptr, train.count, train.period});
     }
     MemoryTiming& timing;
     MemoryPort port;
@@ -60,6 +66,7 @@ class PlainMemory {
   Writes store_{timing_};
   std::array<ReadSink*, 2> reads_{};
   WriteSink* writes_ = nullptr;
+  std::vector<AnswerTrain> answers_;  // on their way to a sink
 };
 
 }  // namespace gemel

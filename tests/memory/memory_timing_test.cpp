@@ -39,9 +39,12 @@ class MemoryTimingTest : public testing::Test {
     std::vector<MemoryAnswer> answers;
     while (memory.next_change() != Never) {
       const Cycle now = memory.next_change();
-      memory.advance(now, [&](const MemoryAnswer& a) {
-        EXPECT_GT(a.at, now);
-        answers.push_back(a);
+      memory.advance(now, [&](const MemoryAnswer* a, std::size_t count) {
+        for (; count > 0; ++a, --count) {
+          EXPECT_GT(a->at, now);
+          EXPECT_EQ(a->port, (a + count - 1)->port) << "answers of one port come together";
+          answers.push_back(*a);
+        }
       });
     }
     return answers;
@@ -343,7 +346,9 @@ TEST_F(DeviceTest, CalledInEveryCycleOrInJumpsItAnswersTheSame) {
     MemoryTiming memory = with_device(machine_of(1, 1, 8, 8), 32, 3, 21);
     std::vector<Cycle> at;
     Cycle now = 0;
-    const auto sink = [&](const MemoryAnswer& a) { at.push_back(a.at); };
+    const auto sink = [&](const MemoryAnswer* a, std::size_t count) {
+      for (; count > 0; ++a, --count) at.push_back(a->at);
+    };
     for (Cycle t = 0; t < 300; t += 30) {
       memory.request(read(MemoryPort::Load, static_cast<std::uint64_t>(t) * 40, 200, t));
       memory.request(read(MemoryPort::Fetch, static_cast<std::uint64_t>(t) * 40, 64, t + 7));

@@ -21,7 +21,11 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       slots_(machine.load_outstanding +
              static_cast<int>(ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes))),
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
+      burst_log2_(log2_of(static_cast<std::uint64_t>(machine.burst_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
+      outstanding_bursts_(machine.load_outstanding),
+      memory_queue_(machine.memory_queue),
+      bus_bytes_(machine.bus_bytes),
       last_beat_(static_cast<std::size_t>(std::max(slots_, machine.memory_queue)) + 1),
       drained_(static_cast<std::size_t>(slots_) + 1) {}
 
@@ -80,49 +84,68 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
 }
 
 void LoadDmaModel::request() {
-  // Nearly always it is the answer N bursts ago that is missing.
-  const std::int64_t n = machine_.load_outstanding;
-  while (request_job_ < jobs_.size() && (burst_ar_ != Never || answered_ > issued_ - n) && request_next_burst()) {
-  }
+  if (requesting_) return;
+  requesting_ = true;
+  ReadTrain train;
+  while (next_train(train)) memory_.read(train);
+  requesting_ = false;
 }
 
-// Sends the next burst if everything that its cycle depends on is known.
-bool LoadDmaModel::request_next_burst() {
+// The next bursts at equal distances, if all that their cycles depend on is known; false: of none.
+bool LoadDmaModel::next_train(ReadTrain& train) {
+  if (request_job_ >= jobs_.size()) return false;
   const std::int64_t k = issued_;
-  const std::int64_t n = machine_.load_outstanding, q = machine_.memory_queue;
   Job& job = jobs_[request_job_];
   if (burst_ar_ == Never) {
-    if (answered_ <= k - n || drained_count_ <= k - slots_) return false;
+    if (answered_ <= k - outstanding_bursts_ || drained_count_ <= k - slots_) return false;
     burst_ar_ = std::max(job.s + 2, acc_ + 1);
-    if (k >= n) burst_ar_ = std::max(burst_ar_, last_beat_[k - n] + 2);
+    if (k >= outstanding_bursts_) burst_ar_ = std::max(burst_ar_, last_beat_[k - outstanding_bursts_] + 2);
     if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained_[k - slots_] + 1);
   }
-  if (answered_ <= k - q) return false;
-  const Cycle accepted = k >= q ? std::max(burst_ar_, last_beat_[k - q] + 1) : burst_ar_;
+  if (answered_ <= k - memory_queue_) return false;
+  const Cycle accepted = k >= memory_queue_ ? std::max(burst_ar_, last_beat_[k - memory_queue_] + 1) : burst_ar_;
   stuck_.add(burst_ar_ + 1, accepted);
   burst_ar_ = Never;
-  acc_ = accepted;
 
-  Burst burst;
+  Burst& burst = outstanding_.push();
   burst.run = job.next_run;
   burst.offset = job.next_offset;
   burst.address = job.run_address + static_cast<std::uint64_t>(job.next_offset);
   const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
-  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
-  std::uint8_t* data = destination(job, burst);
-  job.next_offset += burst.bytes;
-  const bool last = job.next_offset == job.run_bytes && job.next_run + 1 == job.runs;
-  if (job.next_offset == job.run_bytes) job.begin_run();
-  outstanding_.push_back(burst);
-  ++issued_;
-  ++bursts_;
-  bytes_ += burst.bytes;
-  if (last) {
-    sequencer_.chain(isa::Unit::Load, accepted + 1);
+  const std::int64_t left = job.run_bytes - job.next_offset;
+  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, left));
+  train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1};
+  // Where memory's queue is the longer one, it never makes a request wait.
+  if (burst.bytes > burst_mask_ && memory_queue_ >= outstanding_bursts_) lengthen(train, left >> burst_log2_);
+  burst.count = train.count;
+  issued_ += train.count;
+  acc_ = train.at + (train.count - 1) * train.period;
+  const std::int64_t bytes = std::int64_t{train.count} * train.bytes;
+  bytes_ += bytes;
+  job.next_offset += bytes;
+  if (job.next_offset != job.run_bytes) return true;
+  job.begin_run();
+  if (job.next_run == job.runs) {
+    sequencer_.chain(isa::Unit::Load, acc_ + 1);
     ++request_job_;
   }
-  memory_.read(burst.address, burst.bytes, data, accepted);
   return true;
+}
+
+// By the full bursts that follow the first without waiting for anything unknown, as long as they keep its distance; `most` in all.
+void LoadDmaModel::lengthen(ReadTrain& train, std::int64_t most) const {
+  const std::int64_t k = issued_;
+  most = std::min({most, answered_ - (k - outstanding_bursts_), drained_count_ - (k - slots_)});
+  Cycle before = train.at;
+  for (std::int64_t i = 1; i < most; ++i) {
+    Cycle at = before + 1;
+    if (k + i >= outstanding_bursts_) at = std::max(at, last_beat_[k + i - outstanding_bursts_] + 2);
+    if (k + i >= slots_) at = std::max(at, drained_[k + i - slots_] + 1);
+    if (i == 1) train.period = at - before;
+    if (at - before != train.period) break;
+    before = at;
+    ++train.count;
+  }
 }
 
 std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
@@ -131,24 +154,67 @@ std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
   return nullptr;
 }
 
-void LoadDmaModel::read_response(Cycle first_beat, bool error) {
-  const Burst burst = outstanding_.front();
-  outstanding_.pop_front();
-  Job& job = jobs_.front();
-  job.failed |= error;
-  last_beat_[answered_++] = first_beat + beat_of(burst, burst.bytes - 1);
-  emit(job, burst, first_beat);
-  if (job.word_run == job.runs) {
-    sequencer_.done(isa::Unit::Load, word_ + 1, job.failed ? isa::ErrorCode::ReadError : isa::ErrorCode::None);
-    if (!job.staging.empty()) {
-      if (!job.failed) place(job);
-      spare_staging_ = std::move(job.staging);
+void LoadDmaModel::read_responses(const AnswerTrain* answers, std::size_t count) {
+  for (const AnswerTrain* a = answers; a != answers + count; ++a) {
+    Burst& oldest = outstanding_.front();
+    Burst bursts = oldest;
+    bursts.count = a->count;
+    if (oldest.count == a->count) {
+      outstanding_.pop_front();
+    } else {
+      oldest.drop(a->count);
     }
-    jobs_.pop_front();
-    --request_job_;
-    if (!jobs_.empty()) emit_leading_fill(jobs_.front());
+    respond(bursts, *a);
   }
   request();
+}
+
+void LoadDmaModel::respond(Burst bursts, const AnswerTrain& answer) {
+  Job& job = jobs_.front();
+  job.failed |= answer.error;
+  for (Cycle first_beat = answer.at; bursts.count > 0; first_beat += answer.period) {
+    if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) break;
+    last_beat_[answered_++] = first_beat + beat_of(bursts, bursts.bytes - 1);
+    emit(job, bursts, first_beat);
+    bursts.drop(1);
+  }
+  if (job.word != job.words) return;
+  job.word = 0;
+  if (++job.word_run == job.runs) finish_job();
+}
+
+// The words of several full bursts of which none waits for anything but its own beats; false: not so simple, nothing has been done.
+bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period) {
+  const Cycle first = first_beat + 2;
+  const std::int64_t words = bursts.bytes / job.word_bytes;  // of each
+  const bool simple = job.whole_words && job.word_bytes <= bus_bytes_ && undrained_.empty() && words * job.word_bytes == bursts.bytes &&
+                      job.word * job.word_bytes == bursts.offset && words <= period && first > word_ && first >= job.s + 3;
+  if (!simple) return false;
+  const Cycle beats = beat_of(bursts, bursts.bytes - 1);
+  for (std::uint32_t i = 0; i < bursts.count; ++i) {
+    last_beat_[answered_++] = first_beat + i * period + beats;
+    drained_[drained_count_++] = first + i * period + words - 1;
+  }
+  if (words == period) {
+    busy_.add(first, first + bursts.count * period - 1);
+  } else {
+    for (std::uint32_t i = 0; i < bursts.count; ++i) busy_.add(first + i * period, first + i * period + words - 1);
+  }
+  job.word += bursts.count * words;
+  word_ = first + (bursts.count - 1) * period + words - 1;
+  return true;
+}
+
+void LoadDmaModel::finish_job() {
+  Job& job = jobs_.front();
+  sequencer_.done(isa::Unit::Load, word_ + 1, job.failed ? isa::ErrorCode::ReadError : isa::ErrorCode::None);
+  if (!job.staging.empty()) {
+    if (!job.failed) place(job);
+    spare_staging_ = std::move(job.staging);
+  }
+  jobs_.pop_front();
+  --request_job_;
+  if (!jobs_.empty()) emit_leading_fill(jobs_.front());
 }
 
 // Words wholly of fill at the head of an instruction wait for no burst: they may be written before its first response, even in
@@ -160,7 +226,7 @@ void LoadDmaModel::emit_leading_fill(Job& job) {
 // All words that the answered bytes allow.
 void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
   const std::int64_t end = burst.offset + burst.bytes;  // bytes of this run that are there
-  if (job.whole_words && job.word_bytes <= machine_.bus_bytes) {
+  if (job.whole_words && job.word_bytes <= bus_bytes_) {
     const std::int64_t ready = end / job.word_bytes;
     const std::int64_t last = (job.word + 1) * job.word_bytes - 1;
     const bool cut = ready * job.word_bytes != end;  // the burst ends within a word
@@ -176,7 +242,7 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
     }
   } else {
     undrained_.push_back({burst.run, job.draining_word(end - 1)});
-    if (!job.windowed() && job.word_bytes <= machine_.bus_bytes) {
+    if (!job.windowed() && job.word_bytes <= bus_bytes_) {
       const std::int64_t group_bytes = job.load->group_bytes;
       const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
       emit_until(job, burst, first_beat, ready, job.last_byte(job.word));
@@ -190,10 +256,6 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
         emitted(job, 1, at);
       }
     }
-  }
-  if (job.word == job.words) {
-    job.word = 0;
-    ++job.word_run;
   }
 }
 

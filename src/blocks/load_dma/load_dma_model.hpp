@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// load_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words in closed form between them
-// (docs/reference/machine.md, 5).
+// load_dma, fast model: bursts are requested as soon as their cycles are known, and those at equal distances together; words in closed form
+// between them (docs/reference/machine.md, 5).
 // Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself.
 #pragma once
 #include <array>
@@ -21,18 +21,29 @@ class LoadDmaModel : public UnitModel, public ReadSink {
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
-  void read_response(Cycle first_beat, bool error) override;
+  void read_response(Cycle first_beat, bool error) override {
+    const AnswerTrain answer{first_beat, 0, 1, error};
+    read_responses(&answer, 1);
+  }
+  void read_responses(const AnswerTrain* answers, std::size_t count) override;
 
   std::int64_t bytes() const { return bytes_; }
-  std::int64_t bursts() const { return bursts_; }
+  std::int64_t bursts() const { return issued_; }
 
  private:
   static constexpr Cycle Past = -1'000'000'000;
-  struct Burst {  // issued or about to be
+  struct Burst {  // issued or about to be; `count` of them, each beginning where the one before ends
     std::uint64_t address = 0;
     std::uint32_t bytes = 0;
+    std::uint32_t count = 1;
     std::int64_t run = 0;
     std::int64_t offset = 0;  // of its first byte within the run
+
+    void drop(std::uint32_t n) {  // the first n
+      address += std::uint64_t{n} * bytes;
+      offset += std::int64_t{n} * bytes;
+      count -= n;
+    }
   };
   struct Job {  // an instruction in flight
     const isa::Load* load = nullptr;
@@ -69,7 +80,11 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   };
 
   void request();
-  bool request_next_burst();
+  bool next_train(ReadTrain& train);
+  void lengthen(ReadTrain& train, std::int64_t most) const;
+  void respond(Burst burst, const AnswerTrain& answer);
+  bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
+  void finish_job();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
   void emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last);
@@ -88,10 +103,14 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::array<Scratchpad*, 4> buffers_;
   int slots_;                                    // F
   int bus_log2_;
+  int burst_log2_;
   std::uint64_t burst_mask_;
+
+  const std::int64_t outstanding_bursts_, memory_queue_, bus_bytes_;  // of the machine
 
   Ring<Job> jobs_;               // words come from the front
   std::size_t request_job_ = 0;  // requests come from here
+  bool requesting_ = false;      // within request(): an answer that comes at once leaves further requests to it
   Cycle burst_ar_ = Never;       // the next AR on the wires, if that is known and only its acceptance is not
   std::vector<std::uint8_t> spare_staging_;
 
@@ -101,7 +120,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
   Ring<Undrained> undrained_;                // answered and undrained bursts
   Intervals busy_, stuck_, none_;
-  std::int64_t bytes_ = 0, bursts_ = 0;
+  std::int64_t bytes_ = 0;
 };
 
 }  // namespace gemel

@@ -134,14 +134,16 @@ bool StoreDmaModel::request_next_burst() {
   return true;
 }
 
-void StoreDmaModel::write_response(Cycle b, bool error) {
-  answer_[answered_++] = b;
-  bursts_in_flight_.pop_front();
-  ++first_burst_;
-  Job& job = jobs_.front();
-  job.failed |= error;
-  if (--job.unanswered == 0 && job.generated) {
-    sequencer_.done(isa::Unit::Store, b + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
+// Writes come one by one, and so do their answers.
+void StoreDmaModel::write_responses(const AnswerTrain* answers, std::size_t count) {
+  for (const AnswerTrain* answer = answers; answer != answers + count; ++answer) {
+    answer_[answered_++] = answer->at;
+    bursts_in_flight_.pop_front();
+    ++first_burst_;
+    Job& job = jobs_.front();
+    job.failed |= answer->error;
+    if (--job.unanswered != 0 || !job.generated) continue;
+    sequencer_.done(isa::Unit::Store, answer->at + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
     if (!job.staging.empty()) spare_staging_ = std::move(job.staging);
     jobs_.pop_front();
     --read_job_;

@@ -19,7 +19,11 @@ class StoreDmaModel : public UnitModel, public WriteSink {
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
-  void write_response(Cycle b, bool error) override;
+  void write_response(Cycle b, bool error) override {
+    const AnswerTrain answer{b, 0, 1, error};
+    write_responses(&answer, 1);
+  }
+  void write_responses(const AnswerTrain* answers, std::size_t count) override;
 
   std::int64_t bytes() const { return bytes_; }
   std::int64_t bursts() const { return bursts_; }
