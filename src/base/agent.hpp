@@ -58,13 +58,25 @@ class CompletionSink {
 // due); the response (in order) says when the first beat is on the wires; beats are contiguous. data == nullptr: timing only.
 // A model often knows many bursts at once, and memory often decides many at once: both may be passed on as trains, which mean the same as
 // one burst after another and cost less. Answers of a train may come in several trains.
-struct ReadTrain {
+template <class Byte>
+struct Train {
   std::uint64_t address = 0;    // of the first burst; each begins where the one before ends, in memory and in `data`
-  std::uint8_t* data = nullptr;
-  Cycle at = 0, period = 0;     // burst i is accepted in cycle at + i * period
+  Byte* data = nullptr;
+  Cycle at = 0, period = 0;     // of burst i: at + i * period
   std::uint32_t bytes = 0;      // of a burst
   std::uint32_t count = 1;      // bursts
+
+  // One after the other: f(address, bytes, data, at).
+  template <class F>
+  void each(F&& f) const {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::size_t offset = std::size_t{i} * bytes;
+      f(address + offset, bytes, data == nullptr ? nullptr : data + offset, at + i * period);
+    }
+  }
 };
+using ReadTrain = Train<std::uint8_t>;
+using WriteTrain = Train<const std::uint8_t>;
 struct AnswerTrain {
   Cycle at = 0, period = 0;     // read: first beat of burst i is on the wires in cycle at + i * period; write: B
   std::uint32_t count = 1;
@@ -85,10 +97,7 @@ class ReadPort {
   virtual ~ReadPort() = default;
   virtual void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) = 0;
   virtual void read(const ReadTrain& train) {
-    for (std::uint32_t i = 0; i < train.count; ++i) {
-      const std::size_t offset = std::size_t{i} * train.bytes;
-      read(train.address + offset, train.bytes, train.data == nullptr ? nullptr : train.data + offset, train.at + i * train.period);
-    }
+    train.each([this](std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) { read(address, bytes, data, at); });
   }
 };
 
@@ -108,6 +117,9 @@ class WritePort {
  public:
   virtual ~WritePort() = default;
   virtual void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) = 0;
+  virtual void write(const WriteTrain& train) {
+    train.each([this](std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) { write(address, bytes, data, at); });
+  }
 };
 
 // Beats of a burst that covers [address, address + bytes) on a bus of bus_bytes (full width, start aligned down).

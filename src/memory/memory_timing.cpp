@@ -71,18 +71,21 @@ void MemoryTiming::recompute_next_change() {
   }
 }
 
-// Checks, and moves the data: the same for any memory.
+void MemoryTiming::move(const MemoryRequest& request, std::uint64_t bytes) {
+  if (request.data == nullptr) return;
+  std::uint8_t* const there = bytes_.data() + request.address;
+  if (request.write) {
+    std::memcpy(there, request.data, bytes);
+  } else {
+    std::memcpy(request.data, there, bytes);
+  }
+}
+
+// Checks a burst, and moves its data: the same for any memory.
 MemoryFault MemoryTiming::access(const MemoryRequest& request) {
   if (request.write) overlap_.write(request.address, request.bytes, request.at);
   const MemoryFault fault = bytes_.fault(request.address, request.bytes);
-  if (fault == MemoryFault::None && request.data != nullptr) {
-    std::uint8_t* const there = bytes_.data() + request.address;
-    if (request.write) {
-      std::memcpy(there, request.data, request.bytes);
-    } else {
-      std::memcpy(request.data, there, request.bytes);
-    }
-  }
+  if (fault == MemoryFault::None) move(request, request.bytes);
   return fault;
 }
 
@@ -105,15 +108,21 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
 // Of as many bursts of a train as are regular: all of them come behind what is under way, or all of them find the channel free.
 MemoryAnswer MemoryTiming::decide_ideal_train(MemoryRequest& request, Cycle until) {
   MemoryRequest first = request;
-  const std::int64_t occupied = beats(request);  // of each burst, if all are alike
-  const Cycle earliest = request.at + read_latency_;
-  const bool behind = earliest <= read_free_ && request.period <= occupied, clear = earliest >= read_free_ && request.period >= occupied;
+  const std::int64_t occupied = beats(request);  // by each burst, if all are alike
+  // Reads compete for the cycles of their beats, writes for those in which the last of theirs has been written.
+  Cycle& free = request.write ? last_write_done_ : read_free_;
+  const Cycle earliest = request.write ? request.at : request.at + read_latency_;
+  const Cycle next = request.write ? free + occupied : free;
+  const bool behind = earliest <= next && request.period <= occupied, clear = earliest >= next && request.period >= occupied;
+  const bool random = request.write ? write_jitter_.any() : read_jitter_.any();
+  const auto bus = static_cast<std::uint64_t>(bus_bytes_);
   std::int64_t count = 1;
-  if (bytes_per_cycle_ >= bus_bytes_ && !read_jitter_.any() && (behind || clear) && request.address % bus_bytes_ == 0 &&
-      request.bytes % bus_bytes_ == 0) {
+  if ((behind || clear) && !random && bytes_per_cycle_ >= bus_bytes_ && request.address % bus == 0 && request.bytes % bus == 0) {
     count = request.count;
     if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
-    if (bytes_.fault(request.address, static_cast<std::uint64_t>(count) * request.bytes) != MemoryFault::None) count = 1;
+    const std::uint64_t bytes = static_cast<std::uint64_t>(count) * request.bytes;
+    const bool met = request.write && overlap_.may_meet(request.address, bytes);
+    if (met || bytes_.fault(request.address, bytes) != MemoryFault::None) count = 1;
   }
   const std::uint64_t bytes = static_cast<std::uint64_t>(count) * request.bytes;
   request.count -= static_cast<std::uint32_t>(count);
@@ -121,14 +130,16 @@ MemoryAnswer MemoryTiming::decide_ideal_train(MemoryRequest& request, Cycle unti
   if (request.data != nullptr) request.data += bytes;
   request.at += count * request.period;
   if (request.count == 0) queues_[static_cast<std::size_t>(first.port)].requests.pop_front();
-  first.count = 1;
   if (count == 1) return decide_ideal(first);
 
-  if (first.data != nullptr) std::memcpy(first.data, bytes_.data() + first.address, bytes);
-  const Cycle start = behind ? read_free_ : earliest, period = behind ? occupied : first.period;
-  read_free_ = start + (count - 1) * period + occupied;
-  overlap_.read({first.address, first.bytes, count, first.at, first.period, start + occupied - 1, period, reader(first.port)});
-  return {first.port, MemoryFault::None, start, first.user, static_cast<std::uint32_t>(count), period};
+  move(first, bytes);
+  const Cycle start = behind ? next : earliest, period = behind ? occupied : first.period;
+  const Cycle last = start + (count - 1) * period;
+  free = first.write ? last : last + occupied;
+  if (!first.write) {
+    overlap_.read({first.address, first.bytes, count, first.at, first.period, start + occupied - 1, period, reader(first.port)});
+  }
+  return {first.port, MemoryFault::None, first.write ? start + write_latency_ : start, first.user, static_cast<std::uint32_t>(count), period};
 }
 
 // ---- device --------------------------------------------------------------------------------------------------------------

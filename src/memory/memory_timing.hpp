@@ -98,6 +98,7 @@ class MemoryTiming {
   };
 
   Cycle deadline(const Queue& queue) const;
+  void move(const MemoryRequest& request, std::uint64_t bytes);
   MemoryFault access(const MemoryRequest& request);
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;

@@ -37,9 +37,11 @@ class OverlapCheck {
   }
   void last_beat(std::int64_t read, Cycle cycle) { reads_[static_cast<std::size_t>(read - dropped_)].last_beat = cycle; }
 
+  // Whether a write of [first, first + bytes) may break the rule; a false answer is certain.
+  bool may_meet(std::uint64_t first, std::uint64_t bytes) const { return lowest_ < first + bytes && first < end_; }
   // A write takes effect in cycle `now`; cycles of reads and writes come in order.
   void write(std::uint64_t first, std::uint64_t bytes, Cycle now) {
-    if (lowest_ < first + bytes && first < end_) look(first, bytes, now);
+    if (may_meet(first, bytes)) look(first, bytes, now);
   }
   // What the first write that broke the rule did; empty if none has.
   const std::string& violation() const { return violation_; }

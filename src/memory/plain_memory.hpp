@@ -58,6 +58,10 @@ class PlainMemory {
     void write(std::uint64_t address, std::uint32_t bytes, const std::uint8_t* data, Cycle at) override {
       timing.request({MemoryPort::Store, true, bytes, address, const_cast<std::uint8_t*>(data), at});
     }
+    void write(const WriteTrain& train) override {
+      timing.request({MemoryPort::Store, true, train.bytes, train.address, const_cast<std::uint8_t*>(train.data), train.at, nullptr,
+                      train.count, train.period});
+    }
     MemoryTiming& timing;
   };
 

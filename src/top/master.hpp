@@ -66,6 +66,7 @@ class AxiMaster : public ReadPort, public WritePort {
   void connect(WriteSink* writes) { writes_ = writes; }
 
   using ReadPort::read;
+  using WritePort::write;
   void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override {
     send(tlm::TLM_READ_COMMAND, address, bytes, data, at);
   }

@@ -7,6 +7,8 @@
 #include <deque>
 #include <map>
 #include <numeric>
+#include <random>
+#include <tuple>
 
 #include "support/random_seed.hpp"
 #include "test_device.hpp"
@@ -109,6 +111,67 @@ TEST_F(MemoryTimingTest, RequestsMadeOutOfOrderAreDecidedInOrder) {
   ASSERT_EQ(answers.size(), 2u);
   EXPECT_EQ(answers[0].at, 18);
   EXPECT_EQ(answers[1].at, 40);
+}
+
+// Whatever comes as trains is answered as if its bursts came one by one: cycles, faults, data, and the overlap that is noted.
+TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
+  std::mt19937_64 random(test::random_seed());
+  std::size_t longest = 0;
+  for (int round = 0; round < 400; ++round) {
+    Machine m = machine_of(1 + static_cast<int>(random() % 40), 1 + static_cast<int>(random() % 40), 8, 1 << (random() % 5));
+    m.jitter_cycles = random() % 4 == 0 ? 3 : 0;
+    std::vector<MemoryRequest> requests;
+    std::array<Cycle, MemoryPortCount> at{};
+    for (int i = 0; i < 12; ++i) {
+      const auto port = static_cast<MemoryPort>(random() % MemoryPortCount);
+      MemoryRequest r{port, port == MemoryPort::Store, static_cast<std::uint32_t>(8 * (1 + random() % 8)), 8 * (random() % 6000), nullptr, 0};
+      if (random() % 8 == 0) r.address += random() % 8;
+      r.count = static_cast<std::uint32_t>(random() % 3 == 0 ? 1 : 2 + random() % 15);
+      r.period = random() % 3 == 0 ? r.bytes / 8 : static_cast<Cycle>(random() % 20);  // often as fast as the channel
+      if (r.count == 1) r.period = 0;
+      r.at = at[static_cast<std::size_t>(port)] += static_cast<Cycle>(random() % 60);
+      at[static_cast<std::size_t>(port)] = r.at + (r.count - 1) * r.period;
+      requests.push_back(r);
+    }
+    struct Seen {
+      std::vector<std::tuple<MemoryPort, Cycle, MemoryFault>> answers;
+      std::vector<std::uint8_t> memory, data;
+      std::string violation;
+    };
+    const auto play = [&](bool trains) {
+      std::iota(bytes_.begin(), bytes_.end(), std::uint8_t{0});
+      Seen seen;
+      seen.data.resize(12 * 16 * 64, 77);
+      MemoryTiming memory = ideal(m);
+      memory.bytes().poison(20000, 20007);
+      std::vector<MemoryRequest> all;
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        MemoryRequest r = requests[i];
+        r.data = seen.data.data() + i * 16 * 64;
+        if (trains) {
+          all.push_back(r);
+          continue;
+        }
+        for (std::uint32_t b = 0; b < r.count; ++b) {
+          all.push_back({r.port, r.write, r.bytes, r.address + std::uint64_t{b} * r.bytes, r.data + std::size_t{b} * r.bytes, r.at + b * r.period});
+        }
+      }
+      for (const MemoryRequest& r : all) memory.request(r);
+      for (const MemoryAnswer& a : drain(memory)) {
+        longest = std::max<std::size_t>(longest, a.count);
+        for (std::uint32_t b = 0; b < a.count; ++b) seen.answers.emplace_back(a.port, a.at + b * a.period, a.fault);
+      }
+      seen.memory = bytes_;
+      seen.violation = memory.violation();
+      return seen;
+    };
+    const Seen one = play(false), train = play(true);
+    ASSERT_EQ(one.answers, train.answers) << "round " << round;
+    ASSERT_EQ(one.memory, train.memory) << "round " << round;
+    ASSERT_EQ(one.data, train.data) << "round " << round;
+    ASSERT_EQ(one.violation, train.violation) << "round " << round;
+  }
+  EXPECT_GT(longest, 8u) << "trains were decided as such";
 }
 
 TEST_F(MemoryTimingTest, DataIsMovedInOrderOfCycles) {

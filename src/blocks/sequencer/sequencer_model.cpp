@@ -31,7 +31,10 @@ SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory)
       digest_(machine_digest(machine)),
       memory_(memory),
       fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
-      fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {}
+      fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {
+  // Units look at their instructions in place. One more is pushed in the cycle in which one leaves.
+  for (Unit& unit : unit_) unit.entries.reserve(static_cast<std::size_t>(machine.queue_depth + MaxInFlight) + 1);
+}
 
 void SequencerModel::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
   base_ = program_base;
@@ -225,8 +228,8 @@ void SequencerModel::take_dones(Cycle now) {
       fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
       continue;
     }
-    for (int s = 0; s < 16; ++s) {
-      if (!(header.post_mask >> s & 1)) continue;
+    for (auto mask = static_cast<std::uint32_t>(header.post_mask); mask != 0; mask &= mask - 1) {
+      const int s = __builtin_ctz(mask);
       // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
       if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax + (takes(s) ? 1 : 0)) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
@@ -293,7 +296,7 @@ void SequencerModel::dispatch(Cycle now) {
   }
   Unit& unit = unit_[static_cast<std::size_t>(head_.instruction.unit)];
   if (unit.queued >= machine_.queue_depth) return;
-  unit.entries.push_back(head_);
+  unit.entries.push() = head_;
   head_legal_ = false;
   unit.push = 1;
   staged_ = true;
@@ -310,8 +313,8 @@ bool SequencerModel::wants_to_start(int u) const {
   if (unit.queued == 0) return false;
   const isa::Header& header = unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header();
   if (unit.in_flight > 0 && !(unit.in_flight < MaxInFlight && header.chain && unit.credit)) return false;
-  for (int i = 0; i < 4; ++i) {
-    if ((header.wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(4 * u + i)] == 0) return false;
+  for (auto mask = static_cast<std::uint32_t>(header.wait_mask); mask != 0; mask &= mask - 1) {
+    if (semaphore_[static_cast<std::size_t>(4 * u + __builtin_ctz(mask))] == 0) return false;
   }
   return true;
 }

@@ -9,6 +9,7 @@
 
 #include "base/agent.hpp"
 #include "base/counters.hpp"
+#include "base/ring.hpp"
 #include "config/machine.hpp"
 #include "isa/isa.hpp"
 
@@ -67,14 +68,14 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
     isa::Claims claims;
     Cycle s = 0;
   };
-  struct Done { Cycle p; isa::ErrorCode error; };
+  struct Done { Cycle p = 0; isa::ErrorCode error = isa::ErrorCode::None; };
   struct Unit {
-    std::deque<Entry> entries;   // in flight (the first `in_flight`), then started-to-be: the queue
+    Ring<Entry> entries;         // in flight (the first `in_flight`), then started-to-be: the queue
     int in_flight = 0;           // visible
     int queued = 0;              // visible in the queue
     int credit = 0;              // chain credit, visible
-    std::deque<Done> dones;      // announced
-    std::deque<Cycle> chains;    // announced
+    Ring<Done> dones;            // announced
+    Ring<Cycle> chains;          // announced
     Cycle window = 0;            // first cycle of in-flight time not yet counted
     int last_tag = 0;
     // Registers' next values, visible next cycle.
@@ -136,8 +137,8 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
   Cycle fetch_over_ = 0;                    // last beat of what was on the wires before the error
   std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
-  struct Ready { isa::Word word; Cycle at; bool error; };  // at: b + 2
-  std::deque<Ready> fifo_;
+  struct Ready { isa::Word word{}; Cycle at = 0; bool error = false; };  // at: b + 2
+  Ring<Ready> fifo_;
   Entry head_;                              // the decoded front of the FIFO
   bool head_legal_ = false;                 // it has been decoded and checked
   std::int64_t dispatched_ = 0;

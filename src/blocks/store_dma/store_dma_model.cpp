@@ -18,6 +18,8 @@ StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, 
       memory_(memory),
       vector_(vector),
       slots_(machine.store_outstanding + static_cast<int>(ceil_div(machine.columns, machine.burst_bytes))),
+      outstanding_bursts_(machine.store_outstanding),
+      memory_queue_(machine.memory_queue),
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
       last_write_(static_cast<std::size_t>(slots_) + 1),
@@ -53,8 +55,13 @@ void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
 }
 
 void StoreDmaModel::advance() {
-  while (read_next_burst() || request_next_burst()) {
-  }
+  if (advancing_) return;
+  advancing_ = true;
+  do {
+    while (read_next_burst()) {
+    }
+  } while (request_next_train());
+  advancing_ = false;
 }
 
 // Reads the words that end in the next burst, if its slot's last writing is known.
@@ -95,6 +102,7 @@ bool StoreDmaModel::read_next_burst() {
   bytes_ += burst.bytes;
   job.offset = end;
   if (end == store.run_bytes) {
+    bursts_in_flight_.back().ends_run = true;
     job.begin_run();
     if (job.run == job.runs) {
       job.generated = true;
@@ -105,45 +113,59 @@ bool StoreDmaModel::read_next_burst() {
   return true;
 }
 
-// AW and W beats of the next burst, if everything they wait for is known.
-bool StoreDmaModel::request_next_burst() {
-  const std::int64_t k = requested_;
-  const std::int64_t n = machine_.store_outstanding, q = machine_.memory_queue;
-  if (k >= read_) return false;
-  Burst& burst = bursts_in_flight_[static_cast<std::size_t>(k - first_burst_)];
-  if (burst.full == Never) return false;
-  if (waiting_aw_ == Never) {
-    if (answered_ <= k - n) return false;
-    Cycle aw = std::max(request_ + 1, burst.full + 1);
-    if (k >= n) aw = std::max(aw, answer_[k - n] + 2);
-    waiting_aw_ = aw;
+// AW and W beats of the next bursts at equal distances, if everything they wait for is known; false: of none.
+bool StoreDmaModel::request_next_train() {
+  const std::int64_t n = outstanding_bursts_, q = memory_queue_;
+  WriteTrain train;
+  train.count = 0;
+  while (requested_ < read_) {
+    const std::int64_t k = requested_;
+    Burst& burst = bursts_in_flight_[static_cast<std::size_t>(k - first_burst_)];
+    if (burst.full == Never) break;
+    if (waiting_aw_ == Never) {
+      if (answered_ <= k - n) break;
+      waiting_aw_ = std::max(request_ + 1, burst.full + 1);
+      if (k >= n) waiting_aw_ = std::max(waiting_aw_, answer_[k - n] + 2);
+    }
+    if (answered_ <= k - q) break;
+    const Cycle accepted = k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_;
+    const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
+    const Cycle wl = first_beat + static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) -
+                     static_cast<Cycle>(burst.address >> bus_log2_);
+    if (train.count == 0) {
+      train = {burst.address, burst.data, wl, 0, burst.bytes, 1};
+    } else {  // burst k is full, or the last of the run and shorter
+      if (train.count == 1) train.period = wl - train.at;
+      if (burst.bytes != train.bytes || wl != train.at + train.count * train.period) break;
+      ++train.count;
+    }
+    stuck_.add(waiting_aw_ + 1, accepted);
+    waiting_aw_ = Never;
+    request_ = accepted;
+    beats_.add(first_beat, wl);
+    beat_ = wl;
+    last_write_[k] = wl;
+    ++requested_;
+    if (burst.ends_run) break;
   }
-  if (answered_ <= k - q) return false;
-  const Cycle accepted = k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_;
-  stuck_.add(waiting_aw_ + 1, accepted);
-  waiting_aw_ = Never;
-  request_ = accepted;
-  const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
-  burst.wl = first_beat + static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) -
-             static_cast<Cycle>(burst.address >> bus_log2_);
-  beats_.add(first_beat, burst.wl);
-  beat_ = burst.wl;
-  last_write_[k] = burst.wl;
-  ++requested_;
-  memory_.write(burst.address, burst.bytes, burst.data, burst.wl);  // last: an answer may come at once
+  if (train.count == 0) return false;
+  memory_.write(train);
   return true;
 }
 
-// Writes come one by one, and so do their answers.
+// Those of a train are of one instruction.
 void StoreDmaModel::write_responses(const AnswerTrain* answers, std::size_t count) {
-  for (const AnswerTrain* answer = answers; answer != answers + count; ++answer) {
-    answer_[answered_++] = answer->at;
-    bursts_in_flight_.pop_front();
-    ++first_burst_;
+  for (const AnswerTrain* a = answers; a != answers + count; ++a) {
+    for (std::uint32_t i = 0; i < a->count; ++i) {
+      answer_[answered_++] = a->at + i * a->period;
+      bursts_in_flight_.pop_front();
+    }
+    first_burst_ += a->count;
     Job& job = jobs_.front();
-    job.failed |= answer->error;
-    if (--job.unanswered != 0 || !job.generated) continue;
-    sequencer_.done(isa::Unit::Store, answer->at + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
+    job.failed |= a->error;
+    job.unanswered -= a->count;
+    if (job.unanswered != 0 || !job.generated) continue;
+    sequencer_.done(isa::Unit::Store, answer_[answered_ - 1] + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
     if (!job.staging.empty()) spare_staging_ = std::move(job.staging);
     jobs_.pop_front();
     --read_job_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// store_dma, fast model: a transaction per burst, sent as soon as its cycle is known; words and beats
+// store_dma, fast model: bursts are requested as soon as their cycles are known, and those at equal distances together; words and beats
 // in closed form between them (docs/reference/machine.md, 6).
 #pragma once
 #include <vector>
@@ -58,22 +58,24 @@ class StoreDmaModel : public UnitModel, public WriteSink {
     std::uint32_t bytes = 0;
     const std::uint8_t* data = nullptr;
     bool ends_in_word = false;  // its last byte lies inside a word that a later burst completes
+    bool ends_run = false;
     Cycle full = Never;         // all bytes there; Never: not known yet
-    Cycle wl = Never;           // last W beat
   };
 
   void advance();
   bool read_next_burst();
-  bool request_next_burst();
+  bool request_next_train();
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   WritePort& memory_;
   Scratchpad* vector_;
   int slots_;                       // F
+  const std::int64_t outstanding_bursts_, memory_queue_;  // of the machine
   int bus_log2_;
   std::uint64_t burst_mask_;
 
+  bool advancing_ = false;          // within advance(): an answer that comes at once leaves what follows from it to it
   Ring<Job> jobs_;                  // front: oldest whose bursts are not all answered
   std::size_t read_job_ = 0;        // the reader's
   std::vector<std::uint8_t> spare_staging_;
