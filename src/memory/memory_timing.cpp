@@ -48,6 +48,25 @@ void MemoryTiming::Queue::sort_in_last() {
   }
 }
 
+std::pair<std::uint64_t, std::uint64_t> MemoryTiming::Queue::range() const {
+  std::uint64_t first = ~std::uint64_t{0}, end = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const MemoryRequest& r = requests[i];
+    first = std::min(first, r.address);
+    end = std::max(end, r.address + std::uint64_t{r.count} * r.bytes);
+  }
+  return {first, end};
+}
+
+bool MemoryTiming::independent(const Queue& a, const Queue& b) const {
+  if ((a.reads && a.writes) || (b.reads && b.writes) || a.writes == b.writes) return false;
+  const auto [first_a, end_a] = a.range();
+  const auto [first_b, end_b] = b.range();
+  if (first_a < end_b && first_b < end_a) return false;
+  // Reads that have been decided, too: their record is kept only as long as writes come in order with them.
+  return a.writes ? !overlap_.may_meet(first_a, end_a - first_a) : !overlap_.may_meet(first_b, end_b - first_b);
+}
+
 // Nobody hears of an ideal memory's decision before its first beat or B, so it may wait until the cycle before: then all requests that
 // compete with it are known, and a batch of them is decided at once. Here for the first of a queue: the earliest that its answer can be.
 // A device decides at once.

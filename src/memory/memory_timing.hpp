@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/agent.hpp"
@@ -89,6 +90,8 @@ class MemoryTiming {
     Ring<MemoryRequest> requests;
     bool reads = false, writes = false;  // what came so far
     void sort_in_last();
+    // Bounds of their addresses.
+    std::pair<std::uint64_t, std::uint64_t> range() const;
   };
   struct Pending {                       // a burst inside the device
     MemoryPort port = MemoryPort::Fetch;
@@ -103,6 +106,8 @@ class MemoryTiming {
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
   }
+  // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
+  bool independent(const Queue& a, const Queue& b) const;
   MemoryAnswer decide_ideal(const MemoryRequest& request);
   MemoryAnswer decide_ideal_train(MemoryRequest& request, Cycle until);  // the bursts before cycle `until`, at least one; they leave it
   void decide(const MemoryRequest& request);       // for the device
@@ -145,23 +150,24 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
     return;
   }
   for (;;) {
-    // The oldest; of one cycle in the order of ports. Its port is served until another's turn comes at `until`.
-    Cycle oldest = now + 1, until = now + 1;
+    // The oldest; of one cycle in the order of ports. Its port is served until another's turn comes.
+    Cycle oldest = now + 1;
     std::size_t port = MemoryPortCount;
     for (std::size_t p = 0; p < MemoryPortCount; ++p) {
       const auto& requests = queues_[p].requests;
-      if (requests.empty()) continue;
-      const Cycle at = requests.front().at;
-      if (at < oldest) {
-        until = oldest;  // ports before this one go first in their cycle
-        oldest = at;
-        port = p;
-      } else {
-        until = std::min(until, at + 1);
-      }
+      if (requests.empty() || requests.front().at >= oldest) continue;
+      oldest = requests.front().at;
+      port = p;
     }
     if (port == MemoryPortCount) break;
     auto& requests = queues_[port].requests;
+    Cycle until = now + 1;
+    for (std::size_t p = 0; p < MemoryPortCount; ++p) {
+      const auto& others = queues_[p].requests;
+      if (p == port || others.empty()) continue;
+      const Cycle turn = others.front().at + (p < port ? 0 : 1);  // in one cycle, in the order of ports
+      if (turn < until && !independent(queues_[port], queues_[p])) until = turn;
+    }
     answers_.clear();
     do {
       MemoryRequest& request = requests.front();
