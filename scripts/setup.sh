@@ -12,7 +12,7 @@ gemel_packages=(
   libsystemc-dev verilator
   libspdlog-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev
-  libboost-dev libboost-filesystem-dev
+  libxxhash-dev
   pybind11-dev python3-venv python3-dev
 )
 # What only ./check needs: other readers of the RTL and a prover (70 MB to fetch, 285 MB on disk; Debian's yosys brings GTK).

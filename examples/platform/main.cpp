@@ -107,6 +107,7 @@ int sc_main(int argc, char** argv) {
       std::cerr << message << "\n";
       std::_Exit(1);
     };
+    config.rtl_says = [](const std::string& text) { std::cerr << text; };
 
     gemel::Npu npu("npu", config);
     Memory memory("memory", static_cast<std::size_t>(program.memory_bytes) + 4096);

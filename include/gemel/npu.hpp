@@ -34,6 +34,9 @@ struct NpuConfig {
   // An evaluation of RTL does not end (E1016). Called in a thread beside the simulation, which goes on hanging: say so, and end the process.
   // Empty: nobody looks.
   std::function<void(const std::string& message)> rtl_hangs;
+  // What the Verilog of blocks displays ($display), and what is to be said of its building (a damaged entry of the cache is built again).
+  // Empty: it is dropped.
+  std::function<void(const std::string& text)> rtl_says;
 };
 
 class Npu : public sc_core::sc_module {

@@ -29,6 +29,8 @@ class GEMEL_API Observer {
   virtual void log(const std::string& line);
   // Legal, but probably not meant.
   virtual void warning(const Diagnostic& warning);
+  // What the Verilog of a block displays ($display, $write), in lines or parts of them.
+  virtual void rtl_displays(const std::string& block, const std::string& text);
   // The Verilog of a block does not come to the end of a clock (E1016). Called in another thread; the run itself goes on hanging,
   // so that ending the process is all that helps.
   virtual void rtl_hangs(const UserError& error);

@@ -129,7 +129,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1006", User, "The Verilog of a block lacks the module or a parameter of the contract."},
       {"E1007", User, "An output of a block follows an input within the cycle."},
       {"E1008", User, "A block's RTL does not answer an access to its registers."},
-      {"E1009", User, "The cache folder for compiled RTL cannot be written."},
+      {"E1009", User, "The cache folder for compiled RTL cannot be used."},
       {"E1010", User, "A setting given with --block is not of the form NAME=KIND."},
       {"E1011", User, "An output of a block is undefined after reset."},
       {"E1012", Run, "The Verilog of a block ended the simulation by itself."},
@@ -139,6 +139,9 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1016", User, "The Verilog of a block does not come to the end of a clock."},
       {"E1017", Run, "A register of a running NPU is accessed by something that cannot wait."},
       {"E1018", User, "A time limit in the environment is not a number of seconds."},
+      {"E1019", User, "Verilator is too old."},
+      {"E1020", Warning, "Compiled RTL in the cache folder is damaged; it is built again."},
+      {"E1021", Warning, "The cache folder for compiled RTL cannot be written; the user's own is used."},
   };
   return table;
 }

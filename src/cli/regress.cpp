@@ -151,6 +151,16 @@ void write_coverage(const RegressOptions& o, const Machine& machine, const std::
   std::printf("  %s/coverage.html\n", o.coverage.c_str());
 }
 
+regress::RunOptions options_of(const std::string& coverage, const RtlHangs& hangs) {
+  regress::RunOptions options;
+  options.notice = [](const Diagnostic& warning) { std::cerr << to_string(warning) << "\n"; };
+  options.display = [](const std::string&, const char* text) { std::cerr << text; };
+  options.hangs = hangs;
+  options.interrupted = &stop_requested();
+  options.coverage = coverage;
+  return options;
+}
+
 constexpr int Stopped = 5;  // exit code of a case that was interrupted
 
 // The next child that has ended, or 0: interrupted. Looks every few milliseconds: a signal just before a wait that blocks would be slept through.
@@ -198,7 +208,7 @@ void run_regress(const RegressOptions& given) {
   }
   if (!o.replay.empty()) {
     const regress::Case c = regress::load(o.replay);
-    const regress::Outcome outcome = regress::run(c, {}, [](const UserError& error) { end_at_once(error); }, "", &stop_requested());
+    const regress::Outcome outcome = regress::run(c, options_of("", [](const UserError& error) { end_at_once(error); }));
     std::cout << regress::describe(c.blocks) << ": " << (outcome.failure.empty() ? compared(outcome.tally) : "differs\n") << outcome.failure;
     if (!outcome.failure.empty()) throw RunError("E0809", "1 of 1 cases failed");
     return;
@@ -238,7 +248,7 @@ void run_regress(const RegressOptions& given) {
         try {
           const regress::Case c = case_of(i);
           const auto hangs = [&](const UserError& error) { keep_hanging(c, folder_of(i), error); };
-          const regress::Outcome outcome = regress::run(c, {}, hangs, coverage ? counts : "", &stop_requested());
+          const regress::Outcome outcome = regress::run(c, options_of(coverage ? counts : "", hangs));
           tallies[i] = outcome.tally;
           code = outcome.failure.empty() ? 0 : 1;
           if (code != 0) {

@@ -20,13 +20,15 @@ void add_cache(CLI::App& app) {
   command->add_subcommand("list", "List what is in it")->callback([] {
     std::int64_t bytes = 0;
     const auto entries = list_rtl_cache();
+    std::size_t compiled = 0;
     for (const RtlCacheEntry& e : entries) {
+      compiled += e.state == RtlCacheEntry::State::Whole ? 1 : 0;
       char line[64];
       std::snprintf(line, sizeof line, "%.12s %8.1f KiB  ", e.hash.c_str(), static_cast<double>(e.bytes) / 1024.0);
       std::cout << line << e.description << "\n";
       bytes += e.bytes;
     }
-    std::cout << rtl_cache_folder() << ": " << entries.size() << " compiled blocks, " << bytes / 1024 << " KiB\n";
+    std::cout << rtl_cache_folder() << ": " << compiled << " compiled blocks, " << bytes / 1024 << " KiB\n";
   });
   command->add_subcommand("clear", "Remove everything in it")->callback([] {
     const std::int64_t bytes = clear_rtl_cache();

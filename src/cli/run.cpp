@@ -165,6 +165,14 @@ void run(const RunOptions& o, const std::vector<std::pair<std::string, std::stri
   options.reset_seed = o.reset_seed;
   options.waves_folder = o.out;
   options.rtl_progress = [&](const std::string& text) { progress.stage(text); };
+  options.rtl_notice = [&](const Diagnostic& warning) {
+    progress.clear();
+    std::cerr << to_string(warning) << "\n";
+  };
+  options.rtl_display = [&](const std::string&, const char* text) {
+    progress.clear();
+    std::cerr << text;
+  };
   options.rtl_hangs = [&](const UserError& error) {  // its thread cannot be reached any more
     progress.clear();
     end_at_once(error);

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/hash.hpp"
 #include "config/parameters.hpp"
 
 namespace gemel {
@@ -31,8 +32,7 @@ std::string machine_text(const Machine& machine) {
 }
 
 std::int32_t digest_of_machine_text(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  const std::uint64_t hash = add_to_name_hash(NameHashStart, text);
   const auto folded = static_cast<std::int32_t>((hash ^ hash >> 31 ^ hash >> 62) & 0x7fffffff);
   return folded == 0 ? 1 : folded;
 }

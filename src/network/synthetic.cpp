@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 
 namespace gemel::synthetic {
 namespace {
@@ -78,13 +79,9 @@ int input_centre(const Tensor& tensor) {
 }  // namespace
 
 std::uint64_t stream(std::uint64_t seed, std::string_view name, std::string_view what) {
-  std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
-  const auto feed = [&](std::string_view text) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
-    hash = (hash ^ 0xFF) * 0x100000001B3;  // "ab","c" is not "a","bc"
-  };
-  feed(name);
-  feed(what);
+  constexpr std::string_view End = "\xFF";  // "ab","c" is not "a","bc"
+  std::uint64_t hash = NameHashStart;
+  for (const std::string_view text : {name, End, what, End}) hash = add_to_name_hash(hash, text);
   return mix(hash ^ mix(seed + Golden));
 }
 

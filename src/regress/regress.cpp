@@ -426,13 +426,13 @@ Run simulate(const Case& c, SimulationOptions options, ReachObserver* reach = nu
 // One case: differences go to `what`, and what was compared to `tally`.
 class Runner {
  public:
-  Runner(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted)
-      : case_(c) {
+  Runner(const Case& c, const RunOptions& options) : case_(c) {
     options_ = options_of(c);
-    options_.rtl_progress = progress;
-    options_.rtl_hangs = hangs;
-    options_.coverage = coverage;
-    options_.interrupted = interrupted;
+    options_.rtl_notice = options.notice;
+    options_.rtl_display = options.display;
+    options_.rtl_hangs = options.hangs;
+    options_.coverage = options.coverage;
+    options_.interrupted = options.interrupted;
     if (case_.repeats.resets > 0) case_.reset_seed = std::max(case_.reset_seed, 0);  // the same RTL in every run
     const Machine& m = case_.machine;
     tally_.least_latency = std::min(m.read_latency_cycles, m.write_latency_cycles);
@@ -613,8 +613,8 @@ void count_reached(const Case& c, Reached& reached) {
   simulate_raw(c.machine, c.schedule, c.inputs, options);
 }
 
-Outcome run(const Case& c, const RtlProgress& progress, const RtlHangs& hangs, const std::string& coverage, const std::atomic<bool>* interrupted) {
-  Runner runner(c, progress, hangs, coverage, interrupted);
+Outcome run(const Case& c, const RunOptions& options) {
+  Runner runner(c, options);
   try {
     runner.run();
   } catch (const Interrupted&) {

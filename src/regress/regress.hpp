@@ -79,10 +79,16 @@ Machine coverage_machine();
 // Case `index` of a coverage run: small networks and random instructions in turn, with another memory around the machine each time.
 Case coverage_case(std::uint64_t seed, int index, const Machine& machine, const std::vector<std::string>& block_sets);
 
-// `hangs`, `interrupted`: as in SimulationOptions; Interrupted passes through. `coverage`: RTL is built to count lines and toggles, and
-// leaves its counts in this folder.
-Outcome run(const Case& c, const RtlProgress& progress = {}, const RtlHangs& hangs = {}, const std::string& coverage = "",
-            const std::atomic<bool>* interrupted = nullptr);
+// As in SimulationOptions. `coverage`: RTL is built to count lines and toggles, and leaves its counts in this folder.
+struct RunOptions {
+  RtlNotice notice;
+  RtlDisplay display;
+  RtlHangs hangs;
+  const std::atomic<bool>* interrupted = nullptr;
+  std::string coverage;
+};
+// Interrupted passes through; every other error is the outcome's.
+Outcome run(const Case& c, const RunOptions& options = {});
 
 // Adds what the case meets, run by beat models alone.
 void count_reached(const Case& c, Reached& reached);

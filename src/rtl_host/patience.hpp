@@ -3,23 +3,15 @@
 // a thread beside it looks, once a second, whether the same evaluation has been under way for too long. An evaluation
 // costs three plain stores more.
 #pragma once
-#include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
 
 #include "base/error.hpp"
+#include "rtl_host/model.hpp"
 
 namespace gemel {
-
-// What RTL is doing at the moment; written by the thread that evaluates it.
-struct RtlPulse {
-  std::atomic<const char*> block{nullptr};  // whose Verilog is being evaluated; nullptr: none
-  std::atomic<std::int64_t> clock{0};       // of that block, since reset
-  std::atomic<std::uint64_t> evaluations{0};
-};
 
 // Called in the watching thread with UserError E1016. What it does not end, goes on hanging.
 using RtlHangs = std::function<void(const UserError&)>;

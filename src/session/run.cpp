@@ -132,6 +132,8 @@ class Runner {
     if (Observer* observer = options.observer) {
       simulation_.progress = [observer](const Progress& p) { observer->progress(p); };
       simulation_.rtl_progress = [observer](const std::string& line) { observer->log(line); };
+      simulation_.rtl_notice = [observer](const Diagnostic& warning) { observer->warning(warning); };
+      simulation_.rtl_display = [observer](const std::string& block, const char* text) { observer->rtl_displays(block, text); };
       simulation_.rtl_hangs = [observer](const UserError& error) { observer->rtl_hangs(error); };
       simulation_.layer_complete = [observer, layers = program.layers()](int layer, std::int64_t cycle) {
         observer->layer(layers[static_cast<std::size_t>(layer)], cycle);

@@ -12,6 +12,7 @@ Bench::Bench(const Run& run, SwapOptions swap, const RtlHangs& hangs)
   load_image(run, memory_.data());
   world_.poison(options.poison_first, options.poison_last);
   swap.progress = options.rtl_progress;
+  swap.notice = options.rtl_notice;
   swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
   swap.no_skip = options.no_skip;

@@ -45,6 +45,8 @@ std::optional<SimulationOutput> run_with_array(const Run& run, double& build_sec
   const SimulationOptions& options = run.options;
   SwapOptions swap;
   swap.progress = options.rtl_progress;
+  swap.notice = options.rtl_notice;
+  swap.display = options.rtl_display;
   swap.interrupted = options.interrupted;
   swap.reset_seed = options.reset_seed;
   swap.build_seconds = &build_seconds;

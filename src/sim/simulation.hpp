@@ -35,7 +35,9 @@ struct SimulationOptions {
   bool keep_going = false;                    // count differences of checked blocks instead of ending with the first
   bool no_skip = false;                       // clock every block in every cycle, also when all are quiet
   std::string waves_folder;                   // where the waves around the first difference go; empty: none
-  RtlProgress rtl_progress;
+  RtlProgress rtl_progress;                   // RtlHost (rtl_host/library.hpp)
+  RtlNotice rtl_notice;                       // RtlHost
+  RtlDisplay rtl_display;                     // told what the Verilog displays; of a run that is repeated to explain a difference: once
   // An evaluation of RTL does not end (E1016). Called in another thread; the run itself goes on hanging, so end the process. Empty: nobody
   // looks.
   RtlHangs rtl_hangs;

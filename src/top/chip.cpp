@@ -16,7 +16,7 @@ ChipEngine::ChipEngine(sc_core::sc_module_name name, const Machine& machine, std
                        const NpuParts& parts)
     : sc_module(name), period_(period), patience_(pulse_, parts.rtl_hangs), bridge_(machine, *masters[0], *masters[1], *masters[2], period),
       fetched_(static_cast<std::size_t>(machine.bus_bytes)), loaded_(static_cast<std::size_t>(machine.bus_bytes)) {
-  SwapOptions swap;
+  SwapOptions swap = swap_options(parts);
   swap.pulse = &pulse_;
   npu_ = make_npu(machine, parts.choices, swap);
   masters[0]->connect(bridge_.fetch_sink());

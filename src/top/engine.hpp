@@ -214,8 +214,12 @@ struct NpuParts {
   std::vector<BlockChoice> choices;
   bool timing_only = false;
   RtlHangs rtl_hangs;
+  std::function<void(const std::string& text)> rtl_says;  // NpuConfig
   // Without choices, not timing-only: a pe_array between the fast models. It outlives the Npu.
   Clocked<PeArrayIn, PeArrayOut>* array = nullptr;
 };
+
+// How RTL is made for a platform: what is displayed and said goes to `rtl_says`.
+SwapOptions swap_options(const NpuParts& parts);
 
 }  // namespace gemel

@@ -18,6 +18,14 @@ namespace gemel {
 
 // ---- beat models and RTL -------------------------------------------------------------------------------------------------
 
+SwapOptions swap_options(const NpuParts& parts) {
+  SwapOptions swap;
+  if (!parts.rtl_says) return swap;
+  swap.notice = [says = parts.rtl_says](const Diagnostic& warning) { says(to_string(warning) + "\n"); };
+  swap.display = [says = parts.rtl_says](const std::string&, const char* text) { says(text); };
+  return swap;
+}
+
 BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters,
                        sc_core::sc_time period, const NpuParts& parts)
     : ModelledRegisters(period), sc_module(name), machine_(machine), fetch_(*masters[0]), patience_(pulse_, parts.rtl_hangs),
@@ -25,7 +33,7 @@ BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std
   masters[0]->connect(bridge_.fetch_sink());
   masters[1]->connect(bridge_.load_sink());
   masters[2]->connect(bridge_.store_sink());
-  SwapOptions swap;
+  SwapOptions swap = swap_options(parts);
   swap.pulse = &pulse_;
   swap.on_divergence = [this](const Divergence& d) {
     throw RunError("E0806", "block `" + d.block + "` differs from its model at cycle " +
@@ -122,6 +130,7 @@ Npu::Npu(sc_core::sc_module_name name, const NpuConfig& config)
   for (const std::string& text : config.blocks) choices.push_back(parse_block_choice(text));
   parts.choices = resolve_choices(choices);
   parts.timing_only = config.timing_only;
+  parts.rtl_says = config.rtl_says;
   if (config.rtl_hangs) parts.rtl_hangs = [tell = config.rtl_hangs](const UserError& error) { tell(error.what()); };
   build(parts);
 }

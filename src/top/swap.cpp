@@ -140,7 +140,7 @@ using Compare = void (*)(const Machine&, const In&, const Out&, const Out&, Comp
 
 std::shared_ptr<RtlLibrary> get_library(const RtlRequest& request, const SwapOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, options.progress, options.interrupted);
+  std::shared_ptr<RtlLibrary> library = RtlLibrary::get(request, {options.progress, options.notice, options.interrupted});
   if (options.build_seconds != nullptr) {
     *options.build_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -217,6 +217,7 @@ class Maker {
     const auto library = get_library(request, options_);
     if (!c.sources.empty() && !probed(c)) require_defined_reset(*library, c, spec, request.parameters, options_.pulse);
     auto model = library->create(std::max(options_.reset_seed, 0), options_.pulse);
+    if (options_.display) model->listen([tell = options_.display, block = c.block](const char* text) { tell(block, text); });
     return options_.wrap ? options_.wrap(c.block, library->path(), std::move(model)) : std::move(model);
   }
 

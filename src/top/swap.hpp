@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which implementation stands behind each block's ports: `--block NAME=model|rtl|check[:FILE[,FILE...]]`.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,14 @@ struct Divergence {
   std::int64_t clock = 0;  // of the block, since reset: the time axis of its waves
 };
 
+// Told what the Verilog of a block displays ($display, $write), line by line or in parts; must not throw. Empty: it is dropped.
+using RtlDisplay = std::function<void(const std::string& block, const char* text)>;
+
 struct SwapOptions {
-  RtlProgress progress;
+  RtlProgress progress;                            // RtlHost
+  RtlNotice notice;                                // RtlHost
   const std::atomic<bool>* interrupted = nullptr;  // ends the building of RTL
+  RtlDisplay display;                    // told what the Verilog displays
   RtlPulse* pulse = nullptr;             // told of every evaluation of RTL
   double* build_seconds = nullptr;       // what building and loading RTL takes is added
   std::function<void(const Divergence&)> on_divergence;  // checked blocks; called during the step

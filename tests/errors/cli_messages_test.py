@@ -283,7 +283,7 @@ class CommandLine(unittest.TestCase):
 
     def test_source_that_is_not_there(self):
         result = self.gemel("run", "digits", "--block", "pe_array=rtl:none.sv")
-        self.assertEqual(result.stderr, f"error[E1003]: cannot read the source `{self.folder.resolve()}/none.sv`\n")
+        self.assertEqual(result.stderr, f"error[E1003]: cannot read the source `{self.folder.resolve()}/none.sv`: No such file or directory\n")
         self.assertEqual(result.returncode, USER)
 
     def test_no_verilator(self):

@@ -511,13 +511,191 @@ class Commands(unittest.TestCase):
     def test_without_a_compiler(self):
         tools = self.folder / "tools"
         tools.mkdir()
-        (tools / "verilator").write_text("#!/bin/sh\necho Verilator 5\n")
+        (tools / "verilator").write_text("#!/bin/sh\necho Verilator 5.006\n")
         (tools / "verilator").chmod(0o755)
         (tools / "sh").symlink_to("/bin/sh")
         self.expect(
             self.run_digits("--block", "pe_array=rtl", PATH=str(tools)),
             "error[E1002]: the C++ compiler `g++` cannot be run: No such file or directory\nhint: install the package `g++`, or use the models only\n",
         )
+
+    def test_an_old_verilator_is_refused(self):
+        tools = self.folder / "tools"
+        tools.mkdir()
+        (tools / "verilator").write_text("#!/bin/sh\necho 'Verilator 4.038 2020-07-11 rev v4.036-114-g0cd4a57ad'\n")
+        (tools / "verilator").chmod(0o755)
+        hint = "hint: put a newer `verilator` in front in PATH, or use the models only\n"
+        path = f"{tools}:{os.environ['PATH']}"
+        self.expect(self.run_digits("--block", "pe_array=rtl", PATH=path),
+                    "error[E1019]: Verilator 4.038 is too old; 5.006 or newer is needed\n" + hint)
+        (tools / "verilator").write_text("#!/bin/sh\necho who knows\n")
+        self.expect(self.run_digits("--block", "pe_array=rtl", PATH=path),
+                    "error[E1019]: Verilator does not tell its version: who knows; 5.006 or newer is needed\n" + hint)
+
+    def test_a_damaged_entry_is_built_again(self):
+        own = self.folder / "cache"
+
+        def run():
+            return self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=str(own))
+
+        def damage(path, how):
+            content = path.read_bytes()
+            if how == "truncated":
+                path.write_bytes(content[: len(content) // 2])
+            elif how == "empty":
+                path.write_bytes(b"")
+            elif how == "a bit":
+                middle = len(content) // 2
+                path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+            else:
+                path.unlink()
+
+        self.assertEqual((run().returncode, run().stderr), (0, ""))
+        (entry,) = own.glob("*.so")
+        (runtime,) = own.glob("runtime.*/verilated.o")
+        before = entry.read_bytes()
+        texts = {
+            "truncated": r"`\w+\.so` has \d+ bytes instead of \d+",
+            "empty": r"`\w+\.so` has 0 bytes instead of \d+",
+            "a bit": r"the contents of `\w+\.so` are not those that were written",
+            "removed": r"`\w+\.so` is missing",
+        }
+        for how, text in texts.items():
+            damage(entry, how)
+            done = run()
+            self.assertRegex(done.stderr, rf"^warning\[E1020\]: block `requantizer` in the cache folder {own} is damaged: {text}; built again\n$")
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual((run().returncode, run().stderr), (0, ""))
+        damage(Path(f"{entry}.txt"), "empty")
+        self.assertRegex(run().stderr, r"^warning\[E1020\]: block `requantizer` .* is damaged: its list is not complete; built again\n$")
+        damage(Path(f"{entry}.txt"), "removed")
+        self.assertRegex(run().stderr, r"^warning\[E1020\]: block `requantizer` .* is damaged: `\w+\.so\.txt` is missing; built again\n$")
+        for how in texts:  # of what is linked into the next block
+            damage(runtime, how)
+            entry.unlink()
+            Path(f"{entry}.txt").unlink()
+            done = run()
+            self.assertRegex(done.stderr, r"^warning\[E1020\]: Verilator's run-time in the cache folder is damaged: .*`verilated\.o`.*; built again\n$")
+            self.assertEqual(done.returncode, 0)
+        self.assertEqual(len(entry.read_bytes()), len(before))
+
+    def test_two_processes_mend_the_same_entry(self):
+        own = str(self.folder / "cache")
+        self.assertEqual(self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=own).returncode, 0)
+        (entry,) = Path(own).glob("*.so")
+        entry.write_bytes(entry.read_bytes()[:5000])
+        command = [GEMEL, "run", "digits", "-m", MACHINE, "--block", "requantizer=rtl"]
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": own}
+        started = [subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        texts = [process.communicate(timeout=1800)[1] for process in started]
+        self.assertEqual([process.returncode for process in started], [0, 0, 0], texts)
+        self.assertEqual(sum("built again" in text for text in texts), 1, texts)
+
+    def test_odd_characters_in_every_path(self):
+        odd = self.folder / "a b$(c)'d\"e;f&g#h%i\\j\u00fc+k"
+        home, temporary = odd / "checkout", odd / "tmp"
+        home.mkdir(parents=True)
+        temporary.mkdir()
+        for name in ("configs", "workloads", "rtl"):
+            shutil.copytree(ROOT / name, home / name)
+        own = odd / "my requantizer.sv"
+        shutil.copy(ROOT / "examples/own_requantizer/requantizer.sv", own)
+        for block in ("pe_array=rtl", f"requantizer=check:{own}"):
+            done = self.run_digits("--block", block, "--out", str(odd / "out"), GEMEL_HOME=str(home), GEMEL_CACHE=str(odd / "cache"), HOME=str(odd),
+                                   TMPDIR=str(temporary))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        own.write_text(own.read_text(encoding="utf-8").replace("endmodule", "endmodul"), encoding="utf-8")
+        done = self.run_digits("--block", f"requantizer=check:{own}", GEMEL_HOME=str(home), GEMEL_CACHE=str(odd / "cache"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{own}:", done.stderr)
+        self.assertEqual(os.listdir(temporary), [])
+
+    def test_a_cache_that_may_only_be_read_is_used(self):
+        if os.geteuid() != 0 or shutil.which("setpriv") is None:
+            self.skipTest("only root can become another user")
+        shared, home = self.folder / "shared", self.folder / "home"
+        self.assertEqual(self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=str(shared)).returncode, 0)
+        home.mkdir(mode=0o777)
+        home.chmod(0o777)
+        self.folder.chmod(0o755)
+        subprocess.run(["chmod", "-R", "go+rX,a-w", str(shared)], check=True)
+        environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+
+        def as_nobody(block, home):
+            return subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", GEMEL, "run", "digits", "-m", MACHINE, "--block", block],
+                cwd="/", capture_output=True, text=True, timeout=1800, check=False,
+                env={**environment, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(shared), "HOME": str(home)},
+            )
+
+        done = as_nobody("requantizer=rtl", "/proc")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = as_nobody("pe_array=rtl", "/proc")
+        self.expect(done, f"error[E1009]: the cache folder cannot be written: {shared}: Permission denied; block `pe_array` is not in it\n"
+                          "hint: set GEMEL_CACHE to another folder\n")
+        done = as_nobody("pe_array=rtl", home)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stderr, f"warning[E1021]: the cache folder cannot be written: {shared}: Permission denied; block `pe_array` is built in "
+                                      f"{home}/.cache/gemel\n")
+        done = as_nobody("pe_array=rtl", home)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    @unittest.skipIf(os.geteuid() != 0 or shutil.which("unshare") is None, "needs a file system of its own")
+    def test_a_disk_that_is_full_while_building(self):
+        small = self.folder / "small"
+        small.mkdir()
+        for size in ("64k", "1m"):  # full while Verilator writes, and while the compiler does
+            script = f"mount -t tmpfs -o size={size} small {small} && exec {GEMEL} run digits -m {MACHINE} --block npu=rtl"
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=1800, check=False,
+                                  env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(small)})
+            if "mount" in done.stderr or "unshare" in done.stderr:
+                self.skipTest(done.stderr)
+            self.expect(done, f"error[E1009]: the cache folder cannot be written: {small}: No space left on device\n"
+                              "hint: make room, or set GEMEL_CACHE to another folder\n")
+
+    def test_flags_of_other_builds_do_not_matter(self):
+        own = str(self.folder / "cache")
+        flags = {name: "--no-such-flag" for name in ("CXXFLAGS", "CFLAGS", "CPPFLAGS", "LDFLAGS")}
+        done = self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=own, MAKEFLAGS="n", DEPENDENCIES_OUTPUT=str(self.folder / "deps"), LANG="de_DE.UTF-8",
+                               **flags)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse((self.folder / "deps").exists())
+
+    def test_the_compiler_is_that_of_the_environment(self):
+        log = self.folder / "log"
+        compiler = self.tool("tools", "g++", log)
+        for words, cache in ((f"{compiler}", "one"), (f"{compiler} -DMINE=1", "two")):
+            log.write_text("")
+            done = self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=str(self.folder / cache), CXX=words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertGreater(len(log.read_text()), 5, "compiles and links with it")
+        self.expect(
+            self.run_digits("--block", "requantizer=rtl", CXX="no-such-compiler -O9"),
+            "error[E1002]: the C++ compiler `no-such-compiler` cannot be run: No such file or directory\n"
+            "hint: install the package `g++`, or use the models only\n",
+        )
+
+    def test_what_killed_builds_left_is_listed_and_removed(self):
+        own = self.folder / "cache"
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(own)}
+        builder = subprocess.Popen([GEMEL, "run", "digits", "-m", MACHINE, "--block", "npu=rtl"], cwd=self.folder, env=environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_for_compiler(own, builder)
+        listed = self.gemel("cache", "list", GEMEL_CACHE=str(own)).stdout
+        self.assertRegex(listed, r"^build\.\w+ +[\d.]+ KiB  \(being built\)\n.*: 0 compiled blocks, \d+ KiB\n$")
+        self.gemel("cache", "clear", GEMEL_CACHE=str(own))
+        self.assertIsNone(builder.poll())
+        (folder,) = own.glob("build.*")
+        builder.kill()
+        builder.wait()
+        while self.builds(own):  # compilers that nobody ends
+            self.assertIn("(being built)", self.gemel("cache", "list", GEMEL_CACHE=str(own)).stdout)
+            time.sleep(0.1)
+        listed = self.gemel("cache", "list", GEMEL_CACHE=str(own)).stdout
+        self.assertRegex(listed, r"^build\.\w+ +[\d.]+ KiB  \(left by a process that was killed; the next build removes it\)\n")
+        self.assertEqual(self.run_digits("--block", "requantizer=rtl", GEMEL_CACHE=str(own)).returncode, 0)
+        self.assertFalse(folder.exists())
+        self.assertEqual(list(own.glob("build.*")), [])
 
     def test_building_is_no_part_of_simulating(self):
         own = str(self.folder / "cache")
