@@ -47,15 +47,24 @@ class GEMEL_API Program {
 
   const std::string& network() const;         // name
   const std::string& machine() const;         // name of the machine it was compiled for
-  // That machine as it was then, with all of its parameters.
-  Machine compiled_for() const;
+  // That machine as it was then, with all of its parameters, and with `overrides` applied. UserError E01xx.
+  Machine compiled_for(const std::vector<std::string>& overrides = {}) const;
   int batch() const;
   bool timing_only() const;                   // made of a network without weights: no data can be computed
   std::vector<TensorInfo> inputs() const, outputs() const;
   std::vector<LayerInfo> layers() const;
   std::int64_t instructions() const;
   std::int64_t memory_bytes() const;          // everything lies below this address
-  std::string digest() const;                 // 16 hexadecimal digits over all that a run depends on
+  std::string digest() const;                 // 16 hexadecimal digits over all that is run
+  std::string disassemble(std::int64_t instruction) const;  // one of instructions()
+
+  // A case as one file: the program with the bytes of its inputs, and what must be in memory when a layer is complete.
+  bool stores_inputs() const;                 // of all inputs
+  bool stores_expected() const;
+  // This program with such data. `inputs` and `seed`: as in RunOptions. `expected`: with the reference's tensors, too; UserError E0513 if the
+  // network is not known, because the program came from a file.
+  Program with_data(const std::vector<std::vector<std::uint8_t>>& inputs, std::uint64_t seed, bool expected) const;
+
   ProgramImage image() const;
 
   explicit Program(std::shared_ptr<const Compiled> inside);

@@ -60,7 +60,8 @@ struct Result {
   std::string layers_note;
   std::vector<TraceEvent> trace;   // only with tracing on
   std::vector<TensorData> outputs;  // of the network; of the last round; empty in a timing-only run
-  // With RunOptions::keep_going: blocks that were checked, and cycles in which they differed from their models.
+  std::vector<std::pair<std::string, std::string>> blocks;  // that were not models: name, "rtl" or "check"
+  // Of those that were checked: cycles in which they differed from their models (other than 0 only with RunOptions::keep_going).
   std::vector<std::pair<std::string, std::int64_t>> differences;
   // Host time. RTL: compiling and loading it; not part of simulate_seconds.
   double compile_seconds = 0, build_rtl_seconds = 0, simulate_seconds = 0, golden_seconds = 0, peak_memory_mib = 0;
@@ -68,9 +69,9 @@ struct Result {
   int images = 0;
   double accuracy = -1, float_accuracy = -1;  // shares 0..1; -1: none
   std::vector<std::pair<std::string, std::string>> settings;  // what the run was called with
-  std::string version;             // of Gemel
-  // To make the run again: the whole machine as a file; digests of machine and program; the seed of drawn numbers.
-  std::string machine_file, machine_digest, program_digest;
+  // To make the run again: Gemel's version and commit; digests of the whole machine (but for name and description), of the network with its
+  // numbers (empty: not known, the program came from a file) and of the program; the seed of inputs that were drawn.
+  std::string version, commit, machine_digest, network_digest, program_digest;
   std::uint64_t seed = 0;
 
   // Share of the array's MAC slots used over the whole run: macs / (cycles * R * C).

@@ -31,6 +31,9 @@ struct RunOptions {
   bool keep_going = false;             // count differences of checked blocks instead of ending with the first
   bool no_skip = false;                // clock RTL and beat models in every cycle, also when all are quiet
   std::optional<int> reset_seed;       // registers of RTL start with random bits of this seed
+  // A run that ends in RunError (but not for the limit of cycles) is kept in this file: program, machine, inputs and expected tensors, to be
+  // loaded and run again. Empty: nowhere.
+  std::string case_file;
   std::string waves_folder;            // for waves around the first difference of a checked block; empty: none
   Observer* observer = nullptr;
   StopToken stop;
@@ -44,5 +47,8 @@ struct RunOptions {
 //                overlapping memory accesses, E0806 a checked block differs from its model, E0807, E0808 RTL that misbehaves
 //   Interrupted  `stop` was requested
 GEMEL_API Result run(const Program& program, const Machine& machine, const RunOptions& options = {});
+
+// What run() checks before anything else: UserError E0911, E1001, E1010.
+GEMEL_API void check(const RunOptions& options);
 
 }  // namespace gemel

@@ -46,6 +46,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0214", User, "A tensor or layer is too large."},
       {"E0215", User, "A workload does not say, or says twice, where its numbers come from."},
       {"E0216", User, "A workload cannot be taken to another batch."},
+      {"E0217", User, "A file is a model of a kind that Gemel does not read."},
 
       // E03xx: tensors and safetensors (src/network)
       {"E0301", User, "A safetensors file cannot be read."},
@@ -76,6 +77,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0510", User, "The input data do not have the size of the network's input."},
       {"E0511", User, "A schedule has nothing to run."},
       {"E0512", User, "A prediction is asked for a machine that the program was not compiled for."},
+      {"E0513", User, "Expected results are asked of a program whose network is not known."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
       {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},
@@ -117,7 +119,12 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0909", User, "A file that would be written exists already."},
       {"E0910", User, "A settings file cannot be read, or has a key or value that is wrong."},
       {"E0911", User, "Two options contradict each other, or one has no effect without another."},
+      {"E0912", User, "There is no such command."},
+      {"E0913", User, "A command has no such option."},
       {"E0914", User, "The host cannot map the simulated memory."},
+      {"E0915", User, "An option has a value that it cannot have, or none."},
+      {"E0916", User, "An argument is missing, or one too many."},
+      {"E0917", User, "GEMEL_HOME names a folder that is none of Gemel."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
       // E10xx: RTL (src/rtl_host, src/top)

@@ -2,18 +2,18 @@
 // The short commands, and the table of all.
 #include "cli/commands.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "area/area.hpp"
 #include "base/files.hpp"
+#include "cli/options.hpp"
 #include "cli/signals.hpp"
-#include "compiler/compile.hpp"
 #include "config/load.hpp"
-#include "isa/isa.hpp"
-#include "isa/schedule.hpp"
-#include "network/workload.hpp"
+#include "gemel/gemel.hpp"
 #include "rtl_host/contract.hpp"
 
 namespace gemel::cli {
@@ -31,52 +31,71 @@ void add_commands(CLI::App& app) {
 
 void add_compile(CLI::App& app) {
   struct Options {
-    std::string workload, machine = "edge16", out;
+    std::string workload, machine = "edge16", out, input;
     std::vector<std::string> set;
+    std::optional<std::uint64_t> seed;
     int batch = 0;
+    bool with_inputs = false, with_expected = false;
   };
-  auto* command = app.add_subcommand("compile", "Compile a workload into a schedule (.gemel) for one machine");
+  auto* command = app.add_subcommand("compile", "Compile a workload into a program (.gemel) for one machine");
   auto o = std::make_shared<Options>();
   command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv")->required();
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml")->capture_default_str();
   command->add_option("--set", o->set, "Override a parameter: key=value");
-  command->add_option("--batch", o->batch, "Images")->check(CLI::Range(1, 65535));
+  add_integer(*command, "--batch", o->batch, 1, 65535, "Images");
+  add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and of inputs",
+              [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
+  command->add_flag("--with-inputs", o->with_inputs, "Store inputs in the program, for `gemel run` to use");
+  command->add_flag("--with-expected", o->with_expected, "Store inputs and what each layer must make of them, for `gemel run` to compare with");
+  command->add_option("--input", o->input, "With these: raw bytes of the first input, dense NHWC (default: synthetic)");
   command->add_option("--out,-o", o->out, "File to write (default: NAME.gemel)");
-  command->callback([o] {
+  command->callback([o, command] {
+    static const std::vector<Rule> Rules = {{"--input", Rule::Needs, {"--with-inputs", "--with-expected"}, "--input gives data, but the program stores none"}};
     catch_signals();
-    const Machine machine = load_machine(find_machine(o->machine), o->set);
-    LoadOptions load;
+    check_options(*command, Rules);
+    const Machine machine = load_machine(o->machine, o->set);
+    for (const Diagnostic& warning : machine_warnings(machine)) std::cerr << to_string(warning) << "\n";
+    if (!o->out.empty()) require_writable(o->out);
+    NetworkOptions load;
     load.batch = o->batch;
-    load.interrupted = &stop_requested();
-    const Network network = load_workload(o->workload, load);
-    CompileOptions options;
-    options.interrupted = &stop_requested();
-    const Schedule schedule = compile(network, machine, options);
-    const std::string path = o->out.empty() ? network.name + ".gemel" : o->out;
-    schedule.save(path);
-    std::cout << path << ": " << schedule.program.size() << " instructions, " << schedule.layers.size() << " layers, "
-              << schedule.memory_bytes_used << " bytes of memory\n";
+    load.seed = o->seed;
+    load.stop = stop_token();
+    const NetworkPtr network = load_network(o->workload, load);
+    const std::string path = o->out.empty() ? describe(network).name + ".gemel" : o->out;
+    require_writable(path);
+    ProgramOptions compiling;
+    compiling.stop = stop_token();
+    Program program = compile(network, machine, compiling);
+    if (o->with_inputs || o->with_expected) {
+      std::vector<std::vector<std::uint8_t>> inputs;
+      if (!o->input.empty()) inputs.push_back(read_input(o->input, program.inputs().front()));
+      program = program.with_data(inputs, o->seed.value_or(1), o->with_expected);
+    }
+    program.save(path);
+    std::cout << path << ": " << program.instructions() << " instructions, " << program.layers().size() << " layers, " << program.memory_bytes()
+              << " bytes of memory" << (o->with_expected ? ", with inputs and expected results" : o->with_inputs ? ", with inputs" : "") << "\n";
   });
 }
 
 void add_disasm(CLI::App& app) {
   struct Options {
     std::string file;
-    int first = 0, count = -1;
+    std::int64_t first = 0, count = -1;
   };
-  auto* command = app.add_subcommand("disasm", "Show the instructions of a schedule");
+  auto* command = app.add_subcommand("disasm", "Show the instructions of a program");
   auto o = std::make_shared<Options>();
-  command->add_option("schedule", o->file, "File NAME.gemel")->required();
-  command->add_option("--first", o->first, "First instruction")->check(CLI::NonNegativeNumber);
-  command->add_option("--count", o->count, "How many (default: all)")->check(CLI::NonNegativeNumber);
-  command->callback([o] {
-    const Schedule schedule = Schedule::load(o->file);
-    const std::size_t size = schedule.program.size();
-    const std::size_t last =
-        o->count < 0 ? size : std::min(size, static_cast<std::size_t>(o->first) + static_cast<std::size_t>(o->count));
-    for (std::size_t i = static_cast<std::size_t>(o->first); i < last; ++i) {
-      std::cout << i << "  " << isa::disassemble(schedule.program[i]) << "\n";
+  command->add_option("program", o->file, "File NAME.gemel")->required();
+  add_integer(*command, "--first", o->first, 0, Unlimited, "First instruction");
+  add_integer(*command, "--count", o->count, 1, Unlimited, "How many (default: all)");
+  command->callback([o, command] {
+    check_options(*command, {});
+    const Program program = Program::load(o->file);
+    const std::int64_t size = program.instructions();
+    if (o->first >= size) {
+      throw UserError("E0915", "`--first` is " + std::to_string(o->first) + ", and the program has " + std::to_string(size) + " instructions");
     }
+    const std::int64_t count = o->count < 0 ? size - o->first : std::min(size - o->first, o->count);
+    for (std::int64_t i = o->first; i < o->first + count; ++i) std::cout << i << "  " << program.disassemble(i) << "\n";
   });
 }
 
@@ -88,38 +107,46 @@ void add_explain(CLI::App& app) {
   };
   auto* command = app.add_subcommand("explain", "Explain a parameter, a group of parameters, an error code, a block's ports, or a machine's area");
   auto o = std::make_shared<Options>();
-  auto* topic = command->add_option("topic", o->topic, "E.g. pe_array, pe_array.rows, E0103; nothing: all parameters");
-  auto* ports = command->add_option("--ports", o->ports, "A block: its contract, parameters and ports")->excludes(topic);
-  auto* area = command->add_flag("--area", o->area, "Gates and memory bits of a machine, block by block")->excludes(topic)->excludes(ports);
-  auto* machine = command->add_option("--machine,-m", o->machine, "With --ports or --area: whose")->capture_default_str();
-  auto* set = command->add_option("--set", o->set, "With --ports or --area: override a parameter of the machine: key=value");
-  command->callback([o, ports, area, machine, set] {
-    for (const auto* option : {machine, set}) {
-      if (*option && !*ports && !*area) throw CLI::RequiresError(option->get_name(), "--ports or --area");
-    }
+  command->add_option("topic", o->topic, "E.g. pe_array, pe_array.rows, E0103; nothing: all parameters");
+  command->add_option("--ports", o->ports, "A block: its contract, parameters and ports");
+  command->add_flag("--area", o->area, "Gates and memory bits of a machine, block by block");
+  command->add_option("--machine,-m", o->machine, "With --ports or --area: whose")->capture_default_str();
+  command->add_option("--set", o->set, "With --ports or --area: override a parameter of the machine: key=value");
+  command->callback([o, command] {
+    static const std::vector<Rule> Rules = {
+        {"topic", Rule::Excludes, {"--ports", "--area"}, "one thing is explained at a time"},
+        {"--ports", Rule::Excludes, {"--area"}, "one thing is explained at a time"},
+        {"--machine", Rule::Needs, {"--ports BLOCK", "--area"}, "--machine is for what depends on a machine, and no such thing is asked for"},
+        {"--set", Rule::Needs, {"--ports BLOCK", "--area"}, "--set is for what depends on a machine, and no such thing is asked for"},
+    };
+    check_options(*command, Rules);
     if (o->area) {
-      std::cout << explain_area(load_machine(find_machine(o->machine), o->set));
+      std::cout << explain_area(load_machine(o->machine, o->set));
       return;
     }
-    const std::string text = o->ports.empty() ? explain(o->topic) : explain_ports(o->ports, load_machine(find_machine(o->machine), o->set));
+    const std::string text = o->ports.empty() ? explain(o->topic) : explain_ports(o->ports, load_machine(o->machine, o->set));
     std::cout << text << (text.empty() || text.back() == '\n' ? "" : "\n");
   });
 }
 
 void add_lists(CLI::App& app) {
   app.add_subcommand("machines", "List the machines that come with Gemel")->callback([] {
-    for (const std::string& name : list_machines()) {
-      const Machine m = load_machine(find_machine(name));
+    const std::vector<std::string> names = list_machines();
+    if (names.empty()) throw UserError("E0109", "no machines were found at all", "set GEMEL_HOME to the folder that has `configs`");
+    for (const std::string& name : names) {
+      const Machine m = load_machine(name);
       char line[64];
       std::snprintf(line, sizeof line, "%-12s %4d x %-4d", name.c_str(), m.rows, m.columns);
       std::cout << line << " " << m.description << "\n";
     }
   });
   app.add_subcommand("workloads", "List the workloads that come with Gemel")->callback([] {
-    for (const WorkloadInfo& info : list_workloads()) {
+    const std::vector<NetworkName> networks = list_networks();
+    if (networks.empty()) throw UserError("E0208", "no workloads were found at all", "set GEMEL_HOME to the folder that has `workloads`");
+    for (const NetworkName& network : networks) {
       char name[64];
-      std::snprintf(name, sizeof name, "%-20s", info.name.c_str());
-      std::cout << name << " " << info.description << "\n";
+      std::snprintf(name, sizeof name, "%-20s", network.name.c_str());
+      std::cout << name << " " << network.description << "\n";
     }
   });
 }

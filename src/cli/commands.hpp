@@ -3,14 +3,20 @@
 #pragma once
 #include <CLI/CLI.hpp>
 
-namespace gemel {
-class UserError;
-}
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gemel/error.hpp"
+#include "gemel/layer.hpp"
 
 namespace gemel::cli {
 
 // For a thread that cannot throw to main(): says what is wrong and ends the process, as main() would.
 [[noreturn]] void end_at_once(const UserError& error);
+
+// The bytes of an input tensor from a file of raw bytes. UserError E0905, E0906.
+std::vector<std::uint8_t> read_input(const std::string& path, const TensorInfo& tensor);
 
 void add_commands(CLI::App& app);
 

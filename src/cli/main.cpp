@@ -6,11 +6,12 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "base/error.hpp"
 #include "base/heap.hpp"
 #include "cli/commands.hpp"
+#include "cli/options.hpp"
 #include "cli/signals.hpp"
-#include "sim/simulation.hpp"
+#include "gemel/error.hpp"
+#include "gemel/version.hpp"
 
 extern "C" int sc_main(int, char**) { return 0; }  // never called; libsystemc refers to it
 
@@ -19,7 +20,7 @@ namespace {
 enum ExitCode { Done = 0, UserMistake = 2, OurBug = 3, RunFailed = 4 };
 
 int report(const gemel::Error& error, ExitCode code) {
-  for (const gemel::Diagnostic& diagnostic : error.diagnostics()) std::cerr << to_string(diagnostic) << "\n";
+  std::cerr << to_string(error.diagnostics()) << "\n";
   return code;
 }
 
@@ -30,18 +31,19 @@ void gemel::cli::end_at_once(const UserError& error) { ::_exit(report(error, Use
 int main(int argc, char** argv) {
   gemel::prepare_heap();
   CLI::App app{"Gemel: a cycle-accurate simulator of a systolic-array NPU"};
-  app.set_version_flag("--version", std::string("gemel ") + GEMEL_VERSION);
+  app.set_version_flag("--version", "gemel " + gemel::version() + (gemel::commit().empty() ? "" : " (" + gemel::commit() + ")"));
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of all commands");
   gemel::cli::add_commands(app);
   try {
+    gemel::cli::check_arguments(app, argc, argv);
     app.parse(argc, argv);
     std::cout.flush();
     if (!std::cout) throw gemel::UserError("E0903", "standard output cannot be written", "is the disk full, or the reader gone?");
     return Done;
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? Done : UserMistake;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return report(gemel::cli::usage_error(app, error), UserMistake);
   } catch (const gemel::UserError& error) {
     return report(error, UserMistake);
   } catch (const gemel::RunError& error) {

@@ -18,14 +18,16 @@
 #include <sstream>
 #include <thread>
 
-#include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/options.hpp"
 #include "cli/signals.hpp"
-#include "config/load.hpp"
+#include "gemel/error.hpp"
+#include "gemel/machine.hpp"
+#include "gemel/version.hpp"
 #include "regress/coverage.hpp"
 #include "regress/regress.hpp"
-#include "report/text.hpp"
 
 namespace gemel::cli {
 namespace {
@@ -127,7 +129,7 @@ void write_coverage(const RegressOptions& o, const Machine& machine, const std::
   about.cases = o.count;
   about.failed = failed;
   about.machine = to_yaml(machine);
-  about.version = GEMEL_VERSION;
+  about.version = version();
   regress::RtlCoverage rtl;
   for (const auto& entry : fs::directory_iterator(counts)) rtl.add(entry.path());
   if (rtl.inputs() < o.count - failed) {
@@ -215,7 +217,7 @@ void run_regress(const RegressOptions& given) {
   }
   const std::vector<regress::Case> fixed = o.mixtures ? regress::mixtures(o.seed) : std::vector<regress::Case>{};
   const int count = o.mixtures ? static_cast<int>(fixed.size()) : o.count;
-  const Machine machine = o.machine.empty() ? (coverage ? regress::coverage_machine() : Machine{}) : load_machine(find_machine(o.machine));
+  const Machine machine = o.machine.empty() ? (coverage ? regress::coverage_machine() : Machine{}) : load_machine(o.machine);
   const auto drawn = [&](int i) {
     if (o.mixtures) return fixed[static_cast<std::size_t>(i)];
     if (coverage) return regress::coverage_case(o.seed, i, machine, o.blocks);
@@ -313,38 +315,51 @@ void run_regress(const RegressOptions& given) {
   if (failed > 0) throw RunError("E0809", share + " cases failed", "each is kept below " + o.out);
 }
 
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> Rules = {
+      {"--mixtures", Rule::Excludes, {"--programs", "--coverage"}, "they are different regressions"},
+      {"--mixtures", Rule::Excludes, {"--count", "--machines", "--blocks", "--machine"}, "mixtures are all there are, on a machine of their own"},
+      {"--coverage", Rule::Excludes, {"--programs"}, "it runs networks and random instructions in turn"},
+      {"--coverage", Rule::Excludes, {"--out"}, "failures are kept in its folder, too"},
+      {"--coverage", Rule::Excludes, {"--machines"}, "it counts for one machine"},
+      {"--machine", Rule::Needs, {"--programs", "--coverage FOLDER"}, "--machine is for random instructions; random networks come with random machines"},
+      {"--machine", Rule::Excludes, {"--machines"}, "it is the only machine"},
+      {"--replay", Rule::Excludes,
+       {"--count", "--seed", "--machines", "--jobs", "--blocks", "--programs", "--coverage", "--machine", "--fail-fast", "--repeat", "--out", "--mixtures"},
+       "the folder says all of the one case"},
+  };
+  return Rules;
+}
+
 }  // namespace
 
 void add_regress(CLI::App& app) {
   auto* command = app.add_subcommand("regress", "Run random machines and networks on RTL and compare with the models");
   auto o = std::make_shared<RegressOptions>();
-  command->add_option("--count", o->count, "Cases")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--seed", o->seed, "Seed of machines, networks and blocks")->capture_default_str();
-  command->add_option("--machines", o->machines, "Different machines; each is Verilated once")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--jobs,-j", o->jobs, "Cases at a time (default: one per core)")->check(CLI::PositiveNumber);
+  add_integer(*command, "--count", o->count, 1, 1'000'000'000, "Cases");
+  add_integer(*command, "--seed", o->seed, 0, Unlimited, "Seed of machines, networks and blocks");
+  add_integer(*command, "--machines", o->machines, 1, 1'000'000, "Different machines; each is Verilated once");
+  add_integer(*command, "--jobs,-j", o->jobs, 1, 4096, "Cases at a time (default: one per core)");
   command->add_option("--blocks", o->blocks, "Block sets to take in turn, e.g. all=check or pe_array=rtl,load_dma=check (default: random ones)");
-  auto* programs = command->add_flag("--programs", o->programs, "Random instructions with corner values for data, some with errors, instead of networks");
-  auto* coverage = command->add_option("--coverage", o->coverage,
-                                       "Count what small networks and random instructions cover, functions as well as lines and toggles of "
-                                       "RTL; a folder for coverage.html and coverage.json")
-                       ->excludes(programs);
+  command->add_flag("--programs", o->programs, "Random instructions with corner values for data, some with errors, instead of networks");
+  command->add_option("--coverage", o->coverage,
+                      "Count what small networks and random instructions cover, functions as well as lines and toggles of RTL; a folder for "
+                      "coverage.html and coverage.json");
   command->add_option("--machine,-m", o->machine,
                       "With --programs or --coverage: this machine, by name or file, with another memory around it in each case");
   command->add_flag("--fail-fast", o->fail_fast, "Begin no case after the first that failed");
-  command
-      ->add_option("--repeat", o->repeat,
-                   "Run the RTL of each case again and compare with its first run: no-skip (every block clocked in every cycle), reset (other random "
-                   "bits at power-up), data (zeros and other random numbers for inputs and weights: the same times)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"no-skip", "reset", "data"}));
+  add_choice(*command, "--repeat", {"no-skip", "reset", "data"},
+             "Run the RTL of each case again and compare with its first run: no-skip (every block clocked in every cycle), reset (other random "
+             "bits at power-up), data (zeros and other random numbers for inputs and weights: the same times)",
+             [o](const std::string& name) { o->repeat.push_back(name); })
+      ->delimiter(',');
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
   command->add_option("--replay", o->replay, "Run the case in this folder again");
-  command->add_flag("--mixtures", o->mixtures, "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine")
-      ->excludes(programs)
-      ->excludes(coverage);
+  command->add_flag("--mixtures", o->mixtures,
+                    "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
-  command->callback([o] {
-    if (!o->machine.empty() && !o->programs && o->coverage.empty()) throw CLI::RequiresError("--machine", "--programs or --coverage");
+  command->callback([o, command] {
+    check_options(*command, rules());
     run_regress(*o);
   });
 }

@@ -5,10 +5,11 @@
 #include <iostream>
 #include <memory>
 
-#include "base/error.hpp"
 #include "base/files.hpp"
 #include "cli/commands.hpp"
-#include "config/load.hpp"
+#include "cli/options.hpp"
+#include "gemel/error.hpp"
+#include "gemel/machine.hpp"
 #include "rtl_host/contract.hpp"
 #include "rtl_host/library.hpp"
 
@@ -47,8 +48,9 @@ void add_new_block(CLI::App& app) {
   command->add_option("--machine,-m", o->machine, "Whose values the parameters have as defaults")->capture_default_str();
   command->add_option("--set", o->set, "Override a parameter of the machine: key=value");
   command->add_option("--out,-o", o->out, "Folder to write to")->capture_default_str();
-  command->callback([o] {
-    const Machine machine = load_machine(find_machine(o->machine), o->set);
+  command->callback([o, command] {
+    check_options(*command, {});
+    const Machine machine = load_machine(o->machine, o->set);
     const std::string text = skeleton(o->block, machine);
     make_output_folder(o->out);
     const std::string path = (std::filesystem::path(o->out) / skeleton_file_name(o->block)).lexically_normal();

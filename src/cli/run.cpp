@@ -1,70 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
-// gemel run: workload -> compile -> simulate -> compare with golden -> report.
+// gemel run: the library's load, compile and run, and the reports.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <cstring>
 #include <iostream>
-#include <iterator>
 #include <memory>
+#include <optional>
 
-#include "base/error.hpp"
-#include "base/files.hpp"
 #include "cli/commands.hpp"
+#include "cli/options.hpp"
 #include "cli/settings.hpp"
 #include "cli/signals.hpp"
-#include "compiler/compile.hpp"
-#include "config/load.hpp"
-#include "network/synthetic.hpp"
-#include "network/workload.hpp"
-#include "ops/golden.hpp"
-#include "report/report.hpp"
-#include "sim/simulation.hpp"
+#include "gemel/gemel.hpp"
 
 namespace gemel::cli {
 namespace {
 
-struct RunOptions {
-  std::string workload, machine = "edge16", input, out, engine = "systemc", settings;
+struct Options {
+  std::string workload, input, out, settings;
+  std::optional<std::string> machine;
   std::vector<std::string> set, blocks;
-  int reset_seed = -1;
-  bool keep_going = false, no_skip = false;
+  std::optional<std::string> engine;
+  std::optional<int> reset_seed;
+  std::optional<std::uint64_t> seed;
   int batch = 0;
-  std::int64_t seed = -1;
   std::int64_t max_cycles = std::int64_t{1} << 40;
-  bool timing_only = false, trace = false, no_golden = false, test = false, quiet = false;
+  bool timing_only = false, trace = false, no_golden = false, test = false, quiet = false, keep_going = false, no_skip = false;
 };
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+constexpr char DefaultMachine[] = "edge16";
 
-// One line on a terminal, rewritten; nothing at all in a pipe.
-class ProgressLine {
+// One line on a terminal, rewritten; nothing at all in a pipe. Warnings are always told.
+class ProgressLine : public Observer {
  public:
   explicit ProgressLine(bool enabled) : enabled_(enabled && ::isatty(STDERR_FILENO) != 0) {}
-  ~ProgressLine() { clear(); }
+  ~ProgressLine() override { clear(); }
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  void stage(const std::string& text) {
+  void name_layers(const std::vector<LayerInfo>& layers) { layers_ = layers; }
+  void log(const std::string& text) override {
     if (enabled_) show(text);
   }
-  void update(const Progress& p, const std::vector<ScheduleLayer>& layers) {
+  void progress(const Progress& p) override {
     if (!enabled_) return;
-    const double elapsed = seconds_since(start_);
+    const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     if (elapsed - shown_ < 0.1) return;
     shown_ = elapsed;
     const double share = static_cast<double>(p.instructions) / static_cast<double>(std::max<std::int64_t>(1, p.total_instructions));
+    const std::string& name = layers_.at(static_cast<std::size_t>(std::min(p.layer, p.layers - 1))).name;
     char line[200];
-    std::snprintf(line, sizeof line, "layer %d/%d %s: %.2f M cycles, %.1f M cycles/s, %.0f s left", p.layer + 1, p.layers,
-                  layers[static_cast<std::size_t>(std::min(p.layer, p.layers - 1))].name.c_str(),
+    std::snprintf(line, sizeof line, "layer %d/%d %.60s: %.2f M cycles, %.1f M cycles/s, %.0f s left", p.layer + 1, p.layers, name.c_str(),
                   static_cast<double>(p.cycles) / 1e6, static_cast<double>(p.cycles) / 1e6 / std::max(elapsed, 1e-3),
                   share > 0 ? elapsed * (1 - share) / share : 0.0);
     show(line);
+  }
+  void warning(const Diagnostic& warning) override {
+    clear();
+    std::cerr << to_string(warning) << "\n";
+  }
+  void rtl_displays(const std::string&, const std::string& text) override {
+    clear();
+    std::cerr << text;
+  }
+  void rtl_hangs(const UserError& error) override {  // the thread that hangs cannot be reached any more
+    clear();
+    end_at_once(error);
   }
   void clear() {
     if (enabled_ && dirty_) std::cerr << "\r\x1b[K" << std::flush;
@@ -78,188 +85,180 @@ class ProgressLine {
   }
   bool enabled_, dirty_ = false;
   double shown_ = -1;
+  std::vector<LayerInfo> layers_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::vector<std::uint8_t> read_input(const std::string& path, const Tensor& tensor) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UserError("E0905", "cannot read the input `" + path + "`");
-  std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (static_cast<std::int64_t>(bytes.size()) != tensor.shape.elements()) {
-    throw UserError("E0906",
-                    "the input `" + path + "` has " + std::to_string(bytes.size()) + " bytes, but tensor `" + tensor.name +
-                        "` takes " + std::to_string(tensor.shape.elements()),
-                    "give raw bytes, dense NHWC");
-  }
-  return bytes;
+bool is_program(const std::string& workload) {
+  constexpr std::string_view End = ".gemel";
+  return workload.size() > End.size() && std::string_view(workload).substr(workload.size() - End.size()) == End;
 }
 
-int argmax(const std::uint8_t* values, int count, ElementType type) {
-  int best = 0;
-  const auto value = [&](int i) { return type == ElementType::UInt8 ? int{values[i]} : int{static_cast<std::int8_t>(values[i])}; };
-  for (int i = 1; i < count; ++i) {
-    if (value(i) > value(best)) best = i;
-  }
-  return best;
-}
-
-// UserError E0911 for options of which one would be ignored, or of which one takes away what another one needs.
-void require_consistent(const RunOptions& o, bool out_given) {
-  const auto refuse = [](const std::string& what, const std::string& hint) { throw UserError("E0911", what, hint); };
-  if (o.test && o.timing_only) refuse("--test counts correct outputs, but --timing-only computes none", "leave out one of them");
-  if (o.test && !o.input.empty()) refuse("--test takes the workload's test images, --input another one", "leave out one of them");
-  if (o.timing_only && !o.input.empty()) refuse("--input gives data, but --timing-only moves none", "leave out one of them");
-  if (out_given && o.out.empty()) refuse("--out is empty, so nothing would be written", "name a folder, or leave it out");
-  if (o.trace && o.out.empty()) refuse("--trace writes trace.json, but there is no folder for it", "add --out FOLDER");
-  if (o.blocks.empty() && o.keep_going) {
-    refuse("--keep-going counts differences of checked blocks, but no block is checked", "add --block NAME=check");
-  }
-  if (o.blocks.empty() && o.reset_seed >= 0) refuse("--reset-seed is for registers of RTL, but no block is RTL", "add --block NAME=rtl");
-  if (o.blocks.empty() && o.no_skip && o.engine != "beat") {
-    refuse("--no-skip is for stepped blocks, but none is stepped", "add --engine beat, or --block NAME=rtl");
-  }
-}
-
-void run(const RunOptions& o, const std::vector<std::pair<std::string, std::string>>& arguments) {
-  ProgressLine progress(!o.quiet);
-  const Machine machine = load_machine(find_machine(o.machine), o.set);
-  if (!o.out.empty()) make_output_folder(o.out);
-  progress.stage("reading " + o.workload);
-  LoadOptions load;
-  load.batch = o.batch;
-  load.timing_only = o.timing_only;
-  load.interrupted = &stop_requested();
-  if (o.seed >= 0) load.seed = static_cast<std::uint64_t>(o.seed);
-  Network network = load_workload(o.workload, load);
-  std::optional<TestSet> test;
-  if (o.test) {
-    test = load_test_set(network);
-    if (!test) throw UserError("E0907", "workload `" + network.name + "` has no test images", "leave out --test");
-    if (o.batch == 0) {
-      load.batch = static_cast<int>(test->shape.outermost());
-      network = load_workload(o.workload, load);
-    } else if (test->shape.outermost() % o.batch != 0) {
-      throw UserError("E0908", "--batch " + std::to_string(o.batch) + " does not divide the " +
-                                   std::to_string(test->shape.outermost()) + " test images");
+// What the library calls options are flags here.
+UserError in_flags(const UserError& error) {
+  static const std::vector<std::pair<std::string, std::string>> Names = {
+      {"`test_images`", "--test"},      {"`timing_only`", "--timing-only"}, {"`inputs`", "--input"},
+      {"`keep_going`", "--keep-going"}, {"`reset_seed`", "--reset-seed"},   {"`no_skip`", "--no-skip"},
+      {"`engine`", "--engine"},         {"`blocks`", "--block"},            {"`trace`", "--trace"}};
+  std::vector<Diagnostic> diagnostics = error.diagnostics();
+  for (Diagnostic& d : diagnostics) {
+    if (d.code != "E0911") continue;
+    for (const auto& [option, flag] : Names) {
+      for (std::string* text : {&d.message, &d.hint}) {
+        const std::size_t at = text->find(option);
+        if (at != std::string::npos) text->replace(at, option.size(), flag);
+      }
     }
   }
+  return UserError(std::move(diagnostics));
+}
 
-  progress.stage("compiling for " + machine.name);
-  const auto compile_start = std::chrono::steady_clock::now();
-  CompileOptions compile_options;
-  compile_options.interrupted = &stop_requested();
-  const Schedule schedule = compile(network, machine, compile_options);
-  const double compile_seconds = seconds_since(compile_start);
-
-  SimulationOptions options;
-  options.engine = o.engine == "beat" ? Engine::Beat : o.engine == "plain" ? Engine::Plain : Engine::Systemc;
+gemel::RunOptions run_options(const Options& o, Observer* observer) {
+  gemel::RunOptions options;
+  options.blocks = o.blocks;
+  if (o.engine) options.engine = *o.engine == "beat" ? Engine::Beat : *o.engine == "plain" ? Engine::Plain : Engine::Systemc;
+  options.seed = o.seed.value_or(options.seed);
+  options.test_images = o.test;
+  options.compare = !o.no_golden;
   options.timing_only = o.timing_only;
   options.trace = o.trace;
   options.max_cycles = o.max_cycles;
-  options.interrupted = &stop_requested();
-  std::vector<BlockChoice> choices;
-  for (const std::string& text : o.blocks) choices.push_back(parse_block_choice(text));
-  options.blocks = resolve_choices(choices);
   options.keep_going = o.keep_going;
   options.no_skip = o.no_skip;
   options.reset_seed = o.reset_seed;
   options.waves_folder = o.out;
-  options.rtl_progress = [&](const std::string& text) { progress.stage(text); };
-  options.rtl_notice = [&](const Diagnostic& warning) {
-    progress.clear();
-    std::cerr << to_string(warning) << "\n";
-  };
-  options.rtl_display = [&](const std::string&, const char* text) {
-    progress.clear();
-    std::cerr << text;
-  };
-  options.rtl_hangs = [&](const UserError& error) {  // its thread cannot be reached any more
-    progress.clear();
-    end_at_once(error);
-  };
-  options.progress = [&](const Progress& p) { progress.update(p, schedule.layers); };
+  if (!o.out.empty()) options.case_file = o.out + "/failing_case.gemel";
+  options.observer = observer;
+  options.stop = stop_token();
+  if (!o.input.empty()) options.inputs.push_back({0});  // its bytes come later: the program says how many
+  return options;
+}
 
-  const std::uint64_t seed = o.seed >= 0 ? static_cast<std::uint64_t>(o.seed) : 1;
-  const int batch = schedule.batch;
-  const int rounds = test ? static_cast<int>(test->shape.outermost()) / batch : 1;
-  std::int64_t correct = 0;
-  SimulationOutput output;
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<std::vector<std::uint8_t>> inputs;
-    for (std::size_t i = 0; i < network.inputs.size(); ++i) {
-      const Tensor& tensor = network.tensors[static_cast<std::size_t>(network.inputs[i])];
-      const std::int64_t bytes = tensor.shape.elements();
-      if (o.timing_only) {
-        inputs.emplace_back();
-      } else if (test && i == 0) {
-        const auto first = test->images.begin() + static_cast<std::ptrdiff_t>(round * bytes);
-        inputs.emplace_back(first, first + static_cast<std::ptrdiff_t>(bytes));
-      } else if (!o.input.empty() && i == 0) {
-        inputs.push_back(read_input(o.input, tensor));
-      } else {
-        inputs.push_back(synthetic_input(tensor, seed + i));
-      }
+void run(const Options& o, const std::vector<std::pair<std::string, std::string>>& arguments) {
+  ProgressLine progress(!o.quiet);
+  gemel::RunOptions options = run_options(o, &progress);
+  check(options);
+  std::optional<Program> program;
+  Machine machine;
+  if (is_program(o.workload)) {
+    progress.log("reading " + o.workload);
+    program = Program::load(o.workload);
+    machine = o.machine ? load_machine(*o.machine, o.set) : program->compiled_for(o.set);
+    if (o.seed && program->stores_inputs()) {
+      throw UserError("E0911", "`--seed` and `" + o.workload + "`: the program stores its inputs, so that none are drawn");
     }
-    std::unique_ptr<Golden> golden;
-    if (!o.no_golden && !o.timing_only) {
-      golden = std::make_unique<Golden>(network);
-      for (std::size_t i = 0; i < inputs.size(); ++i) golden->set_input(network.inputs[i], inputs[i]);
-      options.golden = [&](int tensor) { return &golden->tensor(tensor); };
-    }
-    output = simulate(machine, schedule, inputs, options);
-    if (test) {
-      const Tensor& scores = network.tensors[static_cast<std::size_t>(network.outputs.front())];
-      const int classes = static_cast<int>(scores.shape.elements() / batch);
-      for (int i = 0; i < batch; ++i) {
-        correct += argmax(output.outputs.front().data() + std::int64_t{i} * classes, classes, scores.type) ==
-                   test->labels[static_cast<std::size_t>(round * batch + i)];
-      }
-    }
+  } else {
+    machine = load_machine(o.machine.value_or(DefaultMachine), o.set);
   }
-  RunResult& result = output.result;
-  result.compile_seconds = compile_seconds;
-  result.version = GEMEL_VERSION;
-  if (test) {
-    result.images = static_cast<int>(test->shape.outermost());
-    result.accuracy = static_cast<double>(correct) / result.images;
-    result.float_accuracy = test->float_accuracy.value_or(-1);
+  for (const Diagnostic& warning : machine_warnings(machine)) progress.warning(warning);
+  if (!o.out.empty()) prepare_reports(o.out, o.trace);
+  if (!program) {
+    progress.log("reading " + o.workload);
+    NetworkOptions load;
+    load.batch = o.batch;
+    load.timing_only = o.timing_only;
+    load.seed = o.seed;
+    load.stop = stop_token();
+    NetworkPtr network = load_network(o.workload, load);
+    if (o.test && o.batch == 0) {
+      const std::optional<TestImages> test = test_images(network);
+      if (!test) throw UserError("E0907", "workload `" + describe(network).name + "` has no test images", "leave out --test");
+      load.batch = static_cast<int>(test->images.shape.front());
+      network = load_network(o.workload, load);
+    }
+    progress.log("compiling for " + machine.name);
+    ProgramOptions compiling;
+    compiling.stop = stop_token();
+    program = compile(network, machine, compiling);
   }
-  for (const auto& [name, value] : arguments) result.settings.emplace_back(name, value);
+  progress.name_layers(program->layers());
+  if (!o.input.empty()) options.inputs = {read_input(o.input, program->inputs().front())};
+  Result result = gemel::run(*program, machine, options);
+  result.settings.insert(result.settings.end(), arguments.begin(), arguments.end());
 
+  // Files first: whoever reads the summary may leave before its end, and take this process along.
+  const std::vector<std::string> written = o.out.empty() ? std::vector<std::string>{} : write_reports(o.out, result, machine);
   progress.clear();
   std::cout << summary_text(result, machine);
-  for (const BlockChoice& c : options.blocks) {
-    std::int64_t cycles_that_differ = 0;
-    for (const auto& [block, count] : output.differences) cycles_that_differ += block == c.block ? count : 0;
-    std::cout << "block " << c.block << ": " << to_string(c.kind);
-    if (c.kind == BlockKind::Check) std::cout << ", " << cycles_that_differ << " cycles differ";
+  for (const auto& [block, kind] : result.blocks) {
+    std::cout << "block " << block << ": " << kind;
+    for (const auto& [checked, cycles] : result.differences) {
+      if (checked == block) std::cout << ", " << cycles << " cycles differ";
+    }
     std::cout << "\n";
   }
-  if (!o.out.empty()) {
-    for (const std::string& path : write_reports(o.out, result, machine)) std::cout << "wrote " << path << "\n";
-  }
+  for (const std::string& path : written) std::cout << "wrote " << path << "\n";
+}
+
+// Those that the library does not know; check() has the others.
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> Rules = {
+      {"--trace", Rule::Needs, {"--out FOLDER"}, "--trace writes trace.json, but there is no folder for it"},
+      {"--seed", Rule::Excludes, {"--test"}, "test images are not drawn, and neither are the weights of their network"},
+      {"--seed", Rule::Excludes, {"--timing-only"}, "without data no numbers are drawn"},
+  };
+  return Rules;
+}
+
+// A program that is compiled already.
+const std::vector<Rule>& program_rules() {
+  static const std::vector<Rule> Rules = {
+      {"workload", Rule::Excludes, {"--batch"}, "a compiled program has its batch"},
+      {"workload", Rule::Excludes, {"--test"}, "a compiled program comes without its network's test images"},
+  };
+  return Rules;
 }
 
 }  // namespace
 
+// Of a pipe or a device, which may have no end, no more than needed is read.
+std::vector<std::uint8_t> read_input(const std::string& path, const TensorInfo& tensor) {
+  const auto refuse = [&](const std::string& size) {
+    throw UserError("E0906",
+                    "the input `" + path + "` has " + size + " bytes, but tensor `" + tensor.name + "` takes " + std::to_string(tensor.bytes),
+                    "give raw bytes, dense NHWC");
+  };
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int reason = file < 0 ? errno : 0;
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(tensor.bytes) + 1);
+  std::size_t size = 0;
+  struct ::stat status {};
+  while (reason == 0 && size < bytes.size()) {
+    const ssize_t got = ::read(file, bytes.data() + size, bytes.size() - size);
+    if (got == 0) break;
+    if (got > 0) size += static_cast<std::size_t>(got);
+    else if (errno != EINTR || stop_requested()) reason = errno;
+  }
+  const bool regular = reason == 0 && ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  if (file >= 0) ::close(file);
+  if (reason == EINTR) throw Interrupted("interrupted while reading the input `" + path + "`");
+  if (reason != 0) throw UserError("E0905", "cannot read the input `" + path + "`: " + std::strerror(reason));
+  if (size == bytes.size()) refuse(regular ? std::to_string(status.st_size) : "more than " + std::to_string(tensor.bytes));
+  if (size + 1 < bytes.size()) refuse(std::to_string(size));
+  bytes.pop_back();
+  return bytes;
+}
+
 void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "Run a workload on a machine and compare every layer with golden");
-  auto o = std::make_shared<RunOptions>();
-  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv")->required();
-  command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml")->capture_default_str();
+  auto o = std::make_shared<Options>();
+  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; or a program (.gemel) of `gemel compile`")->required();
+  command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml (default: edge16; of a program: the one it was compiled for)");
   command->add_option("--set", o->set, "Override a parameter of the machine: key=value");
-  command->add_option("--batch", o->batch, "Images per run")->check(CLI::Range(1, 65535));
+  add_integer(*command, "--batch", o->batch, 1, 65535, "Images per run");
   command->add_option("--input", o->input, "Raw bytes of the first input, dense NHWC (default: synthetic)");
-  command->add_option("--seed", o->seed, "Seed of synthetic tensors and inputs")->check(CLI::NonNegativeNumber);
-  command->add_option("--out,-o", o->out, "Folder for result.json, report.html, trace.json");
-  command->add_option("--engine", o->engine, "systemc (or model): fast models under SystemC; plain: without it; beat: every cycle stepped")
-      ->check(CLI::IsMember({"systemc", "plain", "beat", "model"}))
-      ->capture_default_str();
-  command->add_option("--max-cycles", o->max_cycles, "Stop with an error after so many cycles")->check(CLI::PositiveNumber);
+  add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and inputs", [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
+  command->add_option("--out,-o", o->out, "Folder for result.json, report.html, trace.json, and for the case if the run fails");
+  add_choice(*command, "--engine", {"systemc", "plain", "beat", "model"},
+             "systemc (or model): fast models under SystemC; plain: without it; beat: every cycle stepped (default: what --block needs)",
+             [o](const std::string& name) { o->engine = name; })
+      ->expected(1);
+  add_integer(*command, "--max-cycles", o->max_cycles, 1, Unlimited, "Stop with an error after so many cycles");
   command->add_option("--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
   command->add_flag("--keep-going", o->keep_going, "Count differences of checked blocks instead of ending with the first");
   command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");
-  command->add_option("--reset-seed", o->reset_seed, "Registers of RTL start with random bits of this seed")->check(CLI::NonNegativeNumber);
+  add_integer(*command, "--reset-seed", 0, 2147483647, "Registers of RTL start with random bits of this seed",
+              [o](std::int64_t seed) { o->reset_seed = static_cast<int>(seed); });
   command->add_flag("--timing-only", o->timing_only, "Cycles without data");
   command->add_flag("--trace", o->trace, "Write trace.json (opens in Perfetto)");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
@@ -267,8 +266,10 @@ void add_run(CLI::App& app) {
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->add_option("--settings", o->settings, "Options from a YAML file, by the names of the flags; the command line wins");
   command->callback([o, command] {
-    if (!o->settings.empty()) apply_settings(o->settings, *command);
     catch_signals();
+    if (command->get_option("--settings")->count() > 0) apply_settings(o->settings, *command);
+    check_options(*command, rules());
+    if (is_program(o->workload)) check_options(*command, program_rules());
     std::vector<std::pair<std::string, std::string>> arguments;
     for (const CLI::Option* option : command->get_options()) {
       if (option->count() == 0) continue;
@@ -276,8 +277,11 @@ void add_run(CLI::App& app) {
       for (const std::string& value : option->results()) text += (text.empty() ? "" : " ") + value;
       arguments.emplace_back(option->get_single_name(), text);
     }
-    require_consistent(*o, command->get_option("--out")->count() > 0);
-    run(*o, arguments);
+    try {
+      run(*o, arguments);
+    } catch (const UserError& error) {
+      throw in_flags(error);
+    }
   });
 }
 

@@ -11,10 +11,9 @@ namespace gemel::cli {
 namespace {
 
 // A signal handler can reach nothing but globals. Lock-free, so it may write them.
-std::atomic<bool> requested{false};
 std::atomic<int> first_signal{0};
 std::atomic<long> first_ms{0};  // on the monotonic clock
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free && std::atomic<long>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<long>::is_always_lock_free);
 
 long now_ms() {
   timespec now{};
@@ -26,8 +25,8 @@ void handle(int signal) {
   int none = 0;
   if (first_signal.compare_exchange_strong(none, signal)) {
     first_ms = now_ms();
-    requested = true;
-  } else if (requested && now_ms() - first_ms > SecondSignalMs) {
+    stop_token().request_stop();
+  } else if (stop_requested() && now_ms() - first_ms > SecondSignalMs) {
     ::_exit(128 + signal);
   }
 }
@@ -35,6 +34,7 @@ void handle(int signal) {
 }  // namespace
 
 void catch_signals() {
+  stop_token();  // made before a handler can ask for it
   struct sigaction action {};
   action.sa_handler = handle;  // without SA_RESTART: a call that blocks returns, and the flag is looked at
   sigemptyset(&action.sa_mask);
@@ -45,7 +45,10 @@ void catch_signals() {
   }
 }
 
-const std::atomic<bool>& stop_requested() { return requested; }
+const StopToken& stop_token() {
+  static const StopToken token;
+  return token;
+}
 
 int interrupted_exit_code() { return 128 + (first_signal != 0 ? first_signal.load() : SIGINT); }
 

@@ -5,6 +5,8 @@
 #pragma once
 #include <atomic>
 
+#include "gemel/observer.hpp"
+
 namespace gemel::cli {
 
 // From here on the first signal sets stop_requested(). A second one, more than SecondSignalMs later, ends the process at once, for a
@@ -13,7 +15,8 @@ namespace gemel::cli {
 void catch_signals();
 constexpr long SecondSignalMs = 500;
 
-const std::atomic<bool>& stop_requested();
+const StopToken& stop_token();
+inline const std::atomic<bool>& stop_requested() { return *stop_token().flag(); }
 
 // 128 + the number of the first signal, as a shell tells it; 130 if there was none.
 int interrupted_exit_code();

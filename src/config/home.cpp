@@ -2,21 +2,74 @@
 // Where named files are; see home.hpp.
 #include "config/home.hpp"
 
+#include <link.h>
+
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+
+#include "base/error.hpp"
 
 namespace gemel {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> home_folders() {
-  if (const char* home = std::getenv("GEMEL_HOME"); home && *home) return {home};
-  std::vector<std::string> found;
+namespace {
+
+// The file that this code was loaded from: an executable, or libgemel.so. Empty if that cannot be known.
+fs::path own_file() {
+  struct Search {
+    std::uintptr_t code;
+    std::string name;
+    bool found = false;
+  } search{reinterpret_cast<std::uintptr_t>(&home_folders), {}};
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* data) {
+        auto& s = *static_cast<Search*>(data);
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          const auto& segment = object->dlpi_phdr[i];
+          const std::uintptr_t first = object->dlpi_addr + segment.p_vaddr;
+          if (segment.p_type != PT_LOAD || s.code < first || s.code - first >= segment.p_memsz) continue;
+          s.found = true;
+          s.name = object->dlpi_name;
+          return 1;
+        }
+        return 0;
+      },
+      &search);
+  if (!search.found) return {};
+  std::error_code problem;
+  const fs::path path = fs::canonical(search.name.empty() ? "/proc/self/exe" : search.name, problem);  // no name: the executable
+  return problem ? fs::path() : path;
+}
+
+bool is_home(const fs::path& folder) {
   std::error_code ignored;
-  for (const char* folder : {GEMEL_SOURCE_HOME, GEMEL_INSTALLED_HOME}) {
-    if (fs::is_directory(fs::path(folder) / "configs", ignored)) found.emplace_back(folder);
+  return fs::is_directory(folder / "configs", ignored);
+}
+
+// `bin/gemel` and `lib/x86_64-linux-gnu/libgemel.so` stand at most so many folders below the one that has `share`.
+constexpr int MostFoldersUp = 4;
+
+}  // namespace
+
+std::vector<std::string> home_folders() {
+  if (const char* home = std::getenv("GEMEL_HOME"); home && *home) {
+    if (!is_home(home)) {
+      throw UserError("E0917", "GEMEL_HOME is `" + std::string(home) + "`, and there is no folder `configs` in it",
+                      "unset it, or name the folder that has `configs`, `workloads` and `rtl`");
+    }
+    return {home};
   }
+  std::vector<std::string> found;
+  fs::path folder = own_file().parent_path();
+  for (int up = 0; up < MostFoldersUp && folder.has_relative_path(); ++up, folder = folder.parent_path()) {
+    if (!is_home(folder / GEMEL_DATA_FOLDER)) continue;
+    found.push_back((folder / GEMEL_DATA_FOLDER).string());
+    break;
+  }
+  if (is_home(GEMEL_SOURCE_HOME)) found.emplace_back(GEMEL_SOURCE_HOME);
   return found;
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where named machines (configs/) and named workloads (workloads/) are: the folder in the environment's GEMEL_HOME if it
-// is set, else the checkout that Gemel was built in, else the installation's share folder.
+// Where named machines (configs/), named workloads (workloads/) and Gemel's own Verilog (rtl/) are: the folder in the environment's
+// GEMEL_HOME if it is set; else share/gemel of the installation that this code was loaded from, wherever that has been moved to; else the
+// checkout that it was built in.
 #pragma once
 #include <string>
 #include <vector>
 
 namespace gemel {
 
-// The folders that exist among them, best first. With GEMEL_HOME set: that one alone.
+// The folders that exist among them, best first. With GEMEL_HOME set: that one alone, or UserError E0917 if there is no `configs` in it.
 std::vector<std::string> home_folders();
 
 // Names (without extension, sorted, each once) of the files in `folder` ("configs") with `extension` (".yaml").

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "config/digest.hpp"
 #include "isa/isa.hpp"
 #include "network/safetensors.hpp"
@@ -24,36 +25,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int FormatVersion = 2;
-
-// 64-bit hash whose every step is a bijection of the state, so a change within any one word is always seen.
-class Hash {
- public:
-  void add(const void* data, std::size_t size) {
-    const auto* next = static_cast<const std::uint8_t*>(data);
-    add_word(size);
-    for (; size >= 8; size -= 8, next += 8) {
-      std::uint64_t word;
-      std::memcpy(&word, next, 8);
-      add_word(word);
-    }
-    std::uint64_t tail = 0;
-    for (std::size_t i = 0; i < size; ++i) tail |= std::uint64_t{next[i]} << (8 * i);
-    add_word(tail);
-  }
-  void add(const std::string& text) { add(text.data(), text.size()); }
-  std::string text() const {
-    char digits[24];
-    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(state_));
-    return digits;
-  }
-
- private:
-  void add_word(std::uint64_t word) {
-    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15u;  // odd, from the golden ratio
-    state_ ^= state_ >> 32;
-  }
-  std::uint64_t state_ = 0x67656d656cu;
-};
 
 [[noreturn]] void fail(const char* code, const std::string& file, std::string message, std::string hint = {}) {
   Diagnostic d;
@@ -439,6 +410,21 @@ Schedule open_as_schedule(const std::string& name, const std::function<safetenso
 void Schedule::save(const std::string& path) const { writer(*this).write(path); }
 
 std::string Schedule::bytes() const { return writer(*this).bytes(); }
+
+std::string Schedule::digest() const {
+  Hash hash;
+  hash.add(machine_text);
+  hash.add(program.data(), program.size() * isa::InstructionBytes);
+  hash.add(&program_base, sizeof program_base);
+  for (const ConstantSegment& c : constants) {
+    hash.add(&c.address, sizeof c.address);
+    hash.add(c.bytes.data(), c.bytes.size());
+  }
+  json rest = json::array();
+  for (const ScheduleTensor& t : tensors) rest.push_back(to_json(t));
+  hash.add(rest.dump(-1, ' ', false, json::error_handler_t::replace));
+  return hash.text();
+}
 
 Schedule Schedule::load(const std::string& path) {
   return open_as_schedule(path, [&] { return safetensors::File::open(path); }, Checksum::Verify);

@@ -72,6 +72,7 @@ struct Schedule {
   // Whole or not at all; throws as write_file_atomically() (base/files.hpp).
   void save(const std::string& path) const;
   std::string bytes() const;  // what save() writes
+  std::string digest() const;  // 16 hexadecimal digits over instructions, constants, tensors and the machine's machine_text()
 
   // Throw UserError: E0501 cannot be read, E0502 no schedule or cut short, E0503 of another version, E0504 damaged,
   // E0507 contradicts itself (an illegal instruction, an index beyond its table).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/describe.hpp"
 
+#include "base/hash.hpp"
+
 namespace gemel {
 namespace {
 
@@ -40,6 +42,44 @@ LayerInfo layer_info(const Network& network, const Layer& layer) {
   info.op = to_string(layer.op());
   info.macs = network.macs(layer);
   return info;
+}
+
+std::string network_digest(const Network& network) {
+  Hash hash;
+  const auto add = [&hash](const auto& value) { hash.add(&value, sizeof value); };
+  const auto add_all = [&hash](const auto& values) { hash.add(values.data(), values.size() * sizeof *values.data()); };
+  for (const Tensor& tensor : network.tensors) {
+    hash.add(tensor.name + to_string(tensor.shape) + to_string(tensor.type));
+    add(tensor.scale);
+    add(tensor.zero_point);
+  }
+  add_all(network.inputs);
+  add_all(network.outputs);
+  for (const Layer& layer : network.layers) {
+    hash.add(layer.name + " " + to_string(layer.op()));
+    add_all(layer.inputs);
+    add(layer.output);
+    const LayerShape shape = layer_shape(network, layer);
+    add(shape.kernel);
+    add(shape.stride);
+    add(shape.dilation);
+    add(shape.padding);
+    add(shape.groups);
+    if (const Weights* weights = layer.weights()) {
+      hash.add(to_string(weights->type));
+      add(weights->zero_point);
+      add_all(weights->bytes);
+      add_all(weights->bias);
+    }
+    hash.add(to_string(layer.requant.rounding));
+    add_all(layer.requant.multiplier);
+    add_all(layer.requant.shift);
+    add(layer.clamp_min);
+    add(layer.clamp_max);
+    if (const auto* table = layer.get<Table>()) add(table->entries);
+    if (layer.then_table) add(*layer.then_table);
+  }
+  return hash.text();
 }
 
 }  // namespace gemel

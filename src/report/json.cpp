@@ -3,13 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
+#include "config/parameters.hpp"
 #include "report/report.hpp"
 
 namespace gemel {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr int FormatVersion = 1;
+constexpr int FormatVersion = 2;
 
 // {"load_dma": {"busy": 12, ...}, ...}
 Json counters_json(const UnitCounters& counters) {
@@ -29,6 +30,14 @@ Json layer_json(const RunResult& result, std::size_t index, const Machine& machi
   json["op"] = layer.op;
   json["fused_into"] = layer.fused_into.empty() ? Json(nullptr) : Json(layer.fused_into);
   json["compared"] = layer.compared;
+  json["inputs"] = layer.inputs;
+  json["output"] = layer.output;
+  json["kernel"] = layer.kernel;
+  json["stride"] = layer.stride;
+  json["dilation"] = layer.dilation;
+  json["padding"] = layer.padding;
+  json["groups"] = layer.groups;
+  json["weight_bytes"] = layer.weight_bytes;
   json["macs"] = layer.macs;
   const bool known = result.layers_note.empty();
   const bool placed = layer.first_cycle >= 0;
@@ -46,6 +55,20 @@ Json layer_json(const RunResult& result, std::size_t index, const Machine& machi
   return json;
 }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+// With every parameter, by its key in machine files.
+Json machine_json(const Result& result, const Machine& machine) {
+  Json json;
+  json["name"] = result.machine;
+  json["digest"] = text_or_null(result.machine_digest);
+  json["parameters"] = Json::object();
+  for (const Parameter& p : parameters()) {
+    if (p.key != "name") std::visit([&](const auto& value) { json["parameters"][p.key] = value; }, p.get(machine));
+  }
+  return json;
+}
+
 // Text of a document. Names may come from files in any encoding: what is no UTF-8 is replaced, not thrown at the user.
 std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -57,19 +80,16 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   Json json;
   json["gemel_result"] = FormatVersion;
   json["version"] = result.version;
+  json["commit"] = text_or_null(result.commit);
   json["network"] = result.network;
-  json["machine"] = {{"name", result.machine},
-                     {"clock_mhz", result.clock_mhz},
-                     {"rows", machine.rows},
-                     {"columns", machine.columns},
-                     {"lanes", machine.lanes},
-                     {"bus_bytes", machine.bus_bytes},
-                     {"memory_bytes_per_cycle", machine.memory_bytes_per_cycle},
-                     {"read_latency_cycles", machine.read_latency_cycles},
-                     {"write_latency_cycles", machine.write_latency_cycles}};
+  json["network_digest"] = text_or_null(result.network_digest);
+  json["program_digest"] = text_or_null(result.program_digest);
+  json["machine"] = machine_json(result, machine);
   json["settings"] = Json::object();
   for (const auto& [key, value] : result.settings) json["settings"][key] = value;
+  json["seed"] = result.seed;
   json["batch"] = result.batch;
+  json["rounds"] = result.rounds;
   json["engine"] = result.engine;
   json["timing_only"] = result.timing_only;
 

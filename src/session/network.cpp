@@ -2,6 +2,7 @@
 // gemel/network.hpp.
 #include "gemel/network.hpp"
 
+#include <string_view>
 #include <utility>
 
 #include "network/describe.hpp"
@@ -30,6 +31,14 @@ NetworkPtr loaded(Network network, const NetworkOptions& options) {
 }  // namespace
 
 NetworkPtr load_network(const std::string& name_or_path, const NetworkOptions& options) {
+  static constexpr std::pair<std::string_view, const char*> Others[] = {
+      {".onnx", "an ONNX model"}, {".tflite", "a TensorFlow Lite model"}, {".gemel", "a compiled program"}};
+  for (const auto& [end, what] : Others) {
+    const std::string_view text = name_or_path;
+    if (text.size() < end.size() || text.substr(text.size() - end.size()) != end) continue;
+    throw UserError("E0217", "`" + name_or_path + "` is " + what + ", and a workload is needed",
+                    "workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md");
+  }
   return loaded(load_workload(name_or_path, load_options(options)), options);
 }
 

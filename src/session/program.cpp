@@ -8,6 +8,7 @@
 
 #include "compiler/compile.hpp"
 #include "config/parameters.hpp"
+#include "isa/isa.hpp"
 #include "session/session.hpp"
 
 namespace gemel {
@@ -45,7 +46,9 @@ Program Program::load(const std::string& path) {
 void Program::save(const std::string& path) const { inside_->schedule.save(path); }
 const std::string& Program::network() const { return inside_->schedule.network; }
 const std::string& Program::machine() const { return inside_->schedule.machine; }
-Machine Program::compiled_for() const { return parse_machine(inside_->schedule.machine_file, "the machine in the program"); }
+Machine Program::compiled_for(const std::vector<std::string>& overrides) const {
+  return parse_machine(inside_->schedule.machine_file, "the machine in the program", overrides);
+}
 int Program::batch() const { return inside_->schedule.batch; }
 
 bool Program::timing_only() const {
@@ -73,6 +76,22 @@ std::vector<LayerInfo> Program::layers() const {
 }
 
 std::int64_t Program::instructions() const { return static_cast<std::int64_t>(inside_->schedule.program.size()); }
+std::string Program::digest() const { return inside_->schedule.digest(); }
+
+std::string Program::disassemble(std::int64_t instruction) const {
+  return isa::disassemble(inside_->schedule.program.at(static_cast<std::size_t>(instruction)));
+}
+
+bool Program::stores_inputs() const {
+  const Schedule& schedule = inside_->schedule;
+  for (std::size_t t = 0; t < schedule.tensors.size(); ++t) {
+    if (schedule.tensors[t].is_input && schedule.stored_inputs.count(static_cast<int>(t)) == 0) return false;
+  }
+  return true;
+}
+
+bool Program::stores_expected() const { return !inside_->schedule.expected.empty(); }
+
 std::int64_t Program::memory_bytes() const { return inside_->schedule.memory_bytes_used; }
 
 ProgramImage Program::image() const {

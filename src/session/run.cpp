@@ -7,7 +7,10 @@
 #include <memory>
 #include <utility>
 
+#include "base/hash.hpp"
+#include "config/parameters.hpp"
 #include "gemel/version.hpp"
+#include "network/describe.hpp"
 #include "network/synthetic.hpp"
 #include "ops/golden.hpp"
 #include "session/session.hpp"
@@ -18,26 +21,35 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-[[noreturn]] void contradict(const std::string& what, const std::string& why) { throw UserError("E0911", what + ": " + why); }
+[[noreturn]] void contradict(const std::string& what, const std::string& hint = "leave out one of them") { throw UserError("E0911", what, hint); }
 
 bool any_is(const std::vector<BlockChoice>& blocks, BlockKind kind) {
   return std::any_of(blocks.begin(), blocks.end(), [kind](const BlockChoice& c) { return c.kind == kind; });
 }
 
+std::vector<BlockChoice> choices_of(const std::vector<std::string>& blocks) {
+  std::vector<BlockChoice> choices;
+  for (const std::string& text : blocks) choices.push_back(parse_block_choice(text));
+  return resolve_choices(choices);
+}
+
 void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool timing_only) {
-  if (o.test_images && timing_only) contradict("`test_images` and `timing_only`", "without data there are no answers to count");
-  if (o.test_images && !o.inputs.empty()) contradict("`test_images` and `inputs`", "the test images are the inputs");
-  if (timing_only && !o.inputs.empty()) contradict("`inputs` and `timing_only`", "without data no input is read");
-  if (o.keep_going && !any_is(blocks, BlockKind::Check)) contradict("`keep_going`", "it needs a block that is checked");
-  if (o.reset_seed && blocks.empty()) contradict("`reset_seed`", "it needs a block that is RTL");
+  if (o.test_images && timing_only) contradict("`test_images` counts correct outputs, but `timing_only` computes none");
+  if (o.test_images && !o.inputs.empty()) contradict("`test_images` takes the workload's test images, `inputs` another one");
+  if (timing_only && !o.inputs.empty()) contradict("`inputs` gives data, but `timing_only` moves none");
+  if (o.keep_going && !any_is(blocks, BlockKind::Check)) {
+    contradict("`keep_going` counts differences of checked blocks, but no block is checked", "add `blocks` NAME=check");
+  }
+  if (o.reset_seed && blocks.empty()) contradict("`reset_seed` is for registers of RTL, but no block is RTL", "add `blocks` NAME=rtl");
   const bool beat = o.engine.value_or(blocks.empty() ? Engine::Systemc : Engine::Beat) == Engine::Beat;
-  if (o.no_skip && !beat) contradict("`no_skip`", "it needs the beat engine or a block that is RTL");
+  if (o.no_skip && !beat) contradict("`no_skip` is for stepped blocks, but none is stepped", "add `engine` beat, or `blocks` NAME=rtl");
   const bool array_only = blocks.size() == 1 && (blocks.front().block == "pe_array" || blocks.front().block == "pe");
   if (o.engine && !beat && !blocks.empty() && !(array_only && !timing_only && !o.no_skip)) {
-    contradict("`engine` and `blocks`", "between the fast models only `pe_array` can be RTL, with data; other blocks need the beat engine");
+    contradict("`engine` is one of the fast models, and among these only `pe_array` can be RTL, and only with data",
+               "leave out `engine`, or make it beat");
   }
   const bool whole_chip = blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
-  if (o.trace && whole_chip) contradict("`trace` and `npu=rtl`", "of the whole chip as RTL it is not seen when which instruction runs");
+  if (o.trace && whole_chip) contradict("`trace` records when each instruction runs, which nobody sees inside the whole chip as RTL");
 }
 
 Tensor tensor_of(const ScheduleTensor& t) {
@@ -56,6 +68,63 @@ std::vector<int> tensors_with(const Schedule& schedule, bool ScheduleTensor::*fl
     if (schedule.tensors[t].*flag) tensors.push_back(static_cast<int>(t));
   }
   return tensors;
+}
+
+// The bytes of every input, as RunOptions::inputs has it.
+struct Inputs {
+  std::vector<int> tensors;
+  std::vector<Bytes> bytes;
+  bool all_stored = true;  // they are those of the program's file
+};
+
+Inputs inputs_of(const Schedule& schedule, const std::vector<Bytes>& given, std::uint64_t seed, bool timing_only) {
+  Inputs inputs;
+  inputs.tensors = tensors_with(schedule, &ScheduleTensor::is_input);
+  if (given.size() > inputs.tensors.size()) {
+    throw UserError("E0510", std::to_string(given.size()) + " inputs are given, and the network `" + schedule.network + "` has " +
+                                 std::to_string(inputs.tensors.size()));
+  }
+  for (std::size_t i = 0; i < inputs.tensors.size(); ++i) {
+    const ScheduleTensor& tensor = schedule.tensors[static_cast<std::size_t>(inputs.tensors[i])];
+    const auto stored = schedule.stored_inputs.find(inputs.tensors[i]);
+    const bool is_given = i < given.size() && !given[i].empty();
+    if (is_given && static_cast<std::int64_t>(given[i].size()) != tensor.bytes) {
+      throw UserError("E0510", "input `" + tensor.name + "` must have " + std::to_string(tensor.bytes) + " bytes, but " +
+                                   std::to_string(given[i].size()) + " are given");
+    }
+    if (is_given || stored == schedule.stored_inputs.end()) inputs.all_stored = false;
+    if (timing_only) inputs.bytes.emplace_back();
+    else if (is_given) inputs.bytes.push_back(given[i]);
+    else if (stored != schedule.stored_inputs.end()) inputs.bytes.push_back(stored->second);
+    else inputs.bytes.push_back(synthetic_input(tensor_of(tensor), seed + i));
+  }
+  return inputs;
+}
+
+// Of every parameter but the name and the description.
+std::string digest_of(const Machine& machine) {
+  Hash hash;
+  for (const Parameter& p : parameters()) {
+    if (p.key != "name" && p.key != "description") hash.add(p.key + "=" + format_value(p, p.get(machine)));
+  }
+  return hash.text();
+}
+
+std::unique_ptr<Golden> golden_of(const Network& network, const Inputs& inputs) {
+  auto golden = std::make_unique<Golden>(network);
+  for (std::size_t i = 0; i < inputs.tensors.size(); ++i) golden->set_input(inputs.tensors[i], inputs.bytes[i]);
+  return golden;
+}
+
+void store(Schedule& schedule, const Inputs& inputs) {
+  for (std::size_t i = 0; i < inputs.tensors.size(); ++i) schedule.stored_inputs[inputs.tensors[i]] = inputs.bytes[i];
+}
+
+// What every layer must leave in memory.
+void expect(Schedule& schedule, Golden& golden) {
+  for (const ScheduleLayer& layer : schedule.layers) {
+    if (layer.complete_after >= 0) schedule.expected[layer.output] = golden.tensor(layer.output);
+  }
 }
 
 int argmax(const std::uint8_t* values, std::int64_t count, bool is_signed) {
@@ -115,10 +184,8 @@ class Runner {
  public:
   Runner(const Program& program, const Machine& machine, const RunOptions& options)
       : compiled_(program.inside()), schedule_(compiled_.schedule), machine_(machine), options_(options) {
-    std::vector<BlockChoice> choices;
-    for (const std::string& text : options.blocks) choices.push_back(parse_block_choice(text));
     timing_only_ = options.timing_only || program.timing_only();
-    simulation_.blocks = resolve_choices(choices);
+    simulation_.blocks = choices_of(options.blocks);
     check(options, simulation_.blocks, timing_only_);
     simulation_.engine = options.engine.value_or(Engine::Systemc);  // blocks make the beat engine of it, where they need it
     simulation_.timing_only = timing_only_;
@@ -143,43 +210,27 @@ class Runner {
 
   // `inputs`: as RunOptions::inputs.
   Result round(const std::vector<Bytes>& given) {
-    const std::vector<int> input_tensors = tensors_with(schedule_, &ScheduleTensor::is_input);
-    if (given.size() > input_tensors.size()) {
-      throw UserError("E0510", std::to_string(given.size()) + " inputs were given, and the network `" + schedule_.network + "` has " +
-                                   std::to_string(input_tensors.size()));
-    }
-    std::vector<Bytes> inputs;
-    bool stored = true;  // all inputs are those of the program's file
-    for (std::size_t i = 0; i < input_tensors.size(); ++i) {
-      const int tensor = input_tensors[i];
-      const auto found = schedule_.stored_inputs.find(tensor);
-      if (timing_only_) {
-        inputs.emplace_back();
-      } else if (i < given.size() && !given[i].empty()) {
-        inputs.push_back(given[i]);
-        stored = false;
-      } else if (found != schedule_.stored_inputs.end()) {
-        inputs.push_back(found->second);
-      } else {
-        inputs.push_back(synthetic_input(tensor_of(schedule_.tensors[static_cast<std::size_t>(tensor)]), options_.seed + i));
-        stored = false;
-      }
-    }
+    const Inputs inputs = inputs_of(schedule_, given, options_.seed, timing_only_);
     std::unique_ptr<Golden> golden;
     simulation_.golden = nullptr;
     if (options_.compare && !timing_only_) {
       if (compiled_.network) {
-        golden = std::make_unique<Golden>(*compiled_.network);
-        for (std::size_t i = 0; i < inputs.size(); ++i) golden->set_input(input_tensors[i], inputs[i]);
+        golden = golden_of(*compiled_.network, inputs);
         simulation_.golden = [&](int tensor) { return &golden->tensor(tensor); };
-      } else if (stored && !schedule_.expected.empty()) {
+      } else if (inputs.all_stored && !schedule_.expected.empty()) {
         simulation_.golden = [&](int tensor) {
           const auto expected = schedule_.expected.find(tensor);
           return expected == schedule_.expected.end() ? nullptr : &expected->second;
         };
       }
     }
-    SimulationOutput output = simulate(machine_, schedule_, inputs, simulation_);
+    SimulationOutput output;
+    try {
+      output = simulate(machine_, schedule_, inputs.bytes, simulation_);
+    } catch (const RunError& error) {
+      if (options_.case_file.empty() || timing_only_ || error.diagnostics().front().code == "E0803") throw;
+      throw kept(error, inputs, golden.get());
+    }
     Result result = std::move(output.result);
     for (const int tensor : tensors_with(schedule_, &ScheduleTensor::is_output)) {
       if (timing_only_) break;
@@ -189,6 +240,7 @@ class Runner {
       result.outputs.push_back(std::move(data));
     }
     for (const BlockChoice& c : simulation_.blocks) {
+      result.blocks.emplace_back(c.block, to_string(c.kind));
       if (c.kind != BlockKind::Check) continue;
       std::int64_t cycles = 0;
       for (const auto& [block, count] : output.differences) cycles += block == c.block ? count : 0;
@@ -197,9 +249,24 @@ class Runner {
     return result;
   }
 
-  bool timing_only() const { return timing_only_; }
-
  private:
+  // Keeps the failing case, and says where in the error's text.
+  RunError kept(const RunError& error, const Inputs& inputs, Golden* golden) const {
+    std::vector<Diagnostic> diagnostics = error.diagnostics();
+    try {
+      Schedule schedule = schedule_;
+      schedule.machine_file = to_yaml(machine_);
+      store(schedule, inputs);
+      if (golden != nullptr) expect(schedule, *golden);
+      else if (!inputs.all_stored) schedule.expected.clear();
+      schedule.save(options_.case_file);
+      diagnostics.front().message += "\n  case: " + options_.case_file + ", which `gemel run` runs again with the same options for blocks";
+    } catch (const UserError& failure) {
+      diagnostics.front().message += "\n  case: could not be kept: " + failure.diagnostics().front().message;
+    }
+    return RunError(std::move(diagnostics));
+  }
+
   const Compiled& compiled_;
   const Schedule& schedule_;
   const Machine& machine_;
@@ -238,12 +305,30 @@ Result run_test_images(Runner& runner, const Program& program) {
 
 }  // namespace
 
+void check(const RunOptions& options) { check(options, choices_of(options.blocks), options.timing_only); }
+
+Program Program::with_data(const std::vector<Bytes>& given, std::uint64_t seed, bool expected) const {
+  auto compiled = std::make_shared<Compiled>(*inside_);
+  const Inputs inputs = inputs_of(compiled->schedule, given, seed, false);
+  store(compiled->schedule, inputs);
+  if (expected) {
+    if (!compiled->network) {
+      throw UserError("E0513", "what `" + network() + "` must compute is not known: the program came from a file", "compile the network itself");
+    }
+    expect(compiled->schedule, *golden_of(*compiled->network, inputs));
+  }
+  return Program(std::move(compiled));
+}
+
 Result run(const Program& program, const Machine& machine, const RunOptions& options) {
   Runner runner(program, machine, options);
   Result result = options.test_images ? run_test_images(runner, program) : runner.round(options.inputs);
   result.compile_seconds = program.inside().compile_seconds;
   result.version = version();
-  result.machine_file = to_yaml(machine);
+  result.commit = commit();
+  result.machine_digest = digest_of(machine);
+  if (const NetworkPtr& network = program.inside().network) result.network_digest = network_digest(*network);
+  result.program_digest = program.digest();
   result.seed = options.seed;
   return result;
 }

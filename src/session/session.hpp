@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands behind the handles of include/gemel.
 #pragma once
-#include <string>
 
 #include "gemel/network.hpp"
 #include "gemel/program.hpp"
@@ -13,7 +12,6 @@ namespace gemel {
 // Every NetworkPtr points to one of these.
 struct LoadedNetwork : Network {
   bool timing_only = false;
-  std::string digest;  // of the files and options that it was made of
 };
 
 struct Compiled {

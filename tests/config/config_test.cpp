@@ -303,8 +303,8 @@ TEST(Config, GemelHomeComesFirstAndAlone) {
   EXPECT_THAT(text_of([] { find_machine("edge16"); }), HasSubstr("there is no machine `edge16`"));
   std::filesystem::remove_all(home / "configs");
   EXPECT_EQ(text_of([] { find_machine("edge16"); }),
-            "error[E0109]: there is no machine `edge16`\n"
-            "hint: no machines were found at all; set GEMEL_HOME to the folder that has `configs`");
+            "error[E0917]: GEMEL_HOME is `" + home.string() + "`, and there is no folder `configs` in it\n"
+            "hint: unset it, or name the folder that has `configs`, `workloads` and `rtl`");
   ::unsetenv("GEMEL_HOME");
   std::filesystem::remove_all(home);
 }

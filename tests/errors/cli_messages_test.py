@@ -63,15 +63,18 @@ class CommandLine(unittest.TestCase):
                     "error[E0107]: `pe_array.rows` is 0, but must be 1 to 256\n  --set pe_array.rows=0\n")
 
     def test_machine_that_explain_has_no_use_for(self):
-        self.expect(["explain", "-m", "edge16"], "--machine requires --ports or --area\nRun with --help or --help-all for more information.\n")
-        self.expect(["explain", "rows", "--area"], "topic excludes --area\nRun with --help or --help-all for more information.\n")
+        self.expect(["explain", "-m", "edge16"],
+                    "error[E0911]: --machine is for what depends on a machine, and no such thing is asked for\n"
+                    "hint: add --ports BLOCK or --area\n")
+        self.expect(["explain", "rows", "--area"],
+                    "error[E0911]: `topic` and `--area` exclude each other: one thing is explained at a time\n"
+                    "hint: leave out one of them\n")
 
     def test_options_that_contradict_or_ignore_each_other(self):
         for options, text in (
             (["--test", "--timing-only"], "--test counts correct outputs, but --timing-only computes none\nhint: leave out one of them"),
             (["--test", "--input", "x"], "--test takes the workload's test images, --input another one\nhint: leave out one of them"),
             (["--timing-only", "--input", "x"], "--input gives data, but --timing-only moves none\nhint: leave out one of them"),
-            (["--out", ""], "--out is empty, so nothing would be written\nhint: name a folder, or leave it out"),
             (["--trace"], "--trace writes trace.json, but there is no folder for it\nhint: add --out FOLDER"),
             (["--keep-going"], "--keep-going counts differences of checked blocks, but no block is checked\nhint: add --block NAME=check"),
             (["--reset-seed", "3"], "--reset-seed is for registers of RTL, but no block is RTL\nhint: add --block NAME=rtl"),
@@ -99,7 +102,14 @@ class CommandLine(unittest.TestCase):
         )
 
     def test_input_that_is_not_there(self):
-        self.expect(["run", "digits", "--input", "image.bin"], "error[E0905]: cannot read the input `image.bin`\n")
+        self.expect(["run", "digits", "--input", "image.bin"], "error[E0905]: cannot read the input `image.bin`: No such file or directory\n")
+
+    def test_input_that_is_no_file(self):
+        self.expect(["run", "digits", "--input", "."], "error[E0905]: cannot read the input `.`: Is a directory\n")
+        self.expect(  # it never ends
+            ["run", "digits", "--input", "/dev/zero"],
+            "error[E0906]: the input `/dev/zero` has more than 64 bytes, but tensor `image` takes 64\nhint: give raw bytes, dense NHWC\n",
+        )
 
     def test_input_of_another_size(self):
         (self.folder / "image.bin").write_bytes(b"abcd")
@@ -115,7 +125,7 @@ class CommandLine(unittest.TestCase):
         )
 
     def test_batch_that_does_not_divide(self):
-        self.expect(["run", "digits", "--test", "--batch", "7"], "error[E0908]: --batch 7 does not divide the 360 test images\n")
+        self.expect(["run", "digits", "--test", "--batch", "7"], "error[E0908]: a batch of 7 does not divide the 360 test images\n")
 
     def test_folder_that_cannot_be_written(self):
         (self.folder / "file").write_text("")
@@ -196,13 +206,251 @@ class CommandLine(unittest.TestCase):
             "hint: `gemel compile` makes schedules\n",
         )
 
-    def test_command_line_that_makes_no_sense(self):
-        for arguments in ([], ["run"], ["frobnicate"], ["machines", "--foo"], ["run", "digits", "--batch", "0"]):
+    def expect_each(self, *cases):
+        for arguments, text in cases:
             with self.subTest(arguments=arguments):
-                result = self.gemel(*arguments)
-                self.assertEqual(result.returncode, USER)
-                self.assertIn("Run with --help", result.stderr)
-                self.assertEqual(result.stdout, "")
+                self.expect(arguments, text)
+
+    def test_commands_that_do_not_exist(self):
+        self.expect_each(
+            (["mahcines"], "error[E0912]: there is no command `gemel mahcines`\n  did you mean `machines`?\nhint: `gemel --help` lists them\n"),
+            (["frobnicate", "a", "b"], "error[E0912]: there is no command `gemel frobnicate`\nhint: `gemel --help` lists them\n"),
+            (["cache", "lst"], "error[E0912]: there is no command `gemel cache lst`\n  did you mean `list`?\nhint: `gemel cache --help` lists them\n"),
+            ([], "error[E0916]: `gemel` needs a command\nhint: `gemel --help` says what it takes\n"),
+            (["cache"], "error[E0916]: `gemel cache` needs a command\nhint: `gemel cache --help` says what it takes\n"),
+        )
+
+    def test_options_that_do_not_exist(self):
+        self.expect_each(
+            (["run", "resnet50", "--layer", "conv1", "--batchh=2", "-x"],
+             "error[E0913]: `gemel run` has no option `--layer`\nhint: `gemel run --help` lists them\n"
+             "error[E0913]: `gemel run` has no option `--batchh`\n  did you mean `--batch`?\nhint: `gemel run --help` lists them\n"
+             "error[E0913]: `gemel run` has no option `-x`\nhint: `gemel run --help` lists them\n"),
+            (["machines", "--foo"], "error[E0913]: `gemel machines` has no option `--foo`\nhint: `gemel machines --help` lists them\n"),
+        )
+
+    def test_arguments_that_are_missing_or_too_many(self):
+        self.expect_each(
+            (["run"], "error[E0916]: `gemel run` needs the argument `workload`\nhint: `gemel run --help` says what it takes\n"),
+            (["run", "digits", "conv1"], "error[E0916]: `gemel run` takes no further argument: `conv1`\nhint: `gemel run --help` says what it takes\n"),
+            (["run", "digits", "--batch"], "error[E0915]: `--batch` needs a value\nhint: `gemel run --help` says what it takes\n"),
+            (["run", "digits", "--input="], "error[E0915]: `--input` needs a value\nhint: `gemel run --help` says what it takes\n"),
+        )
+
+    def test_values_that_cannot_be(self):
+        whole = "must be a whole number"
+        self.expect_each(
+            (["run", "digits", "--batch", "0"], f"error[E0915]: `--batch` is `0`, but {whole} from 1 to 65535\n"),
+            (["run", "digits", "--seed", "-1"], f"error[E0915]: `--seed` is `-1`, but {whole} 0 or more, below 2^63\n"),
+            (["run", "digits", "--seed", "99999999999999999999"],
+             f"error[E0915]: `--seed` is `99999999999999999999`, but {whole} 0 or more, below 2^63\n"),
+            (["run", "digits", "--max-cycles", "1e6"], f"error[E0915]: `--max-cycles` is `1e6`, but {whole} 1 or more, below 2^63\n"),
+            (["regress", "--count", "0"], f"error[E0915]: `--count` is `0`, but {whole} from 1 to 1000000000\n"),
+            (["run", "digits", "--engine", "bet"],
+             "error[E0915]: `--engine` is `bet`, but must be `systemc`, `plain`, `beat` or `model`\n  did you mean `beat`?\n"),
+            (["regress", "--repeat", "reset,dat"],
+             "error[E0915]: `--repeat` is `dat`, but must be `no-skip`, `reset` or `data`\n  did you mean `data`?\n"),
+        )
+
+    def test_empty_values(self):
+        leave = "hint: give it a value, or leave it out\n"
+        self.expect_each(
+            (["run", "digits", "--out", ""], f"error[E0915]: `--out` is empty\n{leave}"),
+            (["run", "digits", "--out", "", "--input", ""], f"error[E0915]: `--input` is empty\n{leave}error[E0915]: `--out` is empty\n{leave}"),
+            (["run", ""], f"error[E0915]: `workload` is empty\n{leave}"),
+            (["compile", "digits", "--out", ""], f"error[E0915]: `--out` is empty\n{leave}"),
+            (["regress", "--coverage", ""], f"error[E0915]: `--coverage` is empty\n{leave}"),
+        )
+
+    def test_options_that_are_given_twice(self):
+        self.expect(["run", "digits", "--batch", "1", "--batch=2"], "error[E0911]: `--batch` is given twice, and takes one value\n")
+        self.expect(["run", "digits", "-m", "tiny8", "--machine", "edge16"], "error[E0911]: `--machine` is given twice, and takes one value\n")
+        self.expect(
+            ["run", "digits", "--set", "pe_array.rows=8", "--set", "pe_array.rows=32"],
+            "error[E0112]: `pe_array.rows` is set twice\n  --set pe_array.rows=32\n  first by `--set pe_array.rows=8`\n",
+        )
+
+    def test_options_that_exclude_each_other(self):
+        run = ["run", "digits"]
+        exclude, leave = "exclude each other", "hint: leave out one of them\n"
+        self.expect_each(
+            (run + ["--test", "--seed", "3"],
+             f"error[E0911]: `--seed` and `--test` {exclude}: test images are not drawn, and neither are the weights of their network\n{leave}"),
+            (run + ["--timing-only", "--seed", "3"], f"error[E0911]: `--seed` and `--timing-only` {exclude}: without data no numbers are drawn\n{leave}"),
+            (run + ["--engine", "plain", "--block", "requantizer=rtl"],
+             "error[E0911]: --engine is one of the fast models, and among these only `pe_array` can be RTL, and only with data\n"
+             "hint: leave out --engine, or make it beat\n"),
+            (run + ["--engine", "systemc", "--no-skip"],
+             "error[E0911]: --no-skip is for stepped blocks, but none is stepped\nhint: add --engine beat, or --block NAME=rtl\n"),
+            (run + ["--trace", "--out", "out", "--block", "npu=rtl"],
+             f"error[E0911]: --trace records when each instruction runs, which nobody sees inside the whole chip as RTL\n{leave}"),
+            (["regress", "--mixtures", "--programs"], f"error[E0911]: `--mixtures` and `--programs` {exclude}: they are different regressions\n{leave}"),
+            (["regress", "--mixtures", "--count", "3", "--blocks", "all=rtl"],
+             f"error[E0911]: `--mixtures` and `--count` {exclude}: mixtures are all there are, on a machine of their own\n{leave}"
+             f"error[E0911]: `--mixtures` and `--blocks` {exclude}: mixtures are all there are, on a machine of their own\n{leave}"),
+            (["regress", "--coverage", "c", "--programs"],
+             f"error[E0911]: `--coverage` and `--programs` {exclude}: it runs networks and random instructions in turn\n{leave}"),
+            (["regress", "--coverage", "c", "--out", "d"], f"error[E0911]: `--coverage` and `--out` {exclude}: failures are kept in its folder, too\n{leave}"),
+            (["regress", "--programs", "-m", "tiny8", "--machines", "3"],
+             f"error[E0911]: `--machine` and `--machines` {exclude}: it is the only machine\n{leave}"),
+            (["regress", "--replay", "x", "--seed", "3"], f"error[E0911]: `--replay` and `--seed` {exclude}: the folder says all of the one case\n{leave}"),
+        )
+
+    def test_options_that_need_others(self):
+        run = ["run", "digits"]
+        self.expect_each(
+            (run + ["--keep-going", "--block", "requantizer=rtl"],
+             "error[E0911]: --keep-going counts differences of checked blocks, but no block is checked\nhint: add --block NAME=check\n"),
+            (run + ["--reset-seed", "3", "--block", "requantizer=model"],
+             "error[E0911]: --reset-seed is for registers of RTL, but no block is RTL\nhint: add --block NAME=rtl\n"),
+            (["compile", "digits", "--input", "x"],
+             "error[E0911]: --input gives data, but the program stores none\nhint: add --with-inputs or --with-expected\n"),
+            (["regress", "--machine", "tiny8"],
+             "error[E0911]: --machine is for random instructions; random networks come with random machines\n"
+             "hint: add --programs or --coverage FOLDER\n"),
+        )
+
+    def test_settings_that_are_wrong(self):
+        (self.folder / "s.yaml").write_text("batch: [1]\nseed: -3\nenginee: beat\ntrace: 1\nout: {a: b}\n")
+        self.expect(
+            ["run", "digits", "--settings", "s.yaml"],
+            "error[E0910]: `batch` takes one value\n  s.yaml:1:1\n1 | batch: [1]\n  | ^^^^^\n"
+            "error[E0910]: unknown key `enginee`\n  s.yaml:3:1\n3 | enginee: beat\n  | ^^^^^^^ did you mean `engine`?\n"
+            "hint: `gemel run --help` lists the options\n"
+            "error[E0910]: `trace` must be true or false, not `1`\n  s.yaml:4:8\n4 | trace: 1\n  |        ^\n"
+            "error[E0910]: `out` takes one value\n  s.yaml:5:1\n5 | out: {a: b}\n  | ^^^\n",
+        )
+        (self.folder / "s.yaml").write_text("seed: -3\n")
+        self.expect(
+            ["run", "digits", "--settings", "s.yaml"],
+            "error[E0910]: `--seed` is `-3`, but must be a whole number 0 or more, below 2^63\n  s.yaml:1:7\n1 | seed: -3\n  |       ^^\n",
+        )
+        self.expect(["run", "digits", "--settings", "none.yaml"],
+                    "error[E0910]: cannot read settings file `none.yaml`: No such file or directory\n")
+        (self.folder / "s.yaml").write_text("timing_only: true\ntest: true\n")  # the rules hold for settings, too
+        self.expect(["run", "digits", "--settings", "s.yaml"],
+                    "error[E0911]: --test counts correct outputs, but --timing-only computes none\nhint: leave out one of them\n")
+
+    def test_memory_that_is_faster_than_the_bus(self):
+        result = self.gemel("run", "digits", "--timing-only", "--set", "memory.bytes_per_cycle=32")
+        self.assertEqual(result.returncode, DONE)
+        self.assertEqual(
+            result.stderr,
+            "warning[E0113]: `memory.bytes_per_cycle` is 32, and `bus.bytes` of 16 lets no more through in each direction\n"
+            "hint: `gemel explain memory.bytes_per_cycle` says what it does\n",
+        )
+
+    def test_models_of_other_kinds(self):
+        for name, what in (("m.onnx", "an ONNX model"), ("./m.tflite", "a TensorFlow Lite model")):
+            self.expect(
+                ["run", name],
+                f"error[E0217]: `{name}` is {what}, and a workload is needed\n"
+                "hint: workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md\n",
+            )
+
+    def test_home_that_is_none(self):
+        for command in ("machines", "workloads"):
+            result = subprocess.run([GEMEL, command], cwd=self.folder, env={**os.environ, "GEMEL_HOME": "nowhere"}, capture_output=True, text=True)
+            self.assertEqual(
+                result.stderr,
+                "error[E0917]: GEMEL_HOME is `nowhere`, and there is no folder `configs` in it\n"
+                "hint: unset it, or name the folder that has `configs`, `workloads` and `rtl`\n",
+            )
+            self.assertEqual((result.returncode, result.stdout), (USER, ""))
+
+    def test_instruction_set_that_does_not_exist(self):
+        result = subprocess.run([GEMEL, "run", "digits"], cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_SIMD": "foo"},
+                                capture_output=True, text=True)
+        self.assertRegex(result.stderr, r"\Aerror\[E0930\]: GEMEL_SIMD names no instruction set: `foo`\nhint: this computer has scalar")
+        self.assertEqual(result.returncode, USER)
+
+    def test_many_mistakes_of_one_kind(self):
+        (self.folder / "net.yaml").write_text("gemel_workload: 1\nname: net\nsynthetic: {seed: 1}\ninputs: []\nlayers: []\n" +
+                                              "".join(f"odd{i}: 1\n" for i in range(40)))
+        result = self.gemel("run", "net.yaml")
+        self.assertEqual(result.stderr.count("error[E0203]: unknown key"), 10)
+        self.assertIn("error[E0203]: and 30 more of this kind\n", result.stderr)
+        self.assertEqual(result.returncode, USER)
+
+    def test_names_of_results_that_are_taken(self):
+        (self.folder / "out/report.html").mkdir(parents=True)
+        self.expect(
+            ["run", "digits", "--out", "out"],
+            "error[E0902]: cannot write `out/report.html`: Is a directory\n"
+            "hint: nothing was left behind; choose another folder with --out\n",
+        )
+        (self.folder / "folder.gemel").mkdir()
+        self.expect(
+            ["compile", "digits", "--out", "folder.gemel"],
+            "error[E0902]: cannot write `folder.gemel`: Is a directory\n"
+            "hint: nothing was left behind; choose another folder with --out\n",
+        )
+
+    def test_files_are_there_before_the_summary(self):
+        # The reader of the summary is gone before its first line.
+        read, write = os.pipe()
+        os.close(read)
+        subprocess.run([GEMEL, "run", "digits", "--out", "out"], cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT)}, stdout=write,
+                       stderr=subprocess.DEVNULL, check=False)
+        os.close(write)
+        self.assertEqual(self.left_behind(), ["out/report.html", "out/result.json"])
+
+    def test_sums_over_all_rounds(self):
+        batch, test = self.gemel("run", "digits", "--batch", "40", "--out", "one"), self.gemel("run", "digits", "--test", "--batch", "40", "--out", "all")
+        self.assertEqual((batch.returncode, test.returncode), (DONE, DONE), batch.stderr + test.stderr)
+        one, all_ = (json.loads((self.folder / name / "result.json").read_text()) for name in ("one", "all"))
+        self.assertEqual(all_["images"], 360)
+        self.assertEqual(all_["rounds"], 9)
+        for key in ("cycles", "macs", "array_cycles", "instructions", "load_bytes", "store_bytes", "fetch_bytes", "load_bursts", "store_bursts"):
+            self.assertEqual(all_[key], 9 * one[key], key)
+        self.assertEqual(all_["utilization"], one["utilization"])
+        for unit, causes in all_["units"].items():
+            self.assertEqual(sum(causes.values()), all_["cycles"], unit)
+        for of_one, of_all in zip(one["layers"], all_["layers"]):
+            for key in ("macs", "array_cycles", "load_bytes", "store_bytes", "span_cycles", "matrix_cycles"):
+                self.assertEqual(of_all[key], 9 * of_one[key], key)
+        self.assertIn(f"{all_['cycles']:,}", test.stdout)
+
+    def test_programs_run(self):
+        made = self.gemel("compile", "digits", "-m", "tiny8", "--set", "memory.read_latency_cycles=77")
+        self.assertEqual((made.returncode, made.stderr), (DONE, ""))
+        direct = self.gemel("run", "digits", "-m", "tiny8", "--set", "memory.read_latency_cycles=77", "--out", "direct")
+        program = self.gemel("run", "digits.gemel", "--out", "program")  # on the machine that it was compiled for
+        self.assertEqual((direct.returncode, program.returncode), (DONE, DONE), direct.stderr + program.stderr)
+        a, b = (json.loads((self.folder / name / "result.json").read_text()) for name in ("direct", "program"))
+        self.assertEqual(a["cycles"], b["cycles"])
+        self.assertIn("not compared with golden", program.stdout)
+        other = self.gemel("run", "./digits.gemel", "--set", "memory.read_latency_cycles=300")
+        self.assertEqual(other.returncode, DONE)
+        self.expect_each(
+            (["run", "digits.gemel", "--batch", "2"],
+             "error[E0911]: `workload` and `--batch` exclude each other: a compiled program has its batch\n"
+             "hint: leave out one of them\n"),
+            (["run", "digits.gemel", "--test"],
+             "error[E0911]: `workload` and `--test` exclude each other: a compiled program comes without its network's test images\n"
+             "hint: leave out one of them\n"),
+        )
+        wrong = self.gemel("run", "digits.gemel", "-m", "edge16")
+        self.assertEqual(wrong.returncode, USER)
+        self.assertIn("error[E0505]: the schedule of `digits` was compiled for machine `tiny8`, and this is `edge16`: pe_array.rows 8 there",
+                      wrong.stderr)
+
+    def test_a_case_is_one_file(self):
+        (self.folder / "image.bin").write_bytes(bytes(range(64)))
+        made = self.gemel("compile", "digits", "-m", "tiny8", "--with-expected", "--input", "image.bin", "--out", "case.gemel")
+        self.assertEqual((made.returncode, made.stderr), (DONE, ""))
+        self.assertTrue(made.stdout.endswith(", with inputs and expected results\n"), made.stdout)
+        (self.folder / "image.bin").unlink()
+        result = self.gemel("run", "case.gemel")
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        self.assertIn("every layer equal to golden (10 compared)", result.stdout)
+        self.expect(["run", "case.gemel", "--seed", "4"],
+                    "error[E0911]: `--seed` and `case.gemel`: the program stores its inputs, so that none are drawn\n")
+
+    def test_version_names_the_commit(self):
+        result = self.gemel("--version")
+        self.assertEqual(result.returncode, DONE)
+        self.assertRegex(result.stdout, r"\Agemel \d+\.\d+\.\d+( \([0-9a-f]{12}( with changes)?\))?\n\Z")
 
     def test_standard_output_full(self):
         if not os.path.exists("/dev/full"):

@@ -56,7 +56,8 @@ class Result(unittest.TestCase):
             self.assertEqual(sum(layer[key] for layer in result["layers"]), result[key], key)
         attributed = sum(layer["matrix_cycles"] for layer in result["layers"])
         self.assertEqual(attributed, result["cycles"])
-        slots = result["cycles"] * result["machine"]["rows"] * result["machine"]["columns"]
+        parameters = result["machine"]["parameters"]
+        slots = result["cycles"] * parameters["pe_array.rows"] * parameters["pe_array.columns"]
         self.assertAlmostEqual(result["utilization"], result["macs"] / slots)
         for layer in result["layers"]:
             if layer["first_cycle"] is not None:
@@ -83,6 +84,42 @@ class Result(unittest.TestCase):
             with self.subTest(machine=machine):
                 result, _, _ = self.result_of("digits", "--machine", machine)
                 self.check(result)
+
+    def test_a_run_can_be_made_again(self):
+        first, _, _ = self.result_of("digits", "--machine", "tiny8", "--set", "memory.read_latency_cycles=73", "--batch", "2", "--seed", "5")
+        settings, machine = first["settings"], first["machine"]
+        self.assertEqual((first["seed"], settings["seed"], settings["machine"]), (5, "5", "tiny8"))
+        with tempfile.TemporaryDirectory() as folder:  # from the parameters alone, as a file of somebody's own
+            groups: dict[str, dict] = {}
+            for key, value in machine["parameters"].items():
+                group, _, leaf = key.rpartition(".")
+                groups.setdefault(group, {})[leaf] = value
+            text = {"name": "again", **groups.pop(""), **groups}
+            Path(folder, "again.yaml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
+            again, _, _ = self.result_of(settings["workload"], "--machine", str(Path(folder, "again.yaml")), "--batch", settings["batch"],
+                                         "--seed", str(first["seed"]))
+        for key in ("network_digest", "program_digest", "cycles", "units", "layers", "seed", "version", "commit"):
+            self.assertEqual(again[key], first[key], key)
+        self.assertEqual(again["machine"]["digest"], machine["digest"])
+        other, _, _ = self.result_of("digits", "--machine", "tiny8", "--set", "memory.read_latency_cycles=73", "--set", "clock_mhz=750",
+                                     "--batch", "2", "--seed", "6")
+        self.assertNotEqual(other["machine"]["digest"], machine["digest"])
+        self.assertEqual(other["program_digest"], first["program_digest"])  # neither the clock nor inputs are part of a program
+        self.assertEqual(other["cycles"], first["cycles"])
+
+    def test_layers_say_what_they_are(self):
+        result, _, _ = self.result_of("resnet50", "--timing-only")
+        self.check(result)
+        conv = result["layers"][0]
+        self.assertEqual((conv["op"], conv["inputs"], conv["output"]), ("conv2d", [[1, 224, 224, 3]], [1, 112, 112, 64]))
+        self.assertEqual((conv["kernel"], conv["stride"], conv["dilation"], conv["padding"], conv["groups"]), ([7, 7], [2, 2], [1, 1], [3, 3, 3, 3], 1))
+        for layer in result["layers"]:
+            if layer["op"] != "conv2d":
+                continue
+            taps = layer["kernel"][0] * layer["kernel"][1] * layer["inputs"][0][3] // layer["groups"]
+            n, h, w, c = layer["output"]
+            self.assertEqual(layer["macs"], n * h * w * c * taps, layer["name"])
+            self.assertGreaterEqual(layer["weight_bytes"], c * taps)
 
     def test_engine_and_data_do_not_change_the_cycles(self):
         model, _, _ = self.result_of("digits", "--machine", "odd7x13")

@@ -36,7 +36,7 @@ def main():
         report.expect(os.access(ROOT / script, os.X_OK), f"README.md: ./{script} is no program")
     for folder in re.findall(r"`((?:src|tests|docs|configs|workloads|rtl|python|include)/[\w/]*?)/?`", readme):
         report.expect((ROOT / folder.replace("/x", "")).is_dir(), f"README.md: there is no folder {folder}")
-    commands = sorted(set(re.findall(r"\bgemel ([a-z]+)\b", " ".join(re.findall(r"```.*?```", readme, re.S)))))
+    commands = sorted(set(re.findall(r"\bgemel ([a-z][a-z-]*)\b", " ".join(re.findall(r"```.*?```", readme, re.S)))))
     report.expect(len(commands) >= 4, "README.md: shows hardly any command of gemel")
     if len(sys.argv) > 1:
         for command in commands:

@@ -25,7 +25,20 @@ ALLOWED = {
     "regress": {"base", "config", "isa", "network", "ops", "compiler", "sim", "top", "rtl_host"},
     "session": {"base", "config", "isa", "network", "ops", "compiler", "sim", "report"},
     "area": {"base", "config", "rtl_host"},
-    "cli": {"area", "regress", "base", "config", "isa", "network", "ops", "compiler", "sim", "report", "top", "rtl_host"},
+    "cli": {"area", "base", "config", "regress", "rtl_host"},
+}
+# The command line is a user of the library like any other: include/gemel. What it has beside that, file by file:
+CLI_MAY_USE = {
+    "area/area.hpp",            # explain --area
+    "base/files.hpp",           # whole or not at all
+    "base/heap.hpp",            # of the process, not of a library
+    "base/text.hpp",            # suggestions, numbers
+    "config/load.hpp",          # explain
+    "config/yaml_reader.hpp",   # settings files
+    "regress/coverage.hpp",     # gemel regress: machines, networks and programs at random
+    "regress/regress.hpp",
+    "rtl_host/contract.hpp",    # explain --ports, new-block: for those who write Verilog
+    "rtl_host/library.hpp",     # gemel cache
 }
 # Result structs are shared between the run and the writers of reports; nothing else of sim is for report.
 REPORT_MAY_USE_OF_SIM = {"sim/result.hpp"}
@@ -80,6 +93,8 @@ def main():
                     report.complain(f"{where}: the folder src/{room} has no row in tests/repo/includes.py")
                 elif other not in ALLOWED[room]:
                     report.complain(f"{where}: {room} may not include {other}")
+                elif room == "cli" and "/".join(parts[1:]) not in CLI_MAY_USE:
+                    report.complain(f"{where}: the command line stands on include/gemel; the exceptions are in tests/repo/includes.py")
                 elif room == "report" and other == "sim" and "/".join(parts[1:]) not in REPORT_MAY_USE_OF_SIM:
                     report.complain(f"{where}: report may use only {', '.join(sorted(REPORT_MAY_USE_OF_SIM))} of sim")
             elif block is not None and len(parts) > 3 and parts[2] != block and not is_contract(parts):
@@ -90,6 +105,9 @@ def main():
                 report.complain(f"{where}: a model knows neither golden nor rtl")
             if block is not None and source.stem.endswith("_golden") and re.search(r"_(model|rtl|beat)$", target.stem):
                 report.complain(f"{where}: a golden knows no implementation")
+    used = {included for source in files("src/cli", suffixes={".cpp", ".hpp"}) for _, included in INCLUDE.findall(source.read_text(encoding="utf-8"))}
+    for exception in sorted(CLI_MAY_USE - used):
+        report.complain(f"tests/repo/includes.py: {exception} is no exception any more: src/cli does not include it")
     report.finish(least=100)
 
 

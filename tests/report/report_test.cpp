@@ -85,6 +85,10 @@ void validate(const json& root, const json& schema, const json& value, const std
       if (!any) fail();
     } else if (key == "const") {
       if (value != rule) fail();
+    } else if (key == "minItems") {
+      if (value.is_array() && value.size() < rule) fail();
+    } else if (key == "maxItems") {
+      if (value.is_array() && value.size() > rule) fail();
     } else if (key == "enum") {
       if (std::find(rule.begin(), rule.end(), value) == rule.end()) fail();
     } else if (key == "minimum") {
@@ -157,7 +161,9 @@ TEST(ResultJson, TheSchemaRefusesWhatItShould) {
   const json good = json::parse(result_json(sample_run(), sample_machine()));
   const std::vector<std::pair<std::string, json>> patches = {
       {"/cycles", -1}, {"/cycles", "1000"}, {"/engine", "guess"}, {"/utilization", 1.5}, {"/more", 1}, {"/layers/0/more", 1},
-      {"/units/load_dma/busy", 0.5}, {"/layers/0/units/load_dma/busy", 0.5}, {"/machine/clock_mhz", 0}, {"/gemel_result", 2}, {"/settings/batch", 1}};
+      {"/units/load_dma/busy", 0.5}, {"/layers/0/units/load_dma/busy", 0.5}, {"/machine/more", 1},
+      {"/machine/parameters/pe_array.rows", true}, {"/layers/0/kernel", {1, 1, 1}}, {"/layers/0/padding", {0, 0}},
+      {"/seed", -1}, {"/rounds", 0}, {"/gemel_result", 1}, {"/settings/batch", 1}};
   for (const auto& [at, value] : patches) {
     json bad = good;
     bad[json::json_pointer(at)] = value;

@@ -266,10 +266,24 @@ class Commands(unittest.TestCase):
         (self.folder / "s.yaml").write_text("keep_going: true\nblocks: all\n")
         self.expect(
             self.run_digits("--settings", "s.yaml"),
-            "error[E0910]: there is no option `blocks`\n  s.yaml:2\nhint: `gemel run --help` lists them\n",
+            "error[E0910]: unknown key `blocks`\n  s.yaml:2:1\n2 | blocks: all\n  | ^^^^^^ did you mean `block`?\n"
+            "hint: `gemel run --help` lists the options\n",
         )
         (self.folder / "s.yaml").write_text("trace: maybe\n")
-        self.expect(self.run_digits("--settings", "s.yaml"), "error[E0910]: `trace` must be true or false, not `maybe`\n  s.yaml:1\n")
+        self.expect(self.run_digits("--settings", "s.yaml"), "error[E0910]: `trace` must be true or false, not `maybe`\n"
+                    "  s.yaml:1:8\n1 | trace: maybe\n  |        ^^^^^\n")
+
+    def test_a_failing_case_is_one_file(self):
+        block = f"requantizer=check:{ROOT / 'tests/rtl/own_verilog/wrong_value.sv'}"
+        failed = self.run_digits("--block", block, "--seed", "9", "--out", "out")
+        self.assertEqual(failed.returncode, 4, failed.stderr)
+        self.assertIn("\n  case: out/failing_case.gemel, which `gemel run` runs again with the same options for blocks\n", failed.stderr)
+        case = "out/failing_case.gemel"
+        again = self.gemel("run", case, "--block", block)  # machine and inputs come from the file
+        self.assertEqual((again.returncode, again.stderr), (4, re.sub(r"\n  (case|waves): [^\n]*", "", failed.stderr)))
+        models = self.gemel("run", case)
+        self.assertEqual(models.returncode, 0, models.stderr)
+        self.assertIn("every layer equal to golden", models.stdout)
 
     def test_cache_is_listed_and_cleared(self):
         own = str(self.folder / "cache")

@@ -145,6 +145,8 @@ TEST(Library, ProgramsComeBackFromFiles) {
   EXPECT_EQ(after.outputs[0].data, before.outputs[0].data);  // inputs are drawn alike
   EXPECT_EQ(before.layers[0].compared, "equal");
   EXPECT_EQ(after.layers[0].compared, "not compared");  // nothing is known of what must come out
+  EXPECT_EQ(error_of([&] { (void)loaded.with_data({}, 1, true); }),
+            "error[E0513]: what `digits` must compute is not known: the program came from a file\nhint: compile the network itself");
   std::filesystem::remove_all(folder);
 }
 
@@ -157,19 +159,22 @@ TEST(Library, OptionsThatContradictEachOtherAreRefused) {
     return error_of([&] { run(program, machine, options); });
   };
   EXPECT_EQ(refused([](RunOptions& o) { o.test_images = o.timing_only = true; }),
-            "error[E0911]: `test_images` and `timing_only`: without data there are no answers to count");
+            "error[E0911]: `test_images` counts correct outputs, but `timing_only` computes none\nhint: leave out one of them");
   EXPECT_EQ(refused([](RunOptions& o) { o.test_images = true, o.inputs = {{1}}; }),
-            "error[E0911]: `test_images` and `inputs`: the test images are the inputs");
+            "error[E0911]: `test_images` takes the workload's test images, `inputs` another one\nhint: leave out one of them");
   EXPECT_EQ(refused([](RunOptions& o) { o.timing_only = true, o.inputs = {{1}}; }),
-            "error[E0911]: `inputs` and `timing_only`: without data no input is read");
+            "error[E0911]: `inputs` gives data, but `timing_only` moves none\nhint: leave out one of them");
   EXPECT_EQ(refused([](RunOptions& o) { o.keep_going = true, o.blocks = {"pe_array=rtl"}; }),
-            "error[E0911]: `keep_going`: it needs a block that is checked");
-  EXPECT_EQ(refused([](RunOptions& o) { o.reset_seed = 1; }), "error[E0911]: `reset_seed`: it needs a block that is RTL");
-  EXPECT_EQ(refused([](RunOptions& o) { o.no_skip = true; }), "error[E0911]: `no_skip`: it needs the beat engine or a block that is RTL");
+            "error[E0911]: `keep_going` counts differences of checked blocks, but no block is checked\nhint: add `blocks` NAME=check");
+  EXPECT_EQ(refused([](RunOptions& o) { o.reset_seed = 1; }),
+            "error[E0911]: `reset_seed` is for registers of RTL, but no block is RTL\nhint: add `blocks` NAME=rtl");
+  EXPECT_EQ(refused([](RunOptions& o) { o.no_skip = true; }),
+            "error[E0911]: `no_skip` is for stepped blocks, but none is stepped\nhint: add `engine` beat, or `blocks` NAME=rtl");
   EXPECT_EQ(refused([](RunOptions& o) { o.engine = Engine::Plain, o.blocks = {"requantizer=rtl"}; }),
-            "error[E0911]: `engine` and `blocks`: between the fast models only `pe_array` can be RTL, with data; other blocks need the beat engine");
+            "error[E0911]: `engine` is one of the fast models, and among these only `pe_array` can be RTL, and only with data\n"
+            "hint: leave out `engine`, or make it beat");
   EXPECT_EQ(refused([](RunOptions& o) { o.trace = true, o.blocks = {"npu=rtl"}; }),
-            "error[E0911]: `trace` and `npu=rtl`: of the whole chip as RTL it is not seen when which instruction runs");
+            "error[E0911]: `trace` records when each instruction runs, which nobody sees inside the whole chip as RTL\nhint: leave out one of them");
 }
 
 TEST(Library, SumsOverAllRoundsOfTestImages) {
