@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,11 +65,24 @@ def planted(bug):
 
 
 def regressions(options, blocks):
-    common = ["--machines", str(options.machines), "--seed", str(options.seed), "--jobs", str(options.jobs), "--blocks", blocks, "--fail-fast", "--quiet"]
+    """One machine first: it is Verilated once, and most is found there."""
+    common = ["--seed", str(options.seed), "--jobs", str(options.jobs), "--blocks", blocks, "--fail-fast", "--quiet"]
     if options.programs > 0:
-        yield "program", ["--programs", "--count", str(options.programs), *common]
+        yield "program", ["--programs", "--machines", "1", "--count", str(options.programs // 3), *common]
+        yield "program", ["--programs", "--machines", str(options.machines), "--count", str(options.programs), *common]
     if options.networks > 0:
-        yield "network", ["--count", str(options.networks), *common]
+        yield "network", ["--machines", str(options.machines), "--count", str(options.networks), *common]
+
+
+def quick_compiler(folder):
+    """A folder for the front of PATH whose g++ does not optimize: a few cases do not repay it."""
+    place = Path(folder) / "bin"
+    place.mkdir()
+    script = place / "g++"
+    script.write_text(f'#!/bin/bash\nfor a; do shift; case $a in -O2|-O3) a=-O0;; esac; set -- "$@" "$a"; done\nexec {shutil.which("g++")} "$@"\n',
+                      encoding="utf-8")
+    script.chmod(0o755)
+    return str(place)
 
 
 def run(options, bug):
@@ -80,7 +94,8 @@ def run(options, bug):
         others = [name for name in mutate.BLOCKS if name != bug["block"] and mutate.PART_OF.get(name, name) == block]
         others += ["pe"] if block == "pe_array" else []
         sources = [str(source), *(str(ROOT / "rtl" / mutate.BLOCKS[name]) for name in others)]
-        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": folder + "/cache"}
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": folder + "/cache",
+                       "PATH": quick_compiler(folder) + os.pathsep + os.environ["PATH"]}
         for kind, arguments in regressions(options, f"{block}=check:" + ",".join(sources)):
             command = [options.gemel, "regress", *arguments, "--out", f"{folder}/{kind}"]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -108,6 +123,7 @@ def main():
     parser.add_argument("--machines", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="", help="the lines, in a file as well")
+    parser.add_argument("--list", action="store_true", help="only tell what there is; fails if one cannot be planted any more")
     options = parser.parse_args()
     options.gemel = str(Path(options.gemel).resolve())
     lines, counts, stale = [], {}, []
@@ -125,6 +141,10 @@ def main():
                 continue
             begin = time.monotonic()
             try:
+                if options.list:
+                    planted(bug)
+                    tell(f"{block} {bug['name']}: {bug['what']}")
+                    continue
                 verdict, detail = run(options, bug)
             except OutOfDate as reason:
                 stale.append(str(reason))
@@ -132,6 +152,8 @@ def main():
                 continue
             counts.setdefault(block, []).append(verdict)
             tell(f"{verdict:11} {block} {bug['name']} ({time.monotonic() - begin:.0f} s) {detail}")
+    if options.list:
+        return 1 if stale else 0
     tell("")
     for block, verdicts in counts.items():
         tell(f"{block}: {len(verdicts)} bugs, {verdicts.count('found')} found with the block named, {verdicts.count('wrong block')} with another, "
