@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "gemel/export.hpp"
 #include "gemel/isa.gen.hpp"
 
 namespace gemel {
@@ -39,7 +40,7 @@ struct NpuConfig {
   std::function<void(const std::string& text)> rtl_says;
 };
 
-class Npu : public sc_core::sc_module {
+class GEMEL_API Npu : public sc_core::sc_module {
  public:
   SC_HAS_PROCESS(Npu);
   // Throws gemel::UserError for a machine or a block that does not exist, RTL that does not compile.

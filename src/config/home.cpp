@@ -49,7 +49,7 @@ bool is_home(const fs::path& folder) {
   return fs::is_directory(folder / "configs", ignored);
 }
 
-// `bin/gemel` and `lib/x86_64-linux-gnu/libgemel.so` stand at most so many folders below the one that has `share`.
+// `bin/gemel`, `lib/x86_64-linux-gnu/libgemel.so` and a build's `tests/blocks/x/x_test` stand at most so many folders below the one with `share`.
 constexpr int MostFoldersUp = 4;
 
 }  // namespace
@@ -66,10 +66,11 @@ std::vector<std::string> home_folders() {
   fs::path folder = own_file().parent_path();
   for (int up = 0; up < MostFoldersUp && folder.has_relative_path(); ++up, folder = folder.parent_path()) {
     if (!is_home(folder / GEMEL_DATA_FOLDER)) continue;
-    found.push_back((folder / GEMEL_DATA_FOLDER).string());
+    std::error_code problem;
+    const fs::path home = fs::canonical(folder / GEMEL_DATA_FOLDER, problem);  // a build folder has a link to the checkout
+    if (!problem) found.push_back(home.string());
     break;
   }
-  if (is_home(GEMEL_SOURCE_HOME)) found.emplace_back(GEMEL_SOURCE_HOME);
   return found;
 }
 

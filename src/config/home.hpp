@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where named machines (configs/), named workloads (workloads/) and Gemel's own Verilog (rtl/) are: the folder in the environment's
 // GEMEL_HOME if it is set; else share/gemel of the installation that this code was loaded from, wherever that has been moved to; else the
-// checkout that it was built in.
+// checkout, which build folders have a link to in the same place.
 #pragma once
 #include <string>
 #include <vector>
