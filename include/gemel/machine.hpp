@@ -27,6 +27,11 @@ struct ScratchpadParams {
 enum class MemoryKind : std::uint8_t { Ideal };
 GEMEL_API const char* to_string(MemoryKind kind);  // "ideal"
 
+// How many of a hundred cycles a channel of AXI stands still, for tests.
+struct StallPercent {
+  int ar = 0, r = 0, aw = 0, w = 0, b = 0;
+};
+
 struct GEMEL_API Machine {
   std::string name;
   std::string description;
@@ -52,6 +57,8 @@ struct GEMEL_API Machine {
   int memory_queue = 64;           // memory.queue Q: accepted and uncompleted bursts per port, 1..1024
   int jitter_cycles = 0;           // memory.jitter_cycles J: random extra latency of a burst, at most; 0..100000
   int jitter_seed = 0;             // memory.jitter_seed, 0..2^31-1
+  StallPercent stall_percent;      // memory.ar_stall_percent, ...: 0..99
+  int stall_seed = 0;              // memory.stall_seed, 0..2^31-1
   std::int64_t memory_bytes = std::int64_t{1} << 30;  // memory.size_bytes: a multiple of 4 KiB up to 2^40; backed lazily
 
   const ScratchpadParams& buffer(Buffer b) const { return buffers[static_cast<int>(b)]; }

@@ -63,6 +63,7 @@ module npu #(
   output logic [8*BusBytes-1:0] store_wdata_o,
   output logic [BusBytes-1:0]   store_wstrb_o,
   output logic                  store_wlast_o,
+  input  logic                  store_wready_i,
   input  logic                  store_bvalid_i,
   input  logic [1:0]            store_bresp_i,
   output logic                  running_o,
@@ -360,6 +361,7 @@ module npu #(
     .wdata_o          (store_wdata_o),
     .wstrb_o          (store_wstrb_o),
     .wlast_o          (store_wlast_o),
+    .wready_i         (store_wready_i),
     .bvalid_i         (store_bvalid_i),
     .bresp_i          (store_bresp_i),
     .quiet_o          (store_dma_quiet)

@@ -42,6 +42,7 @@ module store_dma #(
   output logic [8*BusBytes-1:0] wdata_o,
   output logic [BusBytes-1:0]   wstrb_o,
   output logic                  wlast_o,
+  input  logic                  wready_i,
   input  logic                  bvalid_i,
   input  logic [1:0]            bresp_i,
   output logic                  quiet_o
@@ -178,7 +179,7 @@ module store_dma #(
         at_number_q <= at_number_next;
         at_place_q <= at_place_next;
       end
-      if (wvalid_o && wlast_o) freed_q <= freed_q + 1'b1;
+      if (wvalid_o && wlast_o && wready_i) freed_q <= freed_q + 1'b1;
     end
   end
   always_ff @(posedge clk_i) begin
@@ -346,11 +347,11 @@ module store_dma #(
     end
   end
 
-  // ---- Sender: a burst goes straight from AW to W if none waits ----
+  // ---- Sender: a burst goes straight from AW to W if none waits; a beat stays on the wires until it is taken ----
 
   logic [FlightBits-1:0] waiting;
   logic [2*OffsetBits-1:0] waiting_head;
-  logic sending_q, sends, takes, takes_waiting, beat_last;
+  logic w_free, sending_q, sends, takes, takes_waiting, beat_last;
   logic [OffsetBits-1:0] accepted_first, accepted_last, taken_first, taken_last, last_q, last;
   logic [BeatBits-1:0] beat_q, beat, last_beat;
   logic [BusBits-1:0] strobe_first, strobe_last;
@@ -358,9 +359,10 @@ module store_dma #(
 
   assign accepted_first = awaddr_o[OffsetBits-1:0];
   assign accepted_last = OffsetBits'(13'(accepted_first) + aw_bytes_o - 13'd1);
-  assign takes_waiting = !sending_q && waiting != '0;
-  assign takes = !sending_q && (takes_waiting || aw_accepted);
-  assign sends = sending_q || takes;
+  assign w_free = !wvalid_o || wready_i;
+  assign takes_waiting = w_free && !sending_q && waiting != '0;
+  assign takes = w_free && !sending_q && (waiting != '0 || aw_accepted);
+  assign sends = w_free && (sending_q || takes);
   assign {taken_last, taken_first} = takes_waiting ? waiting_head : {accepted_last, accepted_first};
   assign last = sending_q ? last_q : taken_last;
   if (BurstBeats > 1) begin : gen_beats
@@ -378,7 +380,7 @@ module store_dma #(
     .clk_i,
     .rst_ni,
     .clear_i (1'b0),
-    .push_i  (aw_accepted && (sending_q || takes_waiting)),
+    .push_i  (aw_accepted && (takes_waiting || !takes)),
     .data_i  ({accepted_last, accepted_first}),
     .pop_i   (takes_waiting),
     .count_o (waiting),
@@ -390,8 +392,10 @@ module store_dma #(
       wvalid_o <= 1'b0;
       place_q <= '0;
     end else begin
-      sending_q <= sends && !beat_last;
-      wvalid_o <= sends;
+      if (w_free) begin
+        sending_q <= sends && !beat_last;
+        wvalid_o <= sends;
+      end
       if (sends && beat_last) place_q <= place_q == PlaceBits'(Places - 1) ? '0 : place_q + 1'b1;
     end
   end

@@ -43,7 +43,7 @@ struct ReadRequestWires {
   std::uint32_t bytes = 0;
 };
 
-// ARREADY and R. RREADY is constantly 1.
+// ARREADY and R. RREADY is constantly 1; beats of a burst may come with gaps.
 struct ReadResponseWires {
   bool request_ready = false;
   bool valid = false;
@@ -53,7 +53,8 @@ struct ReadResponseWires {
   const std::uint8_t* data = nullptr;    // one beat: bus.bytes
 };
 
-// AW and W. WREADY and BREADY are constantly 1. The strobe of a beat is one run of ones: bytes [first, end) of the beat.
+// AW and W, each of which stays as it is until it is taken. BREADY is constantly 1. The strobe of a beat is one run of ones: bytes
+// [first, end) of the beat.
 struct WriteRequestWires {
   bool valid = false;                    // AW
   std::uint64_t address = 0;             // first byte that is written
@@ -65,9 +66,10 @@ struct WriteRequestWires {
   const std::uint8_t* data = nullptr;    // one beat; bytes without strobe are 0
 };
 
-// AWREADY and B.
+// AWREADY, WREADY and B.
 struct WriteResponseWires {
   bool request_ready = false;
+  bool data_ready = false;
   bool valid = false;
   bool error = false;                    // as for R
   bool outside = false;

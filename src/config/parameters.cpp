@@ -118,6 +118,19 @@ std::vector<Parameter> declare() {
   t.push_back(optional(integer("memory.jitter_seed", "", 0, 2147483647, false,
                                "Seed of the extra latencies: the same seed gives the same cycles, everywhere and always.",
                                GEMEL_INTEGER(jitter_seed))));
+  const auto stall = [&t](const std::string& channel, const std::string& what, ParameterValue (*get)(const Machine&),
+                          void (*set)(Machine&, const ParameterValue&)) {
+    t.push_back(optional(integer("memory." + channel + "_stall_percent", "%", 0, 99, false,
+                                 "Random cycles in which " + what + ", for tests; 0 is none.", get, set)));
+  };
+  stall("ar", "the bridge accepts no read request", GEMEL_INTEGER(stall_percent.ar));
+  stall("r", "no beat of read data arrives", GEMEL_INTEGER(stall_percent.r));
+  stall("aw", "the bridge accepts no write request", GEMEL_INTEGER(stall_percent.aw));
+  stall("w", "the bridge takes no beat of written data", GEMEL_INTEGER(stall_percent.w));
+  stall("b", "no response to a write arrives", GEMEL_INTEGER(stall_percent.b));
+  t.push_back(optional(integer("memory.stall_seed", "", 0, 2147483647, false,
+                               "Seed of these stalls: the same seed gives the same cycles, everywhere and always.",
+                               GEMEL_INTEGER(stall_seed))));
   t.push_back({"memory.size_bytes", ParameterType::SizeBytes, "bytes", 4.0 * KiB, static_cast<double>(isa::MemoryAddresses), false, {}, true, false,
                "Size of the memory outside, a multiple of 4KiB; costs nothing until it is written to.",
                [](const Machine& m) -> ParameterValue { return m.memory_bytes; },

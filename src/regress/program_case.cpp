@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "config/digest.hpp"
 #include "isa/isa.hpp"
+#include "regress/random_machine.hpp"
 #include "regress/random_program.hpp"
 #include "sim/simulation.hpp"
 
@@ -262,6 +263,7 @@ void draw_memory_around(Random& random, Machine& m) {
   }
   m.jitter_cycles = chance(random, 0.5) ? 0 : draw(random, 1, chance(random, 0.5) ? 10 : 100);
   m.jitter_seed = draw(random, 0, 1 << 30);
+  draw_stalls(random, m);
 }
 
 void draw_random_program(Random& random, Case& c) {

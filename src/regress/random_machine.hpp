@@ -8,6 +8,17 @@
 
 namespace gemel::regress {
 
+// Stalls of the AXI channels, often none. `random` is a copy: what is drawn next does not depend on them.
+inline void draw_stalls(Random random, Machine& m) {
+  random.discard(100);
+  m.stall_percent = {};
+  if (chance(random, 0.5)) return;
+  m.stall_seed = draw(random, 0, 1 << 30);
+  for (int* percent : {&m.stall_percent.ar, &m.stall_percent.r, &m.stall_percent.aw, &m.stall_percent.w, &m.stall_percent.b}) {
+    if (chance(random, 0.6)) *percent = chance(random, 0.1) ? 99 : draw(random, 1, chance(random, 0.5) ? 30 : 80);
+  }
+}
+
 // Rows and columns 1..side, every parameter within its range, buffers from a few words up.
 inline Machine random_machine(Random& random, int side = 24) {
   Machine m;
@@ -29,6 +40,7 @@ inline Machine random_machine(Random& random, int side = 24) {
     m.jitter_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 200);
     m.jitter_seed = draw(random, 0, 1 << 30);
   }
+  draw_stalls(random, m);
   m.memory_bytes = 16 << 20;
   const int barely = chance(random, 0.4) ? 1 : 0;
   for (int b = 0; b < BufferCount; ++b) {

@@ -281,6 +281,7 @@ std::vector<Case> mixtures(std::uint64_t seed) {
   m.prefetch_instructions = 4;
   m.memory_bytes_per_cycle = 3;  // memory that stalls
   m.jitter_cycles = 9;
+  m.stall_percent = {20, 30, 20, 40, 25};
   m.memory_queue = 2;
   m.memory_bytes = 16 << 20;
   for (int b = 0; b < BufferCount; ++b) {
@@ -437,7 +438,8 @@ class Runner {
     const Machine& m = case_.machine;
     tally_.least_latency = std::min(m.read_latency_cycles, m.write_latency_cycles);
     tally_.most_latency = std::max(m.read_latency_cycles, m.write_latency_cycles);
-    tally_.stalling = m.jitter_cycles > 0 ? 1 : 0;
+    const StallPercent& stalls = m.stall_percent;
+    tally_.stalling = m.jitter_cycles > 0 || stalls.ar + stalls.r + stalls.aw + stalls.w + stalls.b > 0 ? 1 : 0;
     const bool any_rtl = std::any_of(case_.blocks.begin(), case_.blocks.end(), [](const BlockChoice& b) { return b.kind != BlockKind::Model; });
     tally_.reached[static_cast<std::size_t>(Reach::Noise)] = any_rtl && case_.reset_seed >= 0 ? 1 : 0;
   }

@@ -53,7 +53,7 @@ struct AxiReadPorts {
 };
 
 struct AxiWritePorts {
-  RtlBits<1> awvalid, awready, wvalid, wlast, bvalid;
+  RtlBits<1> awvalid, awready, wvalid, wready, wlast, bvalid;
   RtlBits<40> awaddr;
   RtlBits<8> awlen;
   RtlBits<13> aw_bytes;
@@ -62,7 +62,7 @@ struct AxiWritePorts {
   std::vector<std::uint8_t> beat[2];
 
   AxiWritePorts(RtlModel& m, const std::string& prefix = "")
-      : awvalid(m.port(prefix + "awvalid_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")),
+      : awvalid(m.port(prefix + "awvalid_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")), wready(m.port(prefix + "wready_i")),
         wlast(m.port(prefix + "wlast_o")), bvalid(m.port(prefix + "bvalid_i")), awaddr(m.port(prefix + "awaddr_o")),
         awlen(m.port(prefix + "awlen_o")), aw_bytes(m.port(prefix + "aw_bytes_o")), bresp(m.port(prefix + "bresp_i")),
         wdata(m.port(prefix + "wdata_o")), wstrb(m.port(prefix + "wstrb_o")) {
@@ -71,6 +71,7 @@ struct AxiWritePorts {
 
   bool drive(const WriteResponseWires& in) const {  // whether anything changed
     bool changed = set_bits(awready, in.request_ready);
+    changed |= set_bits(wready, in.data_ready);
     changed |= set_bits(bvalid, in.valid);
     changed |= set_bits(bresp, response_bits(in.valid && in.error, in.outside));
     return changed;

@@ -353,13 +353,15 @@ std::vector<PortSpec> ports_of_store_dma(const RtlParameters& p) {
       {"awready_i", true, static_cast<int>(1), "", 0,
        "1", "memory accepts a burst"},
       {"wvalid_o", false, static_cast<int>(1), "", 0,
-       "1", "a beat of written data; always taken"},
+       "1", "a beat of written data; held until wready_i"},
       {"wdata_o", false, static_cast<int>(8*BusBytes), "wvalid_o", 0,
        "8*BusBytes", "data of the beat"},
       {"wstrb_o", false, static_cast<int>(BusBytes), "wvalid_o", 0,
        "BusBytes", "which bytes of the beat are written"},
       {"wlast_o", false, static_cast<int>(1), "wvalid_o", 0,
        "1", "last beat of its burst"},
+      {"wready_i", true, static_cast<int>(1), "", 0,
+       "1", "memory takes a beat"},
       {"bvalid_i", true, static_cast<int>(1), "", 0,
        "1", "a burst has been written; always taken"},
       {"bresp_i", true, static_cast<int>(2), "bvalid_i", 0,
@@ -369,7 +371,8 @@ std::vector<PortSpec> ports_of_store_dma(const RtlParameters& p) {
 
 constexpr const char* contract_of_store_dma = R"gemel(Contract (s: command on the wires; docs/reference/machine.md, 6): word j is read at max(x[j-1]+1, s+2, wl[k-F]+2),
 k the last burst that receives a byte of it; AW of burst k, full at x+2 of its last word, at max(acc[k-1]+1, full+1, b[k-N]+2); its W beats from
-max(acc+1, wl[k-1]+1) on without gaps. `chain` one cycle after the last word was read, `done` one cycle after the last B.
+max(acc+1, wl[k-1]+1) on, each held until it is taken, the next in the cycle after (wl: the last is taken).
+`chain` one cycle after the last word was read, `done` one cycle after the last B.
 Bytes without strobe are 0. If memory answers a burst with an error, `done` comes with `error`.
 )gemel";
 
@@ -530,13 +533,15 @@ std::vector<PortSpec> ports_of_npu(const RtlParameters& p) {
       {"store_awready_i", true, static_cast<int>(1), "", 0,
        "1", "memory accepts a burst"},
       {"store_wvalid_o", false, static_cast<int>(1), "", 0,
-       "1", "a beat of written data; always taken"},
+       "1", "a beat of written data; held until store_wready_i"},
       {"store_wdata_o", false, static_cast<int>(8*BusBytes), "store_wvalid_o", 0,
        "8*BusBytes", "data of the beat"},
       {"store_wstrb_o", false, static_cast<int>(BusBytes), "store_wvalid_o", 0,
        "BusBytes", "which bytes of the beat are written"},
       {"store_wlast_o", false, static_cast<int>(1), "store_wvalid_o", 0,
        "1", "last beat of its burst"},
+      {"store_wready_i", true, static_cast<int>(1), "", 0,
+       "1", "memory takes a beat"},
       {"store_bvalid_i", true, static_cast<int>(1), "", 0,
        "1", "a burst has been written; always taken"},
       {"store_bresp_i", true, static_cast<int>(2), "store_bvalid_i", 0,

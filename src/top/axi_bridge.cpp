@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "memory/axi_stalls.hpp"
 
 namespace gemel {
 namespace {
@@ -31,7 +32,8 @@ void step_memory(MemoryBeat& memory, const MemoryBeatIn& in, Cycle cycle, const 
 }
 
 AxiBridge::AxiBridge(const Machine& machine)
-    : bus_bytes_(machine.bus_bytes), memory_bytes_(static_cast<std::uint64_t>(machine.memory_bytes)), queue_(static_cast<std::size_t>(machine.memory_queue)) {}
+    : bus_bytes_(machine.bus_bytes), memory_bytes_(static_cast<std::uint64_t>(machine.memory_bytes)),
+      queue_(static_cast<std::size_t>(machine.memory_queue)), stalls_(axi_stalls(machine)) {}
 
 void AxiBridge::connect(ReadPort& fetch, ReadPort& load, WritePort& store) {
   fetch_.port = &fetch;
@@ -52,6 +54,7 @@ void AxiBridge::restart() {
   store_.waiting = {};
   store_.traffic = {};
   busy_ = false;
+  stalls_.restart();
   set_now(0);
 }
 
@@ -83,12 +86,12 @@ void AxiBridge::Reader::read_response(Cycle first_beat, bool error) {
 
 // ---- what is on the wires ------------------------------------------------------------------------------------------------
 
-void AxiBridge::drive(const Reader& reader, ReadResponseWires& wires) const {
-  wires.request_ready = reader.bursts.size() < queue_;
+void AxiBridge::drive(const Reader& reader, const ReadStalls& stalls, ReadResponseWires& wires) const {
+  wires.request_ready = reader.bursts.size() < queue_ && stalls.request.open(now_);
   wires.valid = false;
   if (reader.bursts.empty()) return;
   const ReadBurst& burst = reader.bursts.front();
-  if (burst.first == Never || now_ < burst.first + burst.sent) return;
+  if (burst.first == Never || now_ < burst.first + burst.sent || !stalls.data.open(now_)) return;
   wires.valid = true;
   wires.last = burst.sent == burst.beats - 1;
   wires.error = burst.error && (burst.error_beat == All || burst.error_beat == burst.sent);
@@ -99,11 +102,13 @@ void AxiBridge::drive(const Reader& reader, ReadResponseWires& wires) const {
 const MemoryBeatOut& AxiBridge::out() const {
   if (driven_) return out_;
   driven_ = true;
-  drive(fetch_, out_.fetch);
-  drive(load_, out_.load);
+  drive(fetch_, stalls_.fetch, out_.fetch);
+  drive(load_, stalls_.load, out_.load);
   // Accepted and not completed: beats missing, or B not on the wires before this cycle.
-  out_.store.request_ready = store_.accepted.size() + store_.sent.size() < queue_;
-  out_.store.valid = !store_.answers.empty() && store_.answers.front().b <= now_;
+  const WriteStalls& stalls = stalls_.store;
+  out_.store.request_ready = store_.accepted.size() + store_.sent.size() < queue_ && stalls.request.open(now_);
+  out_.store.data_ready = stalls.data.open(now_);
+  out_.store.valid = !store_.answers.empty() && store_.answers.front().b <= now_ && stalls.response.open(now_);
   out_.store.error = out_.store.valid && store_.answers.front().error;
   out_.store.outside = out_.store.error && outside(store_.sent.front().address, store_.sent.front().bytes);
   return out_;
@@ -116,6 +121,7 @@ void AxiBridge::step(const MemoryBeatIn& in) {
   busy_ = wires.fetch.valid || wires.load.valid || wires.store.valid || in.store.data_valid ||
           (in.fetch.valid && wires.fetch.request_ready) || (in.load.valid && wires.load.request_ready) ||
           (in.store.valid && wires.store.request_ready);
+  if (in.fetch.valid) stalls_.begin(now_);
   complete(fetch_, wires.fetch);
   complete(load_, wires.load);
   if (wires.store.valid) {
@@ -125,7 +131,8 @@ void AxiBridge::step(const MemoryBeatIn& in) {
   }
   accept(fetch_, in.fetch, wires.fetch.request_ready);
   accept(load_, in.load, wires.load.request_ready);
-  if (in.store.data_valid) take_beat(in.store);
+  check_waiting_beat(in.store, wires.store.data_ready);
+  if (in.store.data_valid && wires.store.data_ready) take_beat(in.store);
   accept(in.store, wires.store.request_ready);
   ++now_;
   driven_ = false;
@@ -217,6 +224,24 @@ void AxiBridge::accept(const WriteRequestWires& wires, bool ready) {
   store_.traffic.bytes += wires.bytes;
 }
 
+// A W beat stays as it is until it is taken.
+void AxiBridge::check_waiting_beat(const WriteRequestWires& wires, bool ready) {
+  WriteRequestWires& waiting = store_.waiting;
+  if (waiting.data_valid) {
+    const auto broken = [](const char* what) { throw AxiError("store_dma", std::string("a W beat that waits ") + what + ": it must stay until wready"); };
+    if (!wires.data_valid) broken("has been taken back");
+    if (wires.data_last != waiting.data_last) broken("has changed its mark of the last beat");
+    if (wires.strobe_first != waiting.strobe_first || wires.strobe_end != waiting.strobe_end) broken("has changed its strobe");
+    if (std::memcmp(wires.data, store_.waiting_data.data(), store_.waiting_data.size()) != 0) broken("has changed its data");
+  }
+  waiting.data_valid = wires.data_valid && !ready;
+  if (!waiting.data_valid) return;
+  waiting.data_last = wires.data_last;
+  waiting.strobe_first = wires.strobe_first;
+  waiting.strobe_end = wires.strobe_end;
+  store_.waiting_data.assign(wires.data, wires.data + bus_bytes_);
+}
+
 void AxiBridge::take_beat(const WriteRequestWires& wires) {
   if (store_.accepted.empty()) {
     throw AxiError("store_dma", "a W beat belongs to no burst: the AW of its burst must have been accepted in an earlier cycle");
@@ -250,15 +275,22 @@ void AxiBridge::take_beat(const WriteRequestWires& wires) {
 
 // ---- while nothing moves -------------------------------------------------------------------------------------------------
 
-Cycle AxiBridge::until_change() const {
+// Of the wires to one reader, from now() on.
+Cycle AxiBridge::next_change(const Reader& reader, const ReadStalls& stalls) const {
   Cycle next = Never;
-  for (const Reader* reader : {&fetch_, &load_}) {
-    if (reader->bursts.empty()) continue;
-    const ReadBurst& burst = reader->bursts.front();
-    next = std::min(next, burst.first == Never ? next_answer() : burst.first + burst.sent);
-  }
+  if (reader.waiting.valid && reader.bursts.size() < queue_) next = stalls.request.next_open(now_);
+  if (reader.bursts.empty()) return next;
+  const ReadBurst& burst = reader.bursts.front();
+  return std::min(next, burst.first == Never ? next_answer() : stalls.data.next_open(std::max(burst.first + burst.sent, now_)));
+}
+
+Cycle AxiBridge::until_change() const {
+  const WriteStalls& stalls = stalls_.store;
+  Cycle next = std::min(next_change(fetch_, stalls_.fetch), next_change(load_, stalls_.load));
+  if (store_.waiting.valid && store_.accepted.size() + store_.sent.size() < queue_) next = std::min(next, stalls.request.next_open(now_));
+  if (store_.waiting.data_valid) next = std::min(next, stalls.data.next_open(now_));
   if (!store_.answers.empty()) {
-    next = std::min(next, store_.answers.front().b);
+    next = std::min(next, stalls.response.next_open(std::max(store_.answers.front().b, now_)));
   } else if (!store_.sent.empty()) {
     next = std::min(next, next_answer());
   }

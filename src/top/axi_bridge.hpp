@@ -12,6 +12,7 @@
 #include "base/agent.hpp"
 #include "base/cycle.hpp"
 #include "base/ring.hpp"
+#include "base/stalls.hpp"
 #include "base/wires.hpp"
 #include "config/machine.hpp"
 
@@ -121,17 +122,20 @@ class AxiBridge : public MemoryBeat {
     Ring<WriteBurst> accepted;       // AW taken, beats missing
     Ring<WriteBurst> sent;           // on its way: the data must stay
     Ring<Answer> answers;            // of the oldest of them
-    WriteRequestWires waiting;       // an AW that was not taken
+    WriteRequestWires waiting;       // AW and W in the cycle before, as far as they were not taken
+    std::vector<std::uint8_t> waiting_data;
     Traffic traffic;
   };
 
-  void drive(const Reader& reader, ReadResponseWires& wires) const;
+  void drive(const Reader& reader, const ReadStalls& stalls, ReadResponseWires& wires) const;
+  Cycle next_change(const Reader& reader, const ReadStalls& stalls) const;
   void complete(Reader& reader, const ReadResponseWires& wires);
   void accept(Reader& reader, const ReadRequestWires& wires, bool ready);
   void accept(const WriteRequestWires& wires, bool ready);
   void take_beat(const WriteRequestWires& wires);
   bool outside(std::uint64_t address, std::uint32_t bytes) const { return address >= memory_bytes_ || bytes > memory_bytes_ - address; }
   std::int64_t error_beat_of(const Reader& reader, std::uint64_t address, std::int64_t beats) const;
+  void check_waiting_beat(const WriteRequestWires& wires, bool ready);
   void check_burst(const char* block, const char* request, std::uint64_t address, std::uint32_t bytes) const;
   std::vector<std::uint8_t> buffer(std::size_t bytes);
 
@@ -139,6 +143,7 @@ class AxiBridge : public MemoryBeat {
   std::uint64_t memory_bytes_;
   std::size_t queue_;
   bool errors_in_one_beat_ = false;
+  AxiStalls stalls_;
   Reader fetch_{"sequencer"}, load_{"load_dma"};
   Writer store_;
   std::vector<std::vector<std::uint8_t>> spare_;  // buffers of bursts that are over

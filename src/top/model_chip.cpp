@@ -7,7 +7,7 @@ namespace gemel {
 
 ModelChip::ModelChip(const Machine& machine, ModelChipPorts memory, Waker& waker, Listener& listener, bool timing_only,
                      Clocked<PeArrayIn, PeArrayOut>* array)
-    : machine_(machine), memory_(memory), waker_(waker), listener_(listener), array_(array) {
+    : machine_(machine), memory_(memory), stalls_(axi_stalls(machine)), waker_(waker), listener_(listener), array_(array) {
   if (!timing_only) {
     for (int b = 0; b < BufferCount; ++b) {
       scratchpads_[static_cast<std::size_t>(b)] = std::make_unique<Scratchpad>(machine_, static_cast<Buffer>(b));
@@ -19,11 +19,11 @@ ModelChip::ModelChip(const Machine& machine, ModelChipPorts memory, Waker& waker
 ModelChip::~ModelChip() = default;
 
 void ModelChip::reset() {
-  sequencer_ = std::make_unique<SequencerModel>(machine_, memory_.fetch);
+  sequencer_ = std::make_unique<SequencerModel>(machine_, memory_.fetch, stalls_.fetch);
   load_dma_ = std::make_unique<LoadDmaModel>(
-      machine_, *sequencer_, memory_.load,
+      machine_, *sequencer_, memory_.load, stalls_.load,
       std::array<Scratchpad*, 4>{pad(Buffer::Activation), pad(Buffer::Weight), pad(Buffer::Vector), pad(Buffer::Param)});
-  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, memory_.store, pad(Buffer::Vector));
+  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, memory_.store, stalls_.store, pad(Buffer::Vector));
   matrix_unit_ = std::make_unique<MatrixUnitModel>(machine_, *sequencer_, pad(Buffer::Activation), pad(Buffer::Weight),
                                                    pad(Buffer::Accumulator));
   vector_unit_ = std::make_unique<VectorUnitModel>(machine_, *sequencer_, pad(Buffer::Accumulator), pad(Buffer::Vector),
@@ -35,6 +35,7 @@ void ModelChip::reset() {
 
 void ModelChip::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
   if (array_ != nullptr) matrix_unit_->feed(*array_, cycle0 - Stepper::CyclesToStart);
+  if (program_bytes > 0) stalls_.begin(cycle0 + 1);
   sequencer_->run(program_base, program_bytes, cycle0);
 }
 

@@ -12,6 +12,7 @@
 #include "blocks/sequencer/sequencer_model.hpp"
 #include "blocks/store_dma/store_dma_model.hpp"
 #include "blocks/vector_unit/vector_unit_model.hpp"
+#include "memory/axi_stalls.hpp"
 
 namespace gemel {
 
@@ -68,6 +69,7 @@ class ModelChip : private SequencerObserver {
 
   const Machine& machine_;
   ModelChipPorts memory_;
+  AxiStalls stalls_;  // of the bridge before these ports
   Waker& waker_;
   Listener& listener_;
   Clocked<PeArrayIn, PeArrayOut>* array_;

@@ -50,7 +50,7 @@ void tell_memory(const Machine& machine, const MemoryBeatIn& requests, const Mem
   const WriteRequestWires& store = requests.store;
   if (store.data_valid) {
     observer({Port::StoreData, now, (store.data_last ? 1u : 0u) | std::uint32_t{store.strobe_first} << 8 | std::uint32_t{store.strobe_end} << 16,
-              store.data, bus});
+              store.data, bus, !answers.store.data_ready});
   }
   if (answers.store.valid) observer({Port::StoreResponse, now, answers.store.error ? 2u : 0u, nullptr, 0});
 }
@@ -293,7 +293,7 @@ void Stepper::step(SequencerIn& control) {
   carry(Carries::ArraySums, array.valid);
   carry(Carries::RequantizedRow, requantizer.valid);
   carry(Carries::ResultWord, vector.vector_write.enable);
-  carry(Carries::StoredBeat, store.memory.data_valid);
+  carry(Carries::StoredBeat, store.memory.data_valid && memory.store.data_ready);
 
   // Clock: any order would do.
   const Cycle now = blocks_.sequencer->cycle();

@@ -278,6 +278,20 @@ TEST(Config, JitterMayBeLeftOutAndIsOffThen) {
             "  --set memory.jitter_seed=2147483648");
 }
 
+TEST(Config, StallsMayBeLeftOutAndAreOffThen) {
+  for (const auto& name : list_machines()) {
+    const StallPercent stalls = load_machine(find_machine(name)).stall_percent;
+    EXPECT_EQ(stalls.ar + stalls.r + stalls.aw + stalls.w + stalls.b, 0) << name;
+  }
+  const Machine machine = load_machine(configs("edge16"), {"memory.ar_stall_percent=1", "memory.r_stall_percent=2", "memory.aw_stall_percent=3",
+                                                           "memory.w_stall_percent=4", "memory.b_stall_percent=99", "memory.stall_seed=5"});
+  const StallPercent& stalls = machine.stall_percent;
+  EXPECT_EQ((std::vector<int>{stalls.ar, stalls.r, stalls.aw, stalls.w, stalls.b, machine.stall_seed}), (std::vector<int>{1, 2, 3, 4, 99, 5}));
+  EXPECT_EQ(text_of([] { load_machine(configs("edge16"), {"memory.w_stall_percent=100"}); }),
+            "error[E0107]: `memory.w_stall_percent` is 100, but must be 0 to 99\n"
+            "  --set memory.w_stall_percent=100");
+}
+
 TEST(Config, AnUnknownMachineSuggestsANeighbour) {
   EXPECT_EQ(text_of([] { find_machine("edge61"); }),
             "error[E0109]: there is no machine `edge61`\n"

@@ -31,6 +31,13 @@ void drive_read(Rtl<Top>& rtl, const ReadResponseWires& wires, const Machine& ma
   }
 }
 
+// Stalls of the AXI channels, now and then.
+inline void draw_stalls(Random& random, Machine& machine) {
+  machine.stall_seed = between(random, 0, 1 << 30);
+  StallPercent& p = machine.stall_percent;
+  for (int* percent : {&p.ar, &p.r, &p.aw, &p.w, &p.b}) *percent = chance(random, 60) ? 0 : between(random, 1, chance(random, 20) ? 95 : 60);
+}
+
 // When the sequencer may send a DMA its next command: two cycles after a done, or behind one that has chained.
 class CommandGate {
  public:

@@ -80,6 +80,7 @@ void run_load_dma(int rows, int columns, int bus, int burst, int outstanding, in
     machine.memory_bytes_per_cycle = chance(random, 50) ? bus : between(random, 1, 2 * bus);
     machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
     machine.jitter_seed = between(random, 0, 1 << 30);
+    draw_stalls(random, machine);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {
       const std::uint64_t first = random() % (MemoryBytes / 2);

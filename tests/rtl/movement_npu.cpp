@@ -156,6 +156,7 @@ class Chip {
     answer(out.fetch, rtl_->fetch_arready_i, rtl_->fetch_rvalid_i, rtl_->fetch_rlast_i, rtl_->fetch_rresp_i, rtl_->fetch_rdata_i);
     answer(out.load, rtl_->load_arready_i, rtl_->load_rvalid_i, rtl_->load_rlast_i, rtl_->load_rresp_i, rtl_->load_rdata_i);
     rtl_->store_awready_i = out.store.request_ready;
+    rtl_->store_wready_i = out.store.data_ready;
     rtl_->store_bvalid_i = out.store.valid;
     rtl_->store_bresp_i = static_cast<std::uint8_t>(out.store.valid ? (out.store.error ? 2 : 0) : random_() & 3);
     clock(rtl_);

@@ -172,6 +172,7 @@ void run_sequencer(Machine machine, int runs) {
     machine.memory_bytes_per_cycle = between(random, 1, 2 * machine.bus_bytes);
     machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
     machine.jitter_seed = between(random, 0, 1 << 30);
+    draw_stalls(random, machine);
     std::vector<std::uint8_t> memory(1 << 15);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 10)) ideal.poison(random() % (1 << 13), 1 << 13);

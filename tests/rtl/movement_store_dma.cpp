@@ -62,6 +62,7 @@ void run_store_dma(int columns, int bus, int burst, int outstanding, int runs) {
     machine.memory_bytes_per_cycle = chance(random, 50) ? bus : between(random, 1, 2 * bus);
     machine.jitter_cycles = chance(random, 50) ? 0 : between(random, 1, 40);
     machine.jitter_seed = between(random, 0, 1 << 30);
+    draw_stalls(random, machine);
     std::vector<std::uint8_t> memory(MemoryBytes);
     IdealMemoryBeat ideal(machine, memory);
     if (chance(random, 20)) {
@@ -133,6 +134,7 @@ void run_store_dma(int columns, int bus, int burst, int outstanding, int runs) {
       in.vector = data.data();
       set_bytes(rtl->vector_data_i, 8 * columns, data.data());
       rtl->awready_i = in.memory.request_ready;
+      rtl->wready_i = in.memory.data_ready;
       rtl->bvalid_i = in.memory.valid;
       rtl->bresp_i = static_cast<std::uint8_t>(in.memory.valid ? (in.memory.error ? 2 + random() % 2 : random() % 2) : random() % 4);
       MemoryBeatIn requests;

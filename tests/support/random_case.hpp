@@ -24,6 +24,8 @@ inline std::string describe_machine(const Machine& m) {
       << " outstanding " << m.load_outstanding << "/" << m.store_outstanding << " queue " << m.queue_depth << " prefetch "
       << m.prefetch_instructions << " latency " << m.read_latency_cycles << "/" << m.write_latency_cycles << " width "
       << m.memory_bytes_per_cycle << " Q " << m.memory_queue << " jitter " << m.jitter_cycles << "/" << m.jitter_seed
+      << " stalls " << m.stall_percent.ar << "/" << m.stall_percent.r << "/" << m.stall_percent.aw << "/" << m.stall_percent.w << "/"
+      << m.stall_percent.b << "/" << m.stall_seed
       << " buffers";
   for (int b = 0; b < BufferCount; ++b) {
     out << " " << m.words(static_cast<Buffer>(b)) << "w/" << m.buffer(static_cast<Buffer>(b)).banks;

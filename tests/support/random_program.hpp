@@ -30,6 +30,12 @@ inline Machine random_machine(Random& random, int largest_array = 12) {
     m.jitter_cycles = random.skewed(1, 60);
     m.jitter_seed = random.range(0, 1 << 30);
   }
+  if (random.chance(50)) {
+    m.stall_seed = random.range(0, 1 << 30);
+    for (int* percent : {&m.stall_percent.ar, &m.stall_percent.r, &m.stall_percent.aw, &m.stall_percent.w, &m.stall_percent.b}) {
+      if (random.chance(60)) *percent = random.chance(20) ? 95 : random.skewed(1, 70);
+    }
+  }
   m.memory_bytes = 1 << 16;
   return m;
 }

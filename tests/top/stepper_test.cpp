@@ -69,7 +69,10 @@ std::string listing(const Machine& machine, const std::vector<isa::Word>& progra
                      "/" + std::to_string(machine.store_outstanding) + " Q=" + std::to_string(machine.memory_queue) +
                      " latency=" + std::to_string(machine.read_latency_cycles) + "/" +
                      std::to_string(machine.write_latency_cycles) + " jitter=" + std::to_string(machine.jitter_cycles) + "/" +
-                     std::to_string(machine.jitter_seed) +
+                     std::to_string(machine.jitter_seed) + " stalls=" + std::to_string(machine.stall_percent.ar) + "/" +
+                     std::to_string(machine.stall_percent.r) + "/" + std::to_string(machine.stall_percent.aw) + "/" +
+                     std::to_string(machine.stall_percent.w) + "/" + std::to_string(machine.stall_percent.b) + "/" +
+                     std::to_string(machine.stall_seed) +
                      " bytes_per_cycle=" + std::to_string(machine.memory_bytes_per_cycle) +
                      " queue=" + std::to_string(machine.queue_depth) +
                      " prefetch=" + std::to_string(machine.prefetch_instructions) + "\n";

@@ -12,11 +12,12 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory,
+LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory, const ReadStalls& stalls,
                            std::array<Scratchpad*, 4> buffers)
     : machine_(machine),
       sequencer_(sequencer),
       memory_(memory),
+      stalls_(stalls),
       buffers_(buffers),
       slots_(machine.load_outstanding +
              static_cast<int>(ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes))),
@@ -103,7 +104,7 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
     if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained_[k - slots_] + 1);
   }
   if (answered_ <= k - memory_queue_) return false;
-  const Cycle accepted = k >= memory_queue_ ? std::max(burst_ar_, last_beat_[k - memory_queue_] + 1) : burst_ar_;
+  const Cycle accepted = stalls_.request.next_open(k >= memory_queue_ ? std::max(burst_ar_, last_beat_[k - memory_queue_] + 1) : burst_ar_);
   stuck_.add(burst_ar_ + 1, accepted);
   burst_ar_ = Never;
 
@@ -116,7 +117,7 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, left));
   train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1};
   // Where memory's queue is the longer one, it never makes a request wait.
-  if (burst.bytes > burst_mask_ && memory_queue_ >= outstanding_bursts_) lengthen(train, left >> burst_log2_);
+  if (burst.bytes > burst_mask_ && memory_queue_ >= outstanding_bursts_ && !stalls_.request.any()) lengthen(train, left >> burst_log2_);
   burst.count = train.count;
   issued_ += train.count;
   acc_ = train.at + (train.count - 1) * train.period;
@@ -173,9 +174,13 @@ void LoadDmaModel::respond(Burst bursts, const AnswerTrain& answer) {
   Job& job = jobs_.front();
   job.failed |= answer.error;
   for (Cycle first_beat = answer.at; bursts.count > 0; first_beat += answer.period) {
-    if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) break;
-    last_beat_[answered_++] = first_beat + beat_of(bursts, bursts.bytes - 1);
-    emit(job, bursts, first_beat);
+    if (stalls_.data.any()) {
+      emit_one_by_one(job, bursts, first_beat);
+    } else {
+      if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) break;
+      last_beat_[answered_++] = first_beat + beat_of(bursts, bursts.bytes - 1);
+      emit(job, bursts, first_beat);
+    }
     bursts.drop(1);
   }
   if (job.word != job.words) return;
@@ -256,6 +261,25 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
         emitted(job, 1, at);
       }
     }
+  }
+}
+
+// The same where R stalls: each beat is on the wires in the first open cycle in which memory has it and the one before has gone.
+void LoadDmaModel::emit_one_by_one(Job& job, const Burst& burst, Cycle first_beat) {
+  beats_.clear();
+  for (Cycle i = beat_of(burst, burst.bytes - 1); i >= 0; --i, ++first_beat) {
+    beat_ = stalls_.data.next_open(std::max(first_beat, beat_ + 1));
+    beats_.push_back(beat_);
+  }
+  last_beat_[answered_++] = beat_;
+  const std::int64_t end = burst.offset + burst.bytes;
+  undrained_.push_back({burst.run, job.draining_word(end - 1)});
+  while (job.word < job.words) {
+    const std::int64_t last = job.last_byte(job.word);
+    if (last >= end) break;
+    Cycle at = std::max(word_ + 1, job.s + 3);
+    if (last >= burst.offset) at = std::max(at, beats_[static_cast<std::size_t>(beat_of(burst, last - burst.offset))] + 2);
+    emitted(job, 1, at);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/agent.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
+#include "base/stalls.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
 
@@ -16,8 +17,9 @@ namespace gemel {
 
 class LoadDmaModel : public UnitModel, public ReadSink {
  public:
-  // buffers[b] may be null (timing only): indexed by enum buffer, activation .. param.
-  LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory, std::array<Scratchpad*, 4> buffers);
+  // buffers[b] may be null (timing only): indexed by enum buffer, activation .. param. `stalls`: of its AR and R; they outlive the model.
+  LoadDmaModel(const Machine& machine, CompletionSink& sequencer, ReadPort& memory, const ReadStalls& stalls,
+               std::array<Scratchpad*, 4> buffers);
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
@@ -87,6 +89,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void finish_job();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
+  void emit_one_by_one(Job& job, const Burst& burst, Cycle first_beat);
   void emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last);
   void emitted(Job& job, std::int64_t count, Cycle first);
   void place(Job& job);
@@ -100,6 +103,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   const Machine& machine_;
   CompletionSink& sequencer_;
   ReadPort& memory_;
+  const ReadStalls& stalls_;
   std::array<Scratchpad*, 4> buffers_;
   int slots_;                                    // F
   int bus_log2_;
@@ -119,6 +123,8 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::int64_t issued_ = 0, answered_ = 0, drained_count_ = 0;
   Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
   Ring<Undrained> undrained_;                // answered and undrained bursts
+  std::vector<Cycle> beats_;                 // of the burst that was answered last, where R stalls: its beats on the wires
+  Cycle beat_ = Past;                        // the last beat of all
   Intervals busy_, stuck_, none_;
   std::int64_t bytes_ = 0;
 };

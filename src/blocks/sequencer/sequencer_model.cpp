@@ -26,10 +26,11 @@ bool meet(const isa::Claim& a, const isa::Claim& b) { return a.first <= b.last &
 
 }  // namespace
 
-SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory)
+SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory, const ReadStalls& stalls)
     : machine_(machine),
       digest_(machine_digest(machine)),
       memory_(memory),
+      stalls_(stalls),
       fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
       fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {
   // Units look at their instructions in place. One more is pushed in the cycle in which one leaves.
@@ -86,6 +87,7 @@ void SequencerModel::schedule_fetch() {
       if (fetch_answered_ <= fetch_issued_ - q) return;
       ar = std::max(ar, fetch_last_beat_[static_cast<std::size_t>(fetch_issued_ - q) % fetch_last_beat_.size()] + 1);
     }
+    ar = stalls_.request.next_open(ar);
     Fetch fetch;
     fetch.address = address;
     fetch.bytes = bytes;
@@ -106,15 +108,27 @@ void SequencerModel::schedule_fetch() {
 void SequencerModel::read_response(Cycle first_beat, bool error) {
   Fetch& fetch = fetches_.front();
   const auto bus = static_cast<std::uint64_t>(machine_.bus_bytes);
+  // Each beat is on the wires in the first open cycle in which memory has it and the one before has gone.
+  std::uint64_t beat = 0;
+  const std::uint64_t beats = static_cast<std::uint64_t>(beats_of(fetch.address, fetch.bytes, machine_.bus_bytes));
+  const auto go_to = [&](std::uint64_t count) {
+    if (!stalls_.data.any()) {
+      fetch_beat_ = first_beat + static_cast<Cycle>(count) - 1;
+      return;
+    }
+    for (; beat < count; ++beat) {
+      fetch_beat_ = stalls_.data.next_open(std::max(first_beat + static_cast<Cycle>(beat), fetch_beat_ + 1));
+    }
+  };
   for (std::uint32_t i = 0; i < fetch.instructions; ++i) {
     const std::uint64_t last = fetch.address + (i + 1) * isa::InstructionBytes - 1;
-    const Cycle beat = first_beat + static_cast<Cycle>(last / bus - fetch.address / bus);
-    fifo_.push_back({fetch.words[i], beat + 2, error});
+    go_to(last / bus - fetch.address / bus + 1);
+    fifo_.push_back({fetch.words[i], fetch_beat_ + 2, error});
   }
-  fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] =
-      first_beat + beats_of(fetch.address, fetch.bytes, machine_.bus_bytes) - 1;
+  go_to(beats);
+  fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] = fetch_beat_;
   if (fetch.on_wires <= error_at_) {  // else hardware would not have asked for it
-    fetch_over_ = first_beat + beats_of(fetch.address, fetch.bytes, machine_.bus_bytes) - 1;
+    fetch_over_ = fetch_beat_;
     if (error_at_ != Never) wake_at(fetch_over_ + 1);
   }
   const std::size_t count = fetch.instructions;

@@ -10,6 +10,7 @@
 #include "base/agent.hpp"
 #include "base/counters.hpp"
 #include "base/ring.hpp"
+#include "base/stalls.hpp"
 #include "config/machine.hpp"
 #include "isa/isa.hpp"
 
@@ -36,7 +37,8 @@ struct MachineError {
 
 class SequencerModel : public Agent, public CompletionSink, public ReadSink {
  public:
-  SequencerModel(const Machine& machine, ReadPort& memory);
+  // `stalls`: of its AR and R; they outlive the model.
+  SequencerModel(const Machine& machine, ReadPort& memory, const ReadStalls& stalls);
   void connect(std::array<UnitModel*, 4> units) { units_ = units; }
   void observe(SequencerObserver* observer) { observer_ = observer; }
 
@@ -104,6 +106,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   const Machine& machine_;
   const std::int32_t digest_;  // of the machine
   ReadPort& memory_;
+  const ReadStalls& stalls_;
   std::array<UnitModel*, 4> units_{};
   SequencerObserver* observer_ = nullptr;
 
@@ -133,6 +136,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   std::int64_t requested_ = 0;              // instructions
   std::deque<Fetch> fetches_;               // unanswered
   Cycle fetch_last_acc_ = 0;
+  Cycle fetch_beat_ = -1;                   // the last beat on the wires so far
   std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
   Cycle fetch_over_ = 0;                    // last beat of what was on the wires before the error

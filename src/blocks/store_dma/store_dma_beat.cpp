@@ -48,9 +48,9 @@ void StoreDmaBeat::step(const StoreDmaIn& in) {
   if (!changed_ && idle()) return;
 
   const UnitStatus before = out_.completion.status;
-  const bool last_beat = out_.memory.data_valid && out_.memory.data_last;
+  const bool last_beat = out_.memory.data_valid && out_.memory.data_last && in.memory.data_ready;
   request(in.memory);  // sets the status of a request that waits, which the next two overrule
-  send();
+  if (!out_.memory.data_valid || in.memory.data_ready) send();
   fill_ring(in.vector);
   read_word();
   answer(in.memory);

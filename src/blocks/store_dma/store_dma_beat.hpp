@@ -3,7 +3,7 @@
 //   reader     walks the words of the instruction, reads each as soon as the places of the ring that it needs are free
 //   ring       F places of burst_bytes; the byte for memory address A of burst k lies at place k mod F, offset A mod burst_bytes
 //   requester  cuts the same runs into bursts again; sends AW when a burst is whole and fewer than N are unanswered
-//   sender     puts accepted bursts on W, beat after beat; the last beat frees the place
+//   sender     puts accepted bursts on W, beat after beat, each until it is taken; the last beat frees the place
 //   answers    counts B; the last of an instruction makes `done`
 // Two instructions at most are inside: the reader may be one ahead of the others.
 #pragma once

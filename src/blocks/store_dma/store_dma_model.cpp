@@ -12,10 +12,12 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, Scratchpad* vector)
+StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, const WriteStalls& stalls,
+                             Scratchpad* vector)
     : machine_(machine),
       sequencer_(sequencer),
       memory_(memory),
+      stalls_(stalls),
       vector_(vector),
       slots_(machine.store_outstanding + static_cast<int>(ceil_div(machine.columns, machine.burst_bytes))),
       outstanding_bursts_(machine.store_outstanding),
@@ -128,10 +130,10 @@ bool StoreDmaModel::request_next_train() {
       if (k >= n) waiting_aw_ = std::max(waiting_aw_, answer_[k - n] + 2);
     }
     if (answered_ <= k - q) break;
-    const Cycle accepted = k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_;
+    const Cycle accepted = stalls_.request.next_open(k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_);
     const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
-    const Cycle wl = first_beat + static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) -
-                     static_cast<Cycle>(burst.address >> bus_log2_);
+    const Cycle more_beats = static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) - static_cast<Cycle>(burst.address >> bus_log2_);
+    const Cycle wl = last_beat(first_beat, more_beats);
     if (train.count == 0) {
       train = {burst.address, burst.data, wl, 0, burst.bytes, 1};
     } else {  // burst k is full, or the last of the run and shorter
@@ -142,7 +144,7 @@ bool StoreDmaModel::request_next_train() {
     stuck_.add(waiting_aw_ + 1, accepted);
     waiting_aw_ = Never;
     request_ = accepted;
-    beats_.add(first_beat, wl);
+    add_beats(first_beat, more_beats);
     beat_ = wl;
     last_write_[k] = wl;
     ++requested_;
@@ -153,11 +155,34 @@ bool StoreDmaModel::request_next_train() {
   return true;
 }
 
+// When the last beat of a burst is taken, whose first comes onto the wires at `first`; `more` follow it.
+Cycle StoreDmaModel::last_beat(Cycle first, Cycle more) const {
+  if (!stalls_.data.any()) return first + more;
+  Cycle taken = stalls_.data.next_open(first);
+  for (; more > 0; --more) taken = stalls_.data.next_open(taken + 1);
+  return taken;
+}
+
+// A beat counts as busy in the cycle in which it comes onto the wires: the one after the beat before was taken.
+void StoreDmaModel::add_beats(Cycle first, Cycle more) {
+  if (!stalls_.data.any()) {
+    beats_.add(first, first + more);
+    return;
+  }
+  for (; more >= 0; --more) {
+    beats_.add(first, first);
+    first = stalls_.data.next_open(first) + 1;
+  }
+}
+
 // Those of a train are of one instruction.
 void StoreDmaModel::write_responses(const AnswerTrain* answers, std::size_t count) {
   for (const AnswerTrain* a = answers; a != answers + count; ++a) {
     for (std::uint32_t i = 0; i < a->count; ++i) {
-      answer_[answered_++] = a->at + i * a->period;
+      Cycle b = a->at + i * a->period;
+      if (stalls_.response.any()) b = stalls_.response.next_open(std::max(b, response_ + 1));
+      response_ = b;
+      answer_[answered_++] = b;
       bursts_in_flight_.pop_front();
     }
     first_burst_ += a->count;

@@ -7,6 +7,7 @@
 #include "base/agent.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
+#include "base/stalls.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
 
@@ -14,8 +15,8 @@ namespace gemel {
 
 class StoreDmaModel : public UnitModel, public WriteSink {
  public:
-  // vector may be null: timing only.
-  StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, Scratchpad* vector);
+  // vector may be null: timing only. `stalls`: of its AW, W and B; they outlive the model.
+  StoreDmaModel(const Machine& machine, CompletionSink& sequencer, WritePort& memory, const WriteStalls& stalls, Scratchpad* vector);
 
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
@@ -65,10 +66,13 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   void advance();
   bool read_next_burst();
   bool request_next_train();
+  Cycle last_beat(Cycle first, Cycle more) const;
+  void add_beats(Cycle first, Cycle more);
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   WritePort& memory_;
+  const WriteStalls& stalls_;
   Scratchpad* vector_;
   int slots_;                       // F
   const std::int64_t outstanding_bursts_, memory_queue_;  // of the machine
@@ -85,6 +89,7 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   Cycle word_ = Past;               // x of the word before
   Cycle request_ = Past;            // acceptance of the AW before
   Cycle beat_ = Past;               // wl of the burst before
+  Cycle response_ = Past;           // B of the burst before
   Cycle waiting_aw_ = Never;        // an AW on the wires whose acceptance is not known yet
   Recent<Cycle> last_write_, answer_;  // of burst k
   Intervals reads_, beats_, stuck_;

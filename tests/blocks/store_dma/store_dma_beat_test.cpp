@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// store_dma, beat model, before a memory that accepts and answers at random times. Every read, AW, W beat, pulse and status
+// store_dma, beat model, before a memory that accepts, takes beats and answers at random times. Every read, AW, W beat, pulse and status
 // against the recurrences of docs/reference/machine.md, 6, fed with what memory did; memory against plain loops over bytes.
 #include "blocks/store_dma/store_dma_beat.hpp"
 
@@ -78,7 +78,7 @@ void expect_store(const isa::Store& i, const Machine& machine, const std::vector
   e.bursts_end.push_back(e.bursts.size());
 }
 
-void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen) {
+void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen, int* held_seen) {
   Random random(seed);
   Machine machine = testing::random_machine(random, 20);
   machine.burst_bytes = std::max(machine.burst_bytes, 8);
@@ -101,17 +101,21 @@ void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen) {
   std::vector<Cycle> x, aw, acc, wf, wl, b, s(Instructions, Never), chain, done;
   const auto bus = static_cast<std::uint64_t>(machine.bus_bytes);
   const int accept_percent = random.range(5, 100), latency = random.skewed(1, 40);
+  const int take_percent = random.chance(50) ? 100 : random.range(5, 100);
   std::vector<std::uint8_t> word_data(static_cast<std::size_t>(machine.columns));
   std::uint64_t beat_address = 0;
   std::size_t started = 0;
   Cycle wanted = 1;
   bool aw_before = false, sending = false;
+  WriteRequestWires waiting;  // a W beat that was not taken in the cycle before
+  std::vector<std::uint8_t> waiting_data;
   for (Cycle t = 0; done.size() < Instructions; ++t) {
     ASSERT_LT(t, 200000) << "it does not end";
     const StoreDmaOut out = dma.out();
     StoreDmaIn in;
     in.vector = word_data.data();
     in.memory.request_ready = random.chance(accept_percent);
+    in.memory.data_ready = random.chance(take_percent);
     if (b.size() < wl.size() && t >= wl[b.size()] + latency && random.chance(40)) {
       in.memory.valid = true;
       b.push_back(t);
@@ -122,13 +126,25 @@ void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen) {
       ASSERT_EQ(out.memory.address, e.bursts.at(acc.size()).address);
       ASSERT_EQ(out.memory.bytes, e.bursts[acc.size()].bytes);
     }
+    const bool waited = waiting.data_valid;
+    waiting.data_valid = false;
+    if (waited) {  // it stays as it is
+      ASSERT_TRUE(out.memory.data_valid);
+      ASSERT_EQ(out.memory.data_last, waiting.data_last);
+      ASSERT_EQ(out.memory.strobe_first, waiting.strobe_first);
+      ASSERT_EQ(out.memory.strobe_end, waiting.strobe_end);
+      ASSERT_EQ(std::vector<std::uint8_t>(out.memory.data, out.memory.data + bus), waiting_data);
+      ++*held_seen;
+    }
     if (out.memory.data_valid) {
       ASSERT_LT(wl.size(), acc.size()) << "data before its request";
       const Burst& burst = e.bursts[wl.size()];
       if (!sending) {
         beat_address = burst.address / bus * bus;
-        wf.push_back(t);
+        if (!waited) wf.push_back(t);
       }
+      const bool last = beat_address + bus >= burst.address + burst.bytes;
+      ASSERT_EQ(out.memory.data_last, last);
       for (std::uint64_t i = 0; i < bus; ++i) {
         const std::uint64_t address = beat_address + i;
         const bool strobe = i >= out.memory.strobe_first && i < out.memory.strobe_end;
@@ -138,16 +154,20 @@ void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen) {
           ASSERT_EQ(int{out.memory.data[i]}, 0);
         }
       }
-      beat_address += bus;
-      sending = beat_address < burst.address + burst.bytes;
-      ASSERT_EQ(out.memory.data_last, !sending);
-      if (!sending) wl.push_back(t);
+      if (in.memory.data_ready) {
+        beat_address += bus;
+        sending = !last;
+        if (last) wl.push_back(t);
+      } else {
+        waiting = out.memory;
+        waiting_data.assign(out.memory.data, out.memory.data + bus);
+      }
     } else {
       ASSERT_FALSE(sending) << "a gap within a burst";
     }
     if (started > done.size() && t > s[done.size()]) {
       const bool stuck = out.memory.valid && aw_before;
-      const UnitStatus expected = out.vector.enable || out.memory.data_valid ? UnitStatus::Busy
+      const UnitStatus expected = out.vector.enable || (out.memory.data_valid && !waited) ? UnitStatus::Busy
                                   : stuck                                    ? UnitStatus::WaitRequest
                                                                              : UnitStatus::WaitWrite;
       ASSERT_EQ(static_cast<int>(out.completion.status), static_cast<int>(expected)) << "cycle " << t;
@@ -208,14 +228,15 @@ void run_random(std::uint64_t seed, int* words_seen, int* stuck_seen) {
 
 TEST(StoreDma, KeepsItsRecurrencesAndRealignsBytes) {
   const std::uint64_t seed = test::random_seed();
-  int words = 0, stuck = 0;
+  int words = 0, stuck = 0, held = 0;
   for (int run = 0; run < 250; ++run) {
     SCOPED_TRACE("run " + std::to_string(run));
-    run_random(seed * 49979687 + static_cast<std::uint64_t>(run), &words, &stuck);
+    run_random(seed * 49979687 + static_cast<std::uint64_t>(run), &words, &stuck, &held);
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(words, 20000);
   EXPECT_GT(stuck, 1000);
+  EXPECT_GT(held, 1000);
 }
 
 TEST(StoreDma, ReportsARefusedWriteAtTheEndOfItsInstruction) {
@@ -238,7 +259,7 @@ TEST(StoreDma, ReportsARefusedWriteAtTheEndOfItsInstruction) {
     StoreDmaIn in;
     in.command = {t == 0, &word};
     in.vector = data;
-    in.memory.request_ready = true;
+    in.memory.request_ready = in.memory.data_ready = true;
     in.memory.valid = t == answer;
     in.memory.error = in.memory.valid && bursts == 1;
     if (out.memory.data_valid && out.memory.data_last) {

@@ -23,10 +23,11 @@ module store_dma #(
   output logic [7:0]            awlen_o,  // beats of the burst less one
   output logic [12:0]           aw_bytes_o,  // bytes written, from the address on
   input  logic                  awready_i,  // memory accepts a burst
-  output logic                  wvalid_o,  // a beat of written data; always taken
+  output logic                  wvalid_o,  // a beat of written data; held until wready_i
   output logic [8*BusBytes-1:0] wdata_o,  // data of the beat
   output logic [BusBytes-1:0]   wstrb_o,  // which bytes of the beat are written
   output logic                  wlast_o,  // last beat of its burst
+  input  logic                  wready_i,  // memory takes a beat
   input  logic                  bvalid_i,  // a burst has been written; always taken
   input  logic [1:0]            bresp_i,  // 0 okay, 2 memory error
   output logic                  quiet_o  // 1: nothing outside would change without new inputs; 0 is always safe
