@@ -149,6 +149,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1019", User, "Verilator is too old."},
       {"E1020", Warning, "Compiled RTL in the cache folder is damaged; it is built again."},
       {"E1021", Warning, "The cache folder for compiled RTL cannot be written; the user's own is used."},
+      {"E1022", User, "SystemC's time resolution is too coarse for the NPU's clock."},
   };
   return table;
 }

@@ -20,7 +20,8 @@ namespace gemel {
 
 using NpuMaster = AxiMaster<tlm_utils::simple_initiator_socket_tagged<Npu>>;
 
-// A whole even number of picoseconds: memory decides half a period after the edge.
+// A whole even number of picoseconds, and of SystemC's time resolution: memory decides half a period after the edge. UserError E1022 where
+// the resolution is too coarse.
 sc_core::sc_time clock_period(const Machine& machine);
 
 class Npu::Engine {

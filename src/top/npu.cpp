@@ -7,6 +7,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "config/load.hpp"
@@ -107,7 +108,16 @@ void BeatEngine::thread() {
 }
 
 sc_core::sc_time clock_period(const Machine& machine) {
-  return sc_core::sc_time(2.0 * std::max(1.0, std::round(5e5 / machine.clock_mhz)), sc_core::SC_PS);
+  const double picoseconds = 2 * std::max(1.0, std::round(5e5 / machine.clock_mhz));
+  const double resolution = sc_core::sc_get_time_resolution().to_seconds() * 1e12;  // in picoseconds, too
+  const double halves = std::round(picoseconds / resolution / 2);
+  if (std::abs(2 * halves * resolution - picoseconds) > 1e-6 * picoseconds) {
+    std::ostringstream text;
+    text << "the clock of machine `" << machine.name << "` (" << machine.clock_mhz << " MHz) has a period of " << picoseconds
+         << " ps, which is no even multiple of SystemC's time resolution of " << resolution << " ps";
+    throw UserError("E1022", text.str(), "call sc_set_time_resolution(1, sc_core::SC_PS) before any other use of time, or choose another clock_mhz");
+  }
+  return sc_core::sc_time::from_value(2 * static_cast<std::uint64_t>(halves));
 }
 
 constexpr std::uint64_t RegisterBytes = 0x1000;  // of the chip's address
