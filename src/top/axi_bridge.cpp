@@ -41,19 +41,31 @@ void AxiBridge::connect(ReadPort& fetch, ReadPort& load, WritePort& store) {
   store_.port = &store;
 }
 
-void AxiBridge::restart() {
+std::shared_ptr<const void> AxiBridge::forget() {
+  struct Kept {
+    Ring<ReadBurst> fetches, loads;
+    Ring<WriteBurst> stores;
+  };
+  auto kept = std::make_shared<Kept>();
+  std::swap(kept->fetches, fetch_.bursts);
+  std::swap(kept->loads, load_.bursts);
+  std::swap(kept->stores, store_.sent);
   for (Reader* reader : {&fetch_, &load_}) {
-    reader->bursts = {};
     reader->answered = 0;
     reader->waiting = {};
     reader->traffic = {};
   }
   store_.accepted = {};
-  store_.sent = {};
   store_.answers = {};
   store_.waiting = {};
   store_.traffic = {};
   busy_ = false;
+  driven_ = false;
+  return kept;
+}
+
+void AxiBridge::restart() {
+  forget();
   stalls_.restart();
   set_now(0);
 }

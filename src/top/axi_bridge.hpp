@@ -5,6 +5,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -81,7 +82,10 @@ class AxiBridge : public MemoryBeat {
   virtual void end_of_cycle() = 0;
   // The first cycle from now() on in which an answer that is not known yet may become known.
   virtual Cycle next_answer() const = 0;
-  // Forgets what is under way.
+  // Forgets what is under way, and what has been counted. What is returned holds the bytes of bursts that memory has got: whoever
+  // still expects answers to them keeps it.
+  std::shared_ptr<const void> forget();
+  // The same, and stalls and cycles begin anew.
   void restart();
   void set_now(Cycle now);
   Cycle now() const { return now_; }

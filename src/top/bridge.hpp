@@ -21,6 +21,7 @@ class BridgeBeat : public AxiBridge {
   // The cycle of the next step. `running` is asked at the end of each: while it is false, registers are accessed and no time goes by.
   void begin(Cycle now, std::function<bool()> running);
   Cycle time() const { return now(); }  // of the next step
+  using AxiBridge::forget;
   void skip(Cycle cycles) override;
 
  protected:

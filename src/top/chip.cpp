@@ -14,7 +14,7 @@ constexpr Cycle CsrPatience = 16;  // cycles; the contract says two
 
 ChipEngine::ChipEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period,
                        const NpuParts& parts)
-    : sc_module(name), period_(period), patience_(pulse_, parts.rtl_hangs), bridge_(machine, *masters[0], *masters[1], *masters[2], period),
+    : sc_module(name), period_(period), masters_(masters), patience_(pulse_, parts.rtl_hangs), bridge_(machine, *masters[0], *masters[1], *masters[2], period),
       fetched_(static_cast<std::size_t>(machine.bus_bytes)), loaded_(static_cast<std::size_t>(machine.bus_bytes)) {
   SwapOptions swap = swap_options(parts);
   swap.pulse = &pulse_;
@@ -84,20 +84,45 @@ void ChipEngine::clock(NpuIn in) {
   level_ = level;
 }
 
-void ChipEngine::thread() {
-  for (;;) {
-    wait(start_);
-    const sc_core::sc_time begin = sc_core::sc_time::from_value(static_cast<std::uint64_t>(clock_) * period_.value());
-    if (begin > sc_core::sc_time_stamp()) wait(begin - sc_core::sc_time_stamp());
-    bridge_.begin(clock_, [this] { return npu_->out().running; });
-    while (npu_->out().running || !writing_.empty() || !reading_.empty()) {
-      tick();
-      if (npu_->still() && bridge_.idle() && waiting_.empty() && writing_.empty() && reading_.empty() && npu_->out().running) sleep();
+void ChipEngine::reset() {
+  if (active_ && process_.valid()) process_.throw_it(ResetPulled());
+  start_.cancel();
+  active_ = false;
+  const auto bursts = bridge_.forget();
+  for (NpuMaster* master : masters_) master->abandon(bursts);
+  for (auto* queue : {&waiting_, &writing_, &reading_}) {
+    for (Waiting* waiting : *queue) {
+      waiting->done = true;
+      waiting->event.notify(sc_core::SC_ZERO_TIME);
     }
-    active_ = false;
-    for (Waiting* waiting : waiting_) waiting->event.notify(sc_core::SC_ZERO_TIME);
-    waiting_.clear();
+    queue->clear();
   }
+  npu_->reset();
+  level_ = false;
+}
+
+void ChipEngine::thread() {
+  process_ = sc_core::sc_get_current_process_handle();
+  for (;;) {
+    try {
+      wait(start_);
+      clock_program();
+    } catch (const ResetPulled&) {
+    }
+  }
+}
+
+void ChipEngine::clock_program() {
+  const sc_core::sc_time begin = sc_core::sc_time::from_value(static_cast<std::uint64_t>(clock_) * period_.value());
+  if (begin > sc_core::sc_time_stamp()) wait(begin - sc_core::sc_time_stamp());
+  bridge_.begin(clock_, [this] { return npu_->out().running; });
+  while (npu_->out().running || !writing_.empty() || !reading_.empty()) {
+    tick();
+    if (npu_->still() && bridge_.idle() && waiting_.empty() && writing_.empty() && reading_.empty() && npu_->out().running) sleep();
+  }
+  active_ = false;
+  for (Waiting* waiting : waiting_) waiting->event.notify(sc_core::SC_ZERO_TIME);
+  waiting_.clear();
 }
 
 void ChipEngine::tick() {

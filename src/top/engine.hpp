@@ -35,10 +35,14 @@ class Npu::Engine {
   };
   static constexpr std::uint32_t ControlStart = 1, ControlClear = 2, ControlAbort = 4;
   virtual ~Engine() = default;
-  // While a program runs this waits for the access's time, in the caller's thread; else no simulated time goes by.
+  // While a program runs this waits for the access's time, in the caller's thread; else no simulated time goes by. Of no effect if
+  // a reset comes meanwhile.
   virtual void access(Access& access) = 0;
   // A read that takes no time; false if that cannot be done now.
   virtual bool peek(std::uint32_t offset, std::uint32_t& value) = 0;
+  // As the chip's reset, now, whatever it does: but for the buffers all is as in the beginning. Answers to what memory has been asked for
+  // go nowhere.
+  virtual void reset() = 0;
   std::function<void(bool level, Cycle at)> interrupt;  // is to be on the wires from that cycle on; told in order, ahead of time
 
  protected:
@@ -53,10 +57,12 @@ class ModelledRegisters : public Npu::Engine {
   explicit ModelledRegisters(sc_core::sc_time period) : period_(period) {}
   void access(Access& access) override;
   bool peek(std::uint32_t offset, std::uint32_t& value) override;
+  void reset() override;
 
  protected:
   virtual void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) = 0;  // `running` is 1 from cycle0 on
   virtual void abort(Cycle at) = 0;  // control.abort is written: on the wires in cycle `at`, which lies ahead
+  virtual void forget() = 0;         // of reset(): the program that runs, and the counts of the last one
   virtual bool running() const = 0;
   virtual Cycle cycles() const = 0;
   virtual UnitCounters counters() const = 0;
@@ -74,6 +80,8 @@ class ModelledRegisters : public Npu::Engine {
   std::uint32_t program_bytes_ = 0;
   bool interrupt_enable_ = false, done_ = false;
   bool cleared_ = false;               // the error of the last run
+  std::int64_t resets_ = 0;
+  sc_core::sc_event reset_;  // for those who wait for the answer of an access
   bool level_ = false, level_before_ = false;
   Cycle level_from_ = 0;
 };
@@ -83,7 +91,7 @@ class AgentProcess : public sc_core::sc_module, public Waker {
  public:
   SC_HAS_PROCESS(AgentProcess);
   AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period);
-  void wakes(Agent& agent);  // from now on
+  void wakes(Agent& agent);  // from now on; what the one before has asked for is forgotten
   void wake_at(Cycle cycle) override;
   // Throws again what the agent has thrown; SystemC keeps its text only. Nothing if it has not.
   void rethrow() const {
@@ -109,6 +117,7 @@ class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
   void abort(Cycle at) override { chip_.abort(at + 1); }
+  void forget() override;
   bool running() const override { return chip_.sequencer().running(); }
   Cycle cycles() const override { return chip_.sequencer().cycles(); }
   UnitCounters counters() const override { return chip_.sequencer().counters(); }
@@ -133,6 +142,9 @@ class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
   ModelChip chip_;
 };
 
+// Thrown into an engine's thread, out of whatever it is doing, by a reset.
+struct ResetPulled {};
+
 // A difference of a checked block ends the simulation with RunError E0806.
 class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
  public:
@@ -142,6 +154,7 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
 
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) override;
   void abort(Cycle at) override;
+  void forget() override;
   bool running() const override { return running_; }
   Cycle cycles() const override { return result_.cycles; }
   UnitCounters counters() const override { return result_.counters; }
@@ -157,12 +170,13 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
   std::string in_flight_text(const std::string& block);
 
   Machine machine_;
-  NpuMaster& fetch_;
+  std::array<NpuMaster*, 3> masters_;
   RtlPulse pulse_;
   RtlPatience patience_;
   BridgeBeat bridge_;
   std::unique_ptr<Stepper> stepper_;
   sc_core::sc_event start_, software_;
+  sc_core::sc_process_handle process_;  // of thread()
   std::uint64_t program_base_ = 0;
   std::uint32_t program_bytes_ = 0;
   Cycle cycle0_ = 0;
@@ -181,6 +195,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
 
   void access(Access& access) override;
   bool peek(std::uint32_t offset, std::uint32_t& value) override;  // not while a program runs
+  void reset() override;
 
  private:
   struct Waiting {
@@ -189,6 +204,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
     sc_core::sc_event event;
   };
   void thread();
+  void clock_program();
   void tick();
   void sleep();                                 // while nothing moves
   void access_at_rest(Access& access);
@@ -197,6 +213,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   [[noreturn]] void no_answer(const Access& access) const;
 
   sc_core::sc_time period_;
+  std::array<NpuMaster*, 3> masters_;
   RtlPulse pulse_;
   RtlPatience patience_;
   BridgeBeat bridge_;
@@ -206,6 +223,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   bool level_ = false;                          // of the interrupt
   std::deque<Waiting*> waiting_, writing_, reading_;  // not yet on the wires; on their way
   sc_core::sc_event start_, arrived_;
+  sc_core::sc_process_handle process_;          // of thread()
   std::vector<std::uint8_t> fetched_, loaded_;  // the beats of a cycle
 };
 

@@ -19,28 +19,31 @@ ModelChip::ModelChip(const Machine& machine, ModelChipPorts memory, Waker& waker
 ModelChip::~ModelChip() = default;
 
 void ModelChip::reset() {
-  sequencer_ = std::make_unique<SequencerModel>(machine_, memory_.fetch, stalls_.fetch);
-  load_dma_ = std::make_unique<LoadDmaModel>(
-      machine_, *sequencer_, memory_.load, stalls_.load,
+  auto units = std::make_shared<Units>();
+  units->sequencer = std::make_unique<SequencerModel>(machine_, memory_.fetch, stalls_.fetch);
+  SequencerModel& sequencer = *units->sequencer;
+  units->load_dma = std::make_unique<LoadDmaModel>(
+      machine_, sequencer, memory_.load, stalls_.load,
       std::array<Scratchpad*, 4>{pad(Buffer::Activation), pad(Buffer::Weight), pad(Buffer::Vector), pad(Buffer::Param)});
-  store_dma_ = std::make_unique<StoreDmaModel>(machine_, *sequencer_, memory_.store, stalls_.store, pad(Buffer::Vector));
-  matrix_unit_ = std::make_unique<MatrixUnitModel>(machine_, *sequencer_, pad(Buffer::Activation), pad(Buffer::Weight),
-                                                   pad(Buffer::Accumulator));
-  vector_unit_ = std::make_unique<VectorUnitModel>(machine_, *sequencer_, pad(Buffer::Accumulator), pad(Buffer::Vector),
-                                                   pad(Buffer::Param));
-  sequencer_->connect({load_dma_.get(), matrix_unit_.get(), vector_unit_.get(), store_dma_.get()});
-  sequencer_->observe(this);
-  sequencer_->attach(waker_);
+  units->store_dma = std::make_unique<StoreDmaModel>(machine_, sequencer, memory_.store, stalls_.store, pad(Buffer::Vector));
+  units->matrix_unit = std::make_unique<MatrixUnitModel>(machine_, sequencer, pad(Buffer::Activation), pad(Buffer::Weight),
+                                                         pad(Buffer::Accumulator));
+  units->vector_unit = std::make_unique<VectorUnitModel>(machine_, sequencer, pad(Buffer::Accumulator), pad(Buffer::Vector),
+                                                         pad(Buffer::Param));
+  sequencer.connect({units->load_dma.get(), units->matrix_unit.get(), units->vector_unit.get(), units->store_dma.get()});
+  sequencer.observe(this);
+  sequencer.attach(waker_);
+  units_ = std::move(units);
 }
 
 void ModelChip::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
-  if (array_ != nullptr) matrix_unit_->feed(*array_, cycle0 - Stepper::CyclesToStart);
+  if (array_ != nullptr) units_->matrix_unit->feed(*array_, cycle0 - Stepper::CyclesToStart);
   if (program_bytes > 0) stalls_.begin(cycle0 + 1);
-  sequencer_->run(program_base, program_bytes, cycle0);
+  units_->sequencer->run(program_base, program_bytes, cycle0);
 }
 
 void ModelChip::settle_array(Cycle last) {
-  if (array_failed_ || matrix_unit_->settle(last)) return;
+  if (array_failed_ || units_->matrix_unit->settle(last)) return;
   array_failed_ = true;
   listener_.array_failed();
 }

@@ -38,25 +38,27 @@ class ModelChip : private SequencerObserver {
             Clocked<PeArrayIn, PeArrayOut>* array);
   ~ModelChip() override;
 
-  // As the chip's reset, but that the buffers keep what they hold. The sinks are others afterwards.
+  // As the chip's reset, but that the buffers keep what they hold. The sinks and the agent are others afterwards.
   void reset();
+  // What the bytes of requests to memory lie in: for whoever expects answers to them beyond a reset.
+  std::shared_ptr<const void> units() const { return units_; }
   // After reset or construction; once. `running` is 1 from cycle0 on.
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
 
   // control.abort counts in cycle `at`, which lies ahead.
-  void abort(Cycle at) { sequencer_->abort(at); }
+  void abort(Cycle at) { units_->sequencer->abort(at); }
 
   // Where memory's answers go.
-  ReadSink& fetch_sink() { return *sequencer_; }
-  ReadSink& load_sink() { return *load_dma_; }
-  WriteSink& store_sink() { return *store_dma_; }
-  Agent& agent() { return *sequencer_; }
+  ReadSink& fetch_sink() { return *units_->sequencer; }
+  ReadSink& load_sink() { return *units_->load_dma; }
+  WriteSink& store_sink() { return *units_->store_dma; }
+  Agent& agent() { return *units_->sequencer; }
 
   void observe(SequencerObserver* observer) { observer_ = observer; }
-  const SequencerModel& sequencer() const { return *sequencer_; }
-  const LoadDmaModel& load_dma() const { return *load_dma_; }
-  const StoreDmaModel& store_dma() const { return *store_dma_; }
-  const MatrixUnitModel& matrix_unit() const { return *matrix_unit_; }
+  const SequencerModel& sequencer() const { return *units_->sequencer; }
+  const LoadDmaModel& load_dma() const { return *units_->load_dma; }
+  const StoreDmaModel& store_dma() const { return *units_->store_dma; }
+  const MatrixUnitModel& matrix_unit() const { return *units_->matrix_unit; }
 
  private:
   void running_from(Cycle cycle0) override;
@@ -65,6 +67,13 @@ class ModelChip : private SequencerObserver {
   void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override;
   void halted(Cycle x) override;
   void settle_array(Cycle last);
+  struct Units {
+    std::unique_ptr<SequencerModel> sequencer;
+    std::unique_ptr<LoadDmaModel> load_dma;
+    std::unique_ptr<StoreDmaModel> store_dma;
+    std::unique_ptr<MatrixUnitModel> matrix_unit;
+    std::unique_ptr<VectorUnitModel> vector_unit;
+  };
   Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
 
   const Machine& machine_;
@@ -76,11 +85,7 @@ class ModelChip : private SequencerObserver {
   bool array_failed_ = false;
   SequencerObserver* observer_ = nullptr;
   std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
-  std::unique_ptr<SequencerModel> sequencer_;
-  std::unique_ptr<LoadDmaModel> load_dma_;
-  std::unique_ptr<StoreDmaModel> store_dma_;
-  std::unique_ptr<MatrixUnitModel> matrix_unit_;
-  std::unique_ptr<VectorUnitModel> vector_unit_;
+  std::shared_ptr<Units> units_;
 };
 
 }  // namespace gemel

@@ -14,6 +14,9 @@ AgentProcess::AgentProcess(sc_core::sc_module_name name, sc_core::sc_time period
 }
 
 void AgentProcess::wakes(Agent& agent) {
+  pending_.clear();
+  event_.cancel();
+  notified_ = Never;
   agent_ = &agent;
   agent.attach(*this);
 }
@@ -67,12 +70,16 @@ void ModelEngine::connect() {
   process_->wakes(chip_.agent());
 }
 
-// Every run begins from reset but for the buffers, which keep what they hold.
+void ModelEngine::forget() {
+  for (NpuMaster* master : masters_) master->abandon(chip_.units());
+  chip_.reset();
+  connect();
+  used_ = false;
+}
+
+// Every run begins from reset but for the buffers, which keep what they hold. After an error instructions may still be on their way.
 void ModelEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
-  if (used_) {
-    chip_.reset();
-    connect();
-  }
+  if (used_) forget();
   used_ = true;
   chip_.run(program_base, program_bytes, cycle0);
 }

@@ -29,7 +29,7 @@ SwapOptions swap_options(const NpuParts& parts) {
 
 BeatEngine::BeatEngine(sc_core::sc_module_name name, const Machine& machine, std::array<NpuMaster*, 3> masters,
                        sc_core::sc_time period, const NpuParts& parts)
-    : ModelledRegisters(period), sc_module(name), machine_(machine), fetch_(*masters[0]), patience_(pulse_, parts.rtl_hangs),
+    : ModelledRegisters(period), sc_module(name), machine_(machine), masters_(masters), patience_(pulse_, parts.rtl_hangs),
       bridge_(machine_, *masters[0], *masters[1], *masters[2], period) {
   masters[0]->connect(bridge_.fetch_sink());
   masters[1]->connect(bridge_.load_sink());
@@ -58,7 +58,7 @@ std::string BeatEngine::in_flight_text(const std::string& block) {
   std::array<std::uint8_t, isa::InstructionBytes> bytes{};
   isa::Word word;
   static_assert(sizeof word == sizeof bytes);
-  const bool known = fetch_.peek(program_base_ + std::uint64_t{index} * isa::InstructionBytes, isa::InstructionBytes, bytes.data());
+  const bool known = masters_[0]->peek(program_base_ + std::uint64_t{index} * isa::InstructionBytes, isa::InstructionBytes, bytes.data());
   std::memcpy(&word, bytes.data(), sizeof word);
   return "\n  instruction " + std::to_string(index) + (known ? ": " + isa::disassemble(word) : "");
 }
@@ -91,19 +91,33 @@ Cycle BeatEngine::wait_for_abort() {
   return abort_at_ - bridge_.time();
 }
 
+void BeatEngine::forget() {
+  if (running_ && process_.valid()) process_.throw_it(ResetPulled());
+  start_.cancel();
+  const auto bursts = bridge_.forget();
+  for (NpuMaster* master : masters_) master->abandon(bursts);
+  used_ = running_ = false;
+  abort_at_ = Never;
+  result_ = {};
+}
+
 void BeatEngine::thread() {
+  process_ = sc_core::sc_get_current_process_handle();
   for (;;) {
-    wait(start_);
-    // From the write of `control` on time passes with the clock: an abort may follow at once.
-    bridge_.begin(cycle0_ - Stepper::CyclesToStart, [this] {
-      const Cycle next = bridge_.time();
-      return next <= cycle0_ ? next >= cycle0_ - 2 : stepper_->sequencer().out().running;
-    });
-    // Buffers keep what they hold from one program to the next.
-    result_ = used_ ? stepper_->run_again(program_base_, program_bytes_, Never) : stepper_->run(program_base_, program_bytes_, Never);
-    used_ = true;
-    running_ = false;
-    halted(cycle0_ + result_.cycles - 1);
+    try {
+      wait(start_);
+      // From the write of `control` on time passes with the clock: an abort may follow at once.
+      bridge_.begin(cycle0_ - Stepper::CyclesToStart, [this] {
+        const Cycle next = bridge_.time();
+        return next <= cycle0_ ? next >= cycle0_ - 2 : stepper_->sequencer().out().running;
+      });
+      // Buffers keep what they hold from one program to the next.
+      result_ = used_ ? stepper_->run_again(program_base_, program_bytes_, Never) : stepper_->run(program_base_, program_bytes_, Never);
+      used_ = true;
+      running_ = false;
+      halted(cycle0_ + result_.cycles - 1);
+    } catch (const ResetPulled&) {
+    }
   }
 }
 
@@ -130,10 +144,12 @@ struct Npu::Wires {
   std::array<std::unique_ptr<NpuMaster>, 3> masters;
   sc_core::sc_event_queue interrupt_event{"interrupt_event"};
   std::map<Cycle, bool> interrupt_levels;  // from that cycle on
+  bool in_reset = false;
+  std::int64_t resets = 0;
 };
 
 Npu::Npu(sc_core::sc_module_name name, const NpuConfig& config)
-    : sc_module(name), csr("csr"), fetch("fetch"), load("load"), store("store"), interrupt("interrupt") {
+    : sc_module(name), csr("csr"), fetch("fetch"), load("load"), store("store"), interrupt("interrupt"), reset("reset") {
   NpuParts parts;
   parts.machine = load_machine(find_machine(config.machine), config.overrides);
   std::vector<BlockChoice> choices;
@@ -146,7 +162,7 @@ Npu::Npu(sc_core::sc_module_name name, const NpuConfig& config)
 }
 
 Npu::Npu(sc_core::sc_module_name name, const NpuParts& parts)
-    : sc_module(name), csr("csr"), fetch("fetch"), load("load"), store("store"), interrupt("interrupt") {
+    : sc_module(name), csr("csr"), fetch("fetch"), load("load"), store("store"), interrupt("interrupt"), reset("reset") {
   build(parts);
 }
 
@@ -183,6 +199,8 @@ void Npu::build(const NpuParts& parts) {
   SC_METHOD(drive_interrupt);
   sensitive << wires_->interrupt_event;
   dont_initialize();
+  SC_METHOD(look_at_reset);
+  sensitive << reset;
 }
 
 sc_core::sc_time Npu::period() const { return wires_->period; }
@@ -191,30 +209,50 @@ void Npu::require(const ProgramImage& program) const {
   require_machine(program.network, program.machine, program.machine_text, wires_->machine);
 }
 
-tlm::tlm_sync_enum Npu::backward(int master, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
-                                 sc_core::sc_time& delay) {
-  if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;  // END_REQ: requests are never refused
-  wires_->masters[static_cast<std::size_t>(master)]->respond(payload, delay);
+tlm::tlm_sync_enum Npu::backward(int tag, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  NpuMaster& master = *wires_->masters[static_cast<std::size_t>(tag)];
+  if (phase == tlm::END_REQ) master.end_request(payload, delay);
+  if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
+  master.respond(payload, delay);
   return tlm::TLM_COMPLETED;
+}
+
+void Npu::look_at_reset() {
+  wires_->in_reset = reset.size() > 0 && reset->read();
+  if (!wires_->in_reset) return;
+  ++wires_->resets;
+  engine_->reset();
+  wires_->interrupt_levels.clear();
+  wires_->interrupt_event.cancel_all();
+  if (interrupt.size() > 0) interrupt->write(false);
 }
 
 void Npu::drive_interrupt() {
   auto& levels = wires_->interrupt_levels;
   const auto next = levels.upper_bound(static_cast<Cycle>(sc_core::sc_time_stamp().value() / wires_->period.value()));
   if (next == levels.begin()) return;
-  interrupt.write(std::prev(next)->second);
+  if (interrupt.size() > 0) interrupt->write(std::prev(next)->second);
   levels.erase(levels.begin(), std::prev(next));
 }
 
+namespace {
+
+// What the registers do not understand, before anything is done.
+tlm::tlm_response_status refusal(const tlm::tlm_generic_payload& payload) {
+  if (!payload.is_read() && !payload.is_write()) return tlm::TLM_COMMAND_ERROR_RESPONSE;
+  if (payload.get_data_ptr() == nullptr) return tlm::TLM_GENERIC_ERROR_RESPONSE;
+  if (payload.get_byte_enable_ptr() != nullptr) return tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
+  if (payload.get_data_length() != 4 || payload.get_streaming_width() < 4 || payload.get_address() % 4 != 0) return tlm::TLM_BURST_ERROR_RESPONSE;
+  if (payload.get_address() >= RegisterBytes) return tlm::TLM_ADDRESS_ERROR_RESPONSE;
+  return tlm::TLM_OK_RESPONSE;
+}
+
+}  // namespace
+
 void Npu::control(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-  if (payload.get_data_length() != 4 || payload.get_address() % 4 != 0 || payload.get_byte_enable_ptr() != nullptr) {
-    payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
-    return;
-  }
-  if (payload.get_address() >= RegisterBytes) {
-    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-    return;
-  }
+  const std::int64_t resets = wires_->resets;
+  payload.set_response_status(wires_->in_reset ? tlm::TLM_GENERIC_ERROR_RESPONSE : refusal(payload));
+  if (payload.is_response_error()) return;
   Engine::Access access;
   access.write = payload.is_write();
   access.offset = static_cast<std::uint32_t>(payload.get_address());
@@ -223,13 +261,17 @@ void Npu::control(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   // An abort must be known before its cycle: it goes by the first edge behind its time, all others by the first at or after it.
   access.at = access.aborts() ? static_cast<Cycle>(when.value() / wires_->period.value()) + 1 : cycle_of(when, wires_->period);
   engine_->access(access);
+  if (wires_->resets != resets) {
+    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+    delay = sc_core::SC_ZERO_TIME;
+    return;
+  }
   if (!access.write) std::memcpy(payload.get_data_ptr(), &access.value, sizeof access.value);
-  payload.set_response_status(tlm::TLM_OK_RESPONSE);
   delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(access.answered) * wires_->period.value()) - sc_core::sc_time_stamp();
 }
 
 unsigned Npu::control_debug(tlm::tlm_generic_payload& payload) {
-  if (!payload.is_read() || payload.get_data_length() != 4 || payload.get_address() >= RegisterBytes) return 0;
+  if (!payload.is_read() || refusal(payload) != tlm::TLM_OK_RESPONSE) return 0;
   std::uint32_t value = 0;
   if (!engine_->peek(static_cast<std::uint32_t>(payload.get_address()), value)) return 0;
   std::memcpy(payload.get_data_ptr(), &value, sizeof value);

@@ -21,9 +21,11 @@ void ModelledRegisters::access(Access& access) {
   access.answered = access.at + 2;
   if (running()) {  // half a period later all of the cycle before has been done, in whatever order
     require_thread();
+    const std::int64_t resets = resets_;
     if (access.aborts()) abort(access.at);
     const auto until = static_cast<std::uint64_t>(access.at + 1) * period_.value() + period_.value() / 2;
-    sc_core::wait(sc_core::sc_time::from_value(until) - sc_core::sc_time_stamp());
+    sc_core::wait(sc_core::sc_time::from_value(until) - sc_core::sc_time_stamp(), reset_);
+    if (resets_ != resets) return;
   }
   if (access.write) {
     write(access.offset, access.value, access.at + 2);
@@ -35,6 +37,17 @@ void ModelledRegisters::access(Access& access) {
 bool ModelledRegisters::peek(std::uint32_t offset, std::uint32_t& value) {
   value = read(offset, level_);
   return true;
+}
+
+void ModelledRegisters::reset() {
+  ++resets_;
+  reset_.notify(sc_core::SC_ZERO_TIME);
+  forget();
+  program_base_ = 0;
+  program_bytes_ = 0;
+  interrupt_enable_ = done_ = cleared_ = false;
+  level_ = level_before_ = false;
+  level_from_ = 0;
 }
 
 void ModelledRegisters::halted(Cycle x) {

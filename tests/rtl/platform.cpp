@@ -115,6 +115,7 @@ class Driver : public sc_core::sc_module {
   }
   tlm_utils::simple_initiator_socket<Driver> socket{"socket"};
   sc_core::sc_in<bool> interrupt{"interrupt"};
+  sc_core::sc_out<bool> reset{"reset"};
 
   std::uint32_t access(bool write, std::uint32_t offset, std::uint32_t value, double ahead_ns = 0) {
     tlm::tlm_generic_payload payload;
@@ -125,13 +126,15 @@ class Driver : public sc_core::sc_module {
     payload.set_streaming_width(4);
     sc_core::sc_time delay(ahead_ns, sc_core::SC_NS);
     socket->b_transport(payload, delay);
-    EXPECT_TRUE(payload.is_response_ok());
-    log_.add(sc_core::sc_time_stamp() + delay, (write ? "write of " : "read of ") + std::to_string(offset) + ": " + std::to_string(value));
+    EXPECT_TRUE(payload.is_response_ok() || may_fail);
+    log_.add(sc_core::sc_time_stamp() + delay,
+             (write ? "write of " : "read of ") + std::to_string(offset) + ": " + (payload.is_response_ok() ? std::to_string(value) : "failed"));
     wait(delay);
     return value;
   }
   void set(std::uint32_t offset, std::uint32_t value) { access(true, offset, value); }
   std::uint32_t get(std::uint32_t offset) { return access(false, offset, 0); }
+  bool may_fail = false;  // what a reset overtakes
   void pause(double ns) { wait(ns, sc_core::SC_NS); }
   void wait_for_interrupt() {
     wait(1, sc_core::SC_NS);  // until an access of the registers shows
@@ -160,13 +163,15 @@ Seen simulate(const std::string& block, const Machine& machine, const std::vecto
   Memory memory("memory", memory_before.size(), log);
   memory.bytes = memory_before;
   Driver driver("driver", log, script);
-  sc_core::sc_signal<bool> interrupt("interrupt");
+  sc_core::sc_signal<bool> interrupt("interrupt"), reset("reset");
   npu.fetch.bind(memory.socket[0]);
   npu.load.bind(memory.socket[1]);
   npu.store.bind(memory.socket[2]);
   driver.socket.bind(npu.csr);
   npu.interrupt(interrupt);
   driver.interrupt(interrupt);
+  npu.reset(reset);
+  driver.reset(reset);
   sc_core::sc_start();
   return {log.lines(), log.of_software(), memory.bytes, log.count(" ps interrupt")};
 }
@@ -405,6 +410,66 @@ TEST(Platform, AbortsAtAnyTimeAreTheSame) {
     }
     if (HasFailure()) FAIL() << "GEMEL_SEED=" << seed << ", case " << k;
     EXPECT_GT(aborted, 3);
+  }
+}
+
+// A reset at any time: of a running chip, of one at rest, in the middle of an access by somebody else. Registers are as in the beginning, and
+// the next program is whole.
+TEST(Platform, ResetsAtAnyTimeAreTheSame) {
+  const std::uint64_t seed = test::random_seed(1);
+  const Machine machine = small_machine();
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    std::mt19937 random(static_cast<std::uint32_t>(seed * 104729 + k));
+    const Schedule schedule = random_schedule(machine, seed * 104729 + k);
+    const std::vector<std::uint8_t> memory = memory_with(schedule, random);
+    const std::uint32_t driver_seed = random();
+    Seen models;
+    for (const char* block : Implementations) {
+      int resets = 0, failed = 0;
+      const Seen seen = simulate(block, machine, memory, [&](Driver& d) {
+        std::mt19937 own(driver_seed);
+        const auto below = [&](int n) { return static_cast<int>(own() % static_cast<unsigned>(n)); };
+        const auto begin = [&] {
+          set_program(d, static_cast<std::uint32_t>(schedule.program_base), schedule.program.size());
+          d.set(csr::InterruptEnable, 1);
+          d.set(csr::Control, 1);
+        };
+        begin();
+        d.wait_for_interrupt();
+        const auto cycles = static_cast<int>(d.get(csr::CyclesLow));
+        for (int run = 0; run < 10; ++run) {
+          begin();
+          // The reset comes from elsewhere: an access may be under way.
+          const int after = 10 * below(cycles + 20) + 3, length = 1 + below(40);
+          sc_core::sc_spawn([&d, after, length] {
+            sc_core::wait(0.1 * after, sc_core::SC_NS);
+            d.reset.write(true);
+            sc_core::wait(length, sc_core::SC_NS);
+            d.reset.write(false);
+          });
+          d.may_fail = true;
+          for (const double end = sc_core::sc_time_stamp().to_seconds() * 1e9 + 0.1 * after + length + 2; sc_core::sc_time_stamp().to_seconds() * 1e9 < end;) {
+            d.get(csr::Version);
+            d.pause(below(3) == 0 ? 0.1 * below(400) : 1);
+          }
+          d.may_fail = false;
+          ++resets;
+          d.read_all();
+          d.pause(60);  // what memory has got is over
+          begin();
+          d.wait_for_interrupt();
+          EXPECT_EQ(d.get(csr::ErrorCode), 0u) << block;
+          EXPECT_EQ(static_cast<int>(d.get(csr::CyclesLow)), cycles) << block;
+          d.read_all();
+        }
+      });
+      for (const std::string& line : seen.of_software) failed += line.find(": failed") != std::string::npos ? 1 : 0;
+      EXPECT_EQ(resets, 10);
+      EXPECT_GE(failed, 10) << block;
+      if (block[0] == '\0') models = seen;
+      expect_same_lines(block, seen.of_software, models.of_software);
+    }
+    if (HasFailure()) FAIL() << "GEMEL_SEED=" << seed << ", case " << k;
   }
 }
 
