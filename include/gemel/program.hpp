@@ -32,7 +32,8 @@ struct ProgramImage {
   std::uint32_t bytes = 0;        // CSR program_bytes
   std::vector<Segment> segments;  // the instructions and all constants
   std::vector<Region> inputs, outputs;
-  std::int64_t memory_bytes = 0;  // everything lies below
+  std::uint64_t memory_base = 0;  // nothing lies below this address, ProgramOptions::memory_base
+  std::int64_t memory_bytes = 0;  // everything lies below this one
 };
 
 struct Compiled;  // inside
@@ -54,7 +55,8 @@ class GEMEL_API Program {
   std::vector<TensorInfo> inputs() const, outputs() const;
   std::vector<LayerInfo> layers() const;
   std::int64_t instructions() const;
-  std::int64_t memory_bytes() const;          // everything lies below this address
+  std::uint64_t memory_base() const;          // nothing lies below this address
+  std::int64_t memory_bytes() const;          // everything lies below this one
   std::string digest() const;                 // 16 hexadecimal digits over all that is run
   std::string disassemble(std::int64_t instruction) const;  // one of instructions()
 
@@ -77,11 +79,14 @@ class GEMEL_API Program {
 struct ProgramOptions {
   bool fuse = true;            // additions and tables join the layer before them
   bool overlap_layers = true;  // layers that need only the vector unit run beside their neighbours on the array
+  // Where in memory the program and its data begin, a multiple of 4096: several programs, or several NPUs, share a memory. Cycles do not
+  // depend on it.
+  std::uint64_t memory_base = 0;
   StopToken stop;
 };
 
 // Pure: no globals, no files; any number of threads may compile at once. UserError E06xx, naming layer, need and limit, if the
-// machine cannot run a layer.
+// machine cannot run a layer or has too little memory; E0606 for a base that cannot be.
 GEMEL_API Program compile(const NetworkPtr& network, const Machine& machine, const ProgramOptions& options = {});
 
 // A prediction, not a simulation: the compiler's own model of time, in microseconds instead of milliseconds. It is within

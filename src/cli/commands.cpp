@@ -13,6 +13,7 @@
 #include "cli/options.hpp"
 #include "cli/signals.hpp"
 #include "config/load.hpp"
+#include "config/yaml_reader.hpp"
 #include "gemel/gemel.hpp"
 #include "rtl_host/contract.hpp"
 
@@ -31,7 +32,7 @@ void add_commands(CLI::App& app) {
 
 void add_compile(CLI::App& app) {
   struct Options {
-    std::string workload, machine = "edge16", out, input;
+    std::string workload, machine = "edge16", base = "0", out, input;
     std::vector<std::string> set;
     std::optional<std::uint64_t> seed;
     int batch = 0;
@@ -48,11 +49,14 @@ void add_compile(CLI::App& app) {
   command->add_flag("--with-inputs", o->with_inputs, "Store inputs in the program, for `gemel run` to use");
   command->add_flag("--with-expected", o->with_expected, "Store inputs and what each layer must make of them, for `gemel run` to compare with");
   command->add_option("--input", o->input, "With these: raw bytes of the first input, dense NHWC (default: synthetic)");
+  command->add_option("--base", o->base, "First address of memory to use, a multiple of 4KiB (1MiB, 0x100000)")->capture_default_str();
   command->add_option("--out,-o", o->out, "File to write (default: NAME.gemel)");
   command->callback([o, command] {
     static const std::vector<Rule> Rules = {{"--input", Rule::Needs, {"--with-inputs", "--with-expected"}, "--input gives data, but the program stores none"}};
     catch_signals();
     check_options(*command, Rules);
+    const auto base = parse_size_bytes(o->base);
+    if (!base || *base < 0) throw UserError("E0606", "`--base " + o->base + "` is no address", "such as 4096, 1MiB or 0x100000");
     const Machine machine = load_machine(o->machine, o->set);
     for (const Diagnostic& warning : machine_warnings(machine)) std::cerr << to_string(warning) << "\n";
     if (!o->out.empty()) require_writable(o->out);
@@ -65,6 +69,7 @@ void add_compile(CLI::App& app) {
     require_writable(path);
     ProgramOptions compiling;
     compiling.stop = stop_token();
+    compiling.memory_base = static_cast<std::uint64_t>(*base);
     Program program = compile(network, machine, compiling);
     if (o->with_inputs || o->with_expected) {
       std::vector<std::vector<std::uint8_t>> inputs;
@@ -72,8 +77,8 @@ void add_compile(CLI::App& app) {
       program = program.with_data(inputs, o->seed.value_or(1), o->with_expected);
     }
     program.save(path);
-    std::cout << path << ": " << program.instructions() << " instructions, " << program.layers().size() << " layers, " << program.memory_bytes()
-              << " bytes of memory" << (o->with_expected ? ", with inputs and expected results" : o->with_inputs ? ", with inputs" : "") << "\n";
+    std::cout << path << ": " << program.instructions() << " instructions, " << program.layers().size() << " layers, "
+              << program.memory_bytes() - *base << " bytes of memory" << (*base > 0 ? " from address " + std::to_string(*base) + " on" : "") << (o->with_expected ? ", with inputs and expected results" : o->with_inputs ? ", with inputs" : "") << "\n";
   });
 }
 

@@ -239,7 +239,7 @@ class ProgramWriter {
   std::vector<std::int64_t> done_;  // per layer: the last of its operations, predicted
 };
 
-// More memory than there is: bytes, and of what.
+// More memory than there is behind the base: bytes, and of what.
 struct Shortage {
   std::int64_t bytes = 0;
   const char* of_what = "";
@@ -256,11 +256,11 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
     step[static_cast<std::size_t>(g)] = step[static_cast<std::size_t>(g - 1)] + (begins_step(lowerer, g, options) ? 1 : 0);
   }
   const auto align = static_cast<std::uint64_t>(std::max(isa::InstructionBytes, machine.burst_bytes));
-  const MemoryMap memory = map_memory(network, graph, step, align);
+  const MemoryMap memory = map_memory(network, graph, step, options.memory_base, align);
   // Without making a program that could not be run anyway, which may be huge; small networks are told the exact need below.
   constexpr std::uint64_t Small = 64 << 20;
-  if (memory.end > static_cast<std::uint64_t>(machine.memory_bytes) && memory.end > Small) {
-    return Shortage{static_cast<std::int64_t>(memory.end), " for its tensors alone"};
+  if (memory.end > static_cast<std::uint64_t>(machine.memory_bytes) && memory.end - options.memory_base > Small) {
+    return Shortage{static_cast<std::int64_t>(memory.end - options.memory_base), " for its tensors alone"};
   }
   std::int64_t weights = 0;
   bool has_conv = false;
@@ -301,7 +301,9 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   schedule.program_base = constants.end();
   schedule.memory_bytes_used =
       static_cast<std::int64_t>(schedule.program_base) + static_cast<std::int64_t>(schedule.program.size()) * isa::InstructionBytes;
-  if (schedule.memory_bytes_used > machine.memory_bytes) return Shortage{schedule.memory_bytes_used, ""};
+  if (schedule.memory_bytes_used > machine.memory_bytes) {
+    return Shortage{schedule.memory_bytes_used - static_cast<std::int64_t>(options.memory_base), ""};
+  }
   ConstantSegment segment;
   segment.address = constants.base();
   segment.bytes = constants.take();
@@ -313,6 +315,10 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
 }  // namespace
 
 Schedule compile(const Network& network, const Machine& machine, const CompileOptions& options) {
+  if (options.memory_base % MemoryBaseUnit != 0 || options.memory_base >= static_cast<std::uint64_t>(isa::MemoryAddresses)) {
+    throw UserError("E0606", "programs cannot begin at address " + std::to_string(options.memory_base) + " of memory",
+                    "a base is a multiple of " + std::to_string(MemoryBaseUnit) + " below " + std::to_string(isa::MemoryAddresses));
+  }
   auto result = make_schedule(network, machine, options);
   if (auto* schedule = std::get_if<Schedule>(&result)) return std::move(*schedule);
   if (options.overlap_layers) {  // side by side, more tensors live at a time
@@ -323,7 +329,7 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
   const Shortage& shortage = std::get<Shortage>(result);
   throw UserError("E0603",
                   "network `" + network.name + "` needs " + std::to_string(shortage.bytes) + " bytes of memory" + shortage.of_what +
-                      ", and the machine `" + machine.name + "` has " + std::to_string(machine.memory_bytes),
+                      (options.memory_base > 0 ? " from address " + std::to_string(options.memory_base) + " on" : "") + ", and the machine `" + machine.name + "` has " + std::to_string(machine.memory_bytes),
                   "raise memory.size_bytes, or lower the batch");
 }
 

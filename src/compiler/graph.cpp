@@ -100,7 +100,7 @@ Graph make_graph(const Network& network, bool fuse) {
   return graph;
 }
 
-MemoryMap map_memory(const Network& network, const Graph& graph, const std::vector<int>& step, std::uint64_t align) {
+MemoryMap map_memory(const Network& network, const Graph& graph, const std::vector<int>& step, std::uint64_t base, std::uint64_t align) {
   const int tensors = static_cast<int>(network.tensors.size());
   const int steps = step.empty() ? 0 : step.back() + 1;
   std::vector<int> from(tensors, -1), until(tensors, -1);  // steps during which a root lives; inputs from the beginning
@@ -130,10 +130,11 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
 
   MemoryMap map;
   map.address.assign(tensors, 0);
+  map.end = base;
   // First fit in the free stretches of memory, by address; every one begins at a multiple of `align`. Kept as stretches, because
   // a table of independent layers has all its tensors alive at once.
   constexpr std::uint64_t NoEnd = ~std::uint64_t{0};
-  std::map<std::uint64_t, std::uint64_t> free = {{0, NoEnd}};  // first byte, one past the last
+  std::map<std::uint64_t, std::uint64_t> free = {{base, NoEnd}};  // first byte, one past the last
   struct Placed {
     int until;
     std::uint64_t first, end;

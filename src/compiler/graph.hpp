@@ -41,8 +41,8 @@ struct MemoryMap {
   std::uint64_t end = 0;
 };
 
-// Places tensors by first fit; memory of a tensor is used again once its last reader's group has passed. Inputs and outputs
-// stay to the end. `step[g]`: groups of one step run side by side.
-MemoryMap map_memory(const Network& network, const Graph& graph, const std::vector<int>& step, std::uint64_t align);
+// Places tensors from address `base` on by first fit; memory of a tensor is used again once its last reader's group has passed. Inputs
+// and outputs stay to the end. `step[g]`: groups of one step run side by side. `base` is a multiple of `align`.
+MemoryMap map_memory(const Network& network, const Graph& graph, const std::vector<int>& step, std::uint64_t base, std::uint64_t align);
 
 }  // namespace gemel::compiler

@@ -407,6 +407,15 @@ Schedule open_as_schedule(const std::string& name, const std::function<safetenso
 
 }  // namespace
 
+std::uint64_t Schedule::memory_base() const {
+  std::uint64_t base = program_base;
+  for (const ConstantSegment& segment : constants) base = std::min(base, segment.address);
+  for (const ScheduleTensor& tensor : tensors) {
+    if (tensor.in_memory) base = std::min(base, tensor.address);
+  }
+  return base;
+}
+
 void Schedule::save(const std::string& path) const { writer(*this).write(path); }
 
 std::string Schedule::bytes() const { return writer(*this).bytes(); }

@@ -64,6 +64,7 @@ struct Schedule {
   std::vector<ScheduleTensor> tensors;
   std::vector<ScheduleLayer> layers;
   std::int64_t memory_bytes_used = 0;  // everything lies below this address, the program too
+  std::uint64_t memory_base() const;   // nothing lies below this one
 
   // A case in one file: bytes by tensor. Of inputs: what the program is run with unless it is given others; and what must then be in
   // memory when a tensor is complete. Either may lack tensors, or be empty.

@@ -92,6 +92,7 @@ bool Program::stores_inputs() const {
 
 bool Program::stores_expected() const { return !inside_->schedule.expected.empty(); }
 
+std::uint64_t Program::memory_base() const { return inside_->schedule.memory_base(); }
 std::int64_t Program::memory_bytes() const { return inside_->schedule.memory_bytes_used; }
 
 ProgramImage Program::image() const {
@@ -110,6 +111,7 @@ ProgramImage Program::image() const {
     if (tensor.is_input) image.inputs.push_back({tensor.name, tensor.address, tensor.bytes});
     if (tensor.is_output) image.outputs.push_back({tensor.name, tensor.address, tensor.bytes});
   }
+  image.memory_base = memory_base();
   image.memory_bytes = schedule.memory_bytes_used;
   return image;
 }
@@ -119,6 +121,7 @@ Program compile(const NetworkPtr& network, const Machine& machine, const Program
   CompileOptions compile_options;
   compile_options.fuse = options.fuse;
   compile_options.overlap_layers = options.overlap_layers;
+  compile_options.memory_base = options.memory_base;
   compile_options.interrupted = options.stop.flag();
   auto compiled = std::make_shared<Compiled>();
   compiled->schedule = compile(*network, machine, compile_options);

@@ -143,6 +143,17 @@ class CommandLine(unittest.TestCase):
             "hint: nothing was left behind; choose another folder with --out\n",
         )
 
+    def test_base_that_cannot_be(self):
+        self.expect(
+            ["compile", "digits", "--base", "1000"],
+            "error[E0606]: programs cannot begin at address 1000 of memory\nhint: a base is a multiple of 4096 below 1099511627776\n",
+        )
+        for text in ("-4096", "1QiB", "0x"):
+            self.expect(
+                ["compile", "digits", f"--base={text}"],
+                f"error[E0606]: `--base {text}` is no address\nhint: such as 4096, 1MiB or 0x100000\n",
+            )
+
     def test_memory_too_small(self):
         result = self.gemel("run", "digits", "--set", "memory.size_bytes=4KiB")
         self.assertRegex(

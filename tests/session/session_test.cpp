@@ -75,6 +75,50 @@ TEST(Library, SaysWhatIsInANetworkAndInAProgram) {
   EXPECT_TRUE(program.timing_only());
 }
 
+TEST(Library, CompilesForAnyBaseOfMemory) {
+  const Machine machine = load_machine("tiny8");
+  const NetworkPtr network = load_network("digits");
+  const Program low = compile(network, machine);
+  const Result must = run(low, machine);
+  EXPECT_EQ(low.memory_base(), 0U);
+  const std::string file = "/tmp/gemel-base-" + std::to_string(::getpid()) + ".gemel";
+  for (const std::uint64_t base : {std::uint64_t{4096}, std::uint64_t{123} << 20}) {
+    ProgramOptions options;
+    options.memory_base = base;
+    const Program program = compile(network, machine, options);
+    EXPECT_EQ(program.memory_base(), base);
+    EXPECT_EQ(program.memory_bytes(), low.memory_bytes() + static_cast<std::int64_t>(base));
+    const ProgramImage image = program.image();
+    EXPECT_EQ(image.memory_base, base);
+    EXPECT_EQ(image.base, low.image().base + base);
+    for (const auto& segment : image.segments) EXPECT_GE(segment.address, base);
+    EXPECT_EQ(image.inputs.at(0).address, low.image().inputs.at(0).address + base);
+    program.save(file);
+    const Program loaded = Program::load(file);
+    EXPECT_EQ(loaded.memory_base(), base);
+    for (const Engine engine : {Engine::Plain, Engine::Beat}) {
+      RunOptions run_options;
+      run_options.engine = engine;
+      const Result is = run(loaded, machine, run_options);
+      EXPECT_EQ(is.cycles, must.cycles);
+      EXPECT_EQ(is.outputs.at(0).data, must.outputs.at(0).data);
+      EXPECT_EQ(is.load_bytes, must.load_bytes);
+    }
+  }
+  std::filesystem::remove(file);
+  const auto error = [&](std::uint64_t base) {
+    ProgramOptions options;
+    options.memory_base = base;
+    return error_of([&] { compile(network, machine, options); });
+  };
+  const std::string hint = " of memory\nhint: a base is a multiple of 4096 below 1099511627776";
+  EXPECT_EQ(error(100), "error[E0606]: programs cannot begin at address 100" + hint);
+  EXPECT_EQ(error(std::uint64_t{1} << 40), "error[E0606]: programs cannot begin at address 1099511627776" + hint);
+  EXPECT_EQ(error(1 << 30), "error[E0603]: network `digits` needs " + std::to_string(low.memory_bytes()) +
+                                " bytes of memory from address 1073741824 on, and the machine `tiny8` has 1073741824\n"
+                                "hint: raise memory.size_bytes, or lower the batch");
+}
+
 TEST(Library, EstimatesWithinTheBoundThatItStates) {
   double worst = 0;
   std::string where;
