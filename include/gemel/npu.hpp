@@ -25,6 +25,7 @@
 
 #include "gemel/export.hpp"
 #include "gemel/isa.gen.hpp"
+#include "gemel/machine.hpp"
 
 namespace gemel {
 
@@ -48,7 +49,7 @@ class GEMEL_API Npu : public sc_core::sc_module {
  public:
   SC_HAS_PROCESS(Npu);
   // Throws gemel::UserError for a machine or a block that does not exist, RTL that does not compile, a clock that is no even multiple of
-  // SystemC's time resolution (E1019).
+  // SystemC's time resolution (E1022).
   Npu(sc_core::sc_module_name name, const NpuConfig& config);
   Npu(sc_core::sc_module_name name, const NpuParts& parts);
   ~Npu() override;
@@ -58,6 +59,7 @@ class GEMEL_API Npu : public sc_core::sc_module {
   sc_core::sc_port<sc_core::sc_signal_inout_if<bool>, 1, sc_core::SC_ZERO_OR_MORE_BOUND> interrupt;
   sc_core::sc_port<sc_core::sc_signal_in_if<bool>, 1, sc_core::SC_ZERO_OR_MORE_BOUND> reset;
 
+  const Machine& machine() const;
   sc_core::sc_time period() const;  // of the machine's clock
   // Throws gemel::UserError E0505, which names the parameters that differ, if the program was compiled for another machine. Without this
   // call the NPU stops such a program at its first load, with the error `wrong_machine` in CSR error_code.
@@ -65,6 +67,7 @@ class GEMEL_API Npu : public sc_core::sc_module {
 
   class Engine;  // inside: what runs a program
   Engine& engine() { return *engine_; }
+  const NpuParts& parts() const;
 
  private:
   struct Wires;

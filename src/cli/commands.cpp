@@ -78,7 +78,8 @@ void add_compile(CLI::App& app) {
     }
     program.save(path);
     std::cout << path << ": " << program.instructions() << " instructions, " << program.layers().size() << " layers, "
-              << program.memory_bytes() - *base << " bytes of memory" << (*base > 0 ? " from address " + std::to_string(*base) + " on" : "") << (o->with_expected ? ", with inputs and expected results" : o->with_inputs ? ", with inputs" : "") << "\n";
+              << program.memory_bytes() - *base << " bytes of memory" << (*base > 0 ? " from address " + std::to_string(*base) + " on" : "")
+              << (o->with_expected ? ", with inputs and expected results" : o->with_inputs ? ", with inputs" : "") << "\n";
   });
 }
 

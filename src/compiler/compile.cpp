@@ -327,9 +327,10 @@ Schedule compile(const Network& network, const Machine& machine, const CompileOp
     return compile(network, machine, apart);
   }
   const Shortage& shortage = std::get<Shortage>(result);
+  const std::string from = options.memory_base > 0 ? " from address " + std::to_string(options.memory_base) + " on" : "";
   throw UserError("E0603",
-                  "network `" + network.name + "` needs " + std::to_string(shortage.bytes) + " bytes of memory" + shortage.of_what +
-                      (options.memory_base > 0 ? " from address " + std::to_string(options.memory_base) + " on" : "") + ", and the machine `" + machine.name + "` has " + std::to_string(machine.memory_bytes),
+                  "network `" + network.name + "` needs " + std::to_string(shortage.bytes) + " bytes of memory" + shortage.of_what + from +
+                      ", and the machine `" + machine.name + "` has " + std::to_string(machine.memory_bytes),
                   "raise memory.size_bytes, or lower the batch");
 }
 

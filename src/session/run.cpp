@@ -320,15 +320,19 @@ Program Program::with_data(const std::vector<Bytes>& given, std::uint64_t seed, 
   return Program(std::move(compiled));
 }
 
-Result run(const Program& program, const Machine& machine, const RunOptions& options) {
-  Runner runner(program, machine, options);
-  Result result = options.test_images ? run_test_images(runner, program) : runner.round(options.inputs);
-  result.compile_seconds = program.inside().compile_seconds;
+void identify(const Program& program, const Machine& machine, Result& result) {
   result.version = version();
   result.commit = commit();
   result.machine_digest = digest_of(machine);
   if (const NetworkPtr& network = program.inside().network) result.network_digest = network_digest(*network);
   result.program_digest = program.digest();
+}
+
+Result run(const Program& program, const Machine& machine, const RunOptions& options) {
+  Runner runner(program, machine, options);
+  Result result = options.test_images ? run_test_images(runner, program) : runner.round(options.inputs);
+  result.compile_seconds = program.inside().compile_seconds;
+  identify(program, machine, result);
   result.seed = options.seed;
   return result;
 }

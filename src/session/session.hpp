@@ -20,6 +20,8 @@ struct Compiled {
   double compile_seconds = 0;
 };
 
+// What was run: versions and digests.
+void identify(const Program& program, const Machine& machine, Result& result);
 TensorInfo schedule_tensor_info(const ScheduleTensor& tensor);
 
 }  // namespace gemel

@@ -214,13 +214,7 @@ void BeatRun::fill_result() {
   result.counters = steps_.counters;
   result.instructions = static_cast<std::int64_t>(schedule_.program.size());
   fill_layers();
-  const MemoryTraffic traffic = bench_->world().traffic();
-  result.load_bytes = traffic.load.bytes;
-  result.store_bytes = traffic.store.bytes;
-  result.load_bursts = traffic.load.bursts;
-  result.store_bursts = traffic.store.bursts;
-  result.fetch_bursts = traffic.fetch.bursts;
-  result.fetch_bytes = traffic.fetch.bytes;
+  take_traffic(bench_->world().traffic(), result);
   output_.clocked = steps_.stepped;
   output_.differences.assign(differences_.begin(), differences_.end());
   output_.error_code = static_cast<std::uint32_t>(steps_.error_code);
@@ -233,22 +227,12 @@ void BeatRun::fill_result() {
 
 void BeatRun::fill_layers() {
   RunResult& result = output_.result;
-  const auto layer_of = [&](std::size_t tag) -> LayerResult& { return result.layers[std::min(tag, result.layers.size() - 1)]; };
   if (bench_->is_whole_chip()) {
-    result.layers_note = "of the whole chip as RTL only memory and registers are seen: not when its units work for which layer";
-    for (const isa::Word& word : schedule_.program) {
-      const isa::Instruction instruction = isa::decode(word);
-      add_work(layer_of(static_cast<std::size_t>(instruction.header().tag)), instruction);
-    }
+    add_whole_chip(schedule_, result);
   } else if (steps_.layer_counters.empty()) {
     result.layers_note = "cycles by cause are known for the whole run only: the sequencer's RTL has counted otherwise than its model";
   }
-  for (std::size_t tag = 0; tag < steps_.layer_counters.size(); ++tag) {
-    UnitCounters& counters = layer_of(tag).counters;
-    for (std::size_t u = 0; u < counters.size(); ++u) {
-      for (std::size_t c = 0; c < counters[u].size(); ++c) counters[u][c] += steps_.layer_counters[tag][u][c];
-    }
-  }
+  add_layer_counters(steps_.layer_counters, result);
   for (const LayerResult& layer : result.layers) result.array_cycles += layer.array_cycles;
 }
 

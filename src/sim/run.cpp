@@ -21,6 +21,8 @@ std::int64_t payload_bytes(const isa::Instruction& instruction) {
   return 0;
 }
 
+LayerResult& layer_of(std::size_t tag, RunResult& result) { return result.layers[std::min(tag, result.layers.size() - 1)]; }
+
 }  // namespace
 
 RunResult new_result(const char* engine, const Run& run) {
@@ -72,6 +74,32 @@ void add_work(LayerResult& layer, const isa::Instruction& instruction) {
   }
   layer.load_bytes += instruction.unit == isa::Unit::Load ? payload_bytes(instruction) : 0;
   layer.store_bytes += instruction.unit == isa::Unit::Store ? payload_bytes(instruction) : 0;
+}
+
+void take_traffic(const MemoryTraffic& traffic, RunResult& result) {
+  result.load_bytes = traffic.load.bytes;
+  result.store_bytes = traffic.store.bytes;
+  result.fetch_bytes = traffic.fetch.bytes;
+  result.load_bursts = traffic.load.bursts;
+  result.store_bursts = traffic.store.bursts;
+  result.fetch_bursts = traffic.fetch.bursts;
+}
+
+void add_layer_counters(const std::vector<SequencerCounters>& counters, RunResult& result) {
+  for (std::size_t tag = 0; tag < counters.size(); ++tag) {
+    UnitCounters& sum = layer_of(tag, result).counters;
+    for (std::size_t u = 0; u < sum.size(); ++u) {
+      for (std::size_t c = 0; c < sum[u].size(); ++c) sum[u][c] += counters[tag][u][c];
+    }
+  }
+}
+
+void add_whole_chip(const Schedule& schedule, RunResult& result) {
+  result.layers_note = "of the whole chip as RTL only memory and registers are seen: not when its units work for which layer";
+  for (const isa::Word& word : schedule.program) {
+    const isa::Instruction instruction = isa::decode(word);
+    add_work(layer_of(static_cast<std::size_t>(instruction.header().tag), result), instruction);
+  }
 }
 
 void load_image(const Run& run, std::uint8_t* memory) {

@@ -9,7 +9,9 @@
 
 #include "base/error.hpp"
 #include "blocks/sequencer/sequencer_model.hpp"
+#include "blocks/sequencer/sequencer_ports.hpp"
 #include "sim/simulation.hpp"
+#include "top/axi_bridge.hpp"
 
 namespace gemel {
 
@@ -34,6 +36,11 @@ class Stopwatch {
 RunResult new_result(const char* engine, const Run& run);
 // Adds what the instruction moves and computes, whenever it does.
 void add_work(LayerResult& layer, const isa::Instruction& instruction);
+void take_traffic(const MemoryTraffic& traffic, RunResult& result);
+// Adds cycles by unit and cause; `counters[tag]` belongs to layer `tag`.
+void add_layer_counters(const std::vector<SequencerCounters>& counters, RunResult& result);
+// Adds the work of the whole program, of a chip that shows nothing else, and says so.
+void add_whole_chip(const Schedule& schedule, RunResult& result);
 // Writes the program, and unless timing_only constants and inputs, into memory, which is zero elsewhere. Throws UserError E0510.
 void load_image(const Run& run, std::uint8_t* memory);
 // Copies outputs, and with keep_memory everything. Not timing_only.

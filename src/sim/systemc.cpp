@@ -20,11 +20,12 @@ class Platform {
   void rethrow() const { engine_->rethrow(); }
   bool has_array_failed() const { return engine_->has_array_failed(); }
   IdealMemory& memory() { return *memory_; }
-  void observe(SequencerObserver* observer) { engine_->observe(observer); }
+  void observe(SequencerObserver* observer) { engine_->observe(observer, schedule_.program_base, &schedule_.program); }
   void run_until(Cycle last) { sc_core::sc_start(static_cast<double>(last) * npu_->period()); }
   bool ended() const { return driver_->done() || !chip().sequencer().running(); }
 
  private:
+  const Schedule& schedule_;
   SystemcContext context_;
   std::unique_ptr<Npu> npu_;
   std::unique_ptr<IdealMemory> memory_;
@@ -33,7 +34,7 @@ class Platform {
   ModelEngine* engine_ = nullptr;
 };
 
-Platform::Platform(const Run& run, Clocked<PeArrayIn, PeArrayOut>* array) {
+Platform::Platform(const Run& run, Clocked<PeArrayIn, PeArrayOut>* array) : schedule_(run.schedule) {
   NpuParts parts;
   parts.machine = run.machine;
   parts.timing_only = run.options.timing_only;

@@ -52,6 +52,9 @@ bool ChipEngine::peek(std::uint32_t offset, std::uint32_t& value) {
 
 // Nothing is under way: memory is not there, and no time goes by.
 void ChipEngine::access_at_rest(Access& access) {
+  if (access.write && access.offset == isa::csr::Control && (access.value & ControlStart) != 0) {
+    begin(static_cast<std::uint64_t>(read64(isa::csr::ProgramBaseLow)), static_cast<std::uint32_t>(read64(isa::csr::ProgramBytes)));
+  }
   clock_ = std::max(clock_, access.at);
   NpuIn in;
   drive(in, access);
@@ -67,6 +70,7 @@ void ChipEngine::access_at_rest(Access& access) {
   access.answered = clock_;
   if (!npu_->out().running) return;
   active_ = true;
+  before_ = bridge_.traffic();
   start_.notify(sc_core::SC_ZERO_TIME);
 }
 
@@ -99,6 +103,28 @@ void ChipEngine::reset() {
   }
   npu_->reset();
   level_ = false;
+  before_ = {};
+}
+
+std::int64_t ChipEngine::read64(std::uint32_t offset) {
+  std::uint32_t low = 0, high = 0;
+  peek(offset, low);
+  peek(offset + 4, high);
+  return static_cast<std::int64_t>(low | std::uint64_t{high} << 32);
+}
+
+Npu::Engine::Figures ChipEngine::figures() {
+  Figures figures;
+  figures.traffic = bridge_.traffic() - before_;
+  if (active_) return figures;  // the chip shows its registers over its wires alone
+  std::uint32_t error = 0;
+  peek(isa::csr::ErrorCode, error);
+  figures.error = static_cast<isa::ErrorCode>(error);
+  figures.cycles = read64(isa::csr::CyclesLow);
+  for (std::uint32_t u = 0; u < isa::UnitCount; ++u) {
+    for (std::uint32_t c = 0; c < isa::CauseCount; ++c) figures.counters[u][c] = read64(isa::csr::Counters + 8 * (isa::CauseCount * u + c));
+  }
+  return figures;
 }
 
 void ChipEngine::thread() {

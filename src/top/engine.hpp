@@ -26,6 +26,14 @@ sc_core::sc_time clock_period(const Machine& machine);
 
 class Npu::Engine {
  public:
+  // What a program has done so far, or the last one did.
+  struct Figures {
+    Cycle cycles = 0;  // of a program that has ended
+    isa::ErrorCode error = isa::ErrorCode::None;
+    UnitCounters counters{};
+    MemoryTraffic traffic;
+    std::vector<SequencerCounters> layer_counters;  // by tag, where the engine counts so; else the observer is told
+  };
   struct Access {
     bool write = false;
     std::uint32_t offset = 0, value = 0;  // what was read stands in `value`
@@ -43,12 +51,45 @@ class Npu::Engine {
   // As the chip's reset, now, whatever it does: but for the buffers all is as in the beginning. Answers to what memory has been asked for
   // go nowhere.
   virtual void reset() = 0;
+  virtual const char* name() const = 0;  // as in Result::engine
+  virtual Figures figures() = 0;
+  virtual bool sees_instructions() const { return true; }  // when which of them starts and ends
+  // Told of the programs that are this one, at this address, from the next start on; nullptr: nobody is.
+  void observe(SequencerObserver* observer, std::uint64_t program_base, const std::vector<isa::Word>* program) {
+    observer_ = observer;
+    observed_base_ = program_base;
+    observed_ = program;
+    observing_ = false;
+    kept_ = {};
+  }
+  // Of the last program that was observed.
+  Figures observed_figures() { return observing_ ? figures() : kept_; }
   std::function<void(bool level, Cycle at)> interrupt;  // is to be on the wires from that cycle on; told in order, ahead of time
 
  protected:
   // RunError E1017 where the caller cannot wait: it is no thread.
   static void require_thread();
+  // Whoever is told of the program that begins now. To be called while the figures are still those of the one before.
+  SequencerObserver* begin(std::uint64_t program_base, std::uint32_t program_bytes) {
+    const bool is_it = observer_ != nullptr && program_base == observed_base_ && program_bytes == observed_->size() * isa::InstructionBytes;
+    if (observing_ && !is_it) kept_ = figures();
+    observing_ = is_it;
+    return is_it ? observer_ : nullptr;
+  }
+  const std::vector<isa::Word>* observed() const { return observed_; }
+
+ private:
+  SequencerObserver* observer_ = nullptr;
+  std::uint64_t observed_base_ = 0;
+  const std::vector<isa::Word>* observed_ = nullptr;
+  bool observing_ = false;  // the program that runs, or the last one
+  Figures kept_;
 };
+
+inline MemoryTraffic operator-(const MemoryTraffic& a, const MemoryTraffic& b) {
+  const auto less = [](const Traffic& x, const Traffic& y) { return Traffic{x.bursts - y.bursts, x.bytes - y.bytes}; };
+  return {less(a.fetch, b.fetch), less(a.load, b.load), less(a.store, b.store)};
+}
 
 // Register file for the model engines, with the timing of rtl/sequencer: a write takes effect, and a read returns the state, two cycles
 // after the access. While a program runs `status` tells running, done and interrupt; error, cycles and counters are told when it has ended.
@@ -123,7 +164,9 @@ class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
   UnitCounters counters() const override { return chip_.sequencer().counters(); }
   MachineError error() const override { return chip_.sequencer().error(); }
 
-  void observe(SequencerObserver* observer) { chip_.observe(observer); }
+  const char* name() const override { return "systemc"; }
+  Figures figures() override;
+
   const ModelChip& chip() const { return chip_; }
   void rethrow() const { process_->rethrow(); }
   // The array has not kept its contract: the simulation has been stopped, and its results are void.
@@ -161,6 +204,8 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
   MachineError error() const override {
     return {result_.error_code, result_.error_cycle, result_.error_instruction, {}};
   }
+  const char* name() const override { return "beat"; }
+  Figures figures() override;
 
  private:
   void thread();
@@ -184,6 +229,7 @@ class BeatEngine : public ModelledRegisters, public sc_core::sc_module {
   bool used_ = false;       // it has run a program
   bool running_ = false;
   StepperResult result_;
+  MemoryTraffic before_;    // the program
 };
 
 // The whole chip as RTL. It is clocked while a program runs, and for accesses of its registers; in between time leaves no trace in it.
@@ -196,6 +242,9 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   void access(Access& access) override;
   bool peek(std::uint32_t offset, std::uint32_t& value) override;  // not while a program runs
   void reset() override;
+  const char* name() const override { return "beat"; }
+  Figures figures() override;
+  bool sees_instructions() const override { return false; }
 
  private:
   struct Waiting {
@@ -205,6 +254,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   };
   void thread();
   void clock_program();
+  std::int64_t read64(std::uint32_t offset);    // of registers, at rest
   void tick();
   void sleep();                                 // while nothing moves
   void access_at_rest(Access& access);
@@ -221,6 +271,7 @@ class ChipEngine : public Npu::Engine, public sc_core::sc_module {
   Cycle clock_ = 0;                             // that npu_->out() belongs to
   bool active_ = false;                         // the thread clocks
   bool level_ = false;                          // of the interrupt
+  MemoryTraffic before_;                        // the program
   std::deque<Waiting*> waiting_, writing_, reading_;  // not yet on the wires; on their way
   sc_core::sc_event start_, arrived_;
   sc_core::sc_process_handle process_;          // of thread()

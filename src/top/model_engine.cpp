@@ -79,9 +79,22 @@ void ModelEngine::forget() {
 
 // Every run begins from reset but for the buffers, which keep what they hold. After an error instructions may still be on their way.
 void ModelEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0) {
+  chip_.observe(begin(program_base, program_bytes));
   if (used_) forget();
   used_ = true;
   chip_.run(program_base, program_bytes, cycle0);
+}
+
+Npu::Engine::Figures ModelEngine::figures() {
+  const SequencerModel& sequencer = chip_.sequencer();
+  Figures figures;
+  figures.cycles = sequencer.cycles();
+  figures.error = sequencer.error().code;
+  figures.counters = sequencer.counters();
+  figures.traffic = {{sequencer.fetch_bursts(), sequencer.fetch_bytes()},
+                     {chip_.load_dma().bursts(), chip_.load_dma().bytes()},
+                     {chip_.store_dma().bursts(), chip_.store_dma().bytes()}};
+  return figures;
 }
 
 void ModelEngine::array_failed() {

@@ -69,6 +69,10 @@ void BeatEngine::run(std::uint64_t program_base, std::uint32_t program_bytes, Cy
   cycle0_ = cycle0;
   abort_at_ = Never;
   running_ = true;
+  SequencerObserver* const observer = begin(program_base, program_bytes);
+  before_ = bridge_.traffic();
+  if (observer != nullptr) observer->running_from(0);
+  stepper_->observe_program(observer, observer != nullptr ? observed() : nullptr);
   start_.notify(sc_core::SC_ZERO_TIME);
 }
 
@@ -99,6 +103,11 @@ void BeatEngine::forget() {
   used_ = running_ = false;
   abort_at_ = Never;
   result_ = {};
+  before_ = {};
+}
+
+Npu::Engine::Figures BeatEngine::figures() {
+  return {result_.cycles, result_.error_code, result_.counters, bridge_.traffic() - before_, result_.layer_counters};
 }
 
 void BeatEngine::thread() {
@@ -139,7 +148,7 @@ constexpr std::uint64_t RegisterBytes = 0x1000;  // of the chip's address
 // ---- npu -----------------------------------------------------------------------------------------------------------------
 
 struct Npu::Wires {
-  Machine machine;
+  NpuParts parts;
   sc_core::sc_time period;
   std::array<std::unique_ptr<NpuMaster>, 3> masters;
   sc_core::sc_event_queue interrupt_event{"interrupt_event"};
@@ -170,7 +179,7 @@ Npu::~Npu() = default;
 
 void Npu::build(const NpuParts& parts) {
   wires_ = std::make_unique<Wires>();
-  wires_->machine = parts.machine;
+  wires_->parts = parts;
   wires_->period = clock_period(parts.machine);
   csr.register_b_transport(this, &Npu::control);
   csr.register_transport_dbg(this, &Npu::control_debug);
@@ -204,9 +213,11 @@ void Npu::build(const NpuParts& parts) {
 }
 
 sc_core::sc_time Npu::period() const { return wires_->period; }
+const Machine& Npu::machine() const { return wires_->parts.machine; }
+const NpuParts& Npu::parts() const { return wires_->parts; }
 
 void Npu::require(const ProgramImage& program) const {
-  require_machine(program.network, program.machine, program.machine_text, wires_->machine);
+  require_machine(program.network, program.machine, program.machine_text, machine());
 }
 
 tlm::tlm_sync_enum Npu::backward(int tag, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay) {
@@ -224,7 +235,8 @@ void Npu::look_at_reset() {
   engine_->reset();
   wires_->interrupt_levels.clear();
   wires_->interrupt_event.cancel_all();
-  if (interrupt.size() > 0) interrupt->write(false);
+  wires_->interrupt_levels[static_cast<Cycle>(sc_core::sc_time_stamp().value() / wires_->period.value())] = false;
+  wires_->interrupt_event.notify(sc_core::SC_ZERO_TIME);  // a signal has one driver
 }
 
 void Npu::drive_interrupt() {

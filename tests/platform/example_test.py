@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""examples/platform as a stranger builds it: Gemel installed somewhere, the example copied into an empty folder, found through
-find_package(gemel). Models, one block as RTL, the whole chip as RTL and in lockstep end in the same cycle with the same results.
+"""examples/platform and examples/two_npus as a stranger builds them: Gemel installed somewhere, the example copied into an empty folder,
+found through find_package(gemel). Models, one block as RTL, the whole chip as RTL and in lockstep end in the same cycle with the same results.
 Called as: example_test.py CMAKE BUILD_FOLDER CACHE_FOLDER [unittest arguments]"""
 
 import os
@@ -13,7 +13,17 @@ from pathlib import Path
 
 CMAKE, BUILD, CACHE = "", "", ""
 ROOT = Path(__file__).resolve().parents[2]
-RESULT = "16784 cycles, outputs' checksum 246984418"  # digits on tiny8; memory answers in 80 ns
+TWO_NPUS = [
+    f"npu{n}: {line}"
+    for n, first, again in ((0, 23224, 22247), (1, 24420, 23639))
+    for line in (
+        f"a network: done, {first} cycles, outputs' checksum 246984418",
+        "a wait for ever: aborted",
+        "a load of nothing: reset",
+        f"the network again: done, {again} cycles, outputs' checksum 246984418",
+    )
+]
+RESULT = "22405 cycles, outputs' checksum 246984418"  # digits on tiny8; memory answers in 80 ns
 
 
 def run(*command, cwd=None, **more):
@@ -22,24 +32,37 @@ def run(*command, cwd=None, **more):
     return subprocess.run([str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=5400, check=False)
 
 
+def must(*command, cwd):
+    done = run(*command, cwd=cwd)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}\n{done.stdout}{done.stderr}")
+
+
+TEMPORARY = tempfile.TemporaryDirectory(prefix="gemel-platform-")
+INSTALLED = Path(TEMPORARY.name) / "installed"
+
+
+def setUpModule():
+    unittest.addModuleCleanup(TEMPORARY.cleanup)
+    must(CMAKE, "--install", BUILD, "--prefix", INSTALLED, cwd=TEMPORARY.name)
+
+
+def build(example):
+    """The example in a folder of its own, built against the installation."""
+    folder = Path(TEMPORARY.name) / example
+    shutil.copytree(ROOT / "examples" / example, folder)
+    must(CMAKE, "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={INSTALLED}", cwd=folder)
+    must(CMAKE, "--build", "build", cwd=folder)
+    return folder
+
+
 class Example(unittest.TestCase):
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory(prefix="gemel-platform-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        installed, cls.folder = Path(cls.temporary.name) / "installed", Path(cls.temporary.name) / "mine"
-        shutil.copytree(ROOT / "examples/platform", cls.folder)
-        for command in (
-            (CMAKE, "--install", BUILD, "--prefix", installed),
-            (CMAKE, "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={installed}"),
-            (CMAKE, "--build", "build"),
-            (installed / "bin/gemel", "compile", "digits", "--machine", "tiny8"),
-        ):
-            done = run(*command, cwd=cls.folder)
-            if done.returncode != 0:
-                raise AssertionError(f"{command}\n{done.stdout}{done.stderr}")
+        cls.folder = build("platform")
+        must(INSTALLED / "bin/gemel", "compile", "digits", "--machine", "tiny8", cwd=cls.folder)
 
     def platform(self, *blocks, **more):
         return run("build/platform", "digits.gemel", "tiny8", *blocks, cwd=self.folder, **more)
@@ -81,6 +104,31 @@ class Example(unittest.TestCase):
             "error[E1010]: `npu` is the whole chip: it goes with no other block\nhint: to compare block by block: --block all=check\n",
             done.stderr,
         )
+
+
+class TwoNpus(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = build("two_npus")
+
+    def lines(self, *insides):
+        done = run("build/two_npus", *insides, cwd=self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout[done.stdout.index("npu0:"):].splitlines()  # SystemC says who it is before
+
+    def test_models_and_rtl_end_alike(self):
+        models = self.lines()
+        programs = [line for line in models if not line.startswith(" ") and "layers" not in line]
+        self.assertEqual(programs, TWO_NPUS)
+        self.assertEqual(models[4], "npu0: 12 layers, 22247 cycles, read 40968 bytes, wrote 5962")
+        self.assertRegex(models[5], r"^  conv1: cycles \d+ to \d+$")
+        for insides in (("models", "npu=rtl"), ("npu=rtl", "models"), ("pe_array=rtl", "npu=rtl")):
+            with self.subTest(insides=insides):
+                lines = self.lines(*insides)
+                self.assertEqual([line for line in lines if not line.startswith(" ")], [line for line in models if not line.startswith(" ")])
+                self.assertEqual(len(lines) < len(models), "npu=rtl" in insides)  # the whole chip does not show when it works for which layer
 
 
 if __name__ == "__main__":

@@ -163,7 +163,8 @@ Seen simulate(const std::string& block, const Machine& machine, const std::vecto
   Memory memory("memory", memory_before.size(), log);
   memory.bytes = memory_before;
   Driver driver("driver", log, script);
-  sc_core::sc_signal<bool> interrupt("interrupt"), reset("reset");
+  sc_core::sc_signal<bool> interrupt("interrupt");
+  sc_core::sc_signal<bool, sc_core::SC_MANY_WRITERS> reset("reset");
   npu.fetch.bind(memory.socket[0]);
   npu.load.bind(memory.socket[1]);
   npu.store.bind(memory.socket[2]);
