@@ -6,8 +6,7 @@
 //
 //   request()      a burst; `at` lies after the last advance()
 //   next_change()  the cycle at whose end advance() must be called at the latest
-//   advance(now)   all requests of cycles up to `now` have been made: decides them, and hands out the answers that are known by then,
-//                  those of a port together where no other port's come between
+//   advance(now)   all requests of cycles up to `now` have been made: decides them, and hands out the answers that are known by then
 //
 // Every answer lies after the cycle of the advance() that hands it out.
 #pragma once
@@ -168,19 +167,15 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
       const Cycle turn = others.front().at + (p < port ? 0 : 1);  // in one cycle, in the order of ports
       if (turn < until && !independent(queues_[port], queues_[p])) until = turn;
     }
-    answers_.clear();
+    // Each is told before the next moves data: a chained load may write words that the one before it, only now complete, writes, too.
     do {
       MemoryRequest& request = requests.front();
-      if (request.count > 1) {
-        answers_.push_back(decide_ideal_train(request, until));
-        continue;
-      }
-      answers_.push_back(decide_ideal(request));
-      requests.pop_front();
+      const bool train = request.count > 1;
+      const MemoryAnswer decided = train ? decide_ideal_train(request, until) : decide_ideal(request);
+      if (!train) requests.pop_front();
+      answer(&decided, std::size_t{1});
     } while (!requests.empty() && requests.front().at < until);
-    answer(static_cast<const MemoryAnswer*>(answers_.data()), answers_.size());
   }
-  answers_.clear();
   recompute_next_change();
 }
 

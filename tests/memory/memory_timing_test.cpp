@@ -174,6 +174,22 @@ TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
   EXPECT_GT(longest, 8u) << "trains were decided as such";
 }
 
+// Of two chained loads that write the same words, the first may have staged its own until it is complete.
+TEST_F(MemoryTimingTest, AnAnswerComesBeforeTheNextBurstMovesData) {
+  MemoryTiming memory = ideal(machine_of(10, 20, 8, 8));
+  std::uint8_t first[8] = {}, second[8] = {};
+  memory.request(read(MemoryPort::Load, 8, 8, 0, first));
+  memory.request(read(MemoryPort::Load, 16, 8, 1, second));
+  int answers = 0;
+  memory.advance(9, [&](const MemoryAnswer*, std::size_t count) {
+    EXPECT_EQ(count, 1u);
+    EXPECT_EQ(first[0], 8);
+    EXPECT_EQ(second[0], answers == 0 ? 0 : 16);
+    ++answers;
+  });
+  EXPECT_EQ(answers, 2);
+}
+
 TEST_F(MemoryTimingTest, DataIsMovedInOrderOfCycles) {
   MemoryTiming memory = ideal(machine_of(10, 20, 8, 8));
   std::uint8_t before[4], same[4], after[4], fresh[4] = {200, 201, 202, 203};
