@@ -57,7 +57,8 @@ class CompletionSink {
 // Reads of memory, in order. The request is accepted in cycle `at`, now or later (a model knows its requests long before they are
 // due); the response (in order) says when the first beat is on the wires; beats are contiguous. data == nullptr: timing only.
 // A model often knows many bursts at once, and memory often decides many at once: both may be passed on as trains, which mean the same as
-// one burst after another and cost less. Answers of a train may come in several trains.
+// one burst after another and cost less. Answers of a train may come in several trains; when there are no more for now, the sink is told, and
+// may make its next requests together.
 template <class Byte>
 struct Train {
   std::uint64_t address = 0;    // of the first burst; each begins where the one before ends, in memory and in `data`
@@ -86,11 +87,10 @@ class ReadSink {
  public:
   virtual ~ReadSink() = default;
   virtual void read_response(Cycle first_beat, bool error) = 0;
-  virtual void read_responses(const AnswerTrain* trains, std::size_t count) {
-    for (const AnswerTrain* t = trains; t != trains + count; ++t) {
-      for (std::uint32_t i = 0; i < t->count; ++i) read_response(t->at + i * t->period, t->error);
-    }
+  virtual void read_responses(const AnswerTrain& train) {
+    for (std::uint32_t i = 0; i < train.count; ++i) read_response(train.at + i * train.period, train.error);
   }
+  virtual void no_more_read_responses() {}
 };
 class ReadPort {
  public:
@@ -107,11 +107,10 @@ class WriteSink {
  public:
   virtual ~WriteSink() = default;
   virtual void write_response(Cycle b, bool error) = 0;
-  virtual void write_responses(const AnswerTrain* trains, std::size_t count) {
-    for (const AnswerTrain* t = trains; t != trains + count; ++t) {
-      for (std::uint32_t i = 0; i < t->count; ++i) write_response(t->at + i * t->period, t->error);
-    }
+  virtual void write_responses(const AnswerTrain& train) {
+    for (std::uint32_t i = 0; i < train.count; ++i) write_response(train.at + i * train.period, train.error);
   }
+  virtual void no_more_write_responses() {}
 };
 class WritePort {
  public:

@@ -66,7 +66,7 @@ void add_compile(CLI::App& app) {
     load.stop = stop_token();
     const NetworkPtr network = load_network(o->workload, load);
     const std::string path = o->out.empty() ? describe(network).name + ".gemel" : o->out;
-    require_writable(path);
+    if (o->out.empty()) require_writable(path);
     ProgramOptions compiling;
     compiling.stop = stop_token();
     compiling.memory_base = static_cast<std::uint64_t>(*base);

@@ -64,15 +64,13 @@ void IdealMemory::decide() {
   const std::uint64_t now_ticks = simcontext()->time_stamp().value();
   const auto now = static_cast<Cycle>(now_ticks / period_ticks_);  // half a period is cut off
   next_decision_ = now;  // requests that come meanwhile wait for the end
-  timing_.advance(now, [this, now_ticks](const MemoryAnswer* answers, std::size_t count) {
-    for (const MemoryAnswer* answer = answers; answer != answers + count; ++answer) {
-      auto& payload = *static_cast<tlm::tlm_generic_payload*>(answer->user);
-      payload.set_response_status(status_of(answer->fault));
-      auto& socket = answer->port == MemoryPort::Fetch ? fetch : answer->port == MemoryPort::Load ? load : store;
-      tlm::tlm_phase phase = tlm::BEGIN_RESP;
-      sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(answer->at) * period_ticks_ - now_ticks);
-      socket->nb_transport_bw(payload, phase, delay);  // may send further requests, none of them due by now
-    }
+  timing_.advance(now, [this, now_ticks](const MemoryAnswer& answer) {
+    auto& payload = *static_cast<tlm::tlm_generic_payload*>(answer.user);
+    payload.set_response_status(status_of(answer.fault));
+    auto& socket = answer.port == MemoryPort::Fetch ? fetch : answer.port == MemoryPort::Load ? load : store;
+    tlm::tlm_phase phase = tlm::BEGIN_RESP;
+    sc_core::sc_time delay = sc_core::sc_time::from_value(static_cast<std::uint64_t>(answer.at) * period_ticks_ - now_ticks);
+    socket->nb_transport_bw(payload, phase, delay);  // may send further requests, none of them due by now
   });
   next_decision_ = Never;
   if (!timing_.violation().empty()) sc_core::sc_stop();

@@ -124,9 +124,14 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   return {request.port, fault, read_free_ - count, request.user};
 }
 
-// Of as many bursts of a train as are regular: all of them come behind what is under way, or all of them find the channel free.
-MemoryAnswer MemoryTiming::decide_ideal_train(MemoryRequest& request, Cycle until) {
-  MemoryRequest first = request;
+// Of a train as many bursts as are regular: all of them come behind what is under way, or all of them find the channel free.
+MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cycle until) {
+  MemoryRequest& request = requests.front();
+  const MemoryRequest first = request;
+  if (first.count == 1) {
+    requests.pop_front();
+    return decide_ideal(first);
+  }
   const std::int64_t occupied = beats(request);  // by each burst, if all are alike
   // Reads compete for the cycles of their beats, writes for those in which the last of theirs has been written.
   Cycle& free = request.write ? last_write_done_ : read_free_;
@@ -148,7 +153,7 @@ MemoryAnswer MemoryTiming::decide_ideal_train(MemoryRequest& request, Cycle unti
   request.address += bytes;
   if (request.data != nullptr) request.data += bytes;
   request.at += count * request.period;
-  if (request.count == 0) queues_[static_cast<std::size_t>(first.port)].requests.pop_front();
+  if (request.count == 0) requests.pop_front();
   if (count == 1) return decide_ideal(first);
 
   move(first, bytes);

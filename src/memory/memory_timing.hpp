@@ -70,8 +70,8 @@ class MemoryTiming {
     next_change_ = std::min(next_change_, deadline(queue));
   }
   Cycle next_change() const { return next_change_; }
-  // `answer(const MemoryAnswer* answers, std::size_t count)`, all of one port, is called in the order of decisions; it may make further
-  // requests, none of them due by `now`.
+  // `answer(const MemoryAnswer&)` is called in the order of decisions, each before the next burst moves data; it may make further requests,
+  // none of them due by `now`.
   template <class Sink>
   void advance(Cycle now, Sink&& answer);
 
@@ -108,7 +108,7 @@ class MemoryTiming {
   // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
   bool independent(const Queue& a, const Queue& b) const;
   MemoryAnswer decide_ideal(const MemoryRequest& request);
-  MemoryAnswer decide_ideal_train(MemoryRequest& request, Cycle until);  // the bursts before cycle `until`, at least one; they leave it
+  MemoryAnswer decide_ideal_front(Ring<MemoryRequest>& requests, Cycle until);  // its bursts before cycle `until`, at least one; they leave it
   void decide(const MemoryRequest& request);       // for the device
   void feed(Cycle now);                            // the device, while it accepts
   Cycle device_event() const;                      // the next cycle in which it, or a request for it, does something
@@ -142,7 +142,7 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
   if (device_ != nullptr) {
     for (Cycle cycle = device_event(); cycle <= now; cycle = device_event()) {
       step_device(cycle);
-      for (const MemoryAnswer& a : answers_) answer(&a, std::size_t{1});
+      for (const MemoryAnswer& a : answers_) answer(a);
       answers_.clear();
     }
     recompute_next_change();
@@ -167,13 +167,8 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
       const Cycle turn = others.front().at + (p < port ? 0 : 1);  // in one cycle, in the order of ports
       if (turn < until && !independent(queues_[port], queues_[p])) until = turn;
     }
-    // Each is told before the next moves data: a chained load may write words that the one before it, only now complete, writes, too.
     do {
-      MemoryRequest& request = requests.front();
-      const bool train = request.count > 1;
-      const MemoryAnswer decided = train ? decide_ideal_train(request, until) : decide_ideal(request);
-      if (!train) requests.pop_front();
-      answer(&decided, std::size_t{1});
+      answer(decide_ideal_front(requests, until));
     } while (!requests.empty() && requests.front().at < until);
   }
   recompute_next_change();

@@ -28,17 +28,21 @@ class PlainMemory {
 
   Cycle next_change() const { return timing_.next_change(); }
   void advance(Cycle now) {
-    timing_.advance(now, [this](const MemoryAnswer* answers, std::size_t count) {
-      answers_.clear();
-      for (std::size_t i = 0; i < count; ++i) {
-        answers_.push_back({answers[i].at, answers[i].period, answers[i].count, answers[i].fault != MemoryFault::None});
-      }
-      if (answers->port == MemoryPort::Store) {
-        writes_->write_responses(answers_.data(), count);
+    std::array<bool, MemoryPortCount> answered{};
+    timing_.advance(now, [&](const MemoryAnswer& answer) {
+      const AnswerTrain train{answer.at, answer.period, answer.count, answer.fault != MemoryFault::None};
+      const auto port = static_cast<std::size_t>(answer.port);
+      answered[port] = true;
+      if (answer.port == MemoryPort::Store) {
+        writes_->write_responses(train);
       } else {
-        reads_[static_cast<std::size_t>(answers->port)]->read_responses(answers_.data(), count);
+        reads_[port]->read_responses(train);
       }
     });
+    for (std::size_t port = 0; port < reads_.size(); ++port) {
+      if (answered[port]) reads_[port]->no_more_read_responses();
+    }
+    if (answered[static_cast<std::size_t>(MemoryPort::Store)]) writes_->no_more_write_responses();
   }
 
  private:
@@ -70,7 +74,6 @@ class PlainMemory {
   Writes store_{timing_};
   std::array<ReadSink*, 2> reads_{};
   WriteSink* writes_ = nullptr;
-  std::vector<AnswerTrain> answers_;  // on their way to a sink
 };
 
 }  // namespace gemel

@@ -41,12 +41,9 @@ class MemoryTimingTest : public testing::Test {
     std::vector<MemoryAnswer> answers;
     while (memory.next_change() != Never) {
       const Cycle now = memory.next_change();
-      memory.advance(now, [&](const MemoryAnswer* a, std::size_t count) {
-        for (; count > 0; ++a, --count) {
-          EXPECT_GT(a->at, now);
-          EXPECT_EQ(a->port, (a + count - 1)->port) << "answers of one port come together";
-          answers.push_back(*a);
-        }
+      memory.advance(now, [&](const MemoryAnswer& a) {
+        EXPECT_GT(a.at, now);
+        answers.push_back(a);
       });
     }
     return answers;
@@ -181,8 +178,8 @@ TEST_F(MemoryTimingTest, AnAnswerComesBeforeTheNextBurstMovesData) {
   memory.request(read(MemoryPort::Load, 8, 8, 0, first));
   memory.request(read(MemoryPort::Load, 16, 8, 1, second));
   int answers = 0;
-  memory.advance(9, [&](const MemoryAnswer*, std::size_t count) {
-    EXPECT_EQ(count, 1u);
+  memory.advance(9, [&](const MemoryAnswer& answer) {
+    EXPECT_EQ(answer.count, 1u);
     EXPECT_EQ(first[0], 8);
     EXPECT_EQ(second[0], answers == 0 ? 0 : 16);
     ++answers;
@@ -425,9 +422,7 @@ TEST_F(DeviceTest, CalledInEveryCycleOrInJumpsItAnswersTheSame) {
     MemoryTiming memory = with_device(machine_of(1, 1, 8, 8), 32, 3, 21);
     std::vector<Cycle> at;
     Cycle now = 0;
-    const auto sink = [&](const MemoryAnswer* a, std::size_t count) {
-      for (; count > 0; ++a, --count) at.push_back(a->at);
-    };
+    const auto sink = [&](const MemoryAnswer& a) { at.push_back(a.at); };
     for (Cycle t = 0; t < 300; t += 30) {
       memory.request(read(MemoryPort::Load, static_cast<std::uint64_t>(t) * 40, 200, t));
       memory.request(read(MemoryPort::Fetch, static_cast<std::uint64_t>(t) * 40, 64, t + 7));

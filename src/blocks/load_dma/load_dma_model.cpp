@@ -72,7 +72,12 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   }
   job.words = job.groups * job.words_per_group;
   if (Scratchpad* buffer = buffers_[static_cast<std::size_t>(load.buffer)]) {
-    if (job.whole_words) {
+    bool free = true;  // no load in flight writes these words, too
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      const isa::Load& other = *jobs_[i].load;
+      free &= other.buffer != load.buffer || other.word_last < load.word_base || load.word_last < other.word_base;
+    }
+    if (job.whole_words && free) {
       job.direct = buffer->word(load.word_base);
     } else {
       job.staging = std::move(spare_staging_);
@@ -155,22 +160,15 @@ std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
   return nullptr;
 }
 
-void LoadDmaModel::read_responses(const AnswerTrain* answers, std::size_t count) {
-  for (const AnswerTrain* a = answers; a != answers + count; ++a) {
-    Burst& oldest = outstanding_.front();
-    Burst bursts = oldest;
-    bursts.count = a->count;
-    if (oldest.count == a->count) {
-      outstanding_.pop_front();
-    } else {
-      oldest.drop(a->count);
-    }
-    respond(bursts, *a);
+void LoadDmaModel::read_responses(const AnswerTrain& answer) {
+  Burst& oldest = outstanding_.front();
+  Burst bursts = oldest;
+  bursts.count = answer.count;
+  if (oldest.count == answer.count) {
+    outstanding_.pop_front();
+  } else {
+    oldest.drop(answer.count);
   }
-  request();
-}
-
-void LoadDmaModel::respond(Burst bursts, const AnswerTrain& answer) {
   Job& job = jobs_.front();
   job.failed |= answer.error;
   for (Cycle first_beat = answer.at; bursts.count > 0; first_beat += answer.period) {

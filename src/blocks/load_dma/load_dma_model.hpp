@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // load_dma, fast model: bursts are requested as soon as their cycles are known, and those at equal distances together; words in closed form
 // between them (docs/reference/machine.md, 5).
-// Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself.
+// Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself, at the time of its own
+// choice; not where a load before it still writes the same words.
 #pragma once
 #include <array>
 #include <vector>
@@ -24,10 +25,11 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
   void read_response(Cycle first_beat, bool error) override {
-    const AnswerTrain answer{first_beat, 0, 1, error};
-    read_responses(&answer, 1);
+    read_responses({first_beat, 0, 1, error});
+    request();
   }
-  void read_responses(const AnswerTrain* answers, std::size_t count) override;
+  void read_responses(const AnswerTrain& answer) override;
+  void no_more_read_responses() override { request(); }
 
   std::int64_t bytes() const { return bytes_; }
   std::int64_t bursts() const { return issued_; }
@@ -84,7 +86,6 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void request();
   bool next_train(ReadTrain& train);
   void lengthen(ReadTrain& train, std::int64_t most) const;
-  void respond(Burst burst, const AnswerTrain& answer);
   bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
   void finish_job();
   void emit_leading_fill(Job& job);

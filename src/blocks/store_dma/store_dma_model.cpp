@@ -133,69 +133,60 @@ bool StoreDmaModel::request_next_train() {
     const Cycle accepted = stalls_.request.next_open(k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_);
     const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
     const Cycle more_beats = static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) - static_cast<Cycle>(burst.address >> bus_log2_);
-    const Cycle wl = last_beat(first_beat, more_beats);
-    if (train.count == 0) {
-      train = {burst.address, burst.data, wl, 0, burst.bytes, 1};
-    } else {  // burst k is full, or the last of the run and shorter
+    if (train.count > 0) {  // this burst is full, or the last of the run and shorter; and W does not stall
+      const Cycle wl = first_beat + more_beats;
       if (train.count == 1) train.period = wl - train.at;
       if (burst.bytes != train.bytes || wl != train.at + train.count * train.period) break;
-      ++train.count;
     }
     stuck_.add(waiting_aw_ + 1, accepted);
     waiting_aw_ = Never;
     request_ = accepted;
-    add_beats(first_beat, more_beats);
-    beat_ = wl;
-    last_write_[k] = wl;
+    beat_ = send_beats(first_beat, more_beats);
+    last_write_[k] = beat_;
+    if (train.count == 0) train = {burst.address, burst.data, beat_, 0, burst.bytes, 0};
+    ++train.count;
     ++requested_;
-    if (burst.ends_run) break;
+    if (burst.ends_run || stalls_.data.any()) break;
   }
   if (train.count == 0) return false;
   memory_.write(train);
   return true;
 }
 
-// When the last beat of a burst is taken, whose first comes onto the wires at `first`; `more` follow it.
-Cycle StoreDmaModel::last_beat(Cycle first, Cycle more) const {
-  if (!stalls_.data.any()) return first + more;
-  Cycle taken = stalls_.data.next_open(first);
-  for (; more > 0; --more) taken = stalls_.data.next_open(taken + 1);
-  return taken;
-}
-
-// A beat counts as busy in the cycle in which it comes onto the wires: the one after the beat before was taken.
-void StoreDmaModel::add_beats(Cycle first, Cycle more) {
+// The beats of a burst, whose first comes onto the wires at `first`; `more` follow it. When the last is taken. A beat counts as busy in the
+// cycle in which it comes onto the wires: the one after the beat before was taken.
+Cycle StoreDmaModel::send_beats(Cycle first, Cycle more) {
   if (!stalls_.data.any()) {
     beats_.add(first, first + more);
-    return;
+    return first + more;
   }
-  for (; more >= 0; --more) {
+  for (;; --more) {
     beats_.add(first, first);
-    first = stalls_.data.next_open(first) + 1;
+    const Cycle taken = stalls_.data.next_open(first);
+    if (more == 0) return taken;
+    first = taken + 1;
   }
 }
 
 // Those of a train are of one instruction.
-void StoreDmaModel::write_responses(const AnswerTrain* answers, std::size_t count) {
-  for (const AnswerTrain* a = answers; a != answers + count; ++a) {
-    for (std::uint32_t i = 0; i < a->count; ++i) {
-      Cycle b = a->at + i * a->period;
-      if (stalls_.response.any()) b = stalls_.response.next_open(std::max(b, response_ + 1));
-      response_ = b;
-      answer_[answered_++] = b;
-      bursts_in_flight_.pop_front();
-    }
-    first_burst_ += a->count;
-    Job& job = jobs_.front();
-    job.failed |= a->error;
-    job.unanswered -= a->count;
-    if (job.unanswered != 0 || !job.generated) continue;
-    sequencer_.done(isa::Unit::Store, answer_[answered_ - 1] + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
+void StoreDmaModel::write_responses(const AnswerTrain& answer) {
+  for (std::uint32_t i = 0; i < answer.count; ++i) {
+    Cycle b = answer.at + i * answer.period;
+    if (stalls_.response.any()) b = stalls_.response.next_open(std::max(b, response_ + 1));
+    response_ = b;
+    answer_[answered_++] = b;
+    bursts_in_flight_.pop_front();
+  }
+  first_burst_ += answer.count;
+  Job& job = jobs_.front();
+  job.failed |= answer.error;
+  job.unanswered -= answer.count;
+  if (job.unanswered == 0 && job.generated) {
+    sequencer_.done(isa::Unit::Store, response_ + 1, job.failed ? isa::ErrorCode::WriteError : isa::ErrorCode::None);
     if (!job.staging.empty()) spare_staging_ = std::move(job.staging);
     jobs_.pop_front();
     --read_job_;
   }
-  advance();
 }
 
 StatusCounts StoreDmaModel::status(Cycle first, Cycle last) {

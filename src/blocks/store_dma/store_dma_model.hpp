@@ -21,10 +21,11 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   void start(const isa::Instruction& instruction, Cycle s) override;
   StatusCounts status(Cycle first, Cycle last) override;
   void write_response(Cycle b, bool error) override {
-    const AnswerTrain answer{b, 0, 1, error};
-    write_responses(&answer, 1);
+    write_responses({b, 0, 1, error});
+    advance();
   }
-  void write_responses(const AnswerTrain* answers, std::size_t count) override;
+  void write_responses(const AnswerTrain& answer) override;
+  void no_more_write_responses() override { advance(); }
 
   std::int64_t bytes() const { return bytes_; }
   std::int64_t bursts() const { return bursts_; }
@@ -66,8 +67,7 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   void advance();
   bool read_next_burst();
   bool request_next_train();
-  Cycle last_beat(Cycle first, Cycle more) const;
-  void add_beats(Cycle first, Cycle more);
+  Cycle send_beats(Cycle first, Cycle more);
 
   const Machine& machine_;
   CompletionSink& sequencer_;
