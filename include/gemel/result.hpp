@@ -24,7 +24,7 @@ struct LayerResult : LayerInfo {
   // Cycles by unit and cause attributed to this layer: busy to the instruction's layer, waiting to the layer of the instruction
   // that waits, queue_empty to the layer last started in that unit. Sums over layers equal the totals.
   UnitCounters counters{};
-  std::string compared;            // "equal", "fused", "not compared", "view"
+  std::string compared;            // "equal", "fused", "not compared", "view"; "host": computed on the host
 };
 
 struct TraceEvent {  // one instruction on one unit
@@ -55,6 +55,7 @@ struct Result {
   std::int64_t load_bytes = 0, store_bytes = 0, fetch_bytes = 0;
   std::int64_t load_bursts = 0, store_bursts = 0, fetch_bursts = 0;
   std::int64_t instructions = 0;
+  std::int64_t host_bytes = 0;     // read from the NPU's memory by layers that run on the host
   std::vector<LayerResult> layers;
   // Why the layers' `counters` are not known (and first and last cycle where they are -1); empty: they are.
   std::string layers_note;
@@ -73,6 +74,26 @@ struct Result {
   // numbers (empty: not known, the program came from a file) and of the program; the seed of inputs that were drawn.
   std::string version, commit, machine_digest, network_digest, program_digest;
   std::uint64_t seed = 0;
+
+  // Layers that run on the host, and their share of all layers' output elements.
+  struct HostSteps {
+    std::vector<std::string> operators;  // of each such layer
+    double elements_share = 0;
+  };
+  HostSteps host_steps() const {
+    HostSteps steps;
+    double all = 0, host = 0;
+    for (const LayerResult& layer : layers) {
+      double elements = 1;
+      for (const std::int64_t length : layer.output) elements *= static_cast<double>(length);
+      all += elements;
+      if (layer.compared != "host") continue;
+      host += elements;
+      steps.operators.push_back(layer.op);
+    }
+    if (all > 0) steps.elements_share = host / all;
+    return steps;
+  }
 
   // Share of the array's MAC slots used over the whole run: macs / (cycles * R * C).
   double utilization() const {

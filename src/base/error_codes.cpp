@@ -74,6 +74,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0505", User, "A schedule was compiled for another machine."},
       {"E0506", User, "A schedule needs more memory than the machine has."},
       {"E0507", User, "A schedule contradicts itself."},
+      {"E0508", User, "A program file cannot hold layers that run on the host."},
       {"E0510", User, "The input data do not have the size of the network's input."},
       {"E0511", User, "A schedule has nothing to run."},
       {"E0512", User, "A prediction is asked for a machine that the program was not compiled for."},
@@ -86,6 +87,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0604", User, "A global average is over more pixels than a window can cover."},
       {"E0605", User, "A network needs more instructions than a program can have."},
       {"E0606", User, "A program cannot begin at the address that was asked for."},
+      {"E0607", User, "A layer of the machine reads what the host makes."},
 
       // E07xx: instructions (src/isa)
       {"E0701", User, "A line of assembly does not begin with an instruction."},

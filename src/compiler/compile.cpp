@@ -179,10 +179,18 @@ void describe_tensors(Schedule& schedule, const Network& network, const Graph& g
     schedule.tensors[static_cast<std::size_t>(network.layers[l].output)].layer = static_cast<int>(l);
   }
   for (const int t : network.inputs) schedule.tensors[static_cast<std::size_t>(t)].is_input = true;
-  for (const int t : network.outputs) schedule.tensors[static_cast<std::size_t>(t)].is_output = true;
+  const auto hand_out = [&](std::size_t t) { schedule.tensors[t].is_output = true; };
+  for (const int t : network.outputs) {
+    if (schedule.tensors[static_cast<std::size_t>(t)].in_memory) hand_out(static_cast<std::size_t>(t));
+  }
+  for (std::size_t t = 0; t < network.tensors.size(); ++t) {
+    if (!graph.for_host[t]) continue;
+    hand_out(t);
+    schedule.host_bytes += network.tensors[t].bytes();
+  }
 }
 
-void describe_layers(Schedule& schedule, const Network& network) {
+void describe_layers(Schedule& schedule, const Network& network, const Graph& graph) {
   schedule.layers.resize(network.layers.size());
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     ScheduleLayer& s = schedule.layers[l];
@@ -191,6 +199,7 @@ void describe_layers(Schedule& schedule, const Network& network) {
     s.shape = layer_shape(network, network.layers[l]);
     s.output = network.layers[l].output;
     s.macs = network.macs(network.layers[l]);
+    s.on_host = graph.on_host[l] != 0;
   }
 }
 
@@ -277,7 +286,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   schedule.machine = machine.name;
   schedule.machine_text = machine_text(machine);
   schedule.batch = network.inputs.empty() ? 1 : static_cast<int>(network.tensors[static_cast<std::size_t>(network.inputs[0])].shape.outermost());
-  describe_layers(schedule, network);
+  describe_layers(schedule, network, graph);
   std::int64_t least_instructions = 0;
   for (int g = 0; g < groups; ++g) {
     if (lowerer.plan(g).on_array) least_instructions += lowerer.plan(g).conv.instructions;

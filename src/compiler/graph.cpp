@@ -9,6 +9,9 @@
 #include <numeric>
 #include <queue>
 
+#include "base/error.hpp"
+#include "ops/ops.hpp"
+
 namespace gemel::compiler {
 namespace {
 
@@ -17,6 +20,28 @@ void compose(Stage& stage, const TableEntries& next) {
     stage.table[i] = stage.has_table ? next[stage.table[i]] : next[static_cast<std::size_t>(i)];
   }
   stage.has_table = true;
+}
+
+// Fills Graph::on_host and for_host: layers of operators that the machine lacks, and views of what they make.
+void find_host_layers(const Network& network, Graph& graph) {
+  graph.on_host.assign(network.layers.size(), 0);
+  graph.for_host.assign(network.tensors.size(), 0);
+  std::vector<int> maker(network.tensors.size(), -1);  // host layer that makes a tensor
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Layer& layer = network.layers[l];
+    const auto from_host = std::find_if(layer.inputs.begin(), layer.inputs.end(), [&](int t) { return maker[static_cast<std::size_t>(t)] >= 0; });
+    const bool reads_host = from_host != layer.inputs.end();
+    if (!ops::info(layer.op()).on_host && !(reads_host && layer.op() == Op::Reshape)) {
+      if (!reads_host) continue;
+      const Layer& host = network.layers[static_cast<std::size_t>(maker[static_cast<std::size_t>(*from_host)])];
+      throw UserError("E0607", "layer `" + layer.name + "` (`" + to_string(layer.op()) + "`) runs on the machine and reads `" + host.name + "`, which (`" +
+                                   to_string(host.op()) + "`) runs on the host",
+                      "host steps come last: cut the network behind `" + host.name + "`");
+    }
+    graph.on_host[l] = 1;
+    maker[static_cast<std::size_t>(layer.output)] = static_cast<int>(l);
+    for (const int t : layer.inputs) graph.for_host[static_cast<std::size_t>(t)] = maker[static_cast<std::size_t>(t)] < 0;
+  }
 }
 
 Stage stage_of(const Network& network, int layer) {
@@ -32,6 +57,7 @@ Stage stage_of(const Network& network, int layer) {
 
 Graph make_graph(const Network& network, bool fuse) {
   Graph graph;
+  find_host_layers(network, graph);
   const int tensors = static_cast<int>(network.tensors.size());
   const int layers = static_cast<int>(network.layers.size());
   graph.root.resize(tensors);
@@ -48,6 +74,10 @@ Graph make_graph(const Network& network, bool fuse) {
   }
   for (const int t : network.outputs) kept[t] = 1;
   for (const int t : network.inputs) kept[t] = 1;
+  for (int t = 0; t < tensors; ++t) kept[t] = kept[t] || graph.for_host[t];
+  for (int l = 0; l < layers; ++l) {
+    if (graph.on_host[l]) graph.in_memory[network.layers[l].output] = 0;
+  }
 
   std::vector<char> absorbed(layers, 0);
   // The only reader of a tensor that need not be kept, if it is of that kind.
@@ -70,7 +100,7 @@ Graph make_graph(const Network& network, bool fuse) {
 
   for (int l = 0; l < layers; ++l) {
     const Layer& layer = network.layers[l];
-    if (absorbed[l] || layer.op() == Op::Reshape) continue;
+    if (absorbed[l] || layer.op() == Op::Reshape || graph.on_host[l]) continue;
     Group g;
     g.main = stage_of(network, l);
     g.last_layer = l;
@@ -121,6 +151,9 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
     until[graph.root[group.output]] = std::max(until[graph.root[group.output]], step[g]);
   }
   for (const int t : network.outputs) until[graph.root[t]] = steps;
+  for (int t = 0; t < tensors; ++t) {
+    if (graph.for_host[t]) until[graph.root[t]] = steps;
+  }
 
   std::vector<int> order;
   for (int t = 0; t < tensors; ++t) {

@@ -30,10 +30,13 @@ struct Group {
 
 struct Graph {
   std::vector<Group> groups;
+  std::vector<char> on_host;     // per layer: runs on the host when the program has halted
+  std::vector<char> for_host;    // per tensor: made by the machine or an input, and read by such a layer
   std::vector<int> root;         // per tensor: the tensor whose memory it shares (itself, unless a view)
   std::vector<char> in_memory;   // per tensor
 };
 
+// UserError E0607 if the machine would have to wait for the host.
 Graph make_graph(const Network& network, bool fuse);
 
 struct MemoryMap {

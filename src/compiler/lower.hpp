@@ -169,7 +169,8 @@ struct OpLowering {
   const char* runs_on;        // a cell of docs/reference/operators.md
   isa::Opcode opcode;         // of the vector unit
   int shared_sets;            // sets of parameters that all channels share
-  // Members of Lowerer; nullptr for a view, which shares the memory of its input and needs no instruction.
+  // Members of Lowerer; nullptr for a view, which shares the memory of its input and needs no instruction, and
+  // for what runs on the host (ops::OpInfo::on_host).
   void (Lowerer::*plan)(int group, GroupPlan& plan);  // fills the plan; UserError if there is no way
   void (Lowerer::*lower)(int group);                  // emits the jobs
 };

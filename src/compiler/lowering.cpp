@@ -19,6 +19,8 @@ const OpLowering& Lowerer::lowering(Op op) {
       {Op::GlobalAvgPool, VectorUnit, Opcode::PoolSum, 1, &L::plan_mean, &L::lower_window},
       {Op::Table, "vector unit; behind any other layer without a step of its own", Opcode::PoolSum, 1, &L::plan_elementwise, &L::lower_elementwise},
       {Op::Reshape, "nothing: a view", Opcode::PoolSum, 0, nullptr, nullptr},
+      {Op::Softmax, "host", Opcode::PoolSum, 0, nullptr, nullptr},
+      {Op::ArgMax, "host", Opcode::PoolSum, 0, nullptr, nullptr},
   };
   static_assert(std::size(rows) == OpCount, "every operator has a row");
   const OpLowering& row = rows[static_cast<std::size_t>(op)];

@@ -416,9 +416,28 @@ std::uint64_t Schedule::memory_base() const {
   return base;
 }
 
-void Schedule::save(const std::string& path) const { writer(*this).write(path); }
+namespace {
 
-std::string Schedule::bytes() const { return writer(*this).bytes(); }
+void require_no_host_layers(const Schedule& schedule) {
+  for (const ScheduleLayer& layer : schedule.layers) {
+    if (layer.on_host) {
+      throw UserError("E0508", "layer `" + layer.name + "` (`" + to_string(layer.op) + "`) runs on the host, and a program file cannot hold it",
+                      "run the workload with `gemel run`, or leave the layer out of it");
+    }
+  }
+}
+
+}  // namespace
+
+void Schedule::save(const std::string& path) const {
+  require_no_host_layers(*this);
+  writer(*this).write(path);
+}
+
+std::string Schedule::bytes() const {
+  require_no_host_layers(*this);
+  return writer(*this).bytes();
+}
 
 std::string Schedule::digest() const {
   Hash hash;

@@ -34,7 +34,7 @@ struct ScheduleTensor {
   std::int64_t bytes = 0;
   int layer = -1;              // that produces it; -1: an input of the network
   bool is_input = false;
-  bool is_output = false;
+  bool is_output = false;      // handed out by the program: an output of the network, or read by a layer on the host
 };
 
 struct ScheduleLayer {
@@ -50,6 +50,7 @@ struct ScheduleLayer {
   // Store instruction after whose completion the output tensor is complete in memory; -1: it never is (fused, or a view).
   int complete_after = -1;
   std::int64_t predicted_cycles = 0;
+  bool on_host = false;        // runs on the host when the program has halted (ops::finish_on_host)
 };
 
 struct Schedule {
@@ -70,7 +71,9 @@ struct Schedule {
   // memory when a tensor is complete. Either may lack tensors, or be empty.
   std::map<int, std::vector<std::uint8_t>> stored_inputs, expected;
 
-  // Whole or not at all; throws as write_file_atomically() (base/files.hpp).
+  std::int64_t host_bytes = 0;  // handed out for layers on the host
+
+  // Whole or not at all; throws as write_file_atomically() (base/files.hpp), and E0508 if layers run on the host.
   void save(const std::string& path) const;
   std::string bytes() const;  // what save() writes
   std::string digest() const;  // 16 hexadecimal digits over instructions, constants, tensors and the machine's machine_text()

@@ -99,7 +99,7 @@ struct Weights {
   std::vector<std::int32_t> bias;     // per output channel; empty: zeros
 };
 
-enum class Op : std::uint8_t { Conv2d, Dense, MatMul, Add, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape };
+enum class Op : std::uint8_t { Conv2d, Dense, MatMul, Add, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax };
 
 struct Conv2d {  // any groups, depthwise included
   static constexpr Op op = Op::Conv2d;
@@ -149,7 +149,17 @@ struct Reshape {  // a view: the same elements in the same order; costs nothing
   static constexpr const char* name = "reshape";
 };
 
-using Attributes = std::variant<Conv2d, Dense, MatMul, Add, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape>;  // in the order of Op
+struct Softmax {  // over the innermost dimension
+  static constexpr Op op = Op::Softmax;
+  static constexpr const char* name = "softmax";
+};
+struct ArgMax {  // index of the first largest value of the innermost dimension, which goes; int32
+  static constexpr Op op = Op::ArgMax;
+  static constexpr const char* name = "argmax";
+};
+
+// In the order of Op.
+using Attributes = std::variant<Conv2d, Dense, MatMul, Add, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax>;
 const char* to_string(Op op);
 inline constexpr std::size_t OpCount = std::variant_size_v<Attributes>;
 
@@ -160,7 +170,7 @@ enum class Rounding : std::uint8_t { FixedDouble, FixedSingle, Float };
 const char* to_string(Rounding rounding);  // "fixed_double", "fixed_single", "float"
 
 // One entry per output channel (operators with weights), or per operand (Add: first input, second input, sum), or one
-// (GlobalAvgPool).
+// (GlobalAvgPool; Softmax: of the differences to the largest value).
 struct Requant {
   Rounding rounding = Rounding::FixedDouble;
   std::vector<std::int32_t> multiplier;  // Fixed*: 31-bit multiplier. Float: the bits of the float32 scale S.

@@ -81,6 +81,12 @@ Requant add_requant(Rounding rounding, double scale_a, double scale_b, double ou
   return requant;
 }
 
+Requant softmax_requant(Rounding rounding, double input_scale) {
+  if (rounding == Rounding::Float) return {rounding, {numerics::float_bits(static_cast<float>(input_scale))}, {0}};
+  const auto m = numerics::quantize_multiplier(std::min(input_scale * 0x1p26, 0x1p31 - 1.0));
+  return {rounding, {m.multiplier}, {m.shift}};
+}
+
 Requant mean_requant(Rounding rounding, double input_scale, double output_scale, std::int64_t count) {
   Requant requant;
   requant.rounding = rounding;

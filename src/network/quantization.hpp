@@ -31,6 +31,10 @@ Requant add_requant(Rounding rounding, double scale_a, double scale_b, double ou
 // at least -31.
 Requant mean_requant(Rounding rounding, double input_scale, double output_scale, std::int64_t count);
 
+// TFLite's SOFTMAX (PreprocessSoftmaxScaling with 5 integer bits): differences of inputs become multiples of 2^-26. Float: the bits of the
+// input's scale. In fixed arithmetic the input's scale must exceed 2^-26.
+Requant softmax_requant(Rounding rounding, double input_scale);
+
 // The functions that `op: table` knows by name.
 enum class TableFunction : std::uint8_t { Identity, Relu, Sigmoid, Tanh, HardSigmoid, HardSwish, Gelu, Exp, Silu };
 const std::vector<std::string>& table_function_names();  // in the order of the enumerators

@@ -19,10 +19,12 @@ OpInfo avg_pool();
 OpInfo global_avg_pool();
 OpInfo lookup_table();
 OpInfo reshape();
+OpInfo softmax();
+OpInfo argmax();
 
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
-      conv2d(), dense(), matmul(), add(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(),
+      conv2d(), dense(), matmul(), add(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
   };
   return rows;
 }
@@ -78,6 +80,29 @@ Bytes golden(const Network& network, const Layer& layer, const std::vector<const
     for (std::uint8_t& byte : out) byte = (*layer.then_table)[byte];
   }
   return out;
+}
+
+std::vector<Bytes> finish_on_host(const Network& network, const std::vector<int>& known, std::vector<Bytes> bytes) {
+  std::vector<const Bytes*> at(network.tensors.size(), nullptr);
+  std::vector<Bytes> made(network.tensors.size());
+  for (std::size_t i = 0; i < known.size(); ++i) at[static_cast<std::size_t>(known[i])] = &bytes[i];
+  for (const Layer& layer : network.layers) {
+    const auto out = static_cast<std::size_t>(layer.output);
+    std::vector<const std::uint8_t*> inputs;
+    for (const int t : layer.inputs) {
+      if (at[static_cast<std::size_t>(t)] != nullptr) inputs.push_back(at[static_cast<std::size_t>(t)]->data());
+    }
+    if (at[out] != nullptr || inputs.size() != layer.inputs.size()) continue;  // there already; or a layer before those that are known
+    if (!info(layer.op()).on_host && layer.op() != Op::Reshape) continue;
+    made[out] = golden(network, layer, inputs);
+    at[out] = &made[out];
+  }
+  std::vector<Bytes> outputs;
+  for (const int t : network.outputs) {
+    if (at[static_cast<std::size_t>(t)] == nullptr) throw InternalError("output `" + network.tensors[static_cast<std::size_t>(t)].name + "` was not computed");
+    outputs.push_back(*at[static_cast<std::size_t>(t)]);
+  }
+  return outputs;
 }
 
 }  // namespace gemel::ops

@@ -59,6 +59,7 @@ struct OpInfo {
   std::vector<Rounding> arithmetic;     // in which modes it rounds; empty: it rounds in one way only, or not at all
   int requant_entries = 0;              // of Layer::requant: so many, or PerChannel
   std::optional<ElementType> output_type;  // nothing: int8 or uint8
+  bool on_host = false;                 // the machine has no way to run it
   bool keeps_quantization = false;      // type, scale and zero point of the output are the input's
 
   // `wanted` is the output as far as the layer does not decide it: the innermost length (channels) where it has weights, all of
@@ -83,6 +84,10 @@ ShapeRule output_shape(const Layer& layer, const std::vector<Shape>& inputs, con
 
 // The output tensor of one layer, the table fused into it included. The network must obey the shape rules.
 Bytes golden(const Network& network, const Layer& layer, const std::vector<const std::uint8_t*>& inputs);
+
+// What is left for the host when the program has halted. `known` are tensors with their `bytes`: what the program handed out. Gives the
+// bytes of the network's outputs, in their order.
+std::vector<Bytes> finish_on_host(const Network& network, const std::vector<int>& known, std::vector<Bytes> bytes);
 
 // ---- Common to the operators ------------------------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ std::string underfilled_text(const LayerResult& layer, const Machine& machine, d
 }  // namespace
 
 Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
+  if (layer.compared == "host") return {Bottleneck::None, "runs on the host"};
   const LayerFigures figures = layer_figures(layer, machine);
   if (figures.span_cycles == 0) {
     return {Bottleneck::None, layer.fused_into.empty() ? "costs nothing" : "computed with " + layer.fused_into};

@@ -105,6 +105,8 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["load_bursts"] = result.load_bursts;
   json["store_bursts"] = result.store_bursts;
   json["fetch_bursts"] = result.fetch_bursts;
+  const auto host = result.host_steps();
+  json["host_steps"] = {{"operators", host.operators}, {"elements_share", host.elements_share}, {"bytes", result.host_bytes}};
   json["units"] = counters_json(result.counters);
 
   json["compile_seconds"] = result.compile_seconds;

@@ -102,7 +102,7 @@ std::string comparison_text(const RunResult& result) {
   std::int64_t equal = 0, compared = 0;
   for (const LayerResult& layer : result.layers) {
     equal += layer.compared == "equal";
-    compared += layer.compared != "fused" && layer.compared != "view";
+    compared += layer.compared != "fused" && layer.compared != "view" && layer.compared != "host";
   }
   if (equal == 0) return "not compared with golden";
   if (equal == compared) return "every layer equal to golden (" + std::to_string(equal) + " compared)";
@@ -131,6 +131,12 @@ std::string summary_text(const Result& result, const Machine& machine) {
   total.add({"loaded", bytes_text(result.load_bytes) + " in " + with_commas(result.load_bursts) + " bursts"});
   total.add({"stored", bytes_text(result.store_bytes) + " in " + with_commas(result.store_bursts) + " bursts"});
   total.add({"instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + ")"});
+  if (const auto steps = result.host_steps(); !steps.operators.empty()) {
+    std::string names;
+    for (const std::string& name : steps.operators) names += (names.empty() ? "" : ", ") + name;
+    total.add({"on the host", std::to_string(steps.operators.size()) + (steps.operators.size() == 1 ? " operator (" : " operators (") + names + "), " +
+                                  percent(steps.elements_share, 2) + " of the elements, " + bytes_text(result.host_bytes) + " to and fro"});
+  }
   total.add({"result", comparison_text(result)});
   if (result.accuracy >= 0) {
     std::string text = percent(result.accuracy, 2) + " of " + with_commas(result.images) + " images (int8)";

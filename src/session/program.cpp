@@ -9,6 +9,7 @@
 #include "compiler/compile.hpp"
 #include "config/parameters.hpp"
 #include "isa/isa.hpp"
+#include "network/describe.hpp"
 #include "session/session.hpp"
 
 namespace gemel {
@@ -59,7 +60,13 @@ bool Program::timing_only() const {
 }
 
 std::vector<TensorInfo> Program::inputs() const { return tensors_with(inside_->schedule, &ScheduleTensor::is_input); }
-std::vector<TensorInfo> Program::outputs() const { return tensors_with(inside_->schedule, &ScheduleTensor::is_output); }
+
+std::vector<TensorInfo> Program::outputs() const {
+  if (!inside_->network) return tensors_with(inside_->schedule, &ScheduleTensor::is_output);
+  std::vector<TensorInfo> tensors;  // those made on the host among them
+  for (const int t : inside_->network->outputs) tensors.push_back(tensor_info(inside_->network->tensors[static_cast<std::size_t>(t)]));
+  return tensors;
+}
 
 std::vector<LayerInfo> Program::layers() const {
   std::vector<LayerInfo> layers;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "network/describe.hpp"
 #include "network/synthetic.hpp"
 #include "ops/golden.hpp"
+#include "ops/ops.hpp"
 #include "session/session.hpp"
 #include "sim/simulation.hpp"
 
@@ -127,7 +129,16 @@ void expect(Schedule& schedule, Golden& golden) {
   }
 }
 
-int argmax(const std::uint8_t* values, std::int64_t count, bool is_signed) {
+// The class that scores, or the output of argmax, say.
+int class_of(const TensorData& scores, std::int64_t image, std::int64_t bytes) {
+  const std::uint8_t* values = scores.data.data() + image * bytes;
+  if (scores.type == "int32") {
+    std::int32_t index;
+    std::memcpy(&index, values, sizeof index);
+    return index;
+  }
+  const bool is_signed = scores.type == "int8";
+  const std::int64_t count = bytes;
   const auto value = [&](std::int64_t i) { return is_signed ? int{static_cast<std::int8_t>(values[i])} : int{values[i]}; };
   std::int64_t best = 0;
   for (std::int64_t i = 1; i < count; ++i) {
@@ -232,13 +243,7 @@ class Runner {
       throw kept(error, inputs, golden.get());
     }
     Result result = std::move(output.result);
-    for (const int tensor : tensors_with(schedule_, &ScheduleTensor::is_output)) {
-      if (timing_only_) break;
-      TensorData data;
-      static_cast<TensorInfo&>(data) = schedule_tensor_info(schedule_.tensors[static_cast<std::size_t>(tensor)]);
-      data.data = std::move(output.outputs[result.outputs.size()]);
-      result.outputs.push_back(std::move(data));
-    }
+    if (!timing_only_) take_outputs(std::move(output.outputs), result);
     for (const BlockChoice& c : simulation_.blocks) {
       result.blocks.emplace_back(c.block, to_string(c.kind));
       if (c.kind != BlockKind::Check) continue;
@@ -267,6 +272,21 @@ class Runner {
     return RunError(std::move(diagnostics));
   }
 
+  // `bytes`: what the program handed out.
+  void take_outputs(std::vector<Bytes> bytes, Result& result) const {
+    const std::vector<int> tensors = tensors_with(schedule_, &ScheduleTensor::is_output);
+    const Network* network = compiled_.network.get();
+    if (network != nullptr) bytes = ops::finish_on_host(*network, tensors, std::move(bytes));
+    const std::vector<int>& outputs = network != nullptr ? network->outputs : tensors;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const auto t = static_cast<std::size_t>(outputs[i]);
+      TensorData data;
+      static_cast<TensorInfo&>(data) = network != nullptr ? tensor_info(network->tensors[t]) : schedule_tensor_info(schedule_.tensors[t]);
+      data.data = std::move(bytes[i]);
+      result.outputs.push_back(std::move(data));
+    }
+  }
+
   const Compiled& compiled_;
   const Schedule& schedule_;
   const Machine& machine_;
@@ -290,9 +310,9 @@ Result run_test_images(Runner& runner, const Program& program) {
     const auto first = test->data.begin() + static_cast<std::ptrdiff_t>(round * round_bytes);
     Result result = runner.round({Bytes(first, first + static_cast<std::ptrdiff_t>(round_bytes))});
     const TensorData& scores = result.outputs.front();
-    const std::int64_t classes = scores.bytes / batch;
+    const std::int64_t classes = scores.bytes / batch;  // or the bytes of one index
     for (std::int64_t i = 0; i < batch; ++i) {
-      correct += argmax(scores.data.data() + i * classes, classes, scores.type == "int8") == test->labels[static_cast<std::size_t>(round * batch + i)];
+      correct += class_of(scores, i, classes) == test->labels[static_cast<std::size_t>(round * batch + i)];
     }
     if (round == 0) sum = std::move(result);
     else add_round(sum, result);

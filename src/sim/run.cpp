@@ -50,7 +50,9 @@ RunResult new_result(const char* engine, const Run& run) {
     out.macs = layer.macs;
     out.weight_bytes = layer.weight_bytes;
     out.predicted_cycles = layer.predicted_cycles;
-    if (layer.op == Op::Reshape) {
+    if (layer.on_host) {
+      out.compared = "host";
+    } else if (layer.op == Op::Reshape) {
       out.compared = "view";
     } else if (layer.complete_after < 0) {
       out.compared = "fused";
@@ -64,6 +66,7 @@ RunResult new_result(const char* engine, const Run& run) {
     result.macs += layer.macs;
     result.layers.push_back(std::move(out));
   }
+  result.host_bytes = schedule.host_bytes;
   if (result.layers.empty()) throw UserError("E0511", "the schedule has no layers");
   return result;
 }

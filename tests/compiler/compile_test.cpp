@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "compiler/interpreter.hpp"
 #include "config/load.hpp"
+#include "network/workload.hpp"
 #include "ops/golden.hpp"
 #include "support/network_builder.hpp"
 #include "support/random_seed.hpp"
@@ -301,6 +302,46 @@ TEST(Compile, StarvedMachinesAreRefusedWithAReasonOrRunCorrectly) {
   std::cout << compiled << " compiled, " << refused << " refused\n";
   EXPECT_GT(compiled, 0);
   EXPECT_GT(refused, 0);
+}
+
+// ---- Host steps -------------------------------------------------------------------------------------------------------------
+
+TEST(HostSteps, StandBehindTheProgram) {
+  const Network network = load_workload_text(
+      "gemel_workload: 1\nname: tail\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [3, 8]}]\nlayers:\n"
+      "  - {name: fc, op: dense, out_channels: 10}\n  - {name: act, op: table, function: sigmoid}\n  - {name: shares, op: softmax}\n"
+      "  - {name: view, op: reshape, shape: [3, 2, 5]}\n  - {name: class, op: argmax, input: act}\noutputs: [class, view]\n", "tail.yaml");
+  const Schedule schedule = compile(network, shipped("tiny8"));
+  EXPECT_EQ(schedule.host_bytes, 30);  // `act`, read by both
+  std::vector<std::string> handed_out, on_host;
+  for (const ScheduleTensor& t : schedule.tensors) {
+    if (t.is_output) handed_out.push_back(t.name);
+  }
+  for (const ScheduleLayer& layer : schedule.layers) {
+    if (layer.on_host) on_host.push_back(layer.name);
+  }
+  EXPECT_EQ(handed_out, std::vector<std::string>{"act"});
+  EXPECT_EQ(on_host, (std::vector<std::string>{"shares", "view", "class"}));
+  try {
+    schedule.bytes();
+    ADD_FAILURE() << "was written";
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(), "error[E0508]: layer `shares` (`softmax`) runs on the host, and a program file cannot hold it\n"
+                           "hint: run the workload with `gemel run`, or leave the layer out of it");
+  }
+}
+
+TEST(HostSteps, ComeLast) {
+  const Network network = load_workload_text(
+      "gemel_workload: 1\nname: middle\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [3, 8]}]\nlayers:\n"
+      "  - {name: shares, op: softmax}\n  - {name: view, op: reshape, shape: [3, 4, 2]}\n  - {name: fc, op: dense, out_channels: 10}\n", "middle.yaml");
+  try {
+    compile(network, shipped("tiny8"));
+    ADD_FAILURE() << "was compiled";
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(), "error[E0607]: layer `fc` (`dense`) runs on the machine and reads `view`, which (`reshape`) runs on the host\n"
+                           "hint: host steps come last: cut the network behind `view`");
+  }
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ std::string document() {
   std::ostringstream out;
   out << "<!-- Made from src/ops and src/compiler/lowering.cpp by tests/compiler/operators_doc_test.cpp: do not edit. -->\n"
          "# Operators\n\n"
-         "What a layer can be. How a workload file says it: [workloads](workloads.md); the arithmetic to the bit: [arithmetic](arithmetic.md).\n\n"
+         "What a layer can be. How a workload file says it: [workloads](workloads.md); the arithmetic to the bit: [arithmetic](arithmetic.md);\n"
+         "how to add one: [add an operator](../howto/add_an_operator.md).\n\n"
          "| operator | inputs | does | keys | arithmetic | runs on |\n"
          "| --- | --- | --- | --- | --- | --- |\n";
   for (const ops::OpInfo& row : ops::table()) {

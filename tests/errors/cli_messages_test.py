@@ -627,6 +627,27 @@ class CommandLine(unittest.TestCase):
             self.assertRegex(errors, r"interrupted while (compiling|reading)")
             self.assertEqual(output, "")
 
+    def test_host_steps_are_told_and_stay_out_of_program_files(self):
+        (self.folder / "tail.yaml").write_text(
+            "gemel_workload: 1\nname: tail\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [4, 8]}]\nlayers:\n"
+            "  - {name: fc, op: dense, out_channels: 10}\n  - {name: shares, op: softmax}\n  - {name: class, op: argmax, input: fc}\n")
+        for engine in ("systemc", "plain", "beat"):
+            result = self.gemel("run", "tail.yaml", "--engine", engine, "--out", "out")
+            self.assertEqual(result.returncode, DONE, result.stderr)
+            # 40 + 40 + 4 elements are made, 44 of them by the host, which reads the 40 bytes of fc.
+            self.assertRegex(result.stdout, r"on the host +2 operators \(softmax, argmax\), 52\.38 % of the elements, 40 B to and fro\n")
+            self.assertRegex(result.stdout, r"result +every layer equal to golden \(1 compared\)\n")
+            self.assertRegex(result.stdout, r"shares +softmax .*runs on the host\n")
+            written = json.loads((self.folder / "out/result.json").read_text())
+            self.assertEqual(written["host_steps"]["operators"], ["softmax", "argmax"])
+            self.assertEqual(written["host_steps"]["bytes"], 40)
+            self.assertEqual([layer["compared"] for layer in written["layers"]], ["equal", "host", "host"])
+            shutil.rmtree(self.folder / "out")
+        result = self.gemel("compile", "tail.yaml")
+        self.assertEqual(result.returncode, USER, result.stderr)
+        self.assertIn("error[E0508]: layer `shares` (`softmax`) runs on the host, and a program file cannot hold it", result.stderr)
+        self.assertEqual(self.left_behind(), ["tail.yaml"])
+
     def test_a_run_without_mistakes(self):
         result = self.gemel("run", "digits", "--out", "out", "--trace")
         self.assertEqual(result.returncode, DONE, result.stderr)

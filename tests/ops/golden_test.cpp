@@ -105,7 +105,10 @@ TEST(Golden, RandomNetworksCoverEveryOperator) {
       constant += output.size() > 8 && std::all_of(output.begin(), output.end(), [&](std::uint8_t v) { return v == output[0]; });
     });
   }
-  for (const ops::OpInfo& row : ops::table()) EXPECT_GT(count[row.op], 10) << row.name();
+  for (const ops::OpInfo& row : ops::table()) {
+    if (row.on_host) continue;
+    EXPECT_GT(count[row.op], 10) << row.name();
+  }
   EXPECT_LT(constant * 5, layers) << "tests on networks whose tensors are mostly constant would show little";
 }
 
