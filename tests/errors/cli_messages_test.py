@@ -44,6 +44,15 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result.stdout, "")
         self.assertEqual(self.left_behind(), before, "a mistake must leave no file behind")
 
+    def wait_until_at_work(self, process, seconds=0.5):
+        """Until the process has used so much of a processor: on a busy machine that takes longer, and the process has come as far."""
+        ticks = seconds * os.sysconf("SC_CLK_TCK")
+        while process.poll() is None:
+            times = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            if int(times[11]) + int(times[12]) >= ticks:  # utime and stime, fields 14 and 15 of proc(5)
+                return
+            time.sleep(0.01)
+
     def test_unknown_machine(self):
         self.expect(
             ["run", "digits", "--machine", "edge61", "--out", "out"],
@@ -602,7 +611,7 @@ class CommandLine(unittest.TestCase):
             cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        time.sleep(1.5)
+        self.wait_until_at_work(process)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=1800)
         self.assertEqual(process.returncode, INTERRUPTED, errors)
@@ -620,7 +629,7 @@ class CommandLine(unittest.TestCase):
                 cwd=self.folder, env={**os.environ, "GEMEL_HOME": str(ROOT)},
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
-            time.sleep(1.5)
+            self.wait_until_at_work(process)
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=1800)
             self.assertEqual(process.returncode, INTERRUPTED, errors)
