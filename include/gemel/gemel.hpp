@@ -12,6 +12,7 @@
 #include "gemel/machine.hpp"
 #include "gemel/network.hpp"
 #include "gemel/observer.hpp"
+#include "gemel/parameters.hpp"
 #include "gemel/program.hpp"
 #include "gemel/report.hpp"
 #include "gemel/result.hpp"

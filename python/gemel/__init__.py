@@ -1,2 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gemel's Python side: workload files, safetensors, the integer reference, areas. Needs NumPy and PyYAML, nothing else."""
+"""Gemel: a cycle-accurate simulator of a systolic-array NPU.
+
+    import gemel
+    result = gemel.run("resnet50", gemel.machine("edge16", rows=32), timing_only=True)
+    print(result.cycles, result.layers[0].bottleneck)
+
+machine(), machines(), parameters()   machines, and what can be changed in them
+load(), workloads()                   networks
+compile(), estimate(), run()          programs, predictions, results
+Error                                 what all of them raise; it has a code, a place and a hint
+
+In a checkout whose library has not been built there are only gemel.reference, gemel.tensors, gemel.area, gemel.isa_gen and gemel.importer,
+which stand alone.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
+    from ._arrays import dequantized, quantized
+    from ._compare import Comparison, LayerDifference
+    from ._errors import Error, GemelWarning, InternalError, Interrupted, RunError, UserError
+    from ._gemel import Diagnostic, LayerInfo, ParameterInfo, Progress, StopToken, TensorInfo
+    from ._gemel import version as _version
+    from ._machine import Machine, machine, machines, parameters
+    from ._network import Network, TestImages, load, workloads
+    from ._program import Estimate, Program, compile, estimate
+    from ._result import LayerResult, Result
+    from ._run import run
+
+    __version__ = _version()
+    __all__ = [
+        "Comparison", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo", "LayerResult",
+        "Machine", "Network", "ParameterInfo", "Program", "Progress", "Result", "RunError", "StopToken", "TensorInfo", "TestImages", "UserError",
+        "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantized", "run", "workloads",
+    ]  # fmt: skip
+else:
+
+    def __getattr__(name: str) -> object:
+        raise AttributeError(f"there is no gemel.{name} here: this is a checkout, and its library is not built into it. "
+                             "`pip install .` in the checkout, or after ./check PYTHONPATH=build/release/python")

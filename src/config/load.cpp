@@ -61,13 +61,19 @@ void read_value(const Parameter& p, const YamlValue& value, Machine& machine) {
   }
 }
 
-// "rows" is near to "pe_array.rows" for somebody who leaves out the group.
+// "rows" is near to "pe_array.rows" for somebody who leaves out the group, and so is "rosw".
 std::string suggest_key(const std::string& word) {
-  const auto keys = parameter_keys();
+  std::vector<std::string> leaves;
   for (const auto& p : parameters()) {
     if (p.leaf() == word) return "did you mean `" + p.key + "`?";
+    leaves.push_back(p.leaf());
   }
-  return did_you_mean(word, keys);
+  const std::string whole = did_you_mean(word, parameter_keys());
+  const std::string leaf = whole.empty() && word.find('.') == std::string::npos ? nearest(word, leaves) : std::string();
+  for (const auto& p : parameters()) {
+    if (!leaf.empty() && p.leaf() == leaf) return "did you mean `" + p.key + "`?";
+  }
+  return whole;
 }
 
 // Where each parameter got its value, to blame it in a contradiction.

@@ -6,17 +6,15 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "config/machine.hpp"
+#include "gemel/parameters.hpp"
 
 namespace gemel {
 
 enum class ParameterType { Name, Text, Integer, SizeBytes, Number, Choice };
 const char* to_string(ParameterType type);  // "integer", "size", ...
-
-using ParameterValue = std::variant<std::int64_t, double, std::string>;  // Integer, SizeBytes | Number | the others
 
 struct Parameter {
   std::string key;       // "pe_array.rows"

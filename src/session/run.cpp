@@ -8,8 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/hash.hpp"
-#include "config/parameters.hpp"
+#include "gemel/parameters.hpp"
 #include "gemel/version.hpp"
 #include "network/describe.hpp"
 #include "network/synthetic.hpp"
@@ -101,15 +100,6 @@ Inputs inputs_of(const Schedule& schedule, const std::vector<Bytes>& given, std:
     else inputs.bytes.push_back(synthetic_input(tensor_of(tensor), seed + i));
   }
   return inputs;
-}
-
-// Of every parameter but the name and the description.
-std::string digest_of(const Machine& machine) {
-  Hash hash;
-  for (const Parameter& p : parameters()) {
-    if (p.key != "name" && p.key != "description") hash.add(p.key + "=" + format_value(p, p.get(machine)));
-  }
-  return hash.text();
 }
 
 std::unique_ptr<Golden> golden_of(const Network& network, const Inputs& inputs) {
@@ -343,7 +333,7 @@ Program Program::with_data(const std::vector<Bytes>& given, std::uint64_t seed, 
 void identify(const Program& program, const Machine& machine, Result& result) {
   result.version = version();
   result.commit = commit();
-  result.machine_digest = digest_of(machine);
+  result.machine_digest = parameters_digest(machine);
   if (const NetworkPtr& network = program.inside().network) result.network_digest = network_digest(*network);
   result.program_digest = program.digest();
 }

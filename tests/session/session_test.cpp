@@ -55,6 +55,31 @@ TEST(Library, LoadsCompilesPredictsAndRuns) {
   for (const LayerResult& layer : result.layers) EXPECT_NE(layer.compared, "not compared") << layer.name;
 }
 
+TEST(Library, ShowsTheParametersOfMachines) {
+  const Machine machine = load_machine("edge16"), wider = load_machine("edge16", {"pe_array.columns=32"});
+  const std::vector<ParameterInfo> infos = list_parameters();
+  const auto values = parameter_values(machine), of_wider = parameter_values(wider);
+  ASSERT_EQ(values.size(), infos.size());
+  std::set<std::string> different;
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    EXPECT_EQ(values[i].first, infos[i].key);
+    EXPECT_FALSE(infos[i].sentence.empty()) << infos[i].key;
+    if (values[i] != of_wider[i]) different.insert(infos[i].key);
+    if (infos[i].key == "pe_array.columns") {
+      EXPECT_EQ(values[i].second, ParameterValue{std::int64_t{16}});
+      EXPECT_EQ(of_wider[i].second, ParameterValue{std::int64_t{32}});
+      EXPECT_EQ(infos[i].type, "integer");
+      EXPECT_EQ(infos[i].range, "1 to 256");
+    }
+  }
+  EXPECT_EQ(different, std::set<std::string>{"pe_array.columns"});
+  EXPECT_NE(parameters_digest(machine), parameters_digest(wider));
+  EXPECT_EQ(parameters_digest(machine).size(), 16U);
+  EXPECT_EQ(parameters_digest(machine), parameters_digest(load_machine("edge16", {"description=other words"})));
+  EXPECT_NE(parameters_digest(machine), parameters_digest(load_machine("edge16", {"clock_mhz=900"})));
+  EXPECT_EQ(parameters_digest(machine), run(compile(load_network("resnet8", timing_only()), machine), machine).machine_digest);
+}
+
 TEST(Library, SaysWhatIsInANetworkAndInAProgram) {
   const NetworkInfo network = describe(load_network("resnet50", timing_only()));
   EXPECT_TRUE(network.timing_only);

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _gemel
+from ._arrays import Array, array_of
+from ._compare import Comparison
+from ._gemel import TensorInfo
+from ._html import table
+from ._machine import Machine
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped, unused-ignore]
+
+    from ._program import Program
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerResult:
+    """A layer of a run: what result.json has of it, under the same names (docs/reference/result.md)."""
+
+    name: str
+    op: str  # "conv2d", ...
+    fused_into: str | None  # name of the layer whose instructions compute it as well
+    compared: str  # "equal", "fused", "not compared", "view"
+    inputs: tuple[Shape, ...]
+    output: Shape
+    kernel: Shape  # height, width
+    stride: Shape  # height, width
+    dilation: Shape  # height, width
+    padding: Shape  # top, left, bottom, right
+    groups: int
+    weight_bytes: int  # in memory, as the array wants them
+    macs: int  # multiply-accumulates of the whole batch, taps in the padding included
+    first_cycle: int | None  # start of its first instruction; None: it has none, or that is not known
+    last_cycle: int | None  # end of its last instruction
+    span_cycles: int | None  # from the first to the last; layers overlap
+    matrix_cycles: int | None  # of the matrix unit, waiting included; those of all layers add up to the run
+    array_cycles: int  # in which a row of pixels entered the array
+    predicted_cycles: int  # the compiler's prediction
+    utilization: float | None  # share of the array's MAC slots, 0 to 1
+    bottleneck: str  # what bounds it, in words
+    load_bytes: int
+    store_bytes: int
+    units: Mapping[str, Mapping[str, int]] | None  # cycles by unit and cause
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+
+
+class Result:
+    """A run: figures, layers, outputs, reports. Made by gemel.run().
+
+    `to_dict()` is result.json, field by field; what is here beside it are the figures most often wanted.
+    """
+
+    def __init__(self, inside: _gemel.Result, program: Program, machine: Machine) -> None:
+        self._inside = inside
+        self._program = program
+        self._machine = machine
+
+    @property
+    def program(self) -> Program:
+        """What was run."""
+        return self._program
+
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
+    @property
+    def network(self) -> str:
+        """Its name."""
+        return self._program.network
+
+    @property
+    def cycles(self) -> int:
+        """From start to halt; with test images in several batches, of all of them."""
+        return self._inside.cycles
+
+    @property
+    def seconds(self) -> float:
+        """At the machine's clock."""
+        return float(self._fields["seconds_at_clock"])
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, taps in the padding included."""
+        return int(self._fields["macs"])
+
+    @property
+    def utilization(self) -> float:
+        """Share of the array's MAC slots that were used, 0 to 1."""
+        return float(self._fields["utilization"])
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers over the test images, 0 to 1; None: none were run."""
+        accuracy = self._fields["accuracy"]
+        return None if accuracy is None else float(accuracy)
+
+    @property
+    def units(self) -> dict[str, dict[str, int]]:
+        """Cycles of each unit by cause: `result.units["matrix_unit"]["busy"]`. Those of a unit add up to `cycles`."""
+        return {unit: dict(causes) for unit, causes in self._fields["units"].items()}
+
+    @cached_property
+    def layers(self) -> tuple[LayerResult, ...]:
+        """In order of execution."""
+        names = [field.name for field in fields(LayerResult)]
+        return tuple(LayerResult(**{name: _frozen(layer[name]) for name in names}) for layer in self._fields["layers"])
+
+    @cached_property
+    def outputs(self) -> dict[str, Array]:
+        """The network's outputs by name: arrays of the tensor's type and shape that share the result's memory and may only be read.
+
+        Of the last batch; empty after a timing-only run.
+        """
+        return {data.name: array_of(data) for data in self._inside.outputs()}
+
+    @property
+    def output_infos(self) -> tuple[TensorInfo, ...]:
+        """Names, shapes, types, scales and zero points of the outputs, also of a timing-only run."""
+        return self._program.outputs
+
+    def tensor(self, name: str) -> Array:
+        """An output by its name. Raises KeyError, naming those that there are."""
+        if name in self.outputs:
+            return self.outputs[name]
+        if not self.outputs:
+            raise KeyError("a timing-only run computes no tensors")
+        raise KeyError(f"{name!r} is not kept; a result has the network's outputs: {', '.join(self.outputs)}")
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self._inside.json())
+        return loaded
+
+    def to_dict(self) -> dict[str, Any]:
+        """result.json, field by field (docs/reference/result.schema.json). A copy."""
+        copy: dict[str, Any] = json.loads(self._inside.json())
+        return copy
+
+    def columns(self) -> dict[str, Array]:
+        """The layers as one array per column, in order of execution.
+
+        Names and numbers as in LayerResult; shapes as text ("1x56x56x64"), cycles by unit and cause as "matrix_unit.busy". Where a number is not
+        known it is -1, and the utilization not a number.
+        """
+        columns: dict[str, Array] = {}
+        for field in fields(LayerResult):
+            values = [getattr(layer, field.name) for layer in self.layers]
+            if field.name == "units":
+                for unit, causes in self._fields["units"].items():
+                    for cause in causes:
+                        columns[f"{unit}.{cause}"] = np.array([-1 if units is None else units[unit][cause] for units in values], np.int64)
+            elif field.name == "inputs":
+                columns[field.name] = np.array([" ".join(map(_shape_text, shapes)) for shapes in values], np.str_)
+            elif field.name in ("output", "kernel", "stride", "dilation", "padding"):
+                columns[field.name] = np.array([_shape_text(shape) for shape in values], np.str_)
+            elif field.name in ("name", "op", "fused_into", "compared", "bottleneck"):
+                columns[field.name] = np.array([value or "" for value in values], np.str_)
+            elif field.name == "utilization":
+                columns[field.name] = np.array([np.nan if value is None else value for value in values], np.float64)
+            else:
+                columns[field.name] = np.array([-1 if value is None else value for value in values], np.int64)
+        return columns
+
+    def table(self) -> NDArray[np.void]:
+        """columns() as one structured array: `result.table()["cycles"]`, a row per layer."""
+        columns = self.columns()
+        rows = np.empty(len(self.layers), dtype=[(name, column.dtype) for name, column in columns.items()])
+        for name, column in columns.items():
+            rows[name] = column
+        return rows
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """columns() as a DataFrame. Needs the extra `frames`: pip install "gemel[frames]"; raises ImportError without it."""
+        try:
+            import pandas  # type: ignore[import-untyped, unused-ignore]
+        except ImportError:
+            raise ImportError('to_pandas() needs pandas: pip install "gemel[frames]"; columns() and table() do without') from None
+        return pandas.DataFrame(self.columns())
+
+    def summary(self) -> str:
+        """The tables of layers, units and totals that `gemel run` prints."""
+        return self._inside.summary()
+
+    def trace(self) -> dict[str, Any]:
+        """trace.json, for https://ui.perfetto.dev. Raises ValueError if the run was made without `trace=True`."""
+        if not self._inside.traced:
+            raise ValueError("the run recorded no trace; gemel.run() takes trace=True")
+        loaded: dict[str, Any] = json.loads(self._inside.trace_json())
+        return loaded
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the report for a person: one HTML page that fetches nothing. Returns its path."""
+        target = Path(path)
+        beside = target.with_name(target.name + ".part")
+        beside.write_text(self._inside.html(), encoding="utf-8")
+        beside.replace(target)
+        return target
+
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Writes result.json, report.html and, if there is one, trace.json, each whole or not at all, as `gemel run --out` does.
+
+        Returns the paths. Raises UserError E0901, E0902.
+        """
+        return [Path(path) for path in self._inside.write(os.fspath(folder))]
+
+    def compare(self, other: Result) -> Comparison:
+        """This run beside another one: cycles, parameters that differ, layers of the same name."""
+        return Comparison(self, other)
+
+    def __repr__(self) -> str:
+        return f"<gemel.Result {self.network} on {self.machine.name}: {self.cycles:,} cycles, {100 * self.utilization:.1f} % of the array>"
+
+    def _repr_html_(self) -> str:
+        heads = ("layer", "op", "output", "MACs", "matrix cycles", "utilization %", "bottleneck")
+        rows = [(layer.name, layer.op, _shape_text(layer.output), layer.macs, layer.matrix_cycles,
+                 None if layer.utilization is None else 100 * layer.utilization, layer.bottleneck) for layer in self.layers]  # fmt: skip
+        caption = f"{self.network} on {self.machine.name}: {self.cycles:,} cycles, {100 * self.utilization:.1f} % of the array's MAC slots"
+        return table(caption, heads, rows)
+
+
+def _shape_text(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors and layers.
+#include "bindings.hpp"
+
+namespace gemel::python {
+
+void bind_values(py::module_& module) {
+  py::class_<TensorInfo>(module, "TensorInfo", "A tensor. In memory it is dense; images are NHWC.")
+      .def_readonly("name", &TensorInfo::name)
+      .def_property_readonly("shape", [](const TensorInfo& t) { return as_tuple(t.shape); })
+      .def_readonly("type", &TensorInfo::type, "Of an element: \"int8\", \"uint8\".")
+      .def_readonly("scale", &TensorInfo::scale, "Real value = scale * (element - zero_point).")
+      .def_readonly("zero_point", &TensorInfo::zero_point)
+      .def_readonly("bytes", &TensorInfo::bytes);
+  // A buffer of bytes that lives as long as the result or network that it belongs to; gemel/_arrays.py makes an array of it without a copy.
+  py::class_<TensorData, TensorInfo>(module, "TensorData", "The bytes of a tensor, as a buffer that may only be read.", py::buffer_protocol())
+      .def_buffer([](TensorData& t) {
+        return py::buffer_info(t.data.data(), 1, py::format_descriptor<std::uint8_t>::format(), 1, {static_cast<py::ssize_t>(t.data.size())}, {py::ssize_t{1}},
+                               true);
+      });
+  py::class_<LayerInfo>(module, "LayerInfo", "A layer of a network or of a program.")
+      .def_readonly("name", &LayerInfo::name)
+      .def_readonly("op", &LayerInfo::op, "\"conv2d\", ...")
+      .def_readonly("macs", &LayerInfo::macs, "Multiply-accumulates of the whole batch, taps in the padding included.")
+      .def_readonly("weight_bytes", &LayerInfo::weight_bytes, "In memory, as the array wants them.")
+      .def_property_readonly("inputs",
+                             [](const LayerInfo& layer) {
+                               py::tuple shapes(layer.inputs.size());
+                               for (std::size_t i = 0; i < layer.inputs.size(); ++i) shapes[i] = as_tuple(layer.inputs[i]);
+                               return shapes;
+                             },
+                             "Shapes.")
+      .def_property_readonly("output", [](const LayerInfo& layer) { return as_tuple(layer.output); }, "Shape.")
+      .def_property_readonly("kernel", [](const LayerInfo& layer) { return as_tuple(layer.kernel); }, "Height, width.")
+      .def_property_readonly("stride", [](const LayerInfo& layer) { return as_tuple(layer.stride); }, "Height, width.")
+      .def_property_readonly("dilation", [](const LayerInfo& layer) { return as_tuple(layer.dilation); }, "Height, width.")
+      .def_property_readonly("padding", [](const LayerInfo& layer) { return as_tuple(layer.padding); }, "Top, left, bottom, right.")
+      .def_readonly("groups", &LayerInfo::groups)
+      .def("__repr__", [](const LayerInfo& layer) { return "<gemel.LayerInfo " + layer.name + ": " + layer.op + ">"; });
+}
+
+}  // namespace gemel::python

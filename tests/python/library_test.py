@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package `gemel` on the library: the same results as the command line's, errors with codes, arrays, threads, Ctrl-C.
+
+The package is build/release/python, or the one that GEMEL_PYTHON names; the program build/release/gemel, or GEMEL_BINARY.
+"""
+
+import gc
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(os.environ.get("GEMEL_PYTHON", ROOT / "build" / "release" / "python"))
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
+sys.path.insert(0, str(PYTHON))
+
+import numpy as np  # noqa: E402
+
+import gemel  # noqa: E402
+
+HOST = {"compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}  # of the computer, not of the machine
+
+
+def without_host(fields):
+    return {key: value for key, value in fields.items() if key not in HOST}
+
+
+def on_the_command_line(*arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([GEMEL, "run", *arguments, "--out", folder], check=True, capture_output=True)
+        fields = json.loads(Path(folder, "result.json").read_text(encoding="utf-8"))
+    del fields["settings"]["out"]
+    return fields
+
+
+class Machines(unittest.TestCase):
+    def test_values_by_key_and_by_name(self):
+        machine = gemel.machine("edge16").with_({"bus.bytes": 32}, rows=32, activation_buffer_size_bytes="256KiB")
+        self.assertEqual((machine["pe_array.rows"], machine["rows"], machine["pe_array_rows"], machine["columns"]), (32, 32, 32, 16))
+        self.assertEqual(machine["activation_buffer.size_bytes"], 256 * 1024)
+        self.assertEqual(gemel.machine().diff(machine),
+                         {"pe_array.rows": (16, 32), "bus.bytes": (16, 32), "activation_buffer.size_bytes": (131072, 262144)})
+        self.assertEqual(machine, gemel.machine("edge16", {"bus.bytes": 32, "rows": 32}, activation_buffer_size_bytes=262144))
+        self.assertNotEqual(machine, gemel.machine())
+        self.assertEqual(list(machine), [parameter.key for parameter in gemel.parameters()])
+        with self.assertRaises(KeyError):
+            machine["colums"]
+
+    def test_what_is_wrong_with_it(self):
+        for changes, code, place, hint in (
+            ({"colums": 3}, "E0103", "colums=3", "did you mean `pe_array.columns`?"),
+            ({"banks": 2}, "E0103", "banks", "activation_buffer_banks"),
+            ({"rows": 300}, "E0107", "pe_array.rows=300", ""),
+            ({"rows": "many"}, "E0106", "pe_array.rows=many", ""),
+            ({"lanes": 17}, "E0108", "vector_unit.lanes=17", ""),
+        ):
+            with self.subTest(changes), self.assertRaises(gemel.UserError) as caught:
+                gemel.machine().with_(**changes)
+            error = caught.exception
+            self.assertEqual((error.code, error.place), (code, place), error)
+            self.assertIn(hint, error.hint)
+            self.assertIsInstance(error, gemel.Error)
+            self.assertIsInstance(error, ValueError)
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.machine().with_(rows=300, columns=0)
+        self.assertEqual([d.file for d in caught.exception.diagnostics], ["pe_array.rows=300", "pe_array.columns=0"])  # all at once
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.machine("edge17")
+        self.assertEqual(str(caught.exception),
+                         "error[E0109]: there is no machine `edge17`\n  did you mean `edge16`?\n"
+                         "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml")
+
+    def test_files_and_pickles(self):
+        machine = gemel.machine("tiny8", clock_mhz=800)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "mine.yaml")
+            machine.save(path)
+            self.assertEqual(gemel.machine(path), machine)
+            path.write_text(machine.to_yaml().replace("rows:", "rosw:"), encoding="utf-8")
+            with self.assertRaises(gemel.UserError) as caught:
+                gemel.machine(path)
+        self.assertRegex(caught.exception.place, r"mine\.yaml:\d+:\d+$")
+        again = pickle.loads(pickle.dumps(machine))
+        self.assertEqual((again, again.digest, hash(again)), (machine, machine.digest, hash(machine)))
+        error = pickle.loads(pickle.dumps(caught.exception))
+        self.assertEqual((type(error), str(error), error.code), (gemel.UserError, str(caught.exception), caught.exception.code))
+
+    def test_useless_parameters_are_warned_of(self):
+        with self.assertWarnsRegex(gemel.GemelWarning, "E0113"):
+            gemel.machine(memory_bytes_per_cycle=4096)
+
+
+class Results(unittest.TestCase):
+    def test_digits_equals_the_command_lines_in_every_field(self):
+        for arguments, options in (
+            ((), {}),
+            (("--test",), {"test_images": True}),
+            (("--test", "--batch", "90"), {"test_images": True, "batch": 90}),
+            (("--seed", "7", "--batch", "3"), {"seed": 7, "batch": 3}),
+            (("--timing-only",), {"timing_only": True}),
+        ):
+            with self.subTest(arguments):
+                result = gemel.run("digits", "tiny8", engine="systemc", **options)
+                expected = on_the_command_line("digits", "--machine", "tiny8", "--engine", "systemc", *arguments)
+                self.assertEqual(without_host(result.to_dict()), without_host(expected))
+                self.assertEqual(set(result.to_dict()), set(expected))
+                self.assertEqual((result.cycles, result.accuracy, result.utilization), (expected["cycles"], expected["accuracy"], expected["utilization"]))
+
+    def test_changed_machines_are_told_as_the_command_line_would_be(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", gemel.GemelWarning)
+            machine = gemel.machine("tiny8", rows=16).with_(bus_bytes=8)
+        result = gemel.run("digits", machine, engine="plain")
+        settings = result.to_dict()["settings"]
+        expected = on_the_command_line("digits", "--machine", "tiny8", "--set", "pe_array.rows=16", "--set", "bus.bytes=8", "--engine", "plain")
+        self.assertEqual(settings, expected["settings"])
+        self.assertEqual(without_host(result.to_dict()), without_host(expected))
+
+    def test_engines_and_ways_to_the_same_run(self):
+        network, machine = gemel.load("digits"), gemel.machine("tiny8")
+        program = network.compile(machine)
+        results = [gemel.run(network, machine, engine=engine) for engine in ("plain", "systemc", "beat", "systemc")]
+        results += [gemel.run(program), program.run(), gemel.run("digits", machine), gemel.run(program, machine)]
+        self.assertEqual([result.to_dict()["engine"] for result in results], ["plain", "systemc", "beat", "systemc"] + 4 * ["plain"])
+        for result in results[1:]:
+            self.assertEqual((result.cycles, result.units), (results[0].cycles, results[0].units))
+            np.testing.assert_array_equal(result.tensor("dense"), results[0].tensor("dense"))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "digits.gemel")
+            program.save(path)
+            self.assertEqual(gemel.Program.load(path).digest, program.digest)
+            self.assertEqual(gemel.run(path).cycles, results[0].cycles)
+        estimate = gemel.estimate(program)
+        self.assertLess(abs(estimate.cycles - results[0].cycles), estimate.error_share * results[0].cycles)
+        self.assertEqual(gemel.estimate("digits", "tiny8"), estimate)
+        self.assertEqual(sum(estimate.layers.values()), estimate.cycles)
+
+    def test_layers_columns_and_tables(self):
+        result = gemel.run("digits", "tiny8")
+        fields = result.to_dict()
+        columns, rows = result.columns(), result.table()
+        self.assertEqual(len(rows), len(fields["layers"]))
+        for layer, expected, row in zip(result.layers, fields["layers"], rows, strict=True):
+            self.assertEqual({name for name in expected if not hasattr(layer, name)}, set())  # a new field of result.json is to be typed, too
+            self.assertEqual((layer.name, layer.macs, layer.units), (expected["name"], expected["macs"], expected["units"]))
+            self.assertEqual(list(layer.output), expected["output"])
+            self.assertEqual(row["name"], layer.name)
+            self.assertEqual(row["macs"], layer.macs)
+            self.assertEqual(row["output"], "x".join(map(str, layer.output)))
+        self.assertEqual(columns["matrix_cycles"].sum(), result.cycles)
+        self.assertEqual(columns["vector_unit.busy"].sum(), result.units["vector_unit"]["busy"])
+        self.assertEqual({len(column) for column in columns.values()}, {len(rows)})
+        first = result.to_dict()
+        first["layers"].clear()
+        self.assertEqual(result.to_dict(), fields)  # a copy each time
+
+    def test_outputs_share_memory_and_keep_it(self):
+        result = gemel.run("digits", "tiny8")
+        output = result.tensor("dense")
+        self.assertEqual((output.dtype, output.shape), (np.dtype(np.int8), result.output_infos[0].shape))
+        self.assertFalse(output.flags.owndata)
+        self.assertFalse(output.flags.writeable)
+        again = gemel.run("digits", "tiny8").tensor("dense")
+        before = output.tobytes()
+        del result
+        gc.collect()
+        self.assertEqual((output.tobytes(), again.tobytes()), (before, before))
+        with self.assertRaisesRegex(KeyError, "dense"):
+            gemel.run("digits", "tiny8").tensor("conv1")
+
+    def test_inputs(self):
+        network = gemel.load("digits", batch=2)
+        test = network.test_images()
+        info = network.inputs[0]
+        images = test.images[:2]
+        self.assertEqual((images.shape, images.dtype), (info.shape, np.dtype(info.type)))
+        result = gemel.run(network, "tiny8", inputs=images)
+        np.testing.assert_array_equal(result.tensor("dense").reshape(2, -1).argmax(axis=1), test.labels[:2])
+        for same in ([images], {info.name: images}, np.asfortranarray(images), gemel.quantized(gemel.dequantized(images, info), info)):
+            np.testing.assert_array_equal(gemel.run(network, "tiny8", inputs=same).tensor("dense"), result.tensor("dense"))
+        swapped = gemel.run(network, "tiny8", inputs=images[::-1])  # not dense in memory
+        np.testing.assert_array_equal(swapped.tensor("dense"), result.tensor("dense")[::-1])
+        for wrong, text in (
+            (images[:1], r"must have the shape \(2, 8, 8, 1\), but has \(1, 8, 8, 1\)"),
+            (images.astype(np.float32), "must be an array of int8, but is one of float32"),
+            ({"imgae": images}, "there is no input `imgae`"),
+            ([images, images], "2 inputs are given, and the network has 1"),
+        ):
+            with self.subTest(text), self.assertRaisesRegex(gemel.UserError, text) as caught:
+                gemel.run(network, "tiny8", inputs=wrong)
+            self.assertEqual(caught.exception.code, "E0510")
+
+    def test_reports_comparison_and_trace(self):
+        one, two = gemel.run("digits", "tiny8", trace=True), gemel.run("digits", gemel.machine("tiny8", memory_read_latency_cycles=50))
+        with tempfile.TemporaryDirectory() as folder:
+            path = one.report(Path(folder, "digits.html"))
+            self.assertIn("digits", path.read_text(encoding="utf-8"))
+            self.assertEqual(sorted(p.name for p in one.save(Path(folder, "out"))), ["report.html", "result.json", "trace.json"])
+            self.assertEqual(json.loads(Path(folder, "out", "result.json").read_text(encoding="utf-8")), one.to_dict())
+            self.assertEqual(json.loads(Path(folder, "out", "trace.json").read_text(encoding="utf-8")), one.trace())
+            self.assertEqual([p.name for p in Path(folder).iterdir() if p.suffix == ".part"], [])
+            with self.assertRaises(gemel.UserError) as caught:
+                one.save(path)  # a file is in the way
+            self.assertEqual(caught.exception.code, "E0901")
+        comparison = one.compare(two)
+        self.assertEqual(comparison.machine, {"memory.read_latency_cycles": (100, 50)})
+        self.assertEqual(comparison.cycles, (one.cycles, two.cycles))
+        self.assertLess(two.cycles, one.cycles)
+        self.assertEqual(sum(layer.change for layer in comparison.layers), two.cycles - one.cycles)
+        changes = [abs(layer.change) for layer in comparison.layers]
+        self.assertEqual(changes, sorted(changes, reverse=True))
+        self.assertIn("memory.read_latency_cycles: 100 -> 50", repr(comparison))
+        for shown in (one, one.machine, gemel.load("digits"), comparison):
+            html = shown._repr_html_()
+            self.assertTrue(html.startswith("<table>") and html.endswith("</table>"), html)
+        self.assertIn(f"{one.cycles:,} cycles", repr(one))
+        self.assertIn("utilization", one.summary())
+        with self.assertRaisesRegex(ValueError, "trace=True"):
+            two.trace()
+
+    def test_pandas_is_asked_for_politely(self):
+        result = gemel.run("digits", "tiny8", timing_only=True)
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            with self.assertRaisesRegex(ImportError, r"gemel\[frames\]"):
+                result.to_pandas()
+        else:
+            frame = result.to_pandas()
+            self.assertEqual(frame["matrix_cycles"].sum(), result.cycles)
+        self.assertEqual(result.outputs, {})
+        with self.assertRaisesRegex(KeyError, "timing-only"):
+            result.tensor("dense")
+
+
+class Errors(unittest.TestCase):
+    def test_codes_of_networks_programs_and_runs(self):
+        text = "name: broken\nlayers:\n  - {name: a, op: conv3d}\n"
+        network = gemel.load("digits")
+        for action, kind, code in (
+            (lambda: gemel.load("resnet51"), gemel.UserError, "E02"),
+            (lambda: gemel.load(text), gemel.UserError, "E02"),
+            (lambda: gemel.load("model.onnx"), gemel.UserError, "E0217"),
+            (lambda: gemel.Program.load("/nowhere.gemel"), gemel.UserError, "E0501"),
+            (lambda: gemel.run(network.compile("tiny8"), "edge16"), gemel.UserError, "E0505"),
+            (lambda: gemel.run(network, "tiny8", test_images=True, timing_only=True), gemel.UserError, "E0911"),
+            (lambda: gemel.run(network, "tiny8", batch=2), gemel.UserError, "E0911"),
+            (lambda: gemel.run(network, "tiny8", engine="fast"), gemel.UserError, "E0914"),
+            (lambda: gemel.run(network, "tiny8", blocks={"pe_aray": "rtl"}), gemel.UserError, "E1001"),
+            (lambda: gemel.run(network, "tiny8", max_cycles=100), gemel.RunError, "E0803"),
+        ):
+            with self.subTest(code), self.assertRaises(kind) as caught:
+                action()
+            self.assertTrue(caught.exception.code.startswith(code), caught.exception)
+            self.assertIn(f"error[{caught.exception.code}]", str(caught.exception))
+
+    def test_a_failing_run_keeps_its_case(self):
+        with self.assertRaises(IndexError):
+            gemel.load("digits").compile("tiny8").disassemble(10**6)
+
+
+class Threads(unittest.TestCase):
+    def test_eight_threads_equal_one_after_another(self):
+        cases = [(network, machine, engine) for network in ("digits", "resnet8") for machine in ("tiny8", "edge16") for engine in ("plain", "systemc")]
+
+        def figures(case):
+            network, machine, engine = case
+            result = gemel.run(network, machine, engine=engine, batch=2)
+            return without_host(result.to_dict()), {name: array.tobytes() for name, array in result.outputs.items()}
+
+        one_after_another = [figures(case) for case in cases]
+        with ThreadPoolExecutor(8) as threads:
+            at_once = list(threads.map(figures, cases))
+        self.assertEqual(at_once, one_after_another)
+        self.assertEqual(len({fields["cycles"] for fields, _ in at_once}), 4)  # and they are not all the same run
+
+    def test_the_lock_is_free_during_a_run(self):
+        network, began, seen = gemel.load("digits", batch=64), threading.Event(), []
+
+        def progress(_):
+            began.set()
+            while not seen:  # ends only if the other thread gets to run Python meanwhile
+                pass
+
+        def other():
+            began.wait()
+            seen.append(1)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        gemel.run(network, "tiny8", progress=progress)
+        thread.join()
+        self.assertEqual(seen, [1])
+
+    def test_what_a_callback_raises_ends_the_run(self):
+        class Enough(Exception):
+            pass
+
+        calls = []
+
+        def progress(state):
+            calls.append(state.cycles)
+            raise Enough
+
+        with self.assertRaises(Enough):
+            gemel.run("digits", "tiny8", batch=64, progress=progress)
+        self.assertEqual(len(calls), 1)
+
+    def test_a_stop_token_ends_a_run_from_another_thread(self):
+        token, began = gemel.StopToken(), threading.Event()
+
+        def other():
+            began.wait()
+            token.request_stop()
+
+        def progress(_):
+            began.set()
+            thread.join()
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        with self.assertRaises(gemel.Interrupted):
+            gemel.run("digits", "tiny8", batch=64, progress=progress, stop=token)
+        with self.assertRaises(gemel.Interrupted):
+            gemel.load("digits", stop=token)
+
+
+class Interrupts(unittest.TestCase):
+    def test_ctrl_c_ends_a_run(self):
+        def progress(_):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        for engine in ("plain", "systemc", "beat"):
+            with self.subTest(engine), self.assertRaises(KeyboardInterrupt):
+                gemel.run("digits", "tiny8", batch=256, engine=engine, progress=progress)
+        self.assertEqual(gemel.run("digits", "tiny8").cycles, gemel.run("digits", "tiny8", engine="systemc").cycles)  # and all goes on well
+
+    def test_ctrl_c_ends_compiling_and_reading(self):
+        """The signal is sent once the main thread is inside of the library, where it would stay for minutes."""
+        main = threading.main_thread().ident
+        network = gemel.load("resnet50", batch=2000, timing_only=True)
+
+        def interrupt(function):
+            while True:
+                frame = sys._current_frames()[main]
+                if frame.f_code.co_name == function and frame.f_globals["__name__"].startswith("gemel."):
+                    break
+            while not done.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
+                done.wait(0.1)
+
+        for function, action in (("compile", lambda: network.compile("tiny8")), ("load", lambda: gemel.load("bert_base_encoder", batch=3000))):
+            with self.subTest(function):
+                done = threading.Event()
+                thread = threading.Thread(target=interrupt, args=(function,))
+                thread.start()
+                try:
+                    with self.assertRaises(KeyboardInterrupt):
+                        try:
+                            action()
+                        finally:
+                            done.set()
+                finally:
+                    thread.join()
+
+
+if __name__ == "__main__":
+    unittest.main()
