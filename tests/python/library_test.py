@@ -263,9 +263,12 @@ class Errors(unittest.TestCase):
             self.assertTrue(caught.exception.code.startswith(code), caught.exception)
             self.assertIn(f"error[{caught.exception.code}]", str(caught.exception))
 
-    def test_a_failing_run_keeps_its_case(self):
-        with self.assertRaises(IndexError):
-            gemel.load("digits").compile("tiny8").disassemble(10**6)
+    def test_instructions_have_their_text(self):
+        program = gemel.load("digits").compile("tiny8")
+        self.assertIn("halt", program.disassemble(program.instructions - 1))
+        for outside in (-1, program.instructions):
+            with self.assertRaisesRegex(IndexError, f"0 to {program.instructions - 1}"):
+                program.disassemble(outside)
 
 
 class Threads(unittest.TestCase):

@@ -63,9 +63,9 @@ def include_target(source, included):
 
 def main():
     report = Report()
-    for source in files("src", "include", suffixes={".cpp", ".hpp", ".h"}):
+    for source in files("src", "include", "python/src", suffixes={".cpp", ".hpp", ".h"}):
         inside = source.relative_to(ROOT).parts
-        room = inside[1] if inside[0] == "src" else "include"
+        room = inside[1] if inside[0] == "src" else inside[0]
         block = inside[2] if room == "blocks" and len(inside) > 3 else None
         for kind, included in INCLUDE.findall(source.read_text(encoding="utf-8")):
             report.look()
@@ -85,7 +85,9 @@ def main():
                 report.complain(f"{where}, which does not exist")
                 continue
             parts = target.relative_to(ROOT).parts
-            if parts[0] != "src" or room == "include":
+            if room == "python":
+                report.expect(parts[0] == "include" or parts[:2] == ("python", "src"), f"{where}: the Python module stands on include/gemel alone")
+            if parts[0] != "src" or room in ("include", "python"):
                 continue
             other = parts[1]
             if other != room:
