@@ -61,18 +61,18 @@ class CompletionSink {
 // may make its next requests together.
 template <class Byte>
 struct Train {
-  std::uint64_t address = 0;    // of the first burst; each begins where the one before ends, in memory and in `data`
-  Byte* data = nullptr;
+  std::uint64_t address = 0;    // of the first burst
+  Byte* data = nullptr;         // of all of them, one behind the other
   Cycle at = 0, period = 0;     // of burst i: at + i * period
   std::uint32_t bytes = 0;      // of a burst
   std::uint32_t count = 1;      // bursts
+  std::uint64_t stride = 0;     // from the address of one to that of the next; their addresses do not wrap
 
   // One after the other: f(address, bytes, data, at).
   template <class F>
   void each(F&& f) const {
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::size_t offset = std::size_t{i} * bytes;
-      f(address + offset, bytes, data == nullptr ? nullptr : data + offset, at + i * period);
+      f(address + i * stride, bytes, data == nullptr ? nullptr : data + std::size_t{i} * bytes, at + i * period);
     }
   }
 };

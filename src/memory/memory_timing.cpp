@@ -53,7 +53,7 @@ std::pair<std::uint64_t, std::uint64_t> MemoryTiming::Queue::range() const {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const MemoryRequest& r = requests[i];
     first = std::min(first, r.address);
-    end = std::max(end, r.address + std::uint64_t{r.count} * r.bytes);
+    end = std::max(end, r.address + r.span(r.count));
   }
   return {first, end};
 }
@@ -90,13 +90,20 @@ void MemoryTiming::recompute_next_change() {
   }
 }
 
-void MemoryTiming::move(const MemoryRequest& request, std::uint64_t bytes) {
+void MemoryTiming::move(const MemoryRequest& request, std::int64_t bursts) {
   if (request.data == nullptr) return;
-  std::uint8_t* const there = bytes_.data() + request.address;
-  if (request.write) {
-    std::memcpy(there, request.data, bytes);
-  } else {
-    std::memcpy(request.data, there, bytes);
+  std::uint8_t *there = bytes_.data() + request.address, *here = request.data;
+  std::size_t bytes = request.bytes;
+  if (request.stride == bytes) {  // all of them are one piece
+    bytes *= static_cast<std::size_t>(bursts);
+    bursts = 1;
+  }
+  for (; bursts > 0; --bursts, there += request.stride, here += bytes) {
+    if (request.write) {
+      std::memcpy(there, here, bytes);
+    } else {
+      std::memcpy(here, there, bytes);
+    }
   }
 }
 
@@ -104,7 +111,7 @@ void MemoryTiming::move(const MemoryRequest& request, std::uint64_t bytes) {
 MemoryFault MemoryTiming::access(const MemoryRequest& request) {
   if (request.write) overlap_.write(request.address, request.bytes, request.at);
   const MemoryFault fault = bytes_.fault(request.address, request.bytes);
-  if (fault == MemoryFault::None) move(request, request.bytes);
+  if (fault == MemoryFault::None) move(request, 1);
   return fault;
 }
 
@@ -120,7 +127,7 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   }
   const Cycle start = std::max(request.at + read_latency_ + read_jitter_.next(), read_free_);
   read_free_ = start + occupied;
-  overlap_.read({request.address, request.bytes, 1, request.at, 0, read_free_ - 1, 0, reader(request.port)});
+  overlap_.read({request.address, request.bytes, 1, 0, request.at, 0, read_free_ - 1, 0, reader(request.port)});
   return {request.port, fault, read_free_ - count, request.user};
 }
 
@@ -141,27 +148,26 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   const bool random = request.write ? write_jitter_.any() : read_jitter_.any();
   const auto bus = static_cast<std::uint64_t>(bus_bytes_);
   std::int64_t count = 1;
-  if ((behind || clear) && !random && bytes_per_cycle_ >= bus_bytes_ && request.address % bus == 0 && request.bytes % bus == 0) {
+  if ((behind || clear) && !random && bytes_per_cycle_ >= bus_bytes_ && request.stride % bus == 0) {
     count = request.count;
     if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
-    const std::uint64_t bytes = static_cast<std::uint64_t>(count) * request.bytes;
-    const bool met = request.write && overlap_.may_meet(request.address, bytes);
-    if (met || bytes_.fault(request.address, bytes) != MemoryFault::None) count = 1;
+    const std::uint64_t span = request.span(count);
+    const bool met = request.write && overlap_.may_meet(request.address, span);
+    if (met || bytes_.fault(request.address, span) != MemoryFault::None) count = 1;
   }
-  const std::uint64_t bytes = static_cast<std::uint64_t>(count) * request.bytes;
   request.count -= static_cast<std::uint32_t>(count);
-  request.address += bytes;
-  if (request.data != nullptr) request.data += bytes;
+  request.address += static_cast<std::uint64_t>(count) * request.stride;
+  if (request.data != nullptr) request.data += count * request.bytes;
   request.at += count * request.period;
   if (request.count == 0) requests.pop_front();
   if (count == 1) return decide_ideal(first);
 
-  move(first, bytes);
+  move(first, count);
   const Cycle start = behind ? next : earliest, period = behind ? occupied : first.period;
   const Cycle last = start + (count - 1) * period;
   free = first.write ? last : last + occupied;
   if (!first.write) {
-    overlap_.read({first.address, first.bytes, count, first.at, first.period, start + occupied - 1, period, reader(first.port)});
+    overlap_.read({first.address, first.bytes, count, first.stride, first.at, first.period, start + occupied - 1, period, reader(first.port)});
   }
   return {first.port, MemoryFault::None, first.write ? start + write_latency_ : start, first.user, static_cast<std::uint32_t>(count), period};
 }
@@ -171,7 +177,7 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
 void MemoryTiming::decide(const MemoryRequest& request) {
   Pending pending{request.port, access(request), -1, request.user};
   if (!request.write) {
-    pending.read = overlap_.read({request.address, request.bytes, 1, request.at, 0, Never, 0, reader(request.port)});
+    pending.read = overlap_.read({request.address, request.bytes, 1, 0, request.at, 0, Never, 0, reader(request.port)});
   }
   PieceSplitter splitter(request.address, request.bytes, device_->access_bytes());
   const bool fails = pending.fault != MemoryFault::None;  // the device has no such address: answered in the next cycle
@@ -214,7 +220,7 @@ void MemoryTiming::step_device(Cycle cycle) {
         queue.requests.pop_front();
         continue;
       }
-      request.address += request.bytes;
+      request.address += request.stride;
       if (request.data != nullptr) request.data += request.bytes;
       request.at += request.period;
     }

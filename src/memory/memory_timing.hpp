@@ -41,8 +41,11 @@ struct MemoryRequest {
   std::uint8_t* data = nullptr;   // to read into or write from, when the request is decided; nullptr: only time passes
   Cycle at = 0;                   // read: accepted; write: last W beat
   void* user = nullptr;           // handed back
-  std::uint32_t count = 1;        // a train of so many bursts, each beginning where the one before ends
+  std::uint32_t count = 1;        // a train of so many bursts; their data follow one another
   Cycle period = 0;               // between their cycles
+  std::uint64_t stride = 0;       // between their addresses
+
+  std::uint64_t span(std::int64_t bursts) const { return static_cast<std::uint64_t>(bursts - 1) * stride + bytes; }  // of the first bursts
 };
 
 struct MemoryAnswer {
@@ -100,7 +103,7 @@ class MemoryTiming {
   };
 
   Cycle deadline(const Queue& queue) const;
-  void move(const MemoryRequest& request, std::uint64_t bytes);
+  void move(const MemoryRequest& request, std::int64_t bursts);  // the data of its first bursts
   MemoryFault access(const MemoryRequest& request);
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;

@@ -16,7 +16,7 @@ void OverlapCheck::look(std::uint64_t first, std::uint64_t bytes, Cycle now) {
     end_ = std::max(end_, read.end());
     if (read.address >= first + bytes || first >= read.end()) continue;
     for (std::int64_t burst = 0; burst < read.count; ++burst) {
-      const std::uint64_t address = read.address + static_cast<std::uint64_t>(burst) * read.bytes;
+      const std::uint64_t address = read.address + static_cast<std::uint64_t>(burst) * read.stride;
       if (address >= first + bytes || first >= address + read.bytes) continue;
       // A read accepted in this very cycle has been sampled before the write takes effect.
       const bool outstanding = read.accepted + burst * read.accepted_period < now && now <= read.last_beat + burst * read.last_beat_period;

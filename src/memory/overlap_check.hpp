@@ -14,16 +14,17 @@ namespace gemel {
 
 class OverlapCheck {
  public:
-  // A train of bursts, each beginning where the one before ends.
+  // A train of bursts.
   struct Read {
     std::uint64_t address = 0;
     std::uint32_t bytes = 0;                     // of a burst
     std::int64_t count = 1;                      // bursts
+    std::uint64_t stride = 0;                    // between their addresses
     Cycle accepted = 0, accepted_period = 0;     // burst i: accepted + i * accepted_period
     Cycle last_beat = 0, last_beat_period = 0;   // Never: not known yet, of a single burst
     const char* who = nullptr;                   // reads, for the message
 
-    std::uint64_t end() const { return address + static_cast<std::uint64_t>(count) * bytes; }
+    std::uint64_t end() const { return address + static_cast<std::uint64_t>(count - 1) * stride + bytes; }
     Cycle over() const { return last_beat + (count - 1) * last_beat_period; }
   };
 

@@ -52,7 +52,8 @@ class PlainMemory {
       timing.request({port, false, bytes, address, data, at});
     }
     void read(const ReadTrain& train) override {
-      timing.request({port, false, train.bytes, train.address, train.data, train.at, nullptr, train.count, train.period});
+      timing.request({port, false, train.bytes, train.address, train.data, train.at, nullptr, train.count, train.period,
+                      train.stride});
     }
     MemoryTiming& timing;
     MemoryPort port;
@@ -64,7 +65,7 @@ class PlainMemory {
     }
     void write(const WriteTrain& train) override {
       timing.request({MemoryPort::Store, true, train.bytes, train.address, const_cast<std::uint8_t*>(train.data), train.at, nullptr,
-                      train.count, train.period});
+                      train.count, train.period, train.stride});
     }
     MemoryTiming& timing;
   };

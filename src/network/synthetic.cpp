@@ -131,27 +131,23 @@ std::vector<float> fill_weights(Weights& weights, const std::string& layer, int 
     scales[o] = static_cast<float>(target_deviation / (sum_deviation * input.tensor.scale) * spread);
   }
 
-  if (!timing_only) {
-    weights.bytes.resize(per_channel * out_channels);
-    fill_bell(reinterpret_cast<std::int8_t*>(weights.bytes.data()), weights.bytes.size(), stream(seed, layer, "weight"));
-    if (weights.type == ElementType::UInt8)
-      for (std::uint8_t& w : weights.bytes) w ^= 0x80;
-  }
-  const std::uint64_t bias_stream = stream(seed, layer, "bias");
   weights.bias.resize(out_channels);
+  if (timing_only) return scales;
+  weights.bytes.resize(per_channel * out_channels);
+  fill_bell(reinterpret_cast<std::int8_t*>(weights.bytes.data()), weights.bytes.size(), stream(seed, layer, "weight"));
+  if (weights.type == ElementType::UInt8)
+    for (std::uint8_t& w : weights.bytes) w ^= 0x80;
+  const std::uint64_t bias_stream = stream(seed, layer, "bias");
   for (int o = 0; o < out_channels; ++o) {
-    double bias = 0.3 * sum_deviation * normal(bias_stream, o);
-    if (!timing_only) {
-      std::int64_t sum = 0;
-      const std::uint8_t* row = weights.bytes.data() + per_channel * o;
-      if (weights.type == ElementType::Int8) {
-        for (std::size_t i = 0; i < per_channel; ++i) sum += static_cast<std::int8_t>(row[i]);
-      } else {
-        for (std::size_t i = 0; i < per_channel; ++i) sum += row[i];
-      }
-      sum -= static_cast<std::int64_t>(per_channel) * weights.zero_point;
-      bias -= input_mean * static_cast<double>(sum);
+    std::int64_t sum = 0;
+    const std::uint8_t* row = weights.bytes.data() + per_channel * o;
+    if (weights.type == ElementType::Int8) {
+      for (std::size_t i = 0; i < per_channel; ++i) sum += static_cast<std::int8_t>(row[i]);
+    } else {
+      for (std::size_t i = 0; i < per_channel; ++i) sum += row[i];
     }
+    sum -= static_cast<std::int64_t>(per_channel) * weights.zero_point;
+    const double bias = 0.3 * sum_deviation * normal(bias_stream, o) - input_mean * static_cast<double>(sum);
     weights.bias[o] = static_cast<std::int32_t>(std::clamp(std::round(bias), -1e9, 1e9));
   }
   return scales;

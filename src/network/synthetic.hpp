@@ -33,7 +33,7 @@ double uniform(std::uint64_t stream, std::uint64_t index);
 // Scale and zero point of `output` for values like these, so that about 3.2 deviations fit its range.
 void choose_output(Tensor& output, const Statistics& values, std::uint64_t stream);
 
-// Fills weights and bias of a layer (type and zero point set; nothing but the bias with `timing_only`), `per_channel` weights to
+// Fills weights and bias of a layer (type and zero point set; no weights and a bias of 0 with `timing_only`), `per_channel` weights to
 // each of `out_channels` outputs, and returns the weight scales, one per output channel. The sum before the activation has the deviation
 // `target_deviation` (real units) and, the bias cancelling the input's mean, about the mean 0.
 struct WeightedInput {

@@ -125,6 +125,7 @@ TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
       if (random() % 8 == 0) r.address += random() % 8;
       r.count = static_cast<std::uint32_t>(random() % 3 == 0 ? 1 : 2 + random() % 15);
       r.period = random() % 3 == 0 ? r.bytes / 8 : static_cast<Cycle>(random() % 20);  // often as fast as the channel
+      r.stride = random() % 2 == 0 ? r.bytes : random() % 4 == 0 ? random() % 300 : 8 * (random() % 40);  // also over one another
       if (r.count == 1) r.period = 0;
       r.at = at[static_cast<std::size_t>(port)] += static_cast<Cycle>(random() % 60);
       at[static_cast<std::size_t>(port)] = r.at + (r.count - 1) * r.period;
@@ -150,7 +151,7 @@ TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
           continue;
         }
         for (std::uint32_t b = 0; b < r.count; ++b) {
-          all.push_back({r.port, r.write, r.bytes, r.address + std::uint64_t{b} * r.bytes, r.data + std::size_t{b} * r.bytes, r.at + b * r.period});
+          all.push_back({r.port, r.write, r.bytes, r.address + b * r.stride, r.data + std::size_t{b} * r.bytes, r.at + b * r.period});
         }
       }
       for (const MemoryRequest& r : all) memory.request(r);

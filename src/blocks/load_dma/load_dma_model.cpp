@@ -120,17 +120,29 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
   const std::int64_t left = job.run_bytes - job.next_offset;
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, left));
-  train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1};
+  burst.runs = burst.bytes == job.run_bytes;
+  train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1, 0};
   // Where memory's queue is the longer one, it never makes a request wait.
-  if (burst.bytes > burst_mask_ && memory_queue_ >= outstanding_bursts_ && !stalls_.request.any()) lengthen(train, left >> burst_log2_);
+  if (memory_queue_ >= outstanding_bursts_ && !stalls_.request.any()) {
+    if (burst.runs) {
+      lengthen(train, job.load->stride1, job.left_in_row);
+    } else if (burst.bytes > burst_mask_) {
+      lengthen(train, burst.bytes, left >> burst_log2_);
+    }
+  }
   burst.count = train.count;
+  burst.stride = train.stride;
   issued_ += train.count;
   acc_ = train.at + (train.count - 1) * train.period;
   const std::int64_t bytes = std::int64_t{train.count} * train.bytes;
   bytes_ += bytes;
-  job.next_offset += bytes;
-  if (job.next_offset != job.run_bytes) return true;
-  job.begin_run();
+  if (burst.runs) {
+    job.begin_run(train.count);
+  } else {
+    job.next_offset += bytes;
+    if (job.next_offset != job.run_bytes) return true;
+    job.begin_run();
+  }
   if (job.next_run == job.runs) {
     sequencer_.chain(isa::Unit::Load, acc_ + 1);
     ++request_job_;
@@ -138,20 +150,27 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   return true;
 }
 
-// By the full bursts that follow the first without waiting for anything unknown, as long as they keep its distance; `most` in all.
-void LoadDmaModel::lengthen(ReadTrain& train, std::int64_t most) const {
-  const std::int64_t k = issued_;
-  most = std::min({most, answered_ - (k - outstanding_bursts_), drained_count_ - (k - slots_)});
-  Cycle before = train.at;
-  for (std::int64_t i = 1; i < most; ++i) {
+// By the bursts that follow the first at `stride` without waiting for anything unknown, as long as they keep its distance in time and none
+// of them crosses a burst's boundary; `most` in all.
+void LoadDmaModel::lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) const {
+  most = std::min({most, answered_ - (issued_ - outstanding_bursts_), drained_count_ - (issued_ - slots_)});
+  const std::uint64_t room = burst_mask_ + 1 - train.bytes;  // behind a boundary, for where a burst begins
+  Cycle before = train.at, period = 0;
+  std::uint64_t address = train.address;
+  std::uint32_t count = 1;
+  for (std::int64_t k = issued_ + 1; count < most; ++k, ++count) {
     Cycle at = before + 1;
-    if (k + i >= outstanding_bursts_) at = std::max(at, last_beat_[k + i - outstanding_bursts_] + 2);
-    if (k + i >= slots_) at = std::max(at, drained_[k + i - slots_] + 1);
-    if (i == 1) train.period = at - before;
-    if (at - before != train.period) break;
+    if (k >= outstanding_bursts_) at = std::max(at, last_beat_[k - outstanding_bursts_] + 2);
+    if (k >= slots_) at = std::max(at, drained_[k - slots_] + 1);
+    if (count == 1) period = at - before;
+    const std::uint64_t next = address + stride;
+    if (at - before != period || (next & burst_mask_) > room || next < address) break;
     before = at;
-    ++train.count;
+    address = next;
   }
+  train.count = count;
+  train.period = period;
+  train.stride = stride;
 }
 
 std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
@@ -171,24 +190,30 @@ void LoadDmaModel::read_responses(const AnswerTrain& answer) {
   }
   Job& job = jobs_.front();
   job.failed |= answer.error;
-  for (Cycle first_beat = answer.at; bursts.count > 0; first_beat += answer.period) {
+  Cycle first_beat = answer.at;
+  while (bursts.count > 0) {
+    std::uint32_t n = 1;
     if (stalls_.data.any()) {
       emit_one_by_one(job, bursts, first_beat);
+    } else if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) {
+      n = bursts.count;
     } else {
-      if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) break;
       last_beat_[answered_++] = first_beat + beat_of(bursts, bursts.bytes - 1);
       emit(job, bursts, first_beat);
     }
-    bursts.drop(1);
+    if (job.word == job.words) {
+      job.word = 0;
+      ++job.word_run;
+    }
+    bursts.drop(n);
+    first_beat += n * answer.period;
   }
-  if (job.word != job.words) return;
-  job.word = 0;
-  if (++job.word_run == job.runs) finish_job();
+  if (job.word_run == job.runs) finish_job();
 }
 
-// The words of several full bursts of which none waits for anything but its own beats; false: not so simple, nothing has been done.
+// The words of several bursts of which none waits for anything but its own beats; false: not so simple, nothing has been done.
 bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period) {
-  const Cycle first = first_beat + 2;
+  const Cycle first = first_beat + beat_of(bursts, job.word_bytes - 1) + 2;
   const std::int64_t words = bursts.bytes / job.word_bytes;  // of each
   const bool simple = job.whole_words && job.word_bytes <= bus_bytes_ && undrained_.empty() && words * job.word_bytes == bursts.bytes &&
                       job.word * job.word_bytes == bursts.offset && words <= period && first > word_ && first >= job.s + 3;
@@ -203,7 +228,11 @@ bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, C
   } else {
     for (std::uint32_t i = 0; i < bursts.count; ++i) busy_.add(first + i * period, first + i * period + words - 1);
   }
-  job.word += bursts.count * words;
+  if (bursts.runs) {
+    job.word_run += bursts.count;
+  } else {
+    job.word += bursts.count * words;
+  }
   word_ = first + (bursts.count - 1) * period + words - 1;
   return true;
 }
@@ -250,14 +279,21 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
       const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
       emit_until(job, burst, first_beat, ready, job.last_byte(job.word));
     } else {
-      while (job.word < job.words) {
-        const std::int64_t last = job.last_byte(job.word);
+      Cycle first = std::max(word_ + 1, job.s + 3);
+      std::int64_t count = 0;  // words without a gap from `first` on
+      while (job.word + count < job.words) {
+        const std::int64_t last = job.last_byte(job.word + count);
         if (last >= end) break;
-        Cycle at = std::max(word_ + 1, job.s + 3);
         // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
-        if (last >= burst.offset) at = std::max(at, first_beat + beat_of(burst, last - burst.offset) + 2);
-        emitted(job, 1, at);
+        const Cycle at = last < burst.offset ? 0 : first_beat + beat_of(burst, last - burst.offset) + 2;
+        if (at > first + count) {
+          if (count > 0) emitted(job, count, first);
+          count = 0;
+          first = at;
+        }
+        ++count;
       }
+      if (count > 0) emitted(job, count, first);
     }
   }
 }

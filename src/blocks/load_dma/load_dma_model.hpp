@@ -36,17 +36,23 @@ class LoadDmaModel : public UnitModel, public ReadSink {
 
  private:
   static constexpr Cycle Past = -1'000'000'000;
-  struct Burst {  // issued or about to be; `count` of them, each beginning where the one before ends
+  struct Burst {  // issued or about to be; `count` of them: each is a run of its own, or they are parts of one run
     std::uint64_t address = 0;
     std::uint32_t bytes = 0;
     std::uint32_t count = 1;
+    std::uint64_t stride = 0;  // between their addresses
     std::int64_t run = 0;
-    std::int64_t offset = 0;  // of its first byte within the run
+    std::int64_t offset = 0;   // of its first byte within the run
+    bool runs = false;         // each is a run
 
     void drop(std::uint32_t n) {  // the first n
-      address += std::uint64_t{n} * bytes;
-      offset += std::int64_t{n} * bytes;
+      address += n * stride;
       count -= n;
+      if (runs) {
+        run += n;
+      } else {
+        offset += std::int64_t{n} * bytes;
+      }
     }
   };
   struct Job {  // an instruction in flight
@@ -68,11 +74,11 @@ class LoadDmaModel : public UnitModel, public ReadSink {
     bool failed = false;
 
     bool windowed() const { return load->window_count > 0; }
-    void begin_run() {
-      ++next_run;
+    void begin_run(std::int64_t n = 1) {  // the n-th from next_run, at most left_in_row
+      next_run += n;
       next_offset = 0;
-      run_address += load->stride1;
-      if (--left_in_row > 0) return;
+      run_address += static_cast<std::uint64_t>(n) * load->stride1;
+      if ((left_in_row -= n) > 0) return;
       left_in_row = load->count1;
       run_address = row_address += load->stride2;
     }
@@ -85,7 +91,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
 
   void request();
   bool next_train(ReadTrain& train);
-  void lengthen(ReadTrain& train, std::int64_t most) const;
+  void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) const;
   bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
   void finish_job();
   void emit_leading_fill(Job& job);

@@ -42,6 +42,7 @@ void SequencerModel::run(std::uint64_t program_base, std::uint32_t program_bytes
   program_bytes_ = program_bytes;
   cycle0_ = cycle0;
   last_eval_ = cycle0 - 1;
+  for (Unit& unit : unit_) unit.idle_from = cycle0;
   last_dispatch_ = cycle0 - 1;
   fetch_last_acc_ = cycle0;  // the first AR is on the wires at cycle 1
   running_ = true;
@@ -143,14 +144,10 @@ void SequencerModel::count(int unit, isa::Cause cause, int tag, Cycle cycles) {
   if (observer_ != nullptr) observer_->counted(static_cast<isa::Unit>(unit), cause, tag, cycles);
 }
 
-// The cycles between two evaluations, and the one evaluated last: constant state.
-void SequencerModel::count_idle(Cycle until) {
-  const Cycle cycles = until - last_eval_;
-  if (cycles <= 0) return;
-  for (int u = 0; u < 4; ++u) {
-    const Unit& unit = unit_[static_cast<std::size_t>(u)];
-    if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, cycles);
-  }
+// A unit's cycles of one class, until before `end`.
+void SequencerModel::count_idle(int u, Cycle end) {
+  Unit& unit = unit_[static_cast<std::size_t>(u)];
+  if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, end - unit.idle_from);
 }
 
 // What those units did that are done in this cycle, but from the cycle of an error on.
@@ -188,10 +185,7 @@ void SequencerModel::apply_staged() {
 void SequencerModel::wake(Cycle now) {
   if (!running_ || now <= last_eval_) return;
   if (now < cycle0_) return;
-  // Cycles since the last evaluation: its own class for all but the last evaluated cycle's transitions, which are visible
-  // from the next cycle on; classify() is called for each evaluated cycle, so only the gap is left to count.
-  count_idle(now - 1);
-  last_eval_ = now - 1;
+  last_eval_ = now;
   apply_staged();
   semaphore_next_ = semaphore_;
   take_dones(now);
@@ -216,8 +210,6 @@ void SequencerModel::wake(Cycle now) {
     }
     if (fetch_over_ >= now) wake_at(fetch_over_ + 1);
   }
-  count_idle(now);
-  last_eval_ = now;
   // A start decided in this cycle made it busy; from the next evaluation on the new state holds.
   if (staged_ || error_at_ == now) wake_at(now + 1);
 }
@@ -245,7 +237,8 @@ void SequencerModel::take_dones(Cycle now) {
     for (auto mask = static_cast<std::uint32_t>(header.post_mask); mask != 0; mask &= mask - 1) {
       const int s = __builtin_ctz(mask);
       // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
-      if (++semaphore_next_[static_cast<std::size_t>(s)] > SemaphoreMax + (takes(s) ? 1 : 0)) {
+      const int count = ++semaphore_next_[static_cast<std::size_t>(s)];
+      if (count > SemaphoreMax + 1 || (count > SemaphoreMax && !takes(s))) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
              "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
       }
@@ -322,11 +315,12 @@ void SequencerModel::dispatch(Cycle now) {
   schedule_fetch();
 }
 
+// Of a unit with something in its queue.
 bool SequencerModel::wants_to_start(int u) const {
   const Unit& unit = unit_[static_cast<std::size_t>(u)];
-  if (unit.queued == 0) return false;
+  if (unit.in_flight > 0 && (unit.in_flight == MaxInFlight || !unit.credit)) return false;
   const isa::Header& header = unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header();
-  if (unit.in_flight > 0 && !(unit.in_flight < MaxInFlight && header.chain && unit.credit)) return false;
+  if (unit.in_flight > 0 && !header.chain) return false;
   for (auto mask = static_cast<std::uint32_t>(header.wait_mask); mask != 0; mask &= mask - 1) {
     if (semaphore_[static_cast<std::size_t>(4 * u + __builtin_ctz(mask))] == 0) return false;
   }
@@ -335,15 +329,15 @@ bool SequencerModel::wants_to_start(int u) const {
 
 // Whether the start that is decided in this cycle takes a token of semaphore s.
 bool SequencerModel::takes(int s) const {
-  if (!wants_to_start(s / 4)) return false;
   const Unit& unit = unit_[static_cast<std::size_t>(s / 4)];
+  if (unit.queued == 0 || !wants_to_start(s / 4)) return false;
   return (unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header().wait_mask >> (s % 4) & 1) != 0;
 }
 
 void SequencerModel::start(Cycle now) {
   std::array<bool, 4> starting{};
   const auto head = [](Unit& unit) -> Entry& { return unit.entries[static_cast<std::size_t>(unit.in_flight)]; };
-  for (int u = 0; u < 4; ++u) starting[static_cast<std::size_t>(u)] = wants_to_start(u);
+  for (int u = 0; u < 4; ++u) starting[static_cast<std::size_t>(u)] = unit_[static_cast<std::size_t>(u)].queued > 0 && wants_to_start(u);
   for (int u = 0; u < 4; ++u) {
     if (!starting[static_cast<std::size_t>(u)]) continue;
     Unit& unit = unit_[static_cast<std::size_t>(u)];
@@ -422,30 +416,34 @@ std::string SequencerModel::conflict(int u, const Entry& entry, const std::array
   return {};
 }
 
-// What each unit does in cycle `now`, from the state that is visible in it and the starts decided in it.
+// What each unit does from cycle `now` on, from the state that is visible in it and the starts decided in it.
 void SequencerModel::classify(Cycle now) {
   for (int u = 0; u < 4; ++u) {
     Unit& unit = unit_[static_cast<std::size_t>(u)];
-    unit.idle = true;
-    unit.idle_tag = unit.last_tag;
-    if (error_at_ != Never && now >= error_at_) {
-      unit.idle_cause = isa::Cause::Error;
-    } else if (unit.in_flight > 0) {
-      unit.idle = false;
+    const bool idle = unit.in_flight == 0 || now >= error_at_;
+    if (!idle && !unit.idle) continue;
+    int tag = unit.last_tag;
+    isa::Cause cause = isa::Cause::QueueEmpty;
+    if (now >= error_at_) {
+      cause = isa::Cause::Error;
     } else if (unit.started) {
-      unit.idle_cause = isa::Cause::Busy;
-    } else if (unit.queued > 0) {
+      cause = isa::Cause::Busy;
+    } else if (idle && unit.queued > 0) {
       const isa::Header& header = unit.entries.front().instruction.header();
-      unit.idle_cause = isa::Cause::Busy;  // all there, but a hazard stopped it: the error follows
+      cause = isa::Cause::Busy;  // all there, but a hazard stopped it: the error follows
       for (int i = 3; i >= 0; --i) {
         if ((header.wait_mask >> i & 1) && semaphore_[static_cast<std::size_t>(4 * u + i)] == 0) {
-          unit.idle_cause = static_cast<isa::Cause>(static_cast<int>(isa::Cause::WaitSemaphore0) + i);
+          cause = static_cast<isa::Cause>(static_cast<int>(isa::Cause::WaitSemaphore0) + i);
         }
       }
-      unit.idle_tag = header.tag;
-    } else {
-      unit.idle_cause = isa::Cause::QueueEmpty;
+      tag = header.tag;
     }
+    if (idle && unit.idle && cause == unit.idle_cause && tag == unit.idle_tag) continue;
+    count_idle(u, now);
+    unit.idle = idle;
+    unit.idle_cause = cause;
+    unit.idle_tag = tag;
+    unit.idle_from = now;
   }
 }
 
@@ -460,8 +458,7 @@ void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instru
 }
 
 void SequencerModel::stop(Cycle now) {
-  count_idle(now);
-  last_eval_ = now;
+  for (int u = 0; u < 4; ++u) count_idle(u, now + 1);
   cycles_ = now + 1 - cycle0_;
   if (observer_ != nullptr) observer_->halted(now);
 }

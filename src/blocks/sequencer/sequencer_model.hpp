@@ -82,14 +82,15 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
     int last_tag = 0;
     // Registers' next values, visible next cycle.
     int push = 0, started = 0, finished = 0, credit_set = 0, credit_take = 0;
-    // Class of the cycles since the last evaluation (unless in flight).
+    // Class of the cycles from idle_from on, not yet counted (unless in flight).
     isa::Cause idle_cause = isa::Cause::QueueEmpty;
     int idle_tag = 0;
     bool idle = true;
+    Cycle idle_from = 0;
   };
 
   void apply_staged();
-  void count_idle(Cycle until);
+  void count_idle(int u, Cycle end);
   void count_work(Cycle now);
   void count(int unit, isa::Cause cause, int tag, Cycle cycles);
   void take_dones(Cycle now);

@@ -74,7 +74,8 @@ bool StoreDmaModel::read_next_burst() {
   Job& job = jobs_[read_job_];
   const isa::Store& store = *job.store;
 
-  Burst burst;
+  Burst& burst = bursts_in_flight_.push();
+  burst = {};
   burst.address = job.run_address + static_cast<std::uint64_t>(job.offset);
   const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
@@ -91,22 +92,21 @@ bool StoreDmaModel::read_next_burst() {
     reads_.add(first, first + words - 1);
     word_ = first + words - 1;
     // Bursts that ended inside a word are complete with the first of these words.
-    for (std::size_t i = bursts_in_flight_.size(); i > 0 && bursts_in_flight_[i - 1].full == Never; --i) {
+    for (std::size_t i = bursts_in_flight_.size() - 1; i > 0 && bursts_in_flight_[i - 1].full == Never; --i) {
       bursts_in_flight_[i - 1].full = first + 2;
     }
     if (!burst.ends_in_word) burst.full = word_ + 2;
     job.word = complete;
   }
-  bursts_in_flight_.push_back(burst);
   ++read_;
   ++bursts_;
   ++job.unanswered;
   bytes_ += burst.bytes;
   job.offset = end;
   if (end == store.run_bytes) {
-    bursts_in_flight_.back().ends_run = true;
     job.begin_run();
     if (job.run == job.runs) {
+      burst.last = true;
       job.generated = true;
       ++read_job_;
       sequencer_.chain(isa::Unit::Store, word_ + 1);
@@ -133,20 +133,25 @@ bool StoreDmaModel::request_next_train() {
     const Cycle accepted = stalls_.request.next_open(k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_);
     const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
     const Cycle more_beats = static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) - static_cast<Cycle>(burst.address >> bus_log2_);
-    if (train.count > 0) {  // this burst is full, or the last of the run and shorter; and W does not stall
+    if (train.count > 0) {  // of the same instruction, and W does not stall
       const Cycle wl = first_beat + more_beats;
-      if (train.count == 1) train.period = wl - train.at;
-      if (burst.bytes != train.bytes || wl != train.at + train.count * train.period) break;
+      if (train.count == 1) {
+        if (burst.address < train.address) break;  // addresses have wrapped
+        train.period = wl - train.at;
+        train.stride = burst.address - train.address;
+      }
+      const bool regular = burst.address == train.address + train.count * train.stride && wl == train.at + train.count * train.period;
+      if (burst.bytes != train.bytes || !regular) break;
     }
     stuck_.add(waiting_aw_ + 1, accepted);
     waiting_aw_ = Never;
     request_ = accepted;
     beat_ = send_beats(first_beat, more_beats);
     last_write_[k] = beat_;
-    if (train.count == 0) train = {burst.address, burst.data, beat_, 0, burst.bytes, 0};
+    if (train.count == 0) train = {burst.address, burst.data, beat_, 0, burst.bytes, 0, 0};
     ++train.count;
     ++requested_;
-    if (burst.ends_run || stalls_.data.any()) break;
+    if (burst.last || stalls_.data.any()) break;
   }
   if (train.count == 0) return false;
   memory_.write(train);

@@ -60,7 +60,7 @@ class StoreDmaModel : public UnitModel, public WriteSink {
     std::uint32_t bytes = 0;
     const std::uint8_t* data = nullptr;
     bool ends_in_word = false;  // its last byte lies inside a word that a later burst completes
-    bool ends_run = false;
+    bool last = false;          // of its instruction
     Cycle full = Never;         // all bytes there; Never: not known yet
   };
 
