@@ -61,6 +61,7 @@ struct Result {
   std::string layers_note;
   std::vector<TraceEvent> trace;   // only with tracing on
   std::vector<TensorData> outputs;  // of the network; of the last round; empty in a timing-only run
+  std::vector<TensorData> tensors;  // RunOptions::keep_tensors, in the network's order; of the last round
   std::vector<std::pair<std::string, std::string>> blocks;  // that were not models: name, "rtl" or "check"
   // Of those that were checked: cycles in which they differed from their models (other than 0 only with RunOptions::keep_going).
   std::vector<std::pair<std::string, std::int64_t>> differences;

@@ -25,6 +25,9 @@ struct RunOptions {
   std::uint64_t seed = 1;              // of inputs that are drawn
   bool test_images = false;            // run all test images that came with the network, batch by batch, and count the right answers
   bool compare = true;                 // with the reference, layer by layer, where it is known (see run())
+  // Names of tensors (a layer's output has the layer's name) that Result::tensors is to have, from the reference: the machine's own bytes
+  // were equal wherever the layer's `compared` is "equal". "*" is all of them. Needs data and `compare`.
+  std::vector<std::string> keep_tensors;
   bool timing_only = false;            // cycles without data; so is every run of a program without weights
   bool trace = false;                  // fill Result::trace
   std::int64_t max_cycles = std::int64_t{1} << 40;
@@ -41,7 +44,7 @@ struct RunOptions {
 
 // The reference is the network that the program was compiled from, or the expected tensors in the program's file; a program from a
 // file without them is not compared. Throws
-//   UserError    E0505 a program for another machine; E0510 inputs that do not fit; E0911 options that contradict each other;
+//   UserError    E0505 a program for another machine; E0510 inputs that do not fit; E0513, E0514 tensors to keep that are not known; E0911 options that contradict each other;
 //                E0107, E0108 a machine that cannot be; E10xx blocks and their RTL
 //   RunError     E0801 the machine's own error, E0802 deadlock, E0803 cycle limit, E0804 difference from the reference, E0805
 //                overlapping memory accesses, E0806 a checked block differs from its model, E0807, E0808 RTL that misbehaves

@@ -6,7 +6,7 @@
     print(result.cycles, result.layers[0].bottleneck)
 
 machine(), machines(), parameters()   machines, and what can be changed in them
-load(), workloads()                   networks
+load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
 Error                                 what all of them raise; it has a code, a place and a hint
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._arrays import dequantized, quantized
+    from ._builder import NetworkBuilder
     from ._compare import Comparison, LayerDifference
     from ._errors import Error, GemelWarning, InternalError, Interrupted, RunError, UserError
     from ._gemel import Diagnostic, LayerInfo, ParameterInfo, Progress, StopToken, TensorInfo
@@ -31,9 +32,10 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
 
     __version__ = _version()
     __all__ = [
-        "Comparison", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo", "LayerResult",
-        "Machine", "Network", "ParameterInfo", "Program", "Progress", "Result", "RunError", "StopToken", "TensorInfo", "TestImages", "UserError",
-        "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantized", "run", "workloads",
+        "Comparison", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo",
+        "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "Result", "RunError", "StopToken",
+        "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters",
+        "quantized", "run", "workloads",
     ]  # fmt: skip
 else:
 

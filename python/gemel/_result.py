@@ -138,13 +138,19 @@ class Result:
         """Names, shapes, types, scales and zero points of the outputs, also of a timing-only run."""
         return self._program.outputs
 
+    @cached_property
+    def tensors(self) -> dict[str, Array]:
+        """What gemel.run(keep=...) was asked to keep, by name and in the network's order; arrays as in `outputs`."""
+        return {data.name: array_of(data) for data in self._inside.tensors()}
+
     def tensor(self, name: str) -> Array:
-        """An output by its name. Raises KeyError, naming those that there are."""
-        if name in self.outputs:
-            return self.outputs[name]
+        """An output, or a tensor that was kept, by its name. Raises KeyError, naming those that there are."""
+        for known in (self.outputs, self.tensors):
+            if name in known:
+                return known[name]
         if not self.outputs:
             raise KeyError("a timing-only run computes no tensors")
-        raise KeyError(f"{name!r} is not kept; a result has the network's outputs: {', '.join(self.outputs)}")
+        raise KeyError(f"{name!r} was not kept: gemel.run() takes keep=[{name!r}]; there are {', '.join({**self.tensors, **self.outputs})}")
 
     @cached_property
     def _fields(self) -> dict[str, Any]:

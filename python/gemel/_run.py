@@ -62,6 +62,7 @@ def run(
     test_images: bool = False,
     blocks: Mapping[str, str] | None = None,
     engine: Engine | None = None,
+    keep: Sequence[str] | bool = (),
     compare: bool = True,
     trace: bool = False,
     max_cycles: int = MOST_CYCLES,
@@ -87,6 +88,8 @@ def run(
         at once), and count the right answers.
     blocks: who stands behind blocks' ports: {"pe_array": "rtl", "requantizer": "check:mine.sv"}; names as `gemel run --block` has them.
     engine: who steps the machine; all give the same cycles and bytes. None: "plain", the fastest, or what `blocks` need.
+    keep: names of layers whose outputs result.tensor() is to have; True: all, and the inputs. They are the reference's, which the machine's own
+        bytes were equal to.
     compare: with the reference, layer by layer.
     trace: record each instruction for result.trace() and trace.json.
     max_cycles: end in RunError E0803 after so many.
@@ -103,8 +106,8 @@ def run(
     for each other.
 
     Raises UserError for what gemel.load(), gemel.machine() and gemel.compile() refuse, E0505 (a program for another machine), E0510 (inputs that do
-    not fit), E0911 (options that contradict each other), E10xx (blocks and their RTL); RunError E08xx for what the run found wrong. Whatever
-    `progress` or `log` raises ends the run and is raised. Warns (GemelWarning) of what is legal, but probably not meant.
+    not fit), E0514 (tensors to keep that there are not), E0911 (options that contradict each other), E10xx
+    (blocks and their RTL); RunError E08xx for what the run found wrong. Whatever `progress` or `log` raises ends the run and is raised. Warns (GemelWarning) of what is legal, but probably not meant.
     """
     stop = stop or StopToken()
     if engine not in (None, "plain", "systemc", "beat"):
@@ -116,7 +119,8 @@ def run(
     line = ProgressLine(f"{program.network} on {on.name}") if progress is True and sys.stderr.isatty() else None
     try:
         inside = _gemel.run(
-            program=program._inside, machine=on._inside, inputs=arrays, blocks=chosen, engine=engine_used, seed=1 if seed is None else seed,
+            program=program._inside, machine=on._inside, inputs=arrays, blocks=chosen, engine=engine_used,
+            keep=["*"] if keep is True else list(keep or ()), seed=1 if seed is None else seed,
             test_images=test_images, compare=compare, timing_only=timing_only, trace=trace, max_cycles=max_cycles, keep_going=keep_going,
             no_skip=no_skip, reset_seed=reset_seed, waves_folder=os.fspath(waves_folder or ""), case_file=os.fspath(case_file or ""),
             progress=line if line is not None else progress if callable(progress) else None, text=log or _show, warn=_warn, stop=stop)

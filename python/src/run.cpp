@@ -70,13 +70,21 @@ class OneAtATime {
   std::unique_lock<std::timed_mutex> lock_;
 };
 
+// Each keeps `owner`, which has them, alive.
+py::list handles(std::vector<TensorData>& tensors, const py::object& owner) {
+  py::list list;
+  for (TensorData& data : tensors) list.append(py::cast(&data, py::return_value_policy::reference_internal, owner));
+  return list;
+}
+
 std::optional<Engine> engine_of(const std::optional<std::string>& name) {
   if (!name) return std::nullopt;
   return *name == "beat" ? Engine::Beat : *name == "plain" ? Engine::Plain : Engine::Systemc;
 }
 
 std::shared_ptr<ResultHandle> run_program(const Program& program, const Machine& machine, const std::vector<py::buffer>& inputs,
-                                          const std::vector<std::string>& blocks, const std::optional<std::string>& engine, std::uint64_t seed,
+                                          const std::vector<std::string>& keep, const std::vector<std::string>& blocks,
+                                          const std::optional<std::string>& engine, std::uint64_t seed,
                                           bool test_images, bool compare, bool timing_only, bool trace, std::int64_t max_cycles, bool keep_going,
                                           bool no_skip, std::optional<int> reset_seed, const std::string& waves_folder, const std::string& case_file,
                                           const py::object& progress, const py::object& text, const py::object& warn, const StopToken& stop) {
@@ -86,6 +94,7 @@ std::shared_ptr<ResultHandle> run_program(const Program& program, const Machine&
     const auto* bytes = static_cast<const std::uint8_t*>(info.ptr);
     options.inputs.emplace_back(bytes, bytes + info.size * info.itemsize);
   }
+  options.keep_tensors = keep;
   options.blocks = blocks;
   options.engine = engine_of(engine);
   options.seed = seed;
@@ -140,14 +149,8 @@ void bind_run(py::module_& module) {
       .def_property_readonly("cycles", [](const ResultHandle& r) { return r.result.cycles; })
       .def_property_readonly("machine", [](const ResultHandle& r) { return r.machine; })
       .def_property_readonly("traced", [](const ResultHandle& r) { return !r.result.trace.empty(); })
-      .def("outputs",
-           [](const py::object& self) {  // each keeps the result alive
-             py::list outputs;
-             for (TensorData& data : self.cast<ResultHandle&>().result.outputs) {
-               outputs.append(py::cast(&data, py::return_value_policy::reference_internal, self));
-             }
-             return outputs;
-           })
+      .def("outputs", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.outputs, self); })
+      .def("tensors", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.tensors, self); })
       .def("add_settings",
            [](ResultHandle& r, const std::vector<std::pair<std::string, std::string>>& settings) {
              r.result.settings.insert(r.result.settings.end(), settings.begin(), settings.end());
@@ -164,7 +167,7 @@ void bind_run(py::module_& module) {
            },
            py::arg("folder"), py::call_guard<py::gil_scoped_release>());
 
-  module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("blocks"), py::arg("engine"),
+  module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("keep"), py::arg("blocks"), py::arg("engine"),
              py::arg("seed"), py::arg("test_images"), py::arg("compare"), py::arg("timing_only"), py::arg("trace"), py::arg("max_cycles"),
              py::arg("keep_going"), py::arg("no_skip"), py::arg("reset_seed"), py::arg("waves_folder"), py::arg("case_file"), py::arg("progress"),
              py::arg("text"), py::arg("warn"), py::arg("stop"));

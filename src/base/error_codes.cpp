@@ -79,6 +79,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0511", User, "A schedule has nothing to run."},
       {"E0512", User, "A prediction is asked for a machine that the program was not compiled for."},
       {"E0513", User, "Expected results are asked of a program whose network is not known."},
+      {"E0514", User, "A tensor is asked for that the network does not have."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
       {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},

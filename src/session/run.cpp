@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <utility>
 
+#include "base/text.hpp"
 #include "gemel/parameters.hpp"
 #include "gemel/version.hpp"
 #include "network/describe.hpp"
@@ -38,6 +40,8 @@ void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool tim
   if (o.test_images && timing_only) contradict("`test_images` counts correct outputs, but `timing_only` computes none");
   if (o.test_images && !o.inputs.empty()) contradict("`test_images` takes the workload's test images, `inputs` another one");
   if (timing_only && !o.inputs.empty()) contradict("`inputs` gives data, but `timing_only` moves none");
+  if (!o.keep_tensors.empty() && timing_only) contradict("`keep_tensors` takes tensors from the reference, but `timing_only` computes none");
+  if (!o.keep_tensors.empty() && !o.compare) contradict("`keep_tensors` takes tensors from the reference, but `compare` is off", "leave `compare` on");
   if (o.keep_going && !any_is(blocks, BlockKind::Check)) {
     contradict("`keep_going` counts differences of checked blocks, but no block is checked", "add `blocks` NAME=check");
   }
@@ -178,6 +182,7 @@ void add_round(Result& sum, const Result& round) {
   sum.golden_seconds += round.golden_seconds;
   sum.peak_memory_mib = std::max(sum.peak_memory_mib, round.peak_memory_mib);
   sum.outputs = round.outputs;
+  sum.tensors = round.tensors;
 }
 
 // One execution of the program after the other.
@@ -188,6 +193,7 @@ class Runner {
     timing_only_ = options.timing_only || program.timing_only();
     simulation_.blocks = choices_of(options.blocks);
     check(options, simulation_.blocks, timing_only_);
+    keep_ = tensors_to_keep();
     simulation_.engine = options.engine.value_or(Engine::Systemc);  // blocks make the beat engine of it, where they need it
     simulation_.timing_only = timing_only_;
     simulation_.trace = options.trace;
@@ -225,6 +231,15 @@ class Runner {
         };
       }
     }
+    std::vector<TensorData> tensors;
+    for (const int tensor : keep_) {
+      const Bytes* bytes = simulation_.golden ? simulation_.golden(tensor) : nullptr;
+      if (bytes == nullptr) {
+        throw UserError("E0513", "what `" + schedule_.network + "` must compute in `" + info_of(tensor).name +
+                                     "` is not known: the program came from a file", "compile the network itself");
+      }
+      tensors.push_back({info_of(tensor), *bytes});
+    }
     SimulationOutput output;
     try {
       output = simulate(machine_, schedule_, inputs.bytes, simulation_);
@@ -234,6 +249,7 @@ class Runner {
     }
     Result result = std::move(output.result);
     if (!timing_only_) take_outputs(std::move(output.outputs), result);
+    result.tensors = std::move(tensors);
     for (const BlockChoice& c : simulation_.blocks) {
       result.blocks.emplace_back(c.block, to_string(c.kind));
       if (c.kind != BlockKind::Check) continue;
@@ -262,19 +278,36 @@ class Runner {
     return RunError(std::move(diagnostics));
   }
 
+  TensorInfo info_of(int tensor) const {
+    const auto t = static_cast<std::size_t>(tensor);
+    return compiled_.network ? tensor_info(compiled_.network->tensors[t]) : schedule_tensor_info(schedule_.tensors[t]);
+  }
+
+  std::vector<int> tensors_to_keep() const {
+    std::vector<std::string> names;
+    const std::size_t count = compiled_.network ? compiled_.network->tensors.size() : schedule_.tensors.size();
+    for (std::size_t t = 0; t < count; ++t) names.push_back(info_of(static_cast<int>(t)).name);
+    std::set<int> keep;
+    for (const std::string& name : options_.keep_tensors) {
+      const auto found = std::find(names.begin(), names.end(), name);
+      if (name == "*") {
+        for (std::size_t t = 0; t < count; ++t) keep.insert(static_cast<int>(t));
+      } else if (found != names.end()) {
+        keep.insert(static_cast<int>(found - names.begin()));
+      } else {
+        throw UserError("E0514", "the network `" + schedule_.network + "` has no tensor `" + name + "`", did_you_mean(name, names));
+      }
+    }
+    return {keep.begin(), keep.end()};
+  }
+
   // `bytes`: what the program handed out.
   void take_outputs(std::vector<Bytes> bytes, Result& result) const {
     const std::vector<int> tensors = tensors_with(schedule_, &ScheduleTensor::is_output);
     const Network* network = compiled_.network.get();
     if (network != nullptr) bytes = ops::finish_on_host(*network, tensors, std::move(bytes));
     const std::vector<int>& outputs = network != nullptr ? network->outputs : tensors;
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const auto t = static_cast<std::size_t>(outputs[i]);
-      TensorData data;
-      static_cast<TensorInfo&>(data) = network != nullptr ? tensor_info(network->tensors[t]) : schedule_tensor_info(schedule_.tensors[t]);
-      data.data = std::move(bytes[i]);
-      result.outputs.push_back(std::move(data));
-    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) result.outputs.push_back({info_of(outputs[i]), std::move(bytes[i])});
   }
 
   const Compiled& compiled_;
@@ -283,6 +316,7 @@ class Runner {
   const RunOptions& options_;
   SimulationOptions simulation_;
   bool timing_only_ = false;
+  std::vector<int> keep_;  // tensors, in order
 };
 
 Result run_test_images(Runner& runner, const Program& program) {

@@ -174,8 +174,22 @@ class Results(unittest.TestCase):
         del result
         gc.collect()
         self.assertEqual((output.tobytes(), again.tobytes()), (before, before))
-        with self.assertRaisesRegex(KeyError, "dense"):
+        with self.assertRaisesRegex(KeyError, "keep=.*there are dense"):
             gemel.run("digits", "tiny8").tensor("conv1")
+
+    def test_tensors_inside_of_the_network(self):
+        network = gemel.load("digits")
+        everything = gemel.run(network, "tiny8", keep=True)
+        self.assertEqual(list(everything.tensors), [info.name for info in network.inputs] + [layer.name for layer in network.layers])
+        for layer in network.layers:
+            self.assertEqual(everything.tensor(layer.name).shape, layer.output)
+        np.testing.assert_array_equal(everything.tensors["dense"], everything.outputs["dense"])
+        conv1 = gemel.run(network, "edge16", keep=["conv1"]).tensor("conv1")
+        np.testing.assert_array_equal(conv1, everything.tensor("conv1"))
+        self.assertGreater(len(np.unique(conv1)), 10)
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.run(network, "tiny8", keep=["conv11"])
+        self.assertEqual((caught.exception.code, caught.exception.hint), ("E0514", "did you mean `conv1`?"))
 
     def test_inputs(self):
         network = gemel.load("digits", batch=2)
@@ -240,6 +254,70 @@ class Results(unittest.TestCase):
         self.assertEqual(result.outputs, {})
         with self.assertRaisesRegex(KeyError, "timing-only"):
             result.tensor("dense")
+
+
+class Built(unittest.TestCase):
+    """Networks put together in Python."""
+
+    def test_digits_again_is_the_same_network(self):
+        import yaml
+
+        from gemel.tensors import read_safetensors
+
+        file = yaml.safe_load((ROOT / "workloads/digits.yaml").read_text(encoding="utf-8"))
+        tensors = read_safetensors(ROOT / "workloads" / file["tensors"])
+        builder = gemel.NetworkBuilder("digits", arithmetic=file["arithmetic"])
+        for given in file["inputs"]:
+            builder.input(**given)
+        for layer in file["layers"]:
+            arrays = {name.rpartition(".")[2]: array for name, array in tensors.items() if name.rpartition(".")[0] == layer["name"]}
+            inputs = layer.pop("inputs", layer.pop("input", None))
+            self.assertIsNone(layer.pop("weight", None))
+            builder.layer(inputs=inputs, **layer, **arrays)
+        builder.test_images(tensors["test.images"], tensors["test.labels"])
+        network = builder.build(batch=4)
+        one, two = gemel.run(network, "tiny8"), gemel.run("digits", "tiny8", batch=4)
+        self.assertEqual(one.to_dict()["network_digest"], two.to_dict()["network_digest"])
+        np.testing.assert_array_equal(one.tensor("dense"), two.tensor("dense"))
+        self.assertEqual(one.cycles, two.cycles)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual([path.name for path in builder.save(Path(folder, "mine.yaml"))], ["mine.yaml", "mine.safetensors"])
+            saved = gemel.run(Path(folder, "mine.yaml"), "tiny8", test_images=True)
+        self.assertEqual(saved.accuracy, gemel.run("digits", "tiny8", test_images=True).accuracy)
+
+    def test_synthetic_numbers(self):
+        def built(seed):
+            builder = gemel.NetworkBuilder("small \"quoted\": - yes", seed=seed)
+            image = builder.input("image", (1, 32, 32, 3))
+            one = builder.layer("on", "conv2d", image, out_channels=16, kernel=np.int64(3), padding="same", activation="relu")
+            two = builder.layer("2", "conv2d", one, out_channels=16, kernel=(3, 3), padding="same")
+            builder.layer("sum", "add", [one, two])
+            builder.layer("scores", "dense", out_channels=10)
+            builder.outputs("sum", "scores")
+            return builder.build()
+
+        network = built(1)
+        self.assertEqual([layer.name for layer in network.layers], ["on", "2", "sum", "scores"])
+        self.assertEqual([info.name for info in network.outputs], ["sum", "scores"])
+        self.assertEqual(network.name, 'small "quoted": - yes')
+        results = [gemel.run(n, "tiny8") for n in (network, built(1), built(2))]
+        self.assertEqual(list(results[0].outputs), ["sum", "scores"])
+        np.testing.assert_array_equal(results[0].tensor("scores"), results[1].tensor("scores"))
+        self.assertFalse(np.array_equal(results[0].tensor("scores"), results[2].tensor("scores")))
+
+    def test_what_is_wrong_with_it_names_its_line(self):
+        builder = gemel.NetworkBuilder("broken", seed=1)
+        builder.input("image", (1, 8, 8, 3))
+        builder.layer("a", "conv2d", out_chanels=16, kernel=3)
+        builder.layer("b", "conv4d", "imgae")
+        with self.assertRaises(gemel.UserError) as caught:
+            builder.build()
+        text = str(caught.exception)
+        for part in ("broken:7:", "out_chanels", "did you mean `out_channels`?", "broken:8:", "conv4d", "imgae"):
+            self.assertIn(part, text)
+        with self.assertRaises(gemel.UserError) as caught:
+            builder.layer("c", "conv2d", kernels=np.ones(3))
+        self.assertIn("`kernels` is an array", str(caught.exception))
 
 
 class Errors(unittest.TestCase):

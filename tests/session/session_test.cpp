@@ -80,6 +80,46 @@ TEST(Library, ShowsTheParametersOfMachines) {
   EXPECT_EQ(parameters_digest(machine), run(compile(load_network("resnet8", timing_only()), machine), machine).machine_digest);
 }
 
+TEST(Library, KeepsTheTensorsThatAreAskedFor) {
+  const Machine machine = load_machine("tiny8");
+  const Program program = compile(load_network("digits"), machine);
+  RunOptions options;
+  options.engine = Engine::Plain;
+  options.keep_tensors = {"*"};
+  const Result all = run(program, machine, options);
+  ASSERT_EQ(all.tensors.size(), all.layers.size() + 1);  // and the input
+  EXPECT_EQ(all.tensors.front().name, "image");
+  for (std::size_t i = 0; i < all.layers.size(); ++i) {
+    EXPECT_EQ(all.tensors[i + 1].name, all.layers[i].name);
+    EXPECT_EQ(all.tensors[i + 1].bytes, static_cast<std::int64_t>(all.tensors[i + 1].data.size()));
+  }
+  EXPECT_EQ(all.tensors.back().data, all.outputs.back().data);
+  options.keep_tensors = {"dense", "conv1", "dense"};
+  const Result two = run(program, machine, options);
+  ASSERT_EQ(two.tensors.size(), 2U);
+  EXPECT_EQ(two.tensors[0].data, all.tensors[1].data);
+  EXPECT_EQ(two.tensors[1].name, "dense");
+  EXPECT_TRUE(run(program, machine).tensors.empty());
+
+  options.keep_tensors = {"conv11"};
+  EXPECT_EQ(error_of([&] { run(program, machine, options); }),
+            "error[E0514]: the network `digits` has no tensor `conv11`\nhint: did you mean `conv1`?");
+  options.keep_tensors = {"conv1"};
+  options.compare = false;
+  EXPECT_THAT(error_of([&] { run(program, machine, options); }), HasSubstr("error[E0911]: `keep_tensors` takes tensors from the reference"));
+  options.compare = options.timing_only = true;
+  EXPECT_THAT(error_of([&] { run(program, machine, options); }), HasSubstr("error[E0911]: `keep_tensors` takes tensors from the reference"));
+
+  // A program from a file knows what it was stored with.
+  const std::string path = testing::TempDir() + "/gemel_keep_" + std::to_string(::getpid()) + ".gemel";
+  options.timing_only = false;
+  program.save(path);
+  EXPECT_THAT(error_of([&] { run(Program::load(path), machine, options); }), HasSubstr("error[E0513]: what `digits` must compute in `conv1` is not known"));
+  program.with_data({}, 1, true).save(path);
+  EXPECT_EQ(run(Program::load(path), machine, options).tensors.at(0).data, all.tensors[1].data);
+  std::remove(path.c_str());
+}
+
 TEST(Library, SaysWhatIsInANetworkAndInAProgram) {
   const NetworkInfo network = describe(load_network("resnet50", timing_only()));
   EXPECT_TRUE(network.timing_only);

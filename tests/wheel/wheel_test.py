@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pip install .` in a fresh virtual environment: the package stands alone there, with the checkout hidden (where the system allows that: an empty
-file system is mounted over it)."""
+file system is mounted over it). Called as: wheel_test.py CC CXX [unittest arguments]; with the compilers of another build ccache has most of this one."""
 
 import os
 import re
@@ -11,6 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+CC, CXX = "", ""
 ROOT = Path(__file__).resolve().parents[2]
 HIDE = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(ROOT)]
 
@@ -23,7 +24,9 @@ class Wheel(unittest.TestCase):
         cls.folder = Path(temporary.name)
         cls.bin = cls.folder / "v e n v/bin"
         subprocess.run([sys.executable, "-m", "venv", cls.bin.parent], check=True)
-        done = subprocess.run([cls.bin / "python", "-m", "pip", "install", "--disable-pip-version-check", ROOT], capture_output=True, text=True, check=False)
+        cls.building = {**os.environ, "CC": CC, "CXX": CXX, "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("GEMEL_JOBS", str(os.cpu_count()))}
+        done = subprocess.run([cls.bin / "python", "-m", "pip", "install", "--disable-pip-version-check", ROOT], env=cls.building, capture_output=True,
+                              text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stdout[-5000:] + done.stderr[-5000:])
         cls.hide = HIDE if subprocess.run([*HIDE, "true"], capture_output=True, check=False).returncode == 0 else []
@@ -84,10 +87,12 @@ class Wheel(unittest.TestCase):
     def test_it_is_taken_away_whole(self):
         other = self.folder / "other"
         subprocess.run([sys.executable, "-m", "venv", other], check=True)
-        subprocess.run([other / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", ROOT], check=True, capture_output=True)
-        subprocess.run([other / "bin/python", "-m", "pip", "uninstall", "-q", "-y", "gemel"], check=True, capture_output=True)
+        pip = [other / "bin/python", "-m", "pip", "--disable-pip-version-check", "-q"]
+        subprocess.run([*pip, "install", ROOT], env=self.building, check=True, capture_output=True)
+        subprocess.run([*pip, "uninstall", "-y", "gemel"], check=True, capture_output=True)
         self.assertEqual([path for path in other.rglob("*gemel*") if path.is_file()], [])
 
 
 if __name__ == "__main__":
-    unittest.main()
+    CC, CXX = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
