@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs, what is told of them meanwhile, and results.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -53,12 +54,19 @@ class Listener : public Observer {
   StopToken stop_;
 };
 
+// Set once the Verilog of a run hangs, which has its thread and its turn for as long as the process lives.
+std::atomic<bool> one_hangs{false};
+
 // SystemC's state and that of RTL belong to the process: such runs come one after the other. Waiting ends when a stop is requested.
 class OneAtATime {
  public:
   explicit OneAtATime(const StopToken& stop) : lock_(mutex(), std::defer_lock) {
     while (!lock_.try_lock_for(std::chrono::milliseconds(20))) {
       if (stop.stop_requested()) throw Interrupted("interrupted before the run began: it waited for another one");
+      if (one_hangs) {
+        throw UserError("E1016", "the Verilog of an earlier run hangs in this process, so that no other run with RTL or SystemC can begin",
+                        "start Python anew; the engines `plain` and `beat` without RTL go on");
+      }
     }
   }
 
@@ -116,7 +124,10 @@ std::shared_ptr<ResultHandle> run_program(const Program& program, const Machine&
   auto result = std::make_shared<ResultHandle>();
   result->machine = machine;
   auto background = std::make_shared<Background>(stop);
-  listener->hangs = [background](std::exception_ptr error) { background->abandon(std::move(error)); };
+  listener->hangs = [background](std::exception_ptr error) {
+    one_hangs = true;
+    background->abandon(std::move(error));
+  };
   options.observer = listener.get();
   std::exception_ptr thrown;
   try {

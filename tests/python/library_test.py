@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -347,6 +348,57 @@ class Errors(unittest.TestCase):
         for outside in (-1, program.instructions):
             with self.assertRaisesRegex(IndexError, f"0 to {program.instructions - 1}"):
                 program.disassemble(outside)
+
+
+@unittest.skipUnless(shutil.which("verilator"), "there is no verilator")
+class Verilog(unittest.TestCase):
+    """Blocks as RTL, and what is wrong with some."""
+
+    OWN = ROOT / "tests/rtl/own_verilog"
+
+    def test_rtl_gives_the_same(self):
+        model, lines = gemel.run("digits", "tiny8"), []
+        for blocks in ({"pe_array": "rtl"}, {"requantizer": "check", "store_dma": "rtl"}, {"npu": "rtl"}):
+            with self.subTest(blocks):
+                rtl = gemel.run("digits", "tiny8", blocks=blocks, log=lines.append)
+                self.assertEqual((rtl.cycles, rtl.units), (model.cycles, model.units))
+                np.testing.assert_array_equal(rtl.tensor("dense"), model.tensor("dense"))
+
+    def test_threads_with_rtl_wait_for_each_other(self):
+        with ThreadPoolExecutor(4) as threads:
+            runs = [threads.submit(gemel.run, "digits", "tiny8", blocks={"pe_array": "rtl"}, log=lambda text: None) for _ in range(4)]
+        self.assertEqual({run.result().cycles for run in runs}, {gemel.run("digits", "tiny8").cycles})
+
+    def test_a_failing_run_keeps_its_case(self):
+        options = {"blocks": {"requantizer": f"check:{self.OWN}/never_valid.sv"}, "log": lambda text: None}
+        with tempfile.TemporaryDirectory() as folder:
+            case = Path(folder, "case.gemel")
+            with self.assertRaises(gemel.RunError) as caught:
+                gemel.run("digits", "tiny8", seed=5, case_file=case, **options)
+            self.assertEqual(caught.exception.code, "E0806")
+            self.assertIn("port `valid_o`", str(caught.exception))
+            with self.assertRaises(gemel.RunError) as again:
+                gemel.run(case, **options)
+            self.assertEqual(again.exception.message, caught.exception.message.split("\n  case:")[0])
+            self.assertEqual(gemel.run(case).to_dict()["layers"][0]["compared"], "equal")
+
+    def test_verilog_that_hangs_leaves_python_alive(self):
+        lines = f"""
+import gemel
+for _ in range(2):
+    try:
+        gemel.run("digits", "tiny8", blocks={{"requantizer": "rtl:{self.OWN}/endless_loop.sv"}}, log=lambda text: None)
+    except gemel.UserError as error:
+        print(error.code, error.message)
+print(gemel.run("digits", "tiny8").cycles, gemel.run("digits", "tiny8", engine="beat").cycles)
+"""
+        environment = {**os.environ, "PYTHONPATH": str(PYTHON), "GEMEL_RTL_EVAL_SECONDS": "2"}
+        done = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        first, second, third = done.stdout.splitlines()
+        self.assertRegex(first, r"^E1016 block `requantizer`, clock \d+: the Verilog has not come to the end of this clock for 2 seconds$")
+        self.assertEqual(second, "E1016 the Verilog of an earlier run hangs in this process, so that no other run with RTL or SystemC can begin")
+        self.assertEqual(third, "18173 18173")
 
 
 class Threads(unittest.TestCase):

@@ -24,11 +24,16 @@ class Wheel(unittest.TestCase):
         cls.folder = Path(temporary.name)
         cls.bin = cls.folder / "v e n v/bin"
         subprocess.run([sys.executable, "-m", "venv", cls.bin.parent], check=True)
-        cls.building = {**os.environ, "CC": CC, "CXX": CXX, "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("GEMEL_JOBS", str(os.cpu_count()))}
-        done = subprocess.run([cls.bin / "python", "-m", "pip", "install", "--disable-pip-version-check", ROOT], env=cls.building, capture_output=True,
-                              text=True, check=False)
-        if done.returncode != 0:
-            raise AssertionError(done.stdout[-5000:] + done.stderr[-5000:])
+        environment = {**os.environ, "CC": CC, "CXX": CXX, "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("GEMEL_JOBS", str(os.cpu_count()))}
+        cls.pip = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+        def pip(*arguments):
+            done = subprocess.run([cls.bin / "python", *cls.pip, *arguments], env=environment, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise AssertionError(done.stdout[-5000:] + done.stderr[-5000:])
+
+        pip("wheel", "--no-deps", "--wheel-dir", cls.folder / "wheel", ROOT)
+        pip("install", *(cls.folder / "wheel").iterdir())  # `pip install .` does these two
         cls.hide = HIDE if subprocess.run([*HIDE, "true"], capture_output=True, check=False).returncode == 0 else []
         print("the checkout is", "hidden" if cls.hide else "not hidden: this system does not allow mounts here", flush=True)
         cls.readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,9 +92,8 @@ class Wheel(unittest.TestCase):
     def test_it_is_taken_away_whole(self):
         other = self.folder / "other"
         subprocess.run([sys.executable, "-m", "venv", other], check=True)
-        pip = [other / "bin/python", "-m", "pip", "--disable-pip-version-check", "-q"]
-        subprocess.run([*pip, "install", ROOT], env=self.building, check=True, capture_output=True)
-        subprocess.run([*pip, "uninstall", "-y", "gemel"], check=True, capture_output=True)
+        for action in (("install", "--no-deps", *(self.folder / "wheel").iterdir()), ("uninstall", "--yes", "gemel")):
+            subprocess.run([other / "bin/python", *self.pip, *action], check=True, capture_output=True)
         self.assertEqual([path for path in other.rglob("*gemel*") if path.is_file()], [])
 
 
