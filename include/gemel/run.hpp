@@ -44,8 +44,8 @@ struct RunOptions {
 
 // The reference is the network that the program was compiled from, or the expected tensors in the program's file; a program from a
 // file without them is not compared. Throws
-//   UserError    E0505 a program for another machine; E0510 inputs that do not fit; E0513, E0514 tensors to keep that are not known; E0911 options that contradict each other;
-//                E0107, E0108 a machine that cannot be; E10xx blocks and their RTL
+//   UserError    E0505 a program for another machine; E0510 inputs that do not fit; E0513, E0514 tensors to keep that are not known;
+//                E0911 options that contradict each other; E0107, E0108 a machine that cannot be; E10xx blocks and their RTL
 //   RunError     E0801 the machine's own error, E0802 deadlock, E0803 cycle limit, E0804 difference from the reference, E0805
 //                overlapping memory accesses, E0806 a checked block differs from its model, E0807, E0808 RTL that misbehaves
 //   Interrupted  `stop` was requested

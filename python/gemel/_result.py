@@ -207,6 +207,20 @@ class Result:
         """The tables of layers, units and totals that `gemel run` prints."""
         return self._inside.summary()
 
+    def explain(self, most: int = 5) -> str:
+        """Where the array's time went, in words: the layers (at most so many) that lose the most cycles, and what bounds each.
+
+        A layer loses those of its matrix cycles that its multiply-accumulates on the array would not take at full width.
+        """
+        places = int(self._machine["pe_array.rows"]) * int(self._machine["pe_array.columns"])
+        lost = [(layer.matrix_cycles - (layer.macs / places if layer.array_cycles else 0), layer)
+                for layer in self.layers if layer.matrix_cycles is not None]  # fmt: skip
+        lines = [f"{self.network} on {self._machine.name}: {self.cycles:,} cycles, {100 * self.utilization:.1f} % of the array's MAC slots"]
+        for cycles, layer in sorted(lost, key=lambda pair: -pair[0])[:most]:
+            lines.append(f"  {layer.name} loses {cycles:,.0f} cycles ({100 * cycles / self.cycles:.1f} %): {layer.bottleneck}")
+        note = self._fields["layers_note"]
+        return "\n".join(lines if note is None else [*lines, f"  layers are not known: {note}"])
+
     def trace(self) -> dict[str, Any]:
         """trace.json, for https://ui.perfetto.dev. Raises ValueError if the run was made without `trace=True`."""
         if not self._inside.traced:

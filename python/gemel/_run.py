@@ -107,7 +107,8 @@ def run(
 
     Raises UserError for what gemel.load(), gemel.machine() and gemel.compile() refuse, E0505 (a program for another machine), E0510 (inputs that do
     not fit), E0514 (tensors to keep that there are not), E0911 (options that contradict each other), E10xx
-    (blocks and their RTL); RunError E08xx for what the run found wrong. Whatever `progress` or `log` raises ends the run and is raised. Warns (GemelWarning) of what is legal, but probably not meant.
+    (blocks and their RTL); RunError E08xx for what the run found wrong. Whatever `progress` or `log` raises ends the run and is raised. Warns
+    (GemelWarning) of what is legal, but probably not meant.
     """
     stop = stop or StopToken()
     if engine not in (None, "plain", "systemc", "beat"):

@@ -178,8 +178,8 @@ void bind_run(py::module_& module) {
            },
            py::arg("folder"), py::call_guard<py::gil_scoped_release>());
 
-  module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("keep"), py::arg("blocks"), py::arg("engine"),
-             py::arg("seed"), py::arg("test_images"), py::arg("compare"), py::arg("timing_only"), py::arg("trace"), py::arg("max_cycles"),
+  module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("keep"), py::arg("blocks"),
+             py::arg("engine"), py::arg("seed"), py::arg("test_images"), py::arg("compare"), py::arg("timing_only"), py::arg("trace"), py::arg("max_cycles"),
              py::arg("keep_going"), py::arg("no_skip"), py::arg("reset_seed"), py::arg("waves_folder"), py::arg("case_file"), py::arg("progress"),
              py::arg("text"), py::arg("warn"), py::arg("stop"));
 }

@@ -164,6 +164,18 @@ class Results(unittest.TestCase):
         first["layers"].clear()
         self.assertEqual(result.to_dict(), fields)  # a copy each time
 
+    def test_explains_where_the_time_went(self):
+        result = gemel.run("digits", "tiny8", timing_only=True)
+        lines = result.explain(most=3).splitlines()
+        self.assertEqual(lines[0], "digits on tiny8: 18,173 cycles, 59.7 % of the array's MAC slots")
+        places = 8 * 8
+        lost = {layer.name: layer.matrix_cycles - (layer.macs / places if layer.array_cycles else 0) for layer in result.layers}
+        most = sorted(lost, key=lambda name: -lost[name])[:3]
+        for name, line in zip(most, lines[1:], strict=True):
+            bound = next(layer.bottleneck for layer in result.layers if layer.name == name)
+            self.assertEqual(line, f"  {name} loses {lost[name]:,.0f} cycles ({100 * lost[name] / result.cycles:.1f} %): {bound}")
+        self.assertAlmostEqual(sum(lost.values()), result.cycles * (1 - result.utilization))  # all of it
+
     def test_outputs_share_memory_and_keep_it(self):
         result = gemel.run("digits", "tiny8")
         output = result.tensor("dense")

@@ -22,6 +22,7 @@ sys.path.insert(0, str(PYTHON))
 
 import gemel  # noqa: E402
 
+EXAMPLE = ROOT / "examples/python/explore.py"
 DOCUMENTS = ("README.md", "docs/howto/use_gemel_from_python.md")
 
 
@@ -132,9 +133,18 @@ class Documents(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotEqual(done.stdout, "")
 
+    def test_the_example_runs(self):
+        done = subprocess.run([sys.executable, EXAMPLE], env={**os.environ, "PYTHONPATH": str(PYTHON)}, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        points = [tuple(map(int, re.findall(r"[\d]+", line.replace(",", "")))) for line in done.stdout.splitlines()]
+        self.assertGreater(len(points), 4)
+        self.assertEqual(points, sorted(points))
+        for one in points:  # none beats another
+            self.assertFalse([other for other in points if other != one and all(a <= b for a, b in zip(other, one, strict=True))], one)
+
     def test_lines_and_the_package_are_strictly_typed(self):
         with tempfile.TemporaryDirectory() as folder:
-            files = []
+            files = [EXAMPLE]
             for number, (_, lines) in enumerate(python_lines()):
                 files.append(Path(folder, f"lines_{number}.py"))
                 files[-1].write_text(lines, encoding="utf-8")
