@@ -85,8 +85,8 @@ build() {
   fi
 }
 
-# python_environment FILE: a virtual environment in .venv with the packages that the requirements FILE names, besides those
-# that other FILEs have brought there.
+# python_environment FILE [optional]: a virtual environment in .venv with the packages that the requirements FILE names, besides
+# those that other FILEs have brought there. `optional`: goes on where they cannot be had, and says so.
 python_environment() {
   local wanted stamp=.venv/.installed_${1//\//_}
   wanted=$(sha256sum "$1" | cut -d' ' -f1)
@@ -95,6 +95,10 @@ python_environment() {
   mkdir -p build
   if ! { { [ -x .venv/bin/python ] || python3 -m venv .venv; } &&
          .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1"; } >build/python.log 2>&1; then
+    if [ "${2:-}" = optional ]; then
+      say "python: the packages of $1 cannot be had: $(grep -m1 ERROR build/python.log || tail -1 build/python.log)"
+      return
+    fi
     tail -15 build/python.log >&2
     fail "the Python environment could not be prepared; the whole output is in build/python.log"
   fi

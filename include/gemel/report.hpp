@@ -24,4 +24,8 @@ GEMEL_API void prepare_reports(const std::string& folder, bool trace);
 // result.json, report.html and, if there is a trace, trace.json: each whole or not at all. The paths of what was written.
 GEMEL_API std::vector<std::string> write_reports(const std::string& folder, const Result& result, const Machine& machine);
 
+// Result::tensors as a safetensors file, by their names; its metadata say of each layer how it was compared (`compared NAME`, as
+// LayerResult::compared has it). Whole or not at all. UserError E0902.
+GEMEL_API void write_tensors(const std::string& path, const Result& result);
+
 }  // namespace gemel

@@ -46,18 +46,22 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes beside the target and renames, so that no half file is ever seen under its name."""
-    header, body = {}, b""
+    header, parts, end = {}, [], 0
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
-        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         header[name] = {
             "dtype": _NAMES[array.dtype],
             "shape": list(array.shape),
-            "data_offsets": [len(body), len(body) + len(raw)],
+            "data_offsets": [end, end + array.nbytes],
         }
-        body += raw
+        parts.append(array)
+        end += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     temporary = Path(f"{path}.part")
-    temporary.write_bytes(len(text).to_bytes(8, "little") + text + body)
+    with open(temporary, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in parts:
+            file.write(array.tobytes())
     os.replace(temporary, path)

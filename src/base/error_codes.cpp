@@ -154,6 +154,16 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1020", Warning, "Compiled RTL in the cache folder is damaged; it is built again."},
       {"E1021", Warning, "The cache folder for compiled RTL cannot be written; the user's own is used."},
       {"E1022", User, "SystemC's time resolution is too coarse for the NPU's clock."},
+
+      // E11xx: models of other tools (python/gemel/importer, src/cli)
+      {"E1101", User, "A model cannot be read."},
+      {"E1102", User, "A file is no model of a kind that is imported."},
+      {"E1103", User, "A model is damaged."},
+      {"E1104", User, "A model has an operator that Gemel lacks."},
+      {"E1105", User, "A model has an operator with an attribute, a shape or operands that Gemel does not support."},
+      {"E1106", User, "A model has tensors of a type that Gemel does not compute with."},
+      {"E1107", User, "The quantization of a model's tensor cannot be."},
+      {"E1108", User, "The importer of models cannot be run."},
   };
   return table;
 }

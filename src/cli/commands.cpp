@@ -10,6 +10,7 @@
 
 #include "area/area.hpp"
 #include "base/files.hpp"
+#include "cli/import.hpp"
 #include "cli/options.hpp"
 #include "cli/signals.hpp"
 #include "config/load.hpp"
@@ -21,6 +22,7 @@ namespace gemel::cli {
 
 void add_commands(CLI::App& app) {
   add_run(app);
+  add_import(app);
   add_compile(app);
   add_disasm(app);
   add_explain(app);
@@ -32,8 +34,8 @@ void add_commands(CLI::App& app) {
 
 void add_compile(CLI::App& app) {
   struct Options {
-    std::string workload, machine = "edge16", base = "0", out, input;
-    std::vector<std::string> set;
+    std::string workload, machine = "edge16", base = "0", out;
+    std::vector<std::string> set, inputs;
     std::optional<std::uint64_t> seed;
     int batch = 0;
     bool with_inputs = false, with_expected = false;
@@ -48,7 +50,7 @@ void add_compile(CLI::App& app) {
               [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
   command->add_flag("--with-inputs", o->with_inputs, "Store inputs in the program, for `gemel run` to use");
   command->add_flag("--with-expected", o->with_expected, "Store inputs and what each layer must make of them, for `gemel run` to compare with");
-  command->add_option("--input", o->input, "With these: raw bytes of the first input, dense NHWC (default: synthetic)");
+  add_inputs(*command, o->inputs);
   command->add_option("--base", o->base, "First address of memory to use, a multiple of 4KiB (1MiB, 0x100000)")->capture_default_str();
   command->add_option("--out,-o", o->out, "File to write (default: NAME.gemel)");
   command->callback([o, command] {
@@ -64,7 +66,8 @@ void add_compile(CLI::App& app) {
     load.batch = o->batch;
     load.seed = o->seed;
     load.stop = stop_token();
-    const NetworkPtr network = load_network(o->workload, load);
+    const ImportedModel model(o->workload);
+    const NetworkPtr network = load_network(model.workload(), load);
     const std::string path = o->out.empty() ? describe(network).name + ".gemel" : o->out;
     if (o->out.empty()) require_writable(path);
     ProgramOptions compiling;
@@ -72,9 +75,7 @@ void add_compile(CLI::App& app) {
     compiling.memory_base = static_cast<std::uint64_t>(*base);
     Program program = compile(network, machine, compiling);
     if (o->with_inputs || o->with_expected) {
-      std::vector<std::vector<std::uint8_t>> inputs;
-      if (!o->input.empty()) inputs.push_back(read_input(o->input, program.inputs().front()));
-      program = program.with_data(inputs, o->seed.value_or(1), o->with_expected);
+      program = program.with_data(read_inputs(o->inputs, program.inputs()), o->seed.value_or(1), o->with_expected);
     }
     program.save(path);
     std::cout << path << ": " << program.instructions() << " instructions, " << program.layers().size() << " layers, "

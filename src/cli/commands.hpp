@@ -15,12 +15,15 @@ namespace gemel::cli {
 // For a thread that cannot throw to main(): says what is wrong and ends the process, as main() would.
 [[noreturn]] void end_at_once(const UserError& error);
 
-// The bytes of an input tensor from a file of raw bytes. UserError E0905, E0906.
-std::vector<std::uint8_t> read_input(const std::string& path, const TensorInfo& tensor);
+// --input, for each input in turn.
+void add_inputs(CLI::App& command, std::vector<std::string>& paths);
+// Its files of raw bytes, for the first of the tensors. UserError E0510, E0905, E0906.
+std::vector<std::vector<std::uint8_t>> read_inputs(const std::vector<std::string>& paths, const std::vector<TensorInfo>& tensors);
 
 void add_commands(CLI::App& app);
 
 void add_run(CLI::App& app);
+void add_import(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_disasm(CLI::App& app);
 void add_explain(CLI::App& app);

@@ -13,7 +13,9 @@
 #include <memory>
 #include <optional>
 
+#include "base/files.hpp"
 #include "cli/commands.hpp"
+#include "cli/import.hpp"
 #include "cli/options.hpp"
 #include "cli/settings.hpp"
 #include "cli/signals.hpp"
@@ -23,7 +25,8 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string workload, input, out, settings;
+  std::string workload, out, tensors, settings;
+  std::vector<std::string> inputs;
   std::optional<std::string> machine;
   std::vector<std::string> set, blocks;
   std::optional<std::string> engine;
@@ -99,7 +102,8 @@ UserError in_flags(const UserError& error) {
   static const std::vector<std::pair<std::string, std::string>> Names = {
       {"`test_images`", "--test"},      {"`timing_only`", "--timing-only"}, {"`inputs`", "--input"},
       {"`keep_going`", "--keep-going"}, {"`reset_seed`", "--reset-seed"},   {"`no_skip`", "--no-skip"},
-      {"`engine`", "--engine"},         {"`blocks`", "--block"},            {"`trace`", "--trace"}};
+      {"`engine`", "--engine"},         {"`blocks`", "--block"},            {"`trace`", "--trace"},
+      {"`keep_tensors`", "--save-tensors"}};
   std::vector<Diagnostic> diagnostics = error.diagnostics();
   for (Diagnostic& d : diagnostics) {
     if (d.code != "E0911") continue;
@@ -122,6 +126,7 @@ gemel::RunOptions run_options(const Options& o, Observer* observer) {
   options.compare = !o.no_golden;
   options.timing_only = o.timing_only;
   options.trace = o.trace;
+  if (!o.tensors.empty()) options.keep_tensors = {"*"};
   options.max_cycles = o.max_cycles;
   options.keep_going = o.keep_going;
   options.no_skip = o.no_skip;
@@ -130,7 +135,7 @@ gemel::RunOptions run_options(const Options& o, Observer* observer) {
   if (!o.out.empty()) options.case_file = o.out + "/failing_case.gemel";
   options.observer = observer;
   options.stop = stop_token();
-  if (!o.input.empty()) options.inputs.push_back({0});  // its bytes come later: the program says how many
+  for (std::size_t i = 0; i < o.inputs.size(); ++i) options.inputs.push_back({0});  // their bytes come later: the program says how many
   return options;
 }
 
@@ -152,19 +157,21 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
   }
   for (const Diagnostic& warning : machine_warnings(machine)) progress.warning(warning);
   if (!o.out.empty()) prepare_reports(o.out, o.trace);
+  if (!o.tensors.empty()) require_writable(o.tensors);
   if (!program) {
-    progress.log("reading " + o.workload);
+    progress.log((is_model(o.workload) ? "importing " : "reading ") + o.workload);
+    const ImportedModel model(o.workload);
     NetworkOptions load;
     load.batch = o.batch;
     load.timing_only = o.timing_only;
     load.seed = o.seed;
     load.stop = stop_token();
-    NetworkPtr network = load_network(o.workload, load);
+    NetworkPtr network = load_network(model.workload(), load);
     if (o.test && o.batch == 0) {
       const std::optional<TestImages> test = test_images(network);
       if (!test) throw UserError("E0907", "workload `" + describe(network).name + "` has no test images", "leave out --test");
       load.batch = static_cast<int>(test->images.shape.front());
-      network = load_network(o.workload, load);
+      network = load_network(model.workload(), load);
     }
     progress.log("compiling for " + machine.name);
     ProgramOptions compiling;
@@ -172,12 +179,16 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
     program = compile(network, machine, compiling);
   }
   progress.name_layers(program->layers());
-  if (!o.input.empty()) options.inputs = {read_input(o.input, program->inputs().front())};
+  options.inputs = read_inputs(o.inputs, program->inputs());
   Result result = gemel::run(*program, machine, options);
   result.settings.insert(result.settings.end(), arguments.begin(), arguments.end());
 
   // Files first: whoever reads the summary may leave before its end, and take this process along.
-  const std::vector<std::string> written = o.out.empty() ? std::vector<std::string>{} : write_reports(o.out, result, machine);
+  std::vector<std::string> written = o.out.empty() ? std::vector<std::string>{} : write_reports(o.out, result, machine);
+  if (!o.tensors.empty()) {
+    write_tensors(o.tensors, result);
+    written.push_back(o.tensors);
+  }
   progress.clear();
   std::cout << summary_text(result, machine);
   for (const auto& [block, kind] : result.blocks) {
@@ -193,6 +204,7 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
 // Those that the library does not know; check() has the others.
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> Rules = {
+      {"--save-tensors", Rule::Excludes, {"--no-golden"}, "what is saved is what memory was compared with"},
       {"--trace", Rule::Needs, {"--out FOLDER"}, "--trace writes trace.json, but there is no folder for it"},
       {"--seed", Rule::Excludes, {"--test"}, "test images are not drawn, and neither are the weights of their network"},
       {"--seed", Rule::Excludes, {"--timing-only"}, "without data no numbers are drawn"},
@@ -208,8 +220,6 @@ const std::vector<Rule>& program_rules() {
   };
   return Rules;
 }
-
-}  // namespace
 
 // Of a pipe or a device, which may have no end, no more than needed is read.
 std::vector<std::uint8_t> read_input(const std::string& path, const TensorInfo& tensor) {
@@ -239,14 +249,31 @@ std::vector<std::uint8_t> read_input(const std::string& path, const TensorInfo& 
   return bytes;
 }
 
+}  // namespace
+
+std::vector<std::vector<std::uint8_t>> read_inputs(const std::vector<std::string>& paths, const std::vector<TensorInfo>& tensors) {
+  if (paths.size() > tensors.size()) {
+    throw UserError("E0510", "`--input` gives " + std::to_string(paths.size()) + " files, and the network has " + std::to_string(tensors.size()) +
+                                 (tensors.size() == 1 ? " input" : " inputs"));
+  }
+  std::vector<std::vector<std::uint8_t>> inputs;
+  for (std::size_t i = 0; i < paths.size(); ++i) inputs.push_back(read_input(paths[i], tensors[i]));
+  return inputs;
+}
+
+void add_inputs(CLI::App& command, std::vector<std::string>& paths) {
+  command.add_option("--input", paths, "Raw bytes of the first input, dense NHWC; given again: of the next one (default: synthetic)")->allow_extra_args(false);
+}
+
 void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "Run a workload on a machine and compare every layer with golden");
   auto o = std::make_shared<Options>();
-  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; or a program (.gemel) of `gemel compile`")->required();
+  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; a model (.tflite); or a program (.gemel) of `gemel compile`")
+      ->required();
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml (default: edge16; of a program: the one it was compiled for)");
   command->add_option("--set", o->set, "Override a parameter of the machine: key=value");
   add_integer(*command, "--batch", o->batch, 1, 65535, "Images per run");
-  command->add_option("--input", o->input, "Raw bytes of the first input, dense NHWC (default: synthetic)");
+  add_inputs(*command, o->inputs);
   add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and inputs", [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
   command->add_option("--out,-o", o->out, "Folder for result.json, report.html, trace.json, and for the case if the run fails");
   add_choice(*command, "--engine", {"systemc", "plain", "beat", "model"},
@@ -259,6 +286,7 @@ void add_run(CLI::App& app) {
   command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");
   add_integer(*command, "--reset-seed", 0, 2147483647, "Registers of RTL start with random bits of this seed",
               [o](std::int64_t seed) { o->reset_seed = static_cast<int>(seed); });
+  command->add_option("--save-tensors", o->tensors, "File for all tensors: the reference's, which memory was compared with; .safetensors");
   command->add_flag("--timing-only", o->timing_only, "Cycles without data");
   command->add_flag("--trace", o->trace, "Write trace.json (opens in Perfetto)");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");

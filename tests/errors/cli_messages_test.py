@@ -27,8 +27,8 @@ class CommandLine(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def gemel(self, *arguments, **more):
-        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache")}
+    def gemel(self, *arguments, variables=None, **more):
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": str(self.folder / "cache"), **(variables or {})}
         return subprocess.run(
             [GEMEL, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=5400, check=False, **more
         )
@@ -36,9 +36,9 @@ class CommandLine(unittest.TestCase):
     def left_behind(self):
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
-    def expect(self, arguments, text, code=USER):
+    def expect(self, arguments, text, code=USER, variables=None):
         before = self.left_behind()
-        result = self.gemel(*arguments)
+        result = self.gemel(*arguments, variables=variables)
         self.assertEqual(result.stderr, text)
         self.assertEqual(result.returncode, code)
         self.assertEqual(result.stdout, "")
@@ -361,12 +361,36 @@ class CommandLine(unittest.TestCase):
         )
 
     def test_models_of_other_kinds(self):
-        for name, what in (("m.onnx", "an ONNX model"), ("./m.tflite", "a TensorFlow Lite model")):
-            self.expect(
-                ["run", name],
-                f"error[E0217]: `{name}` is {what}, and a workload is needed\n"
-                "hint: workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md\n",
-            )
+        self.expect(
+            ["run", "m.onnx"],
+            "error[E0217]: `m.onnx` is an ONNX model, and a workload is needed\n"
+            "hint: workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md\n",
+        )
+
+    def test_importer_that_cannot_be_started(self):
+        for command in (["import", "m.tflite"], ["run", "m.tflite"], ["compile", "m.tflite"]):
+            self.expect(command, "error[E1108]: the importer needs Python, and `no_python` cannot be started: No such file or directory\n"
+                        "hint: install python3 and python3-numpy, or let GEMEL_PYTHON name a Python that has NumPy\n", variables={"GEMEL_PYTHON": "no_python"})
+        home = self.folder / "home"
+        (home / "configs").mkdir(parents=True)
+        self.expect(["import", "m.tflite"], f"error[E1108]: the importer is not there: no `gemel/importer` in `{home}/python`\n"
+                    "hint: it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`\n", variables={"GEMEL_HOME": str(home)})
+        bare = self.folder / "bare"  # a Python without NumPy
+        bare.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -I -c "import sys; sys.path.insert(0, \'{ROOT}/python\'); sys.modules[\'numpy\'] = None; '
+                        'sys.argv = sys.argv[2:]; import runpy; runpy.run_module(\'gemel.importer\', run_name=\'__main__\')" "$@"\n')
+        bare.chmod(0o755)
+        result = self.gemel("import", "m.tflite", variables={"GEMEL_PYTHON": str(bare)})
+        self.assertEqual(result.returncode, USER)
+        self.assertRegex(result.stderr, r"^error\[E1108\]: the importer needs NumPy, which \S+ does not have: .*numpy.*\n"
+                         r"hint: install it: \S+ -m pip install numpy; or let GEMEL_PYTHON name a Python that has it\n$")
+
+    def test_output_of_an_import(self):
+        self.expect(["import", "m.tflite", "-o", "net.txt"], "error[E0915]: `--out` is `net.txt`, but must be a name with the extension .yaml\n")
+        self.expect(["import", "m.tflite", "-o", "no/net.yaml"], "error[E0902]: cannot write `no/net.yaml`: No such file or directory\n"
+                    "hint: nothing was left behind; choose another folder with --out\n")
+
+    def test_more_inputs_than_there_are(self):
+        self.expect(["run", "digits", "--input", "a", "--input", "b"], "error[E0510]: `--input` gives 2 files, and the network has 1 input\n")
 
     def test_home_that_is_none(self):
         for command in ("machines", "workloads"):

@@ -65,7 +65,7 @@ class Installed(unittest.TestCase):
     def test_what_comes_along(self):
         shared = ("share/gemel/configs/edge16.yaml", "share/gemel/workloads/digits.safetensors", "share/gemel/rtl/npu/npu.sv", "share/doc/gemel/LICENSE",
                   "share/doc/gemel/docs/reference/errors.md", "share/doc/gemel/docs/reference/result.schema.json",
-                  "share/doc/gemel/examples/library/main.cpp", "include/gemel/gemel.hpp", "bin/gemel")
+                  "share/doc/gemel/examples/library/main.cpp", "include/gemel/gemel.hpp", "bin/gemel", "share/gemel/python/gemel/importer/__main__.py")
         self.assertEqual([name for name in shared if not (self.home / name).is_file()], [])
         junk = [path for path in self.home.rglob("*") if "__pycache__" in path.parts or path.name.startswith(".")]
         self.assertEqual(junk, [])
@@ -83,6 +83,15 @@ class Installed(unittest.TestCase):
         wrong = self.run_hidden(gemel, "run", "digits", "-m", "edge17")
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("did you mean `edge16`?", wrong.stderr)
+
+    def test_the_importer_comes_along(self):
+        """Started with the installation's own Python files, it says that the file is no model; or which package is missing."""
+        model = self.folder / "m.tflite"
+        model.write_bytes(b"not a model")
+        wrong = self.run_hidden(self.home / "bin/gemel", "import", model, GEMEL_PYTHON=sys.executable)
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+        self.assertRegex(wrong.stderr, r"error\[E1102\]: `\S+m.tflite` is no TensorFlow Lite model|error\[E1108\]: the importer needs NumPy")
+        self.assertEqual(list(self.home.rglob("__pycache__")), [])
 
     def test_its_own_verilog_runs(self):
         if shutil.which("verilator") is None:

@@ -32,7 +32,9 @@ CLI_MAY_USE = {
     "area/area.hpp",            # explain --area
     "base/files.hpp",           # whole or not at all
     "base/heap.hpp",            # of the process, not of a library
+    "base/process.hpp",         # gemel import: the importer is a program in Python
     "base/text.hpp",            # suggestions, numbers
+    "config/home.hpp",          # gemel import: where that program is
     "config/load.hpp",          # explain
     "config/yaml_reader.hpp",   # settings files
     "regress/coverage.hpp",     # gemel regress: machines, networks and programs at random

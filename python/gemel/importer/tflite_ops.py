@@ -1,0 +1,523 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TFLite's operators, one function each: how Gemel's layers compute the very same numbers, or what keeps them from it.
+
+A function looks at one operator of an int8 graph, adds layers to the workload and says which tensor they make. What it cannot do it
+refuses, naming the attribute, its value and what is supported. To add an operator: its options in schema.py, a function here with its row
+of OPERATORS, a case in tests/python/tflite_cases.py.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics import quantize_multiplier
+from . import tflite_tables as tables
+from .schema import ACTIVATIONS, PADDINGS
+from .tflite_context import Context, Refused, shape_text
+from .tflite_file import Operator, Tensor
+
+ACTIVATION_KEYS = {
+    "NONE": {},
+    "RELU": {"activation": "relu"},
+    "RELU6": {"activation": "relu6"},
+    "RELU_N1_TO_1": {"activation": "relu_n1_to_1"},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    translate: Callable[[Context, Operator], None]
+    becomes: str  # the layer, for the table in the documentation
+    supported: str
+
+
+# ---- what several operators share ---------------------------------------------------------------------------------------------
+
+
+class Options:
+    """An operator's options, by their names in the schema; the schema's default where the file leaves one out."""
+
+    def __init__(self, op: Operator, table: str):
+        self._given = op.options if op.options_name == table else {}
+
+    def __call__(self, name: str, default):
+        return self._given.get(name, default)
+
+    def positive(self, name: str, default: int) -> int:
+        value = self(name, default)
+        if not 1 <= value <= 1 << 20:
+            raise Refused(name, value, "1 to 1048576")
+        return value
+
+    def choice(self, name: str, names: list[str]) -> str:
+        value = self(name, 0)
+        return names[value] if 0 <= value < len(names) else f"number {value}"
+
+    def activation(self) -> dict:
+        name = self.choice("fused_activation_function", ACTIVATIONS)
+        if name not in ACTIVATION_KEYS:
+            raise Refused("fused_activation_function", name, "NONE, RELU, RELU6, RELU_N1_TO_1")
+        return ACTIVATION_KEYS[name]
+
+
+def operands(op: Operator, least: int, most: int | None = None) -> list[Tensor | None]:
+    """The inputs, `most` of them; those that the file leaves out at the end are None."""
+    most = least if most is None else most
+    if not least <= len(op.inputs) <= most or any(t is None for t in op.inputs[:least]) or len(op.outputs) != 1:
+        raise Refused(
+            "operands",
+            f"{len(op.inputs)} in, {len(op.outputs)} out",
+            f"{least if least == most else f'{least} to {most}'} in, 1 out",
+        )
+    return op.inputs + [None] * (most - len(op.inputs))
+
+
+def image(t: Tensor) -> tuple[int, int, int, int]:
+    if len(t.shape) != 4:
+        raise Refused(f"shape of {t}", shape_text(t.shape), "4 dimensions: [images, height, width, channels]")
+    return t.shape
+
+
+def expect_shape(t: Tensor, shape) -> None:
+    """What the file says of an output's shape must be what comes out."""
+    if tuple(t.shape) != tuple(shape):
+        raise Refused(
+            f"shape of {t}", shape_text(t.shape), f"{shape_text(shape)}, which is what the operator makes of its inputs"
+        )
+
+
+def same_quantization(context: Context, a: Tensor, b: Tensor) -> None:
+    qa, qb = context.quantization(a), context.quantization(b)
+    if qa != qb:
+        raise Refused(
+            "quantization of the output",
+            f"scale {qb.scale:.9g}, zero point {qb.zero_point}",
+            f"the input's: scale {qa.scale:.9g}, zero point {qa.zero_point}",
+            "converters make them equal; a QUANTIZE between them is supported",
+        )
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """Pixels before and behind one dimension; the odd one stands behind."""
+    total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def window(
+    op: Operator, options: Options, source: Tensor, kernel: tuple[int, int], extra=(0, 0, 0, 0), dilated: bool = True
+) -> tuple[dict, tuple[int, int]]:
+    """Keys of a layer with a window, and the height and width that come out. `extra`: pixels top, left, bottom, right that a PAD adds before."""
+    _, h, w, _ = image(source)
+    h, w = h + extra[0] + extra[2], w + extra[1] + extra[3]
+    stride = options.positive("stride_h", 0), options.positive("stride_w", 0)
+    dilation = (
+        (options.positive("dilation_h_factor", 1), options.positive("dilation_w_factor", 1)) if dilated else (1, 1)
+    )
+    padding = options.choice("padding", PADDINGS)
+    if padding not in PADDINGS:
+        raise Refused("padding", padding, "SAME, VALID")
+    size, before, behind = [], [], []
+    for length, k, s, d in zip((h, w), kernel, stride, dilation):
+        first, last = same_padding(length, k, s, d) if padding == "SAME" else (0, 0)
+        size.append((length + first + last - (k - 1) * d - 1) // s + 1)
+        before.append(first)
+        behind.append(last)
+    if min(size) < 1:
+        raise Refused(
+            "padding",
+            padding,
+            f"an image of at least the window's size, {kernel[0]} x {kernel[1]} with its dilation; it has {h} x {w}",
+        )
+    keys = {"kernel": list(kernel), "stride": list(stride)}
+    keys |= {"dilation": list(dilation)} if dilation != (1, 1) else {}
+    if any(extra):
+        keys["padding"] = [before[0] + extra[0], before[1] + extra[1], behind[0] + extra[2], behind[1] + extra[3]]
+    else:
+        keys["padding"] = padding.lower()
+    return keys, (size[0], size[1])
+
+
+def weights(
+    context: Context, t: Tensor, rank: int, per_channel_axis: int, channels: int, any_zero_point: bool = False
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Elements, scales (float32, one or one per channel) and zero point of constant int8 weights."""
+    if not t.constant:
+        raise Refused(f"weights, {t}", "computed by the network", "constants")
+    if t.type not in ("INT8", "INT4") or t.data is None:
+        raise Refused(f"type of the weights, {t}", t.type, "INT8, INT4")
+    if len(t.shape) != rank:
+        raise Refused(f"shape of the weights, {t}", shape_text(t.shape), f"{rank} dimensions")
+    context.check_plain(t)
+    scales = context.scales(t)
+    if len(scales) > 1 and (t.axis != per_channel_axis or len(scales) != channels):
+        raise Refused(
+            f"scales of the weights, {t}",
+            f"{len(scales)} along dimension {t.axis}",
+            f"one, or {channels} along dimension {per_channel_axis}",
+        )
+    zeros = t.zero_point
+    limit = "the same -128 to 127 for all channels" if any_zero_point else "0"
+    if any(z != zeros[0] for z in zeros) or not -128 <= zeros[0] <= 127 or (zeros[0] != 0 and not any_zero_point):
+        raise Refused(f"zero point of the weights, {t}", int(next((z for z in zeros if z != 0), 0)), limit)
+    context.store(math.prod(t.shape))
+    return unpacked(t) if t.type == "INT4" else t.data, scales, int(zeros[0])
+
+
+def unpacked(t: Tensor) -> np.ndarray:
+    """int8 of INT4, the lower half of a byte first."""
+    halves = np.empty(2 * t.data.size, np.int8)
+    halves[0::2], halves[1::2] = t.data << 4, t.data & 0xF0
+    return (halves >> 4)[: math.prod(t.shape)].reshape(t.shape)
+
+
+def bias(context: Context, t: Tensor | None, channels: int) -> dict:
+    if t is None:
+        return {}
+    if not t.constant or t.type != "INT32" or t.data is None:
+        raise Refused(f"bias, {t}", t.type if t.constant else "computed by the network", "a constant INT32")
+    if t.data.size != channels:
+        raise Refused(f"shape of the bias, {t}", shape_text(t.shape), f"[{channels}]")
+    if any(z != 0 for z in t.zero_point):
+        raise Refused(f"zero point of the bias, {t}", int(t.zero_point[t.zero_point != 0][0]), "0")
+    context.store(t.data.nbytes)
+    return {"bias": np.ascontiguousarray(t.data.reshape(-1))}
+
+
+# ---- layers with weights ------------------------------------------------------------------------------------------------------
+
+
+def conv_2d(context: Context, op: Operator) -> None:
+    x, w, b = operands(op, 2, 3)
+    options = Options(op, "Conv2DOptions")
+    channels = op.outputs[0].shape[-1] if op.outputs[0].shape else 0
+    source, extra = context.padded(x)
+    data, scales, _ = weights(context, w, 4, 0, channels)
+    n, _, _, depth = image(source)
+    out, kh, kw, inner = data.shape
+    if inner == 0 or depth % inner or out % (depth // inner):
+        raise Refused(
+            f"shape of the weights, {w}",
+            shape_text(w.shape),
+            f"[outputs, height, width, inputs per group] for {depth} input channels",
+        )
+    keys, size = window(op, options, source, (kh, kw), extra)
+    expect_shape(op.outputs[0], (n, *size, out))
+    groups = depth // inner
+    context.add(
+        op,
+        "conv2d",
+        [source],
+        tensors={"weight": data, "weight_scale": scales, **bias(context, b, out)},
+        out_channels=out,
+        **keys,
+        **({"groups": groups} if groups > 1 else {}),
+        **options.activation(),
+    )
+
+
+def depthwise_conv_2d(context: Context, op: Operator) -> None:
+    x, w, b = operands(op, 2, 3)
+    options = Options(op, "DepthwiseConv2DOptions")
+    source, extra = context.padded(x)
+    n, _, _, depth = image(source)
+    channels = w.shape[-1] if w.shape else 0
+    data, scales, _ = weights(context, w, 4, 3, channels)
+    one, kh, kw, out = data.shape
+    if one != 1 or out % depth:
+        raise Refused(
+            f"shape of the weights, {w}", shape_text(w.shape), f"[1, height, width, a multiple of {depth} channels]"
+        )
+    multiplier = options("depth_multiplier", 0)
+    if multiplier not in (0, out // depth):  # newer converters leave it out
+        raise Refused("depth_multiplier", multiplier, f"{out // depth}, which is what the shapes say")
+    keys, size = window(op, options, source, (kh, kw), extra)
+    expect_shape(op.outputs[0], (n, *size, out))
+    context.add(
+        op,
+        "conv2d",
+        [source],
+        tensors={
+            "weight": np.ascontiguousarray(data.transpose(3, 1, 2, 0)),
+            "weight_scale": scales,
+            **bias(context, b, out),
+        },
+        out_channels=out,
+        **keys,
+        groups=depth,
+        **options.activation(),
+    )
+
+
+def fully_connected(context: Context, op: Operator) -> None:
+    x, w, b = operands(op, 2, 3)
+    options = Options(op, "FullyConnectedOptions")
+    if options("weights_format", 0) != 0:
+        raise Refused("weights_format", options("weights_format", 0), "DEFAULT (0)")
+    channels = w.shape[0] if w.shape else 0
+    data, scales, zero_point = weights(context, w, 2, 0, channels, any_zero_point=True)
+    out, inner = data.shape
+    if w.type == "INT4" and len(scales) > 1:
+        raise Refused(f"scales of the INT4 weights, {w}", len(scales), "one (the reference kernels have no more)")
+    elements = math.prod(x.shape)
+    if inner == 0 or elements % inner:
+        raise Refused(f"shape of {x}", shape_text(x.shape), f"a multiple of {inner} elements, as the weights have it")
+    rows = elements // inner
+    if options("keep_num_dims", False):
+        expect_shape(op.outputs[0], (*x.shape[:-1], out))
+    elif math.prod(op.outputs[0].shape) != rows * out:
+        expect_shape(op.outputs[0], (rows, out))
+    weight = {"weight": {"zero_point": zero_point}} if zero_point else {}
+    arguments = dict(out_channels=out, **weight, **options.activation())
+    numbers = {"weight": data, "weight_scale": scales, **bias(context, b, out)}
+    # `dense` takes an image as one row, and makes [images, 1, ..., 1, outputs].
+    one_row = len(x.shape) >= 2 and x.shape[0] == rows
+    made = (rows, *(1,) * (len(x.shape) - 2), out) if one_row else (rows, out)
+    source = context.name(x) if one_row else context.view(x, (rows, inner))
+    context.add(op, "dense", [source], made=made, tensors=numbers, **arguments)
+
+
+# ---- others --------------------------------------------------------------------------------------------------------------------
+
+
+def add(context: Context, op: Operator) -> None:
+    a, b = operands(op, 2)
+    options = Options(op, "AddOptions")
+    if a.shape != b.shape:
+        raise Refused("shapes", f"{shape_text(a.shape)} and {shape_text(b.shape)}", "two of one shape (no broadcast)")
+    expect_shape(op.outputs[0], a.shape)
+    context.add(op, "add", [a, b], **options.activation())
+
+
+def pool(kind: str) -> Callable[[Context, Operator], None]:
+    def translate(context: Context, op: Operator) -> None:
+        (x,) = operands(op, 1)
+        options = Options(op, "Pool2DOptions")
+        keys, size = window(
+            op, options, x, (options.positive("filter_height", 0), options.positive("filter_width", 0)), dilated=False
+        )
+        expect_shape(op.outputs[0], (x.shape[0], *size, x.shape[3]))
+        same_quantization(context, x, op.outputs[0])
+        context.add(op, kind, [x], keeps=True, **keys, **options.activation())
+
+    return translate
+
+
+def mean(context: Context, op: Operator) -> None:
+    x, axes = operands(op, 2)
+    n, _, _, c = image(x)
+    if not axes.constant or axes.type != "INT32" or axes.data is None:
+        raise Refused(f"axes, {axes}", axes.type if axes.constant else "computed by the network", "a constant INT32")
+    found = sorted({int(a) + (4 if a < 0 else 0) for a in axes.data.reshape(-1)})
+    if found != [1, 2]:
+        raise Refused("axes", found, "[1, 2], height and width")
+    kept = Options(op, "ReducerOptions")("keep_dims", False)
+    expect_shape(op.outputs[0], (n, 1, 1, c) if kept else (n, c))
+    context.add(op, "global_avg_pool", [x], made=(n, 1, 1, c))
+
+
+def reshape(context: Context, op: Operator) -> None:
+    (x, *_) = operands(op, 1, 2)  # the second is the new shape, which the output's tells as well
+    out = op.outputs[0]
+    if math.prod(x.shape) != math.prod(out.shape):
+        raise Refused(f"shape of {out}", shape_text(out.shape), f"the {math.prod(x.shape)} elements of the input")
+    same_quantization(context, x, out)
+    context.add(op, "reshape", [x], keeps=True, shape=list(out.shape) or [1])
+
+
+def pad(context: Context, op: Operator) -> None:
+    """Becomes the padding of the convolutions that read it."""
+    x, amounts, *value = operands(op, 2, 3)
+    out = op.outputs[0]
+    shape = image(x)
+    if (
+        not amounts.constant
+        or amounts.type not in ("INT32", "INT64")
+        or amounts.data is None
+        or amounts.shape != (4, 2)
+    ):
+        raise Refused(f"paddings, {amounts}", f"{amounts.type} {shape_text(amounts.shape)}", "a constant INT32 [4, 2]")
+    pads = [[int(p) for p in row] for row in amounts.data]
+    if (
+        pads[0] != [0, 0]
+        or pads[3] != [0, 0]
+        or min(min(row) for row in pads) < 0
+        or max(max(row) for row in pads) > 1 << 20
+    ):
+        raise Refused("paddings", pads, "0 or more pixels around height and width")
+    expect_shape(out, [n + first + last for n, (first, last) in zip(shape, pads)])
+    same_quantization(context, x, out)
+    if value[0] is not None:
+        filler = value[0]
+        same_quantization(context, x, filler)
+        if (
+            filler.data is None
+            or filler.type != "INT8"
+            or filler.data.size != 1
+            or int(filler.data.reshape(-1)[0]) != context.quantization(x).zero_point
+        ):
+            raise Refused(f"value, {filler}", "another number", f"the zero point, {context.quantization(x).zero_point}")
+    others = [reader for reader in out.read_by if reader.type not in ("CONV_2D", "DEPTHWISE_CONV_2D")]
+    if others or context.is_output(out) or not out.read_by:
+        raise Refused(
+            "readers",
+            ", ".join(map(str, others)) or "an output of the model",
+            "CONV_2D and DEPTHWISE_CONV_2D, whose padding it becomes",
+        )
+    context.fold_padding(out, x, (pads[1][0], pads[2][0], pads[1][1], pads[2][1]))
+
+
+def quantize(context: Context, op: Operator) -> None:
+    """From float32 it is the edge of the network: the workload begins behind it."""
+    (x,) = operands(op, 1)
+    out = op.outputs[0]
+    expect_shape(out, x.shape)
+    if x.type == "FLOAT32":
+        if not context.is_input(x):
+            raise Refused(f"type of {x}", "FLOAT32, computed by the network", "INT8, or a FLOAT32 input of the model")
+        context.begin_behind(x, out)
+    else:
+        table(tables.requantized)(context, op)
+
+
+def dequantize(context: Context, op: Operator) -> None:
+    """The other edge: the workload ends before it."""
+    (x,) = operands(op, 1)
+    out = op.outputs[0]
+    if not context.is_output(out) or out.read_by or out.type != "FLOAT32" or x.constant:
+        raise Refused(f"{out}", "read by the network", "a FLOAT32 output of the model, of a computed INT8 tensor")
+    context.quantization(x)
+    context.end_before(out, x)
+
+
+def table(recipe: Callable) -> Callable[[Context, Operator], None]:
+    """A function of one value. `recipe` gives its 256 bytes for the quantizations of input and output."""
+
+    def translate(context: Context, op: Operator) -> None:
+        (x,) = operands(op, 1)
+        out = op.outputs[0]
+        expect_shape(out, x.shape)
+        context.add(op, "table", [x], tensors={"table": recipe(context.quantization(x), context.quantization(out))})
+
+    return translate
+
+
+def with_output(recipe: Callable, scale: float, zero_point: int) -> Callable:
+    """For kernels whose output has one scale and zero point and no other."""
+
+    def fixed(source, target):
+        if (target.scale, target.zero_point, target.type) != (scale, zero_point, "int8"):
+            raise Refused(
+                "quantization of the output",
+                f"{target.type}, scale {target.scale:.9g}, zero point {target.zero_point}",
+                f"int8, scale {scale}, zero point {zero_point}",
+            )
+        return recipe(source, target)
+
+    return fixed
+
+
+def softmax(context: Context, op: Operator) -> None:
+    (x,) = operands(op, 1)
+    out = op.outputs[0]
+    beta = Options(op, "SoftmaxOptions")("beta", 0.0)
+    if not (math.isfinite(beta) and 0 < beta <= 1e6):
+        raise Refused("beta", beta, "more than 0, at most 1e6")
+    if not x.shape or x.shape[-1] > 4095:
+        raise Refused(
+            f"shape of {x}",
+            shape_text(x.shape),
+            "at most 4095 values in the innermost dimension, whose sum has 12 integer bits",
+        )
+    expect_shape(out, x.shape)
+    context.must_end(op)
+    real = min(beta * context.quantization(x).scale * (1 << 26), (1 << 31) - 1.0)
+    if real <= 1:
+        raise Refused(f"scale of {x} times beta", f"{real / (1 << 26):.9g}", "more than 2^-26")
+    multiplier, shift = quantize_multiplier(real)
+    numbers = (
+        {} if beta == 1 else {"multiplier": np.array([multiplier], np.int32), "shift": np.array([shift], np.int32)}
+    )
+    with_output(lambda *_: None, 1 / 256, -128)(context.quantization(x), context.quantization(out))
+    context.add(op, "softmax", [x], tensors=numbers)
+
+
+def arg_max(context: Context, op: Operator) -> None:
+    x, axis = operands(op, 2)
+    out = op.outputs[0]
+    if not axis.constant or axis.data is None or axis.type not in ("INT32", "INT64") or axis.data.size != 1:
+        raise Refused(f"axis, {axis}", axis.type if axis.constant else "computed by the network", "a constant INT32")
+    value = int(axis.data.reshape(-1)[0])
+    if not x.shape or value not in (-1, len(x.shape) - 1):
+        raise Refused("axis", value, "the innermost dimension")
+    if out.type != "INT32":
+        raise Refused(f"type of {out}", out.type, "INT32")
+    expect_shape(out, x.shape[:-1])
+    context.must_end(op)
+    context.add(op, "argmax", [x], integer=True)
+
+
+def relu6(context: Context, op: Operator) -> None:
+    """TensorFlow Lite Micro's kernel rescales nothing, TensorFlow Lite's does: with equal scales they agree."""
+    (x,) = operands(op, 1)
+    same_quantization(context, x, op.outputs[0])
+    table(lambda a, b: tables.relu(a, b, (0.0, 6.0)))(context, op)
+
+
+def leaky_relu(context: Context, op: Operator) -> None:
+    alpha = Options(op, "LeakyReluOptions")("alpha", 0.0)
+    if not (math.isfinite(alpha) and 0 <= alpha <= 1e6):
+        raise Refused("alpha", alpha, "0 to 1e6")
+    table(lambda a, b: tables.leaky_relu(a, b, alpha))(context, op)
+
+
+OPERATORS: dict[str, Row] = {
+    "ADD": Row(add, "`add`", "two computed tensors of one shape; any fused activation"),
+    "ARG_MAX": Row(arg_max, "`argmax`, on the host", "over the innermost dimension, to INT32; at the end of a model"),
+    "AVERAGE_POOL_2D": Row(
+        pool("avg_pool"), "`avg_pool`", "any window, stride and padding; input and output with one scale and zero point"
+    ),
+    "CONV_2D": Row(
+        conv_2d,
+        "`conv2d`",
+        "constant INT8 or INT4 weights per tensor or per channel, INT32 bias or none; any window, stride, dilation, padding, groups",
+    ),
+    "DEPTHWISE_CONV_2D": Row(depthwise_conv_2d, "`conv2d`", "as CONV_2D; any depth multiplier"),
+    "DEQUANTIZE": Row(
+        dequantize, "nothing", "to FLOAT32 outputs of the model: the workload's output is its input, in INT8"
+    ),
+    "ELU": Row(table(lambda a, b: tables.by_float(a, b, tables.elu)), "`table`", "any scales"),
+    "EXPAND_DIMS": Row(reshape, "`reshape`", "up to 6 dimensions"),
+    "FULLY_CONNECTED": Row(
+        fully_connected,
+        "`dense`",
+        "constant INT8 weights per tensor (any zero point) or per channel, or INT4 weights per tensor; INT32 bias or none; any rank; keep_num_dims",
+    ),
+    "HARD_SWISH": Row(table(tables.hard_swish), "`table`", "any scales"),
+    "LEAKY_RELU": Row(leaky_relu, "`table`", "any scales; alpha of 0 or more"),
+    "LOGISTIC": Row(
+        table(with_output(tables.logistic, 1 / 256, -128)), "`table`", "output with scale 1/256 and zero point -128"
+    ),
+    "MAX_POOL_2D": Row(
+        pool("max_pool"), "`max_pool`", "any window, stride and padding; input and output with one scale and zero point"
+    ),
+    "MEAN": Row(mean, "`global_avg_pool`", "over height and width; keep_dims or not"),
+    "PAD": Row(pad, "padding of a `conv2d`", "height and width, read by convolutions only"),
+    "PADV2": Row(pad, "padding of a `conv2d`", "as PAD, with the zero point as its value"),
+    "QUANTIZE": Row(
+        quantize,
+        "`table`",
+        "INT8 to INT8 or UINT8 and UINT8 to INT8, any scales; from FLOAT32 inputs of the model: the workload's input is its output",
+    ),
+    "RELU": Row(table(lambda a, b: tables.relu(a, b, (0.0, None))), "`table`", "any scales"),
+    "RELU6": Row(relu6, "`table`", "input and output with one scale and zero point"),
+    "RESHAPE": Row(reshape, "`reshape`", "up to 6 dimensions; the shape that the file gives the output"),
+    "SOFTMAX": Row(
+        softmax,
+        "`softmax`, on the host",
+        "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128; at the end of a model",
+    ),
+    "SQUEEZE": Row(reshape, "`reshape`", "up to 6 dimensions"),
+    "TANH": Row(table(with_output(tables.tanh, 1 / 128, 0)), "`table`", "output with scale 1/128 and zero point 0"),
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/import.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/files.hpp"
+#include "base/process.hpp"
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "cli/signals.hpp"
+#include "config/home.hpp"
+#include "gemel/gemel.hpp"
+
+namespace gemel::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds Limit{3600};
+
+// A new folder in the system's place for temporary ones, gone with this object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::error_code problem;
+    std::string name = (fs::temp_directory_path(problem) / "gemel-import-XXXXXX").string();
+    if (problem || ::mkdtemp(name.data()) == nullptr) {
+      throw UserError("E0901", "no temporary folder can be made like `" + name + "`", "let TMPDIR name a folder that can be written into");
+    }
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string file(const char* name) const { return (path_ / name).string(); }
+  std::string keep() { return std::exchange(path_, fs::path()).string(); }
+
+ private:
+  fs::path path_;
+};
+
+// The folder to be put into PYTHONPATH, and the Python that reads it: GEMEL_PYTHON, else the checkout's virtual environment, else the
+// `python3` in PATH.
+std::pair<std::string, std::string> importer() {
+  const char* chosen = std::getenv("GEMEL_PYTHON");
+  std::string folders;
+  for (const std::string& home : home_folders()) {
+    fs::path python = fs::path(home) / "python";
+    const fs::path wheel = fs::path(home) / "../../..", environment = fs::path(home) / ".venv/bin/python";  // a wheel is home of itself: gemel/share/gemel
+    std::error_code ignored;
+    constexpr char Program[] = "gemel/importer/__main__.py";
+    if (!fs::is_regular_file(python / Program, ignored) && fs::is_regular_file(wheel / Program, ignored)) python = wheel;
+    if (!fs::is_regular_file(python / Program, ignored)) {
+      folders += (folders.empty() ? "`" : ", `") + python.string() + "`";
+      continue;
+    }
+    if (chosen != nullptr && *chosen) return {python.string(), chosen};
+    return {python.string(), fs::exists(environment, ignored) ? environment.string() : "python3"};
+  }
+  throw UserError("E1108", "the importer is not there: no `gemel/importer` in " + (folders.empty() ? "any folder of Gemel" : folders),
+                  "it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`");
+}
+
+[[noreturn]] void refuse(const std::string& python, const ProcessResult& result) {
+  using End = ProcessResult::End;
+  if (result.end == End::Interrupted) throw Interrupted("interrupted while importing");
+  if (result.end == End::NotStarted) {
+    throw UserError("E1108", "the importer needs Python, and `" + python + "` cannot be started: " + result.output,
+                    "install python3 and python3-numpy, or let GEMEL_PYTHON name a Python that has NumPy");
+  }
+  if (result.end == End::Killed || result.end == End::TooLong) {
+    throw UserError("E1108", "the importer was ended " + (result.end == End::Killed ? "by signal " + std::to_string(result.status)
+                                                                                    : "after " + std::to_string(Limit.count()) + " seconds"),
+                    "is the model huge, and memory short?");
+  }
+  throw InternalError("the importer, run by `" + python + "`, ended with status " + std::to_string(result.status) + ":\n" + result.output);
+}
+
+}  // namespace
+
+bool is_model(const std::string& workload) { return fs::path(workload).extension() == ".tflite"; }
+
+std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name) {
+  const auto [folder, python] = importer();
+  const TemporaryFolder temporary;
+  const std::string messages = temporary.file("messages.json");
+  ProcessRequest request;
+  request.arguments = {python, "-B", "-m", "gemel.importer", "--out=" + yaml, "--messages=" + messages};
+  if (!name.empty()) request.arguments.push_back("--name=" + name);
+  request.arguments.insert(request.arguments.end(), {"--", model});
+  const char* others = std::getenv("PYTHONPATH");
+  request.environment = {{"PYTHONPATH", others != nullptr && *others ? folder + ":" + others : folder}};
+  const ProcessResult result = run_process(request, Limit, stop_token().flag());
+
+  std::ifstream file(messages);
+  const auto said = nlohmann::json::parse(file, nullptr, false);
+  if (said.is_discarded() || result.end != ProcessResult::End::Exited) refuse(python, result);
+  std::vector<Diagnostic> diagnostics;
+  for (const auto& entry : said.at("diagnostics")) {
+    Diagnostic d;
+    d.code = entry.at("code").get<std::string>();
+    d.message = entry.at("message").get<std::string>();
+    d.file = entry.at("file").get<std::string>();
+    d.note = entry.at("note").get<std::string>();
+    d.hint = entry.at("hint").get<std::string>();
+    diagnostics.push_back(std::move(d));
+  }
+  if (!diagnostics.empty()) throw UserError(std::move(diagnostics));
+  return said.at("lines").get<std::vector<std::string>>();
+}
+
+ImportedModel::ImportedModel(const std::string& workload) : workload_(workload) {
+  if (!is_model(workload)) return;
+  TemporaryFolder folder;
+  workload_ = folder.file("model.yaml");
+  import_model(workload, workload_);
+  folder_ = folder.keep();
+}
+
+ImportedModel::~ImportedModel() {
+  std::error_code ignored;
+  if (!folder_.empty()) fs::remove_all(folder_, ignored);
+}
+
+void add_import(CLI::App& app) {
+  struct Options {
+    std::string model, out, name;
+  };
+  auto* command = app.add_subcommand("import", "Make a workload of a TensorFlow Lite model, which computes the same bit by bit");
+  auto o = std::make_shared<Options>();
+  command->add_option("model", o->model, "File NAME.tflite, quantized to int8")->required();
+  command->add_option("--out,-o", o->out, "The workload, NAME.yaml; its tensors go to NAME.safetensors beside it (default: the model's name, here)");
+  command->add_option("--name", o->name, "The workload's name (default: the model's)");
+  command->callback([o, command] {
+    catch_signals();
+    check_options(*command, {});
+    const std::string out = o->out.empty() ? fs::path(o->model).stem().string() + ".yaml" : o->out;
+    const std::string extension = fs::path(out).extension();
+    if (extension != ".yaml" && extension != ".yml") {
+      throw UserError("E0915", "`--out` is " + std::string("`") + out + "`, but must be a name with the extension .yaml");
+    }
+    require_writable(out);
+    for (const std::string& line : import_model(o->model, out, o->name)) std::cout << line << "\n";
+  });
+}
+
+}  // namespace gemel::cli

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random TFLite models of one operator (and what it needs around it), for comparing the importer with the reference.
+
+Each function draws one model: shapes, attributes, scales and zero points, with odd zero points, ties (scales that are powers of two),
+images of 1x1, odd channels and the ends of ranges among them. CASES names them all.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from tflite_writer import Model
+
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+ACTIVATION_NUMBERS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+SAME, VALID = 0, 1
+
+
+class Draw:
+    def __init__(self, rng: np.random.Generator):
+        self.rng = rng
+
+    def integer(self, least: int, most: int) -> int:
+        return int(self.rng.integers(least, most + 1))
+
+    def one_of(self, *values):
+        return values[self.integer(0, len(values) - 1)]
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def scale(self, least: float = 1e-3, most: float = 0.5) -> np.float32:
+        value = math.exp(self.rng.uniform(math.log(least), math.log(most)))
+        return np.float32(2.0 ** round(math.log2(value)) if self.chance(0.3) else value)
+
+    def zero(self) -> int:
+        return self.one_of(self.integer(-128, 127), self.integer(-128, 127), 0, -128, 127, -1, 1)
+
+    def quantization(self) -> dict:
+        return {"scale": self.scale(), "zero_point": self.zero()}
+
+    def image(self, channels: int | None = None, most: int = 9) -> tuple[int, int, int, int]:
+        h, w = (1, 1) if self.chance(0.15) else (self.integer(1, most), self.integer(1, most))
+        c = channels or self.one_of(1, 3, 5, 13, 17, self.integer(1, 20))
+        return self.one_of(1, 1, 1, 2), h, w, c
+
+    def int8(self, shape) -> np.ndarray:
+        """Any values, or those of the ends of the range."""
+        if self.chance(0.15):
+            return self.rng.choice(np.array([-128, 127, 0], np.int8), shape)
+        return self.rng.integers(-128, 128, shape, dtype=np.int8)
+
+    def activation(self, share_of_none: float = 0.5) -> int:
+        return 0 if self.chance(share_of_none) else ACTIVATION_NUMBERS[self.one_of(*ACTIVATIONS)]
+
+
+def _window(d: Draw, length: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
+    span = (kernel - 1) * dilation + 1
+    return -(-length // stride) if padding == SAME else (length - span) // stride + 1
+
+
+def _weights(d: Draw, m: Model, shape, axis: int, channels: int, source: np.float32) -> tuple[list[int], np.ndarray]:
+    """Weights, per tensor or per channel, and a bias or none."""
+    per_channel = d.chance(0.7)
+    scales = np.array([d.scale(1e-4, 0.05) for _ in range(channels if per_channel else 1)], np.float32)
+    values, kind = d.int8(shape), "int8"
+    fully_connected_per_channel = per_channel and len(shape) == 2  # the reference has no INT4 there
+    if d.chance(0.15) and not fully_connected_per_channel:  # two values in a byte, the first in its lower half
+        nibbles = np.append(values.reshape(-1) & 15, 0)[: (values.size + 1) // 2 * 2].astype(np.uint8)
+        values, kind = nibbles[0::2] | nibbles[1::2] << 4, "int4"
+    zeros = np.zeros(len(scales), np.int64)
+    w = m.tensor("weights", shape, kind, scales, zeros, axis if per_channel else 0, values)
+    # Without a bias; the reference's depthwise kernel reads tensor -1 and dies, so there only the shorter form.
+    if d.chance(0.2):
+        return [w, -1] if d.chance(0.5) and axis == 0 else [w], scales
+    data = d.rng.integers(-20000, 20000, channels).astype(np.int32)
+    b = m.tensor(
+        "bias", (channels,), "int32", scale=scales * source, zero_point=np.zeros(len(scales), np.int64), data=data
+    )
+    return [w, b], scales
+
+
+def _output_scale(d: Draw, source: np.float32, scales: np.ndarray, terms: int) -> np.float32:
+    """So that outputs use their range, more or less."""
+    real = float(source) * float(np.max(scales)) * math.sqrt(terms) * 74 * 74 / d.rng.uniform(10, 90)
+    return np.float32(2.0 ** round(math.log2(real)) if d.chance(0.3) else real)
+
+
+def convolution(d: Draw, depthwise: bool, padded: bool = False) -> Model:
+    m = Model()
+    while True:
+        n, h, w, c = d.image()
+        stride, dilation = (
+            (d.integer(1, 3), d.integer(1, 3)),
+            (d.integer(1, 2), d.integer(1, 3)) if d.chance(0.4) else (1, 1),
+        )
+        kernel, padding = (d.integer(1, 5), d.integer(1, 5)), d.one_of(SAME, VALID)
+        pads = [d.integer(0, 2) for _ in range(4)] if padded else [0, 0, 0, 0]  # top, bottom, left, right
+        ph, pw = h + pads[0] + pads[1], w + pads[2] + pads[3]
+        oh, ow = (_window(d, n_, k, s, dl, padding) for n_, k, s, dl in zip((ph, pw), kernel, stride, dilation))
+        if oh >= 1 and ow >= 1:
+            break
+    q = d.quantization()
+    x = m.tensor("x", (n, h, w, c), **q)
+    m.inputs = [x]
+    if padded:
+        amounts = m.tensor("pads", (4, 2), "int32", data=np.array([[0, 0], pads[:2], pads[2:], [0, 0]], np.int32))
+        y = m.tensor("padded", (n, ph, pw, c), **q)
+        m.operator("PAD", [x, amounts], [y], "PadOptions")
+        x = y
+    options = dict(
+        Padding=padding,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        DilationHFactor=dilation[0],
+        DilationWFactor=dilation[1],
+        FusedActivationFunction=d.activation(),
+    )
+    if depthwise:
+        multiplier = d.one_of(1, 1, 2, 3)
+        out = c * multiplier
+        operands, scales = _weights(d, m, (1, *kernel, out), 3, out, q["scale"])
+        terms = kernel[0] * kernel[1]
+        options["DepthMultiplier"] = multiplier
+    else:
+        out = d.one_of(1, 3, 13, 17, d.integer(1, 24))
+        groups = d.one_of(*[g for g in range(1, c + 1) if c % g == 0]) if d.chance(0.15) else 1
+        out = -(-out // groups) * groups
+        operands, scales = _weights(d, m, (out, *kernel, c // groups), 0, out, q["scale"])
+        terms = kernel[0] * kernel[1] * c // groups
+    y = m.tensor("y", (n, oh, ow, out), scale=_output_scale(d, q["scale"], scales, terms), zero_point=d.zero())
+    m.outputs = [y]
+    m.operator(
+        "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
+        [x, *operands],
+        [y],
+        "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions",
+        **options,
+    )
+    return m
+
+
+def fully_connected(d: Draw) -> Model:
+    m = Model()
+    inner, out = d.integer(1, 70), d.one_of(1, 3, 13, d.integer(1, 40))
+    keep = d.chance(0.4)
+    shape = (
+        d.one_of((1, inner), (d.integer(1, 4), inner), (1, d.integer(1, 4), inner), (1, 1, d.integer(1, 3), inner))
+        if keep or d.chance(0.6)
+        else (1, 1, inner, 1)
+    )
+    rows = math.prod(shape) // inner
+    q = d.quantization()
+    x = m.tensor("x", shape, **q)
+    operands, scales = _weights(d, m, (out, inner), 0, out, q["scale"])
+    if len(scales) == 1 and m.tensors[operands[0]].type == "int8" and d.chance(0.3):
+        m.tensors[operands[0]].zero_point = [d.integer(-5, 5)]
+    y = m.tensor(
+        "y",
+        (*shape[:-1], out) if keep else (rows, out),
+        scale=_output_scale(d, q["scale"], scales, inner),
+        zero_point=d.zero(),
+    )
+    m.inputs, m.outputs = [x], [y]
+    m.operator(
+        "FULLY_CONNECTED",
+        [x, *operands],
+        [y],
+        "FullyConnectedOptions",
+        KeepNumDims=keep,
+        FusedActivationFunction=d.activation(),
+    )
+    return m
+
+
+def add(d: Draw) -> Model:
+    m = Model()
+    shape = d.one_of(d.image(), (1, d.integer(1, 30)), (1, 3, d.integer(1, 9)))
+    a, b = d.quantization(), d.quantization()
+    x, y = m.tensor("a", shape, **a), m.tensor("b", shape, **b)
+    z = m.tensor(
+        "sum",
+        shape,
+        scale=np.float32(max(a["scale"], b["scale"]) * np.float32(d.rng.uniform(0.3, 3))),
+        zero_point=d.zero(),
+    )
+    m.inputs, m.outputs = [x, y], [z]
+    m.operator("ADD", [x, y], [z], "AddOptions", FusedActivationFunction=d.activation())
+    return m
+
+
+def pool(d: Draw, kind: str) -> Model:
+    m = Model()
+    while True:
+        n, h, w, c = d.image()
+        kernel, stride, padding = (
+            (d.integer(1, 5), d.integer(1, 5)),
+            (d.integer(1, 3), d.integer(1, 3)),
+            d.one_of(SAME, VALID),
+        )
+        oh, ow = (_window(d, n_, k, s, 1, padding) for n_, k, s in zip((h, w), kernel, stride))
+        if oh >= 1 and ow >= 1:
+            break
+    q = d.quantization()
+    x, y = m.tensor("x", (n, h, w, c), **q), m.tensor("y", (n, oh, ow, c), **q)
+    m.inputs, m.outputs = [x], [y]
+    m.operator(
+        kind,
+        [x],
+        [y],
+        "Pool2DOptions",
+        Padding=padding,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        FilterHeight=kernel[0],
+        FilterWidth=kernel[1],
+        FusedActivationFunction=d.activation(),
+    )
+    return m
+
+
+def mean(d: Draw) -> Model:
+    m = Model()
+    n, h, w, c = d.image(most=14)
+    keep = d.chance(0.5)
+    x = m.tensor("x", (n, h, w, c), **d.quantization())
+    axes = m.tensor("axes", (2,), "int32", data=np.array(d.one_of([1, 2], [2, 1], [-3, -2]), np.int32))
+    y = m.tensor(
+        "y",
+        (n, 1, 1, c) if keep else (n, c),
+        scale=np.float32(m.tensors[x].scale[0] * np.float32(d.rng.uniform(0.2, 2))),
+        zero_point=d.zero(),
+    )
+    m.inputs, m.outputs = [x], [y]
+    m.operator("MEAN", [x, axes], [y], "ReducerOptions", KeepDims=keep)
+    return m
+
+
+def shapes(d: Draw, kind: str) -> Model:
+    m = Model()
+    n, h, w, c = d.image()
+    q = d.quantization()
+    operands = []
+    if kind == "RESHAPE":
+        before, after = (n, h, w, c), d.one_of((n, h * w, c), (n, h * w * c), (n, 1, h, 1, w * c))
+        operands = [m.tensor("shape", (len(after),), "int32", data=np.array(after, np.int32))] if d.chance(0.7) else []
+        options = ("ReshapeOptions", {}) if operands else ("ReshapeOptions", {"NewShape": after})
+    elif kind == "SQUEEZE":
+        before, after, options = (1, h, 1, c), (1, h, c), ("SqueezeOptions", {"SqueezeDims": (2,)})
+    else:
+        before, after, options = (n, h, c), (n, h, 1, c), ("ExpandDimsOptions", {})
+        operands = [m.tensor("axis", (), "int32", data=np.array([2], np.int32))]
+    x, y, z = m.tensor("x", before, **q), m.tensor("y", after, **q), m.tensor("z", after, **d.quantization())
+    m.inputs, m.outputs = [x], [z]
+    m.operator(kind, [x, *operands], [y], options[0], **options[1])
+    m.operator("QUANTIZE", [y], [z], "QuantizeOptions")  # a view alone is no work
+    return m
+
+
+def unary(
+    d: Draw,
+    kind: str,
+    output: dict | None = None,
+    same: bool = False,
+    options: str = "",
+    types: tuple[str, str] = ("int8", "int8"),
+    **values,
+) -> Model:
+    """All 256 values of the input, mixed."""
+    m = Model()
+    q = {"scale": d.scale(1e-3, 0.3), "zero_point": d.zero()}
+    shape = d.one_of((1, 256), (1, 4, 8, 8), (1, 16, 16))
+    target = output or (
+        q if same else {"scale": np.float32(q["scale"] * np.float32(d.rng.uniform(0.2, 4))), "zero_point": d.zero()}
+    )
+    shifted = [{**z, "zero_point": z["zero_point"] + (128 if t == "uint8" else 0)} for z, t in zip((q, target), types)]
+    x, y = m.tensor("x", shape, types[0], **shifted[0]), m.tensor("y", shape, types[1], **shifted[1])
+    m.inputs, m.outputs = [x], [y]
+    m.operator(kind, [x], [y], options, **values)
+    return m
+
+
+def softmax(d: Draw) -> Model:
+    m = Model()
+    shape = d.one_of((1, d.integer(1, 300)), (1, d.integer(1, 9), d.integer(1, 12)))
+    x = m.tensor("x", shape, scale=d.scale(1e-3, 1.0), zero_point=d.zero())
+    y, z = (
+        m.tensor("y", shape, **m_quantization(m, x)),
+        m.tensor("z", shape, scale=np.float32(1 / 256), zero_point=-128),
+    )
+    m.inputs, m.outputs = [x], [z]
+    m.operator("RELU6", [x], [y])  # the host's step needs a program before it
+    m.operator("SOFTMAX", [y], [z], "SoftmaxOptions", Beta=d.one_of(1.0, 1.0, 0.5, d.rng.uniform(0.2, 3)))
+    return m
+
+
+def arg_max(d: Draw) -> Model:
+    m = Model()
+    shape = d.one_of((1, d.integer(1, 200)), (1, d.integer(1, 9), d.integer(1, 12)))
+    q = d.quantization()
+    x, y, z = m.tensor("x", shape, **q), m.tensor("y", shape, **d.quantization()), m.tensor("z", shape[:-1], "int32")
+    axis = m.tensor("axis", (1,), "int32", data=np.array([d.one_of(-1, len(shape) - 1)], np.int32))
+    m.inputs, m.outputs = [x], [z]
+    m.operator("QUANTIZE", [x], [y], "QuantizeOptions")
+    m.operator("ARG_MAX", [y, axis], [z], "ArgMaxOptions", OutputType=2)
+    return m
+
+
+def m_quantization(m: Model, index: int) -> dict:
+    return {"scale": m.tensors[index].scale, "zero_point": m.tensors[index].zero_point}
+
+
+def _named(function: Callable, *arguments, **more) -> Callable[[Draw], Model]:
+    return lambda d: function(d, *arguments, **more)
+
+
+CASES: dict[str, Callable[[Draw], Model]] = {
+    "ADD": add,
+    "ARG_MAX": arg_max,
+    "AVERAGE_POOL_2D": _named(pool, "AVERAGE_POOL_2D"),
+    "CONV_2D": _named(convolution, False),
+    "DEPTHWISE_CONV_2D": _named(convolution, True),
+    "ELU": _named(unary, "ELU"),
+    "EXPAND_DIMS": _named(shapes, "EXPAND_DIMS"),
+    "FULLY_CONNECTED": fully_connected,
+    "HARD_SWISH": _named(unary, "HARD_SWISH"),
+    "LEAKY_RELU": lambda d: unary(
+        d, "LEAKY_RELU", options="LeakyReluOptions", Alpha=float(d.one_of(0.0, 0.125, 0.3, d.rng.uniform(0, 2)))
+    ),
+    "LOGISTIC": _named(unary, "LOGISTIC", {"scale": np.float32(1 / 256), "zero_point": -128}),
+    "MAX_POOL_2D": _named(pool, "MAX_POOL_2D"),
+    "MEAN": mean,
+    "PAD": lambda d: convolution(d, d.chance(0.5), padded=True),
+    "QUANTIZE": lambda d: unary(
+        d,
+        "QUANTIZE",
+        types=d.one_of(("int8", "int8"), ("int8", "int8"), ("int8", "uint8"), ("uint8", "int8")),
+        options="QuantizeOptions",
+    ),
+    "RELU": _named(unary, "RELU"),
+    "RELU6": _named(unary, "RELU6", same=True),
+    "RESHAPE": _named(shapes, "RESHAPE"),
+    "SOFTMAX": softmax,
+    "SQUEEZE": _named(shapes, "SQUEEZE"),
+    "TANH": _named(unary, "TANH", {"scale": np.float32(1 / 128), "zero_point": 0}),
+}

@@ -1,0 +1,499 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the importer says of models that it cannot take: exact texts, and 300 damaged files, none of which may end in anything but an error
+with code and place, or in a workload. Needs no reference and no built Gemel."""
+
+import math
+import os
+import random
+import re
+import resource
+import struct
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import numpy as np
+import tflite
+from tflite_cases import CASES, SAME, Draw
+from tflite_writer import Model
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
+from gemel.importer import ModelError, import_model, schema
+from gemel.importer.tflite_ops import OPERATORS
+
+DAMAGED = 300
+PAGE = ROOT / "docs/reference/tflite.md"
+
+
+def small() -> Model:
+    """CONV_2D, RELU6, MEAN, FULLY_CONNECTED."""
+    m = Model()
+    x = m.tensor("image", (1, 4, 4, 2), scale=0.5, zero_point=3)
+    w = m.tensor(
+        "conv/w",
+        (3, 3, 3, 2),
+        scale=[0.1, 0.2, 0.3],
+        zero_point=[0, 0, 0],
+        data=np.arange(54, dtype=np.int8).reshape(3, 3, 3, 2),
+    )
+    b = m.tensor(
+        "conv/b", (3,), "int32", scale=[0.05, 0.1, 0.15], zero_point=[0, 0, 0], data=np.array([1, 2, 3], np.int32)
+    )
+    y = m.tensor("conv", (1, 4, 4, 3), scale=0.25, zero_point=-5)
+    z = m.tensor("relu", (1, 4, 4, 3), scale=0.25, zero_point=-5)
+    axes = m.tensor("axes", (2,), "int32", data=np.array([1, 2], np.int32))
+    v = m.tensor("mean", (1, 3), scale=0.2, zero_point=0)
+    fw = m.tensor("fc/w", (5, 3), scale=0.1, zero_point=0, data=np.arange(15, dtype=np.int8).reshape(5, 3))
+    out = m.tensor("scores", (1, 5), scale=0.3, zero_point=7)
+    m.inputs, m.outputs = [x], [out]
+    m.operator(
+        "CONV_2D",
+        [x, w, b],
+        [y],
+        "Conv2DOptions",
+        Padding=SAME,
+        StrideH=1,
+        StrideW=1,
+        DilationHFactor=1,
+        DilationWFactor=1,
+        FusedActivationFunction=1,
+    )
+    m.operator("RELU6", [y], [z])
+    m.operator("MEAN", [z, axes], [v], "ReducerOptions")
+    m.operator("FULLY_CONNECTED", [v, fw], [out], "FullyConnectedOptions")
+    return m
+
+
+class InFolder(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-import-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def load(self, data: bytes | Model, name: str = "m.tflite"):
+        path = self.folder / name
+        path.write_bytes(data.write() if isinstance(data, Model) else data)
+        return import_model(path)
+
+    def refused(self, data: bytes | Model, text: str) -> None:
+        with self.assertRaises(ModelError) as caught:
+            self.load(data)
+        self.assertEqual(str(caught.exception).replace(str(self.folder), "."), text)
+
+
+class Texts(InFolder):
+    def test_files_that_cannot_be_read(self):
+        for path, reason in (
+            ("none.tflite", "No such file or directory"),
+            (".", "it is a folder"),
+            ("/dev/zero", "it is no regular file"),
+            ("a\0b", "embedded null byte"),
+        ):
+            with self.subTest(path), self.assertRaises(ModelError) as caught:
+                import_model(path)
+            self.assertEqual(
+                str(caught.exception), f"error[E1101]: cannot read the model `{path}`: {reason}".replace("\0", "?")
+            )
+        large = self.folder / "large.tflite"
+        with open(large, "wb") as file:
+            file.truncate((1 << 30) + 1)
+        with self.assertRaises(ModelError) as caught:
+            import_model(large)
+        self.assertEqual(
+            str(caught.exception),
+            f"error[E1101]: cannot read the model `{large}`: it has 1073741825 bytes, and at most 1073741824 are read",
+        )
+
+    def test_files_that_are_none(self):
+        for data in (b"", b"TFL3", b"<html>not found</html>"):
+            self.refused(
+                data,
+                "error[E1102]: `./m.tflite` is no TensorFlow Lite model\nhint: bytes 4 to 7 of a .tflite file are `TFL3`",
+            )
+
+    def test_damage_has_its_place(self):
+        data = small().write()
+        self.refused(
+            struct.pack("<I", 1 << 31) + data[4:],
+            f"error[E1103]: the model is damaged: it leads to byte 2147483648 of a file of {len(data)} bytes\n"
+            "  ./m.tflite\nhint: the file is cut short or was changed; make or fetch it again",
+        )
+        wrong = small()
+        wrong.version = 2
+        self.refused(wrong, self.damage("version", "its schema has version 2, and only version 3 exists"))
+
+    def damage(self, place: str, text: str) -> str:
+        return f"error[E1103]: the model is damaged: {text}\n  ./m.tflite: {place}\nhint: the file is cut short or was changed; make or fetch it again"
+
+    def test_files_that_contradict_themselves(self):
+        def changed(change) -> Model:
+            m = small()
+            change(m)
+            return m
+
+        def cycle(m):
+            m.operators[0].inputs[0] = 4  # what RELU6 makes
+
+        def twice(m):
+            m.operators[1].outputs = [3]
+
+        g = "subgraphs[0]"
+        for change, place, text in (
+            (
+                lambda m: m.operators[0].inputs.__setitem__(0, 99),
+                f"{g}.operators[0].inputs",
+                "there is no tensor 99 of 9",
+            ),
+            (
+                lambda m: m.operators[0].outputs.__setitem__(0, -1),
+                f"{g}.operators[0].outputs",
+                "there is no tensor -1 of 9",
+            ),
+            (
+                cycle,
+                f"{g}.operators[0]",
+                "operator 0, CONV_2D `conv` reads tensor 4 `relu`, which operator 1, RELU6 `relu` makes, later or of its own output",
+            ),
+            (
+                twice,
+                f"{g}.operators[1]",
+                "operator 1, RELU6 `conv` makes tensor 3 `conv`, which is an input, a constant, or made already",
+            ),
+            (
+                lambda m: m.outputs.__setitem__(0, 4) or m.operators.pop(1),
+                f"{g}.operators[1]",
+                "operator 1, MEAN `mean` reads tensor 4 `relu`, which nobody makes",
+            ),
+            (lambda m: m.inputs.clear(), f"{g}.inputs", "the model has no inputs"),
+            (lambda m: m.inputs.append(0), f"{g}.inputs", "one tensor is listed twice"),
+            (lambda m: m.inputs.append(1), f"{g}.inputs", "tensor 1 `conv/w` is a constant"),
+            (
+                lambda m: setattr(m.tensors[0], "shape", (1, -4, 4, 2)),
+                f"{g}.tensors[0].shape",
+                "[1, -4, 4, 2] is no shape of a tensor with at most 2^40 elements",
+            ),
+            (
+                lambda m: setattr(m.tensors[0], "shape", (1 << 20, 1 << 20, 4, 2)),
+                f"{g}.tensors[0].shape",
+                "[1048576, 1048576, 4, 2] is no shape of a tensor with at most 2^40 elements",
+            ),
+            (
+                lambda m: setattr(m.tensors[1], "shape", (3, 3, 3, 3)),
+                f"{g}.tensors[1]",
+                "its buffer 1 has 54 bytes, and [3, 3, 3, 3] of INT8 takes 81",
+            ),
+            (
+                lambda m: setattr(m.tensors[1], "zero_point", [0, 0]),
+                f"{g}.tensors[1].quantization",
+                "it has 3 scales and 2 zero points",
+            ),
+            (
+                lambda m: setattr(m.tensors[1], "axis", 3),
+                f"{g}.tensors[1].quantization",
+                "it has 3 scales along dimension 3 of a tensor of the shape [3, 3, 3, 2]",
+            ),
+        ):
+            with self.subTest(text):
+                self.refused(changed(change), self.damage(place, text))
+
+    def test_everything_that_is_not_supported_at_once(self):
+        m = small()
+        m.operators[0].values.update(StrideH=0, FusedActivationFunction=4)
+        m.operators[1].type = "COS"
+        m.tensors[5].data = np.array([1, 3], np.int32)
+        m.tensors[8].scale = [math.nan]
+        m.operator("STRIDED_SLICE", [8], [m.tensor("slice", (1, 2), scale=1.0, zero_point=0)])
+        self.refused(
+            m,
+            """\
+error[E1105]: operator 0, CONV_2D `conv`: stride_h is 0
+  ./m.tflite
+  supported: 1 to 1048576
+error[E1105]: operator 2, MEAN `mean`: axes is [1, 3]
+  ./m.tflite
+  supported: [1, 2], height and width
+error[E1107]: operator 3, FULLY_CONNECTED `scores`: scale 0 of tensor 8 `scores` is nan
+  ./m.tflite
+  supported: 1e-12 to 1e+12
+error[E1104]: operator 1, COS `relu`: there is no such operator in Gemel
+  ./m.tflite
+  its inputs: INT8 [1, 4, 4, 3]
+hint: docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it
+error[E1104]: operator 4, STRIDED_SLICE `slice`: there is no such operator in Gemel
+  ./m.tflite
+  its inputs: INT8 [1, 5]
+hint: docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it""",
+        )
+
+    def test_models_in_float(self):
+        m = small()
+        for t in m.tensors:
+            if t.type == "int8":
+                t.type, t.scale, t.zero_point = "float32", None, None
+                t.data = None if t.data is None else t.data.astype(np.float32)
+        self.refused(
+            m,
+            "error[E1106]: the model is not quantized to 8 bits: its tensors are FLOAT32\n  ./m.tflite\n"
+            "hint: convert it with full integer quantization (TFLITE_BUILTINS_INT8 and a representative data set)",
+        )
+
+    def test_attributes_one_by_one(self):
+        def conv(**values):
+            return lambda m: m.operators[0].values.update(values)
+
+        def tensor(i, **values):
+            return lambda m: [setattr(m.tensors[i], k, v) for k, v in values.items()]
+
+        c, f = "operator 0, CONV_2D `conv`", "operator 3, FULLY_CONNECTED `scores`"
+        for change, code, text, supported in (
+            (
+                conv(FusedActivationFunction=4),
+                "E1105",
+                f"{c}: fused_activation_function is TANH",
+                "NONE, RELU, RELU6, RELU_N1_TO_1",
+            ),
+            (
+                conv(FusedActivationFunction=77),
+                "E1105",
+                f"{c}: fused_activation_function is number 77",
+                "NONE, RELU, RELU6, RELU_N1_TO_1",
+            ),
+            (conv(Padding=9), "E1105", f"{c}: padding is number 9", "SAME, VALID"),
+            (conv(DilationWFactor=-1), "E1105", f"{c}: dilation_w_factor is -1", "1 to 1048576"),
+            (
+                conv(StrideH=2),
+                "E1105",
+                f"{c}: shape of tensor 3 `conv` is [1, 4, 4, 3]",
+                "[1, 2, 4, 3], which is what the operator makes of its inputs",
+            ),
+            (tensor(1, zero_point=[0, 1, 0]), "E1105", f"{c}: zero point of the weights, tensor 1 `conv/w` is 1", "0"),
+            (tensor(1, scale=[0.1, 0.0, 1.0]), "E1107", f"{c}: scale 1 of tensor 1 `conv/w` is 0", "1e-12 to 1e+12"),
+            (
+                tensor(1, scale=None),
+                "E1107",
+                f"{c}: quantization of tensor 1 `conv/w` is none",
+                "a scale and a zero point",
+            ),
+            (tensor(2, zero_point=[0, 5, 0]), "E1105", f"{c}: zero point of the bias, tensor 2 `conv/b` is 5", "0"),
+            (
+                tensor(2, type="int64", data=np.arange(3)),
+                "E1105",
+                f"{c}: bias, tensor 2 `conv/b` is INT64",
+                "a constant INT32",
+            ),
+            (tensor(0, zero_point=[200]), "E1107", "inputs: zero point of tensor 0 `image` is 200", "-128 to 127"),
+            (tensor(8, type="int16"), "E1106", f"{f}: type of tensor 8 `scores` is INT16", "INT8"),
+            (tensor(8, scale=[-0.5]), "E1107", f"{f}: scale 0 of tensor 8 `scores` is -0.5", "1e-12 to 1e+12"),
+            (
+                tensor(4, scale=[0.5]),
+                "E1105",
+                "operator 1, RELU6 `relu`: quantization of the output is scale 0.5, zero point -5",
+                "the input's: scale 0.25, zero point -5",
+            ),
+        ):
+            with self.subTest(text):
+                m = small()
+                change(m)
+                with self.assertRaises(ModelError) as caught:
+                    self.load(m)
+                first = caught.exception.diagnostics[0]
+                self.assertEqual((first.code, first.message, first.note), (code, text, f"supported: {supported}"))
+
+
+class Edges(InFolder):
+    def test_float_inputs_and_outputs_are_left_out(self):
+        m = small()
+        real = m.tensor("real", (1, 4, 4, 2), "float32")
+        scores = m.tensor("real scores", (1, 5), "float32")
+        m.inputs, m.outputs = [real], [scores]
+        m.operator("QUANTIZE", [real], [0])
+        m.operators.insert(0, m.operators.pop())
+        m.operator("DEQUANTIZE", [8], [scores])
+        workload = self.load(m)
+        self.assertEqual([i["name"] for i in workload.inputs], ["image"])
+        self.assertEqual(workload.outputs, ["scores"])
+        self.assertEqual(
+            workload.notes,
+            [
+                "input `image` takes int8 bytes: the model's QUANTIZE from float32 is left to whoever gives them",
+                "output `scores` is int8 bytes: the model's DEQUANTIZE to float32 is left to whoever reads them",
+            ],
+        )
+        self.assertEqual([layer.op for layer in workload.layers], [layer.op for layer in self.load(small()).layers])
+
+    def test_padding_with_the_zero_point_becomes_the_convolutions(self):
+        for value, fits in ((3, True), (4, False)):
+            m = small()
+            m.tensors[0].shape = (1, 3, 2, 2)
+            pads = m.tensor("pads", (4, 2), "int32", data=np.array([[0, 0], [1, 0], [0, 2], [0, 0]], np.int32))
+            filler = m.tensor("filler", (1,), scale=0.5, zero_point=3, data=np.array([value], np.int8))
+            padded = m.tensor("padded", (1, 4, 4, 2), scale=0.5, zero_point=3)
+            m.operators[0].inputs[0] = padded
+            m.operator("PADV2", [0, pads, filler], [padded])
+            m.operators.insert(0, m.operators.pop())
+            if fits:
+                self.assertEqual(self.load(m).layers[0].keys["padding"], [2, 1, 1, 3])  # SAME adds one on each side
+            else:
+                self.refused(
+                    m,
+                    "error[E1105]: operator 0, PADV2 `padded`: value, tensor 10 `filler` is another number\n  ./m.tflite\n"
+                    "  supported: the zero point, 3",
+                )
+
+    def test_padding_that_something_else_reads_is_refused(self):
+        m = Model()
+        q = {"scale": 0.5, "zero_point": 3}
+        x, y, z = m.tensor("x", (1, 3, 3, 1), **q), m.tensor("y", (1, 4, 4, 1), **q), m.tensor("z", (1, 4, 4, 1), **q)
+        pads = m.tensor("pads", (4, 2), "int32", data=np.array([[0, 0], [1, 0], [0, 1], [0, 0]], np.int32))
+        m.inputs, m.outputs = [x], [z]
+        m.operator("PAD", [x, pads], [y])
+        m.operator("RELU", [y], [z])
+        with self.assertRaises(ModelError) as caught:
+            self.load(m)
+        self.assertEqual(
+            caught.exception.diagnostics[0].message, "operator 0, PAD `y`: readers is operator 1, RELU `z`"
+        )
+
+    def test_equal_models_give_equal_files(self):
+        contents = []
+        for name in ("a", "b"):
+            (self.folder / name).mkdir()
+            contents.append([path.read_bytes() for path in self.load(small()).save(self.folder / name / "net.yaml")])
+        self.assertEqual(*contents)
+        self.assertIn(b"double rounding", contents[0][0])
+
+    def test_names_that_workloads_cannot_have(self):
+        m = small()
+        for t, name in zip(m.tensors, ("a\nb", "w", "b", "a: {b", "x;y/z", "axes", "\u0085", "w", "x" * 400)):
+            t.name = name
+        text = self.load(m).text("net.safetensors")
+        self.assertIn('name: "a: {b"', text)
+        self.assertIn('name: "y/z"', text)
+        self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+        self.assertLess(max(map(len, text.splitlines())), 700)
+
+
+class Schema(unittest.TestCase):
+    def test_slots_and_names_are_those_of_the_package(self):
+        checked = 0
+        for table, fields in vars(schema.FIELDS).items():
+            source = Path(sys.modules[f"tflite.{table}"].__file__).read_text(encoding="utf-8")
+            for name, (slot, _, kind) in vars(fields).items():
+                method = "".join(part.capitalize() if part[0].isalpha() else part for part in name.split("_"))
+                body = re.search(
+                    rf"    def {method}\(self(?:, j)?\):\n(.*?)(?=\n    # |\n    def |\Z)", source, re.DOTALL
+                )
+                self.assertIsNotNone(body, f"{table}.{method}")
+                self.assertIn(f"Offset({4 + 2 * slot})", body[1], f"{table}.{name}")
+                if kind not in ("table", "tables", "string"):
+                    self.assertIn(
+                        {"float32": "Float32Flags", "bool": "BoolFlags"}.get(
+                            kind, kind.capitalize().replace("Uint", "Uint") + "Flags"
+                        ),
+                        body[1],
+                        f"{table}.{name}",
+                    )
+                checked += 1
+        self.assertGreater(checked, 60)
+        for names, package in (
+            (schema.ACTIVATIONS, tflite.ActivationFunctionType),
+            (schema.PADDINGS, tflite.Padding),
+            (schema.TYPES, tflite.TensorType),
+            (schema.OPERATORS, tflite.BuiltinOperator),
+        ):
+            self.assertEqual(
+                names,
+                [
+                    k
+                    for k, _ in sorted(
+                        ((k, v) for k, v in vars(package).items() if isinstance(v, int)), key=lambda kv: kv[1]
+                    )
+                ],
+            )
+        for number, name in schema.OPTIONS.items():
+            self.assertEqual(getattr(tflite.BuiltinOptions, name), number)
+
+    def test_the_page_lists_the_operators(self):
+        rows = [f"| `{name}` | {row.becomes} | {row.supported} |" for name, row in sorted(OPERATORS.items())]
+        begin, end = "| operator | becomes | supported |\n|---|---|---|\n", "\n\n## "
+        text = PAGE.read_text(encoding="utf-8")
+        first = text.index(begin) + len(begin)
+        last = text.index(end, first)
+        if os.environ.get("GEMEL_UPDATE"):
+            PAGE.write_text(text[:first] + "\n".join(rows) + text[last:], encoding="utf-8")
+        else:
+            self.assertEqual(
+                text[first:last].splitlines(), rows, "GEMEL_UPDATE=1 tests/python/tflite_import_test.py writes them"
+            )
+
+
+class Damage(InFolder):
+    """Files as bad disks, transfers and people make them."""
+
+    def damaged(self, rng: random.Random, data: bytes) -> bytes:
+        out = bytearray(data)
+        kind = rng.randrange(7)
+        if kind == 0:
+            return bytes(out[: rng.randrange(len(out))])
+        if kind == 1:  # single bits
+            for _ in range(rng.randint(1, 8)):
+                out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+        elif kind == 2:  # bytes
+            for _ in range(rng.randint(1, 20)):
+                out[rng.randrange(len(out))] = rng.randrange(256)
+        elif kind == 3:  # words that offsets, counts and indices are made of
+            for _ in range(rng.randint(1, 4)):
+                at = 4 * rng.randrange(len(out) // 4)
+                out[at : at + 4] = struct.pack(
+                    "<I", rng.choice((0, 1, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, len(out), rng.randrange(len(out))))
+                )
+        elif kind == 4:  # a hole
+            at, size = rng.randrange(len(out)), rng.randint(1, 64)
+            out[at : at + size] = bytes(len(out[at : at + size]))
+        elif kind == 5:  # something missing, so that all behind it is shifted
+            at, size = rng.randrange(len(out)), rng.randint(1, 16)
+            del out[at : at + size]
+        else:  # two pieces changed places
+            a, b = sorted(rng.sample(range(len(out) // 8), 2))
+            out[8 * a : 8 * a + 8], out[8 * b : 8 * b + 8] = out[8 * b : 8 * b + 8], out[8 * a : 8 * a + 8]
+        return bytes(out)
+
+    def test_damaged_files_end_in_an_error_or_a_workload(self):
+        seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        rng = random.Random(seed)
+        models = [small().write()] + [
+            CASES[name](Draw(np.random.default_rng([seed, i]))).write() for i, name in enumerate(sorted(CASES))
+        ]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        counts: dict[str, int] = {}
+        slowest = 0.0
+        for i in range(DAMAGED):
+            data = self.damaged(rng, rng.choice(models))
+            start = time.process_time()
+            try:
+                workload = self.load(data)
+                workload.save(self.folder / "net.yaml")
+                counts["still a model"] = counts.get("still a model", 0) + 1
+            except ModelError as error:
+                for d in error.diagnostics:
+                    self.assertRegex(d.code, r"^E110[2-7]$", f"file {i}")
+                    self.assertIn("m.tflite", d.file or d.message, f"file {i}")
+                counts[error.diagnostics[0].code] = counts.get(error.diagnostics[0].code, 0) + 1
+            slowest = max(slowest, time.process_time() - start)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(
+            f"{DAMAGED} damaged files: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))}; slowest {slowest:.3f} s, {grown:.0f} MiB more memory"
+        )
+        self.assertGreater(counts.get("E1103", 0), DAMAGED // 4)
+        self.assertLess(slowest, 5.0)
+        self.assertLess(grown, 100)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
