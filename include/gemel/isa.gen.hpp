@@ -154,6 +154,34 @@ constexpr const char* to_string(Cause value) {
   return "?";
 }
 
+// What an opcode of the vector unit reads.
+enum class Sharing : std::uint8_t { Never, May, Must };
+struct VectorReads {
+  Opcode opcode;
+  int sources;     // operands in vector_buffer; 0: sums in accumulator_buffer
+  int steps;       // per pixel and slice; 0: one for each tap of the window
+  int sets;        // parameter sets: for each block, or once
+  Sharing shared;  // whether once; May: as param_shared says
+};
+inline constexpr VectorReads VectorOpcodes[] = {
+    {Opcode::Requantize, 0, 1, 1, Sharing::May},
+    {Opcode::Add, 2, 3, 3, Sharing::Must},
+    {Opcode::PoolMax, 1, 0, 0, Sharing::May},
+    {Opcode::PoolSum, 1, 0, 1, Sharing::May},
+    {Opcode::Depthwise, 1, 0, 1, Sharing::Never},
+};
+inline constexpr int VectorOpcodeCount = 5;
+
+constexpr const VectorReads& reads(Opcode vector) {
+  switch (vector) {
+    case Opcode::Add: return VectorOpcodes[1];
+    case Opcode::PoolMax: return VectorOpcodes[2];
+    case Opcode::PoolSum: return VectorOpcodes[3];
+    case Opcode::Depthwise: return VectorOpcodes[4];
+    default: return VectorOpcodes[0];
+  }
+}
+
 // Numbers that several descriptions of the machine share.
 inline constexpr int WordAddressBits = 18;  // width of every field that is a scratchpad word: *_base and *_last
 inline constexpr int MemoryAddressBits = 40;  // width of every field that is a memory address

@@ -443,6 +443,26 @@ package isa_pkg;
     endcase
   endfunction
 
+  // What an opcode of the vector unit reads.
+  function automatic logic reads_sums(input logic [7:0] opcode);  // sums in the accumulators
+    case (opcode)
+      8'h30: reads_sums = 1'b1;
+      default: reads_sums = 1'b0;
+    endcase
+  endfunction
+  function automatic logic reads_pair(input logic [7:0] opcode);  // two sources
+    case (opcode)
+      8'h31: reads_pair = 1'b1;
+      default: reads_pair = 1'b0;
+    endcase
+  endfunction
+  function automatic logic reads_sets(input logic [7:0] opcode);  // parameter sets
+    case (opcode)
+      8'h30, 8'h31, 8'h33, 8'h34: reads_sets = 1'b1;
+      default: reads_sets = 1'b0;
+    endcase
+  endfunction
+
   // Known opcode, reserved bits 0, every field in its range. The rules between fields are not in here.
   function automatic logic fields_legal(input logic [511:0] word);
     logic failed;
@@ -536,13 +556,13 @@ package isa_pkg;
       8'h30, 8'h31, 8'h32, 8'h33, 8'h34: begin  // vector
         if (word[28]) failed = 1'b1;
         if ((word[0 +: 8] == 8'd48 || word[0 +: 8] == 8'd49) && (word[456 +: 8] != 8'd1 || word[464 +: 8] != 8'd1)) failed = 1'b1;
-        if (word[0 +: 8] == 8'd48 && (word[306 +: 14] != 14'd0 || word[320 +: 14] != 14'd0)) failed = 1'b1;
-        if (word[0 +: 8] != 8'd48 && (word[306 +: 14] == 14'd0 || word[320 +: 14] == 14'd0)) failed = 1'b1;
-        if (word[0 +: 8] == 8'd49 && !word[47]) failed = 1'b1;
-        if (word[0 +: 8] != 8'd49 && (word[128 +: 18] != 18'd0 || word[146 +: 18] != 18'd0)) failed = 1'b1;
-        if (word[0 +: 8] == 8'd52 && word[47]) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd48) && (word[306 +: 14] != 14'd0 || word[320 +: 14] != 14'd0)) failed = 1'b1;
+        if (!(word[0 +: 8] == 8'd48) && (word[306 +: 14] == 14'd0 || word[320 +: 14] == 14'd0)) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd49) && !word[47]) failed = 1'b1;
+        if (!(word[0 +: 8] == 8'd49) && (word[128 +: 18] != 18'd0 || word[146 +: 18] != 18'd0)) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd52) && word[47]) failed = 1'b1;
         if ($signed(word[426 +: 9]) > $signed(word[435 +: 9])) failed = 1'b1;
-        if (word[0 +: 8] == 8'd50 && !word[48] && word[164 +: 18] != word[100 +: 18]) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd50) && !word[48] && word[164 +: 18] != word[100 +: 18]) failed = 1'b1;
       end
       8'h40: begin  // store
         if (word[152 +: 24] == 24'd0) failed = 1'b1;
@@ -614,10 +634,10 @@ package isa_pkg;
         if ({1'b0, word[146 +: 18]} >= accumulator_words) failed = 1'b1;
       end
       8'h30, 8'h31, 8'h32, 8'h33, 8'h34: begin  // vector
-        if ((word[0 +: 8] == 8'd48) && {1'b0, word[82 +: 18]} >= accumulator_words) failed = 1'b1;
-        if ((word[0 +: 8] != 8'd48) && {1'b0, word[82 +: 18]} >= vector_words) failed = 1'b1;
-        if ((word[0 +: 8] == 8'd49) && {1'b0, word[146 +: 18]} >= vector_words) failed = 1'b1;
-        if ((word[0 +: 8] != 8'd50 || word[48]) && {1'b0, word[164 +: 18]} >= param_words) failed = 1'b1;
+        if (((word[0 +: 8] == 8'd48)) && {1'b0, word[82 +: 18]} >= accumulator_words) failed = 1'b1;
+        if ((!(word[0 +: 8] == 8'd48)) && {1'b0, word[82 +: 18]} >= vector_words) failed = 1'b1;
+        if (((word[0 +: 8] == 8'd49)) && {1'b0, word[146 +: 18]} >= vector_words) failed = 1'b1;
+        if ((!(word[0 +: 8] == 8'd50) || word[48]) && {1'b0, word[164 +: 18]} >= param_words) failed = 1'b1;
         if ({1'b0, word[210 +: 18]} >= vector_words) failed = 1'b1;
       end
       8'h40: begin  // store

@@ -127,12 +127,12 @@ module claims #(
     first = word[isa_pkg::VectorSrc0BaseLsb +: 18];
     last = word[isa_pkg::VectorSrc0LastLsb +: 18];
     vector_view[IntervalBits-1:0] = {word[isa_pkg::VectorParamLastLsb +: 18], word[isa_pkg::VectorParamBaseLsb +: 18]};
-    vector_view[Source0At +: SpanBits] = opcode == isa_pkg::OpcodeRequantize ? accumulator_span(first, last) : vector_span(first, last);
+    vector_view[Source0At +: SpanBits] = isa_pkg::reads_sums(opcode) ? accumulator_span(first, last) : vector_span(first, last);
     vector_view[Source1At +: SpanBits] = vector_span(word[isa_pkg::VectorSrc1BaseLsb +: 18], word[isa_pkg::VectorSrc1LastLsb +: 18]);
     vector_view[DestinationAt +: SpanBits] = vector_span(word[isa_pkg::VectorDstBaseLsb +: 18], word[isa_pkg::VectorDstLastLsb +: 18]);
-    vector_view[IsSumsAt] = opcode == isa_pkg::OpcodeRequantize;
-    vector_view[IsSumsAt+1] = opcode == isa_pkg::OpcodeAdd;
-    vector_view[IsSumsAt+2] = opcode != isa_pkg::OpcodePoolMax || word[isa_pkg::VectorTableLsb];
+    vector_view[IsSumsAt] = isa_pkg::reads_sums(opcode);
+    vector_view[IsSumsAt+1] = isa_pkg::reads_pair(opcode);
+    vector_view[IsSumsAt+2] = isa_pkg::reads_sets(opcode) || word[isa_pkg::VectorTableLsb];
   endfunction
   function automatic logic [ViewBits-1:0] store_view(input logic [WordBits-1:0] word);
     store_view = '0;
@@ -297,10 +297,10 @@ module claims #(
         assign legal[i] = inside == '1;
       end else if (u == 2) begin : gen_vector
         assign c = {2'b11, 3'd2, word[isa_pkg::VectorDstLastLsb +: 18], word[isa_pkg::VectorDstBaseLsb +: 18],
-                    opcode != isa_pkg::OpcodePoolMax || word[isa_pkg::VectorTableLsb], 1'b0, 3'd3,
+                    isa_pkg::reads_sets(opcode) || word[isa_pkg::VectorTableLsb], 1'b0, 3'd3,
                     word[isa_pkg::VectorParamLastLsb +: 18], word[isa_pkg::VectorParamBaseLsb +: 18],
-                    opcode == isa_pkg::OpcodeAdd, 1'b0, 3'd2, word[isa_pkg::VectorSrc1LastLsb +: 18], word[isa_pkg::VectorSrc1BaseLsb +: 18],
-                    2'b10, opcode == isa_pkg::OpcodeRequantize ? 3'd4 : 3'd2,
+                    isa_pkg::reads_pair(opcode), 1'b0, 3'd2, word[isa_pkg::VectorSrc1LastLsb +: 18], word[isa_pkg::VectorSrc1BaseLsb +: 18],
+                    2'b10, isa_pkg::reads_sums(opcode) ? 3'd4 : 3'd2,
                     word[isa_pkg::VectorSrc0LastLsb +: 18], word[isa_pkg::VectorSrc0BaseLsb +: 18]};
         assign views[ViewBits*i +: ViewBits] = vector_view(word);
         assign legal[i] = inside == '1;

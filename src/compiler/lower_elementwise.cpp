@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lowering of elementwise layers: additions and tables, whose tensors are plain rows of words.
+// Lowering of elementwise layers (two sources, or a table), whose tensors are plain rows of words.
 #include "base/error.hpp"
 #include "compiler/lower.hpp"
 
@@ -7,11 +7,11 @@ namespace gemel::compiler {
 
 // All but the places of operands, result and parameters, and the table.
 isa::Vector Lowerer::elementwise_instruction(const Layer& layer, std::int64_t words) const {
-  const bool is_add = layer.op() == Op::Add;
+  const bool pair = layer.inputs.size() == 2;
   const Tensor& a = network_.input_of(layer, 0);
   isa::Vector v;
   v.opcode = lowering(layer.op()).opcode;
-  v.rounding = is_add ? static_cast<int>(layer.requant.rounding) : 0;
+  v.rounding = pair ? static_cast<int>(layer.requant.rounding) : 0;
   v.param_shared = 1;
   v.src0_unsigned = a.type == ElementType::UInt8;
   v.blocks = 1;
@@ -20,7 +20,7 @@ isa::Vector Lowerer::elementwise_instruction(const Layer& layer, std::int64_t wo
   v.src_height = 1;
   v.src_width = static_cast<int>(words);
   v.out_width = static_cast<int>(words);
-  if (is_add) {
+  if (pair) {
     const Tensor& b = network_.input_of(layer, 1);
     v.src1_unsigned = b.type == ElementType::UInt8;
     v.src0_zero = a.zero_point;
@@ -38,9 +38,8 @@ isa::Vector Lowerer::elementwise_instruction(const Layer& layer, std::int64_t wo
 void Lowerer::lower_elementwise(int index) {
   const Group& g = graph_.groups[index];
   const Layer& layer = network_.layers[g.main.layer];
-  const bool is_add = layer.op() == Op::Add;
   const Tensor& a = network_.tensors[layer.inputs[0]];
-  const int tag = g.main.layer, columns = machine_.columns, operands = is_add ? 2 : 1;
+  const int tag = g.main.layer, columns = machine_.columns, operands = static_cast<int>(layer.inputs.size());
   const std::int64_t bytes = a.bytes(), words = ceil_div(bytes, columns);
   constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
   const Capacity c = capacity(false);
@@ -57,12 +56,13 @@ void Lowerer::lower_elementwise(int index) {
 
   std::vector<std::int32_t> multiplier = layer.requant.multiplier;
   std::vector<int> shift = layer.requant.shift;
-  if (!is_add) {  // x unchanged: 2^30/2^31 * 2^1
+  if (layer.op() == Op::Table) {  // x unchanged: 2^30/2^31 * 2^1
     multiplier = {1 << 30};
     shift = {1};
   }
-  multiplier.resize(is_add ? 3 : 1, 0);
-  shift.resize(is_add ? 3 : 1, 0);
+  const auto sets_of_layer = static_cast<std::size_t>(lowering(layer.op()).shared_sets);
+  multiplier.resize(sets_of_layer, 0);  // a network without numbers has none
+  shift.resize(sets_of_layer, 0);
   const std::int64_t set_count = (g.main.has_table ? table_words(machine_) : 0) + SetWords * static_cast<std::int64_t>(multiplier.size());
   const std::uint64_t sets = shared_sets(g.main, multiplier, shift);
   param_.prepare(set_count);
@@ -95,7 +95,7 @@ void Lowerer::lower_elementwise(int index) {
     v.table = g.main.has_table;
     v.src0_base = static_cast<int>(source[0]);
     v.src0_last = static_cast<int>(source[0] + count - 1);
-    if (is_add) {
+    if (operands == 2) {
       v.src1_base = static_cast<int>(source[1]);
       v.src1_last = static_cast<int>(source[1] + count - 1);
     }

@@ -18,6 +18,7 @@ import json
 import pathlib
 import random
 import sys
+from collections.abc import Callable
 
 try:
     import tomllib
@@ -63,6 +64,20 @@ class Opcode:
     name: str
     value: int
     doc: str
+    reads: Reads | None = None  # of the vector unit
+
+
+SHARING = ("never", "may", "must")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reads:
+    """What an opcode of the vector unit reads; isa.toml says what the numbers mean."""
+
+    sources: int
+    steps: int  # 0: one for each tap
+    sets: int
+    shared: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +170,19 @@ def place(raw_fields: list[dict], lsb: int, where: str, bits: int) -> tuple[list
     return fields, lsb
 
 
+def read_reads(raw: dict, where: str, unit: str) -> Reads | None:
+    keys = {"sources", "steps", "sets", "shared"}
+    known(raw, {"name", "value", "doc"} | (keys if unit == "vector" else set()), where)
+    if unit != "vector":
+        return None
+    for key in ("sources", "sets", "shared"):
+        if key not in raw:
+            raise SourceError(f"{where}: `{key}` is missing")
+    if raw["shared"] not in SHARING:
+        raise SourceError(f"{where}: shared = {raw['shared']}; allowed: {', '.join(SHARING)}")
+    return Reads(raw["sources"], raw.get("steps", 0), raw["sets"], raw["shared"])
+
+
 def load(path: pathlib.Path) -> Isa:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     known(raw, {"instruction", "constant", "header", "enum", "format", "csr"}, SOURCE)
@@ -179,7 +207,7 @@ def load(path: pathlib.Path) -> Isa:
         for x in fields:
             if x.enum and [v.value for v in enums[x.enum].values][: x.max + 1] != list(range(x.max + 1)):
                 raise SourceError(f"{name}.{x.name}: enum {x.enum} does not name 0..{x.max}")
-        opcodes = tuple(Opcode(o["name"], o["value"], o["doc"]) for o in f["opcodes"])
+        opcodes = tuple(Opcode(o["name"], o["value"], o["doc"], read_reads(o, f"{name}.{o['name']}", f["unit"])) for o in f["opcodes"])
         formats.append(Format(name, f["unit"], f["doc"], opcodes, tuple(fields)))
     values = [o.value for f in formats for o in f.opcodes]
     if len(set(values)) != len(values) or not all(0 < v < 1 << header[0].width for v in values):
@@ -288,6 +316,18 @@ struct OpcodeInfo {
   Opcode opcode;
   const FormatInfo* format;
   const char* doc;
+};
+"""
+
+CPP_READS = """
+// What an opcode of the vector unit reads.
+enum class Sharing : std::uint8_t { Never, May, Must };
+struct VectorReads {
+  Opcode opcode;
+  int sources;     // operands in vector_buffer; 0: sums in accumulator_buffer
+  int steps;       // per pixel and slice; 0: one for each tap of the window
+  int sets;        // parameter sets: for each block, or once
+  Sharing shared;  // whether once; May: as param_shared says
 };
 """
 
@@ -408,6 +448,16 @@ def cpp(isa: Isa) -> str:
         out += ["", f"constexpr const char* to_string({name} value) {{", "  switch (value) {"]
         out += [f'    case {name}::{camel(v.name)}: return "{v.name}";' for v in enum.values]
         out += ["  }", '  return "?";', "}"]
+
+    rows = [o for _, o in all_opcodes if o.reads is not None]
+    out += [CPP_READS.rstrip(), "inline constexpr VectorReads VectorOpcodes[] = {"]
+    out += [
+        f"    {{Opcode::{camel(o.name)}, {o.reads.sources}, {o.reads.steps}, {o.reads.sets}, Sharing::{camel(o.reads.shared)}}}," for o in rows
+    ]
+    out += ["};", f"inline constexpr int VectorOpcodeCount = {len(rows)};", ""]
+    out += ["constexpr const VectorReads& reads(Opcode vector) {", "  switch (vector) {"]
+    out += [f"    case Opcode::{camel(o.name)}: return VectorOpcodes[{i}];" for i, o in enumerate(rows) if i > 0]
+    out += ["    default: return VectorOpcodes[0];", "  }", "}"]
 
     out += ["", *wrap(isa.constants.doc, "// ")]
     for c in isa.constants.values:
@@ -555,6 +605,12 @@ def sv_range_checks(fields: tuple[Field, ...], failed: str, indent: str) -> list
     return out
 
 
+def among(test: Callable[[Reads], bool], opcodes: tuple[Opcode, ...]) -> str:
+    """The opcode is one of those."""
+    names = [o.name for o in opcodes if test(o.reads)]
+    return "(" + (" || ".join(f"@opcode == #{name}" for name in names) or "1'b0") + ")"
+
+
 # The rules between fields as isa.cpp, check(), has them, each as what is wrong: @field is the field's bits, @field.sign the
 # highest of them, #opcode an opcode's value. `intervals` are pairs X_base, X_last; `claims` say which buffer a claim lies in, if `when` holds.
 @dataclasses.dataclass(frozen=True)
@@ -564,61 +620,66 @@ class Rules:
     claims: tuple[tuple[str, str, str], ...]  # (interval, buffer, when); buffer "": the field `buffer`
 
 
-RULES = {
-    "halt": Rules(("@wait_mask != 4'd0", "@chain", "@post_mask != 16'd0"), (), ()),
-    "load": Rules(
-        (
-            "@window_count == 16'd0 && @group_bytes == 24'd0",
-            "@window_count == 16'd0 && @group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
-            "@window_count == 16'd0 && (@window_bytes != 12'd0 || @window_step != 12'd0 || @window_offset != 16'd0)",
-            "@window_count != 16'd0 && @group_bytes != 24'd0",
-            "@window_count != 16'd0 && (@window_bytes == 12'd0 || @window_step == 12'd0 || @window_step > @window_bytes)",
-            "@window_count != 16'd0 && "
-            "$signed({@window_offset.sign, @window_offset}) + $signed({5'd0, @window_bytes}) <= 17'sd0",
+def rules(isa: Isa) -> dict[str, Rules]:
+    vector = next(f for f in isa.formats if f.unit == "vector").opcodes
+    sums, pair = among(lambda r: r.sources == 0, vector), among(lambda r: r.sources == 2, vector)
+    one_pixel, no_sets = among(lambda r: r.steps > 0, vector), among(lambda r: r.sets == 0, vector)
+    shares, own = among(lambda r: r.shared == "must", vector), among(lambda r: r.shared == "never", vector)
+    return {
+        "halt": Rules(("@wait_mask != 4'd0", "@chain", "@post_mask != 16'd0"), (), ()),
+        "load": Rules(
+            (
+                "@window_count == 16'd0 && @group_bytes == 24'd0",
+                "@window_count == 16'd0 && @group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
+                "@window_count == 16'd0 && (@window_bytes != 12'd0 || @window_step != 12'd0 || @window_offset != 16'd0)",
+                "@window_count != 16'd0 && @group_bytes != 24'd0",
+                "@window_count != 16'd0 && (@window_bytes == 12'd0 || @window_step == 12'd0 || @window_step > @window_bytes)",
+                "@window_count != 16'd0 && "
+                "$signed({@window_offset.sign, @window_offset}) + $signed({5'd0, @window_bytes}) <= 17'sd0",
+            ),
+            ("word",),
+            (("word", "", ""),),
         ),
-        ("word",),
-        (("word", "", ""),),
-    ),
-    "matrix": Rules(
-        (
-            "@act_unsigned && $signed(@act_zero) < 9'sd0",
-            "!@act_unsigned && $signed(@act_zero) > 9'sd127",
-            "@weight_unsigned && $signed(@weight_zero) < 9'sd0",
-            "!@weight_unsigned && $signed(@weight_zero) > 9'sd127",
+        "matrix": Rules(
+            (
+                "@act_unsigned && $signed(@act_zero) < 9'sd0",
+                "!@act_unsigned && $signed(@act_zero) > 9'sd127",
+                "@weight_unsigned && $signed(@weight_zero) < 9'sd0",
+                "!@weight_unsigned && $signed(@weight_zero) > 9'sd127",
+            ),
+            ("act", "weight", "acc"),
+            (("act", "activation", ""), ("weight", "weight", ""), ("acc", "accumulator", "")),
         ),
-        ("act", "weight", "acc"),
-        (("act", "activation", ""), ("weight", "weight", ""), ("acc", "accumulator", "")),
-    ),
-    "vector": Rules(
-        (
-            "@chain",
-            "(@opcode == #requantize || @opcode == #add) && (@kernel_h != 8'd1 || @kernel_w != 8'd1)",
-            "@opcode == #requantize && (@src_height != 14'd0 || @src_width != 14'd0)",
-            "@opcode != #requantize && (@src_height == 14'd0 || @src_width == 14'd0)",
-            "@opcode == #add && !@param_shared",
-            "@opcode != #add && (@src1_base != 18'd0 || @src1_last != 18'd0)",
-            "@opcode == #depthwise && @param_shared",
-            "$signed(@clamp_min) > $signed(@clamp_max)",
-            "@opcode == #pool_max && !@table && @param_last != @param_base",
+        "vector": Rules(
+            (
+                "@chain",
+                f"{one_pixel} && (@kernel_h != 8'd1 || @kernel_w != 8'd1)",
+                f"{sums} && (@src_height != 14'd0 || @src_width != 14'd0)",
+                f"!{sums} && (@src_height == 14'd0 || @src_width == 14'd0)",
+                f"{shares} && !@param_shared",
+                f"!{pair} && (@src1_base != 18'd0 || @src1_last != 18'd0)",
+                f"{own} && @param_shared",
+                "$signed(@clamp_min) > $signed(@clamp_max)",
+                f"{no_sets} && !@table && @param_last != @param_base",
+            ),
+            ("src0", "src1", "dst", "param"),
+            (
+                ("src0", "accumulator", sums),
+                ("src0", "vector", f"!{sums}"),
+                ("src1", "vector", pair),
+                ("param", "param", f"!{no_sets} || @table"),
+                ("dst", "vector", ""),
+            ),
         ),
-        ("src0", "src1", "dst", "param"),
-        (
-            ("src0", "accumulator", "@opcode == #requantize"),
-            ("src0", "vector", "@opcode != #requantize"),
-            ("src1", "vector", "@opcode == #add"),
-            ("param", "param", "@opcode != #pool_max || @table"),
-            ("dst", "vector", ""),
+        "store": Rules(
+            (
+                "@group_bytes == 24'd0",
+                "@group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
+            ),
+            ("word",),
+            (("word", "vector", ""),),
         ),
-    ),
-    "store": Rules(
-        (
-            "@group_bytes == 24'd0",
-            "@group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
-        ),
-        ("word",),
-        (("word", "vector", ""),),
-    ),
-}
+    }
 
 
 def sv_fill(rule: str, isa: Isa, fmt: Format) -> str:
@@ -642,9 +703,9 @@ def sv_rules(isa: Isa) -> list[str]:
     out += [f"  function automatic logic is_legal({word});", "    logic failed;", "    failed = !fields_legal(word);"]
     out += [f"    case ({opcode})"]
     for fmt in isa.formats:
-        if RULES[fmt.name].illegal:
+        if rules(isa)[fmt.name].illegal:
             out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
-            for rule in RULES[fmt.name].illegal:
+            for rule in rules(isa)[fmt.name].illegal:
                 out += [f"        if ({sv_fill(rule, isa, fmt)}) failed = 1'b1;"]
             out += ["      end"]
     out += ["      default: ;", "    endcase", "    is_legal = !failed;", "  endfunction"]
@@ -652,9 +713,9 @@ def sv_rules(isa: Isa) -> list[str]:
     out += ["", "  // No interval of words ends before it begins; an address outside the buffer otherwise."]
     out += [f"  function automatic logic intervals_legal({word});", "    logic failed;", "    failed = 1'b0;", f"    case ({opcode})"]
     for fmt in isa.formats:
-        if RULES[fmt.name].intervals:
+        if rules(isa)[fmt.name].intervals:
             out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
-            for name in RULES[fmt.name].intervals:
+            for name in rules(isa)[fmt.name].intervals:
                 out += [f"        if ({sv_fill(f'@{name}_last < @{name}_base', isa, fmt)}) failed = 1'b1;"]
             out += ["      end"]
     out += ["      default: ;", "    endcase", "    intervals_legal = !failed;", "  endfunction"]
@@ -674,9 +735,9 @@ def sv_rules(isa: Isa) -> list[str]:
     out += ["  function automatic logic inside_buffers(", f"      {word},", *[f"{c}," for c in counts[:-1]], f"{counts[-1]});"]
     out += ["    logic failed;", "    failed = 1'b0;", f"    case ({opcode})"]
     for fmt in isa.formats:
-        if RULES[fmt.name].claims:
+        if rules(isa)[fmt.name].claims:
             out += [f"      {sv_opcodes(isa, fmt)}: begin  // {fmt.name}"]
-            for name, buffer, when in RULES[fmt.name].claims:
+            for name, buffer, when in rules(isa)[fmt.name].claims:
                 last = sv_fill(f"{{1'b0, @{name}_last}}", isa, fmt)
                 if buffer:
                     condition = f"({sv_fill(when, isa, fmt)}) && " if when else ""
@@ -687,6 +748,21 @@ def sv_rules(isa: Isa) -> list[str]:
                         out += [f"        if ({field} == 3'd{v.value} && {last} >= {v.name}_words) failed = 1'b1;"]
             out += ["      end"]
     out += ["      default: ;", "    endcase", "    inside_buffers = !failed;", "  endfunction"]
+    return out
+
+
+def sv_reads(isa: Isa) -> list[str]:
+    width = isa.header[0].width
+    questions: list[tuple[str, str, Callable[[Reads], bool]]] = [
+        ("reads_sums", "sums in the accumulators", lambda r: r.sources == 0),
+        ("reads_pair", "two sources", lambda r: r.sources == 2),
+        ("reads_sets", "parameter sets", lambda r: r.sets > 0),
+    ]
+    out = ["", "  // What an opcode of the vector unit reads."]
+    for name, doc, test in questions:
+        labels = ", ".join(f"{width}'h{o.value:02x}" for f in isa.formats for o in f.opcodes if o.reads is not None and test(o.reads))
+        out += [f"  function automatic logic {name}(input logic [{width - 1}:0] opcode);  // {doc}", "    case (opcode)"]
+        out += [f"      {labels}: {name} = 1'b1;", f"      default: {name} = 1'b0;", "    endcase", "  endfunction"]
     return out
 
 
@@ -736,6 +812,7 @@ def sv(isa: Isa) -> str:
         if f.unit != "none":
             out += [f"      {sv_opcodes(isa, f)}: unit_of = {units[f.unit]};  // Unit{camel(f.unit)}"]
     out += [f"      default: unit_of = {units['none']};  // UnitNone", "    endcase", "  endfunction"]
+    out += sv_reads(isa)
     out += ["", "  // Known opcode, reserved bits 0, every field in its range. The rules between fields are not in here."]
     out += [f"  function automatic logic fields_legal(input logic [{isa.bits - 1}:0] word);"]
     out += ["    logic failed;", "    failed = 1'b0;", *sv_range_checks(isa.header, "failed", "    ")]
@@ -963,7 +1040,7 @@ def draw(rng: random.Random, f: Field) -> int:
     return rng.randint(f.min, f.max)
 
 
-def make_legal(fmt: Format, op: str, v: Values, rng: random.Random) -> None:
+def make_legal(fmt: Format, reads: Reads | None, v: Values, rng: random.Random) -> None:
     """Bends random values to the rules between fields (docs/reference/isa.md)."""
     for base, last in [(f.name, f.name[:-5] + "_last") for f in fmt.fields if f.name.endswith("_base")]:
         v[base], v[last] = min(v[base], v[last]), max(v[base], v[last])
@@ -986,21 +1063,19 @@ def make_legal(fmt: Format, op: str, v: Values, rng: random.Random) -> None:
         for operand in ("act", "weight"):
             least = 0 if v[operand + "_unsigned"] else -128
             v[operand + "_zero"] = min(max(v[operand + "_zero"], least), least + 255)
-    if fmt.name == "vector":
+    if reads is not None:
         v["clamp_min"], v["clamp_max"] = sorted((v["clamp_min"], v["clamp_max"]))
-        if op in ("requantize", "add"):
+        if reads.steps > 0:
             v["kernel_h"] = v["kernel_w"] = 1
-        if op == "requantize":
+        if reads.sources == 0:
             v["src_height"] = v["src_width"] = 0
         else:
             v["src_height"], v["src_width"] = max(1, v["src_height"]), max(1, v["src_width"])
-        if op == "add":
-            v["param_shared"] = 1
-        else:
+        if reads.sources != 2:
             v["src1_base"] = v["src1_last"] = 0
-        if op == "depthwise":
-            v["param_shared"] = 0
-        if op == "pool_max" and not v["table"]:
+        if reads.shared != "may":
+            v["param_shared"] = int(reads.shared == "must")
+        if reads.sets == 0 and not v["table"]:
             v["param_last"] = v["param_base"]
 
 
@@ -1017,7 +1092,7 @@ def vectors(isa: Isa) -> str:
             for _ in range(LEGAL_PER_OPCODE):
                 values = {f.name: draw(rng, f) for f in fields}
                 values["opcode"] = op.value
-                make_legal(fmt, op.name, values, rng)
+                make_legal(fmt, op.reads, values, rng)
                 legal.append({"op": op.name, "hex": hexadecimal(isa, pack(fields, values)), "fields": values})
             # One step outside each bound that the width does not keep, and each run of reserved bits, alone.
             for f in fields[1:]:

@@ -64,7 +64,7 @@ struct VectorWork {
   std::int64_t pixels = 1, blocks = 1;
   std::int64_t taps = 1;      // of a window
   bool table = false;
-  bool shared = false;        // requantize, pool_sum: one parameter set for all blocks
+  bool shared = false;        // where it may be: one parameter set for all blocks
 };
 inline VectorWork vector_work(const isa::Vector& v) {
   return {v.opcode, std::int64_t{v.out_planes} * v.out_height * v.out_width, v.blocks, std::int64_t{v.kernel_h} * v.kernel_w, v.table != 0,
@@ -74,20 +74,11 @@ inline VectorWork vector_work(const isa::Vector& v) {
 // Cycles from the first parameter read to the last step, both included.
 inline std::int64_t vector_steps(const VectorWork& w, const Machine& machine) {
   const std::int64_t slices = (machine.columns + machine.lanes - 1) / machine.lanes;
-  std::int64_t steps = w.taps;                                // of a pixel's slice
+  const isa::VectorReads& reads = isa::reads(w.opcode);
+  const std::int64_t steps = reads.steps > 0 ? reads.steps : w.taps;  // of a pixel's slice
   std::int64_t prologue = w.table ? table_words(machine) : 0;
   std::int64_t per_block = 0;                                 // parameter words
-  switch (w.opcode) {
-    case isa::Opcode::Add:
-      steps = 3;  // first source, second source, sum
-      prologue += isa::AddSets * isa::SetWords;
-      break;
-    case isa::Opcode::PoolMax: break;
-    case isa::Opcode::Depthwise: per_block = isa::SetWords; break;
-    default:
-      if (w.opcode == isa::Opcode::Requantize) steps = 1;
-      (w.shared ? prologue : per_block) += isa::SetWords;
-  }
+  (w.shared || reads.shared == isa::Sharing::Must ? prologue : per_block) += reads.sets * isa::SetWords;
   return prologue + w.blocks * (per_block + w.pixels * slices * steps);
 }
 

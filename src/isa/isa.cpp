@@ -90,30 +90,29 @@ Illegal check_rules(const Vector& i) {
     return illegal(std::string("vector.") + field, value, "must be 0 in " + name);
   };
   if (i.chain) return illegal("header.chain", i.chain, "must be 0 in " + name + ": only load, matrix and store chain");
-  if (i.opcode == Opcode::Requantize || i.opcode == Opcode::Add) {
+  const VectorReads& read = reads(i.opcode);
+  if (read.steps > 0) {
     if (auto bad = one("kernel_h", i.kernel_h)) return bad;
     if (auto bad = one("kernel_w", i.kernel_w)) return bad;
   }
-  if (i.opcode == Opcode::Requantize) {
+  if (read.sources == 0) {
     if (auto bad = zero("src_height", i.src_height)) return bad;
     if (auto bad = zero("src_width", i.src_width)) return bad;
   } else {
     if (i.src_height < 1) return illegal("vector.src_height", i.src_height, "must be at least 1 in " + name);
     if (i.src_width < 1) return illegal("vector.src_width", i.src_width, "must be at least 1 in " + name);
   }
-  if (i.opcode == Opcode::Add) {
-    if (auto bad = one("param_shared", i.param_shared)) return bad;
-  } else {
+  if (read.sources != 2) {
     if (auto bad = zero("src1_base", i.src1_base)) return bad;
     if (auto bad = zero("src1_last", i.src1_last)) return bad;
   }
-  if (i.opcode == Opcode::Depthwise) {
-    if (auto bad = zero("param_shared", i.param_shared)) return bad;
+  if (read.shared != Sharing::May) {
+    if (auto bad = read.shared == Sharing::Must ? one("param_shared", i.param_shared) : zero("param_shared", i.param_shared)) return bad;
   }
   if (i.clamp_min > i.clamp_max) {
     return illegal("vector.clamp_min", i.clamp_min, "must be at most clamp_max = " + std::to_string(i.clamp_max));
   }
-  if (i.opcode == Opcode::PoolMax && !i.table && i.param_last != i.param_base) {
+  if (read.sets == 0 && !i.table && i.param_last != i.param_base) {
     return illegal("vector.param_last", i.param_last,
                    "must be param_base = " + std::to_string(i.param_base) + ", for no parameter is read");
   }
@@ -204,7 +203,7 @@ const char* last_field(const Instruction& i, int claim) {
     }
     case Unit::Vector: {
       if (claim == 0) return "vector.src0_last";
-      if (i.opcode == Opcode::Add && claim == 1) return "vector.src1_last";
+      if (claim == 1 && reads(i.opcode).sources == 2) return "vector.src1_last";
       const bool is_destination = claim + 1 == claims(i).count;
       return is_destination ? "vector.dst_last" : "vector.param_last";
     }
@@ -282,10 +281,10 @@ Claims claims(const Instruction& instruction) {
     }
     case Unit::Vector: {
       const Vector& i = instruction.vector;
-      const bool sums = i.opcode == Opcode::Requantize;
-      c.add({sums ? Buffer::Accumulator : Buffer::Vector, false, i.src0_base, i.src0_last});
-      if (i.opcode == Opcode::Add) c.add({Buffer::Vector, false, i.src1_base, i.src1_last});
-      if (i.opcode != Opcode::PoolMax || i.table) c.add({Buffer::Param, false, i.param_base, i.param_last});
+      const VectorReads& read = reads(i.opcode);
+      c.add({read.sources == 0 ? Buffer::Accumulator : Buffer::Vector, false, i.src0_base, i.src0_last});
+      if (read.sources == 2) c.add({Buffer::Vector, false, i.src1_base, i.src1_last});
+      if (read.sets > 0 || i.table) c.add({Buffer::Param, false, i.param_base, i.param_last});
       c.add({Buffer::Vector, true, i.dst_base, i.dst_last});
       break;
     }
@@ -301,12 +300,8 @@ Claims claims(const Instruction& instruction) {
 
 int param_words(const Vector& i, int columns) {
   const int table = i.table ? (TableBytes + columns - 1) / columns : 0;
-  switch (i.opcode) {
-    case Opcode::PoolMax: return table;
-    case Opcode::Add: return table + AddSets * SetWords;
-    case Opcode::Depthwise: return table + i.blocks * (SetWords + i.kernel_h * i.kernel_w);
-    default: return table + SetWords * (i.param_shared ? 1 : i.blocks);
-  }
+  const int sets = reads(i.opcode).sets * SetWords, weights = i.opcode == Opcode::Depthwise ? i.kernel_h * i.kernel_w : 0;
+  return table + (i.param_shared ? sets : i.blocks * (sets + weights));
 }
 
 Touched touched(const Instruction& instruction, const Machine& machine) {
@@ -329,10 +324,10 @@ Touched touched(const Instruction& instruction, const Machine& machine) {
     }
     case Unit::Vector: {
       const Vector& i = instruction.vector;
-      const bool sums = i.opcode == Opcode::Requantize;
-      add(sums ? from(i.src0_base, i.blocks * pixels(i)) : touched_source(i, i.src0_base));
-      if (i.opcode == Opcode::Add) add(touched_source(i, i.src1_base));
-      if (i.opcode != Opcode::PoolMax || i.table) add(from(i.param_base, param_words(i, machine.columns)));
+      const VectorReads& read = reads(i.opcode);
+      add(read.sources == 0 ? from(i.src0_base, i.blocks * pixels(i)) : touched_source(i, i.src0_base));
+      if (read.sources == 2) add(touched_source(i, i.src1_base));
+      if (read.sets > 0 || i.table) add(from(i.param_base, param_words(i, machine.columns)));
       add({true, i.dst_base,
            i.dst_base + (pixels(i) - 1) * i.dst_pixel_step + (i.blocks - 1) * std::int64_t{i.dst_block_step}});
       break;

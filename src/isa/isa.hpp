@@ -51,8 +51,8 @@ struct Claims {
   const Claim* end() const { return items.data() + count; }
 };
 
-// load: its buffer; matrix: activation, weight, accumulator (read and write); vector: src0, src1 (add), param (if a word of
-// it is read), vector_buffer; store: vector_buffer; halt: nothing.
+// load: its buffer; matrix: activation, weight, accumulator (read and write); vector: src0, src1 (if there are two sources), param (if a
+// word of it is read), vector_buffer; store: vector_buffer; halt: nothing.
 Claims claims(const Instruction& instruction);
 
 // First and last of the words (or bytes) that are really touched; nothing at all if `any` is false.

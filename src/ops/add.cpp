@@ -9,12 +9,7 @@
 namespace gemel::ops {
 namespace {
 
-ShapeRule shape(const Layer&, const std::vector<Shape>& inputs, const Shape&) {
-  if (inputs[0] != inputs[1])
-    return shape_problem("its inputs have the shapes " + to_string(inputs[0]) + " and " + to_string(inputs[1]) +
-                         ", but what is added must have one shape");
-  return {inputs[0], {}, {}, "E0211", {}};
-}
+ShapeRule shape(const Layer&, const std::vector<Shape>& inputs, const Shape&) { return same_shape(inputs, "what is added"); }
 
 Bytes golden_add(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
   const auto scaled = [&](std::size_t operand, std::int64_t i) {

@@ -42,6 +42,12 @@ const OpInfo* find(const std::string& name) {
   return found == rows.end() ? nullptr : &*found;
 }
 
+ShapeRule same_shape(const std::vector<Shape>& inputs, const std::string& what) {
+  if (inputs[0] == inputs[1]) return {inputs[0], {}, {}, "E0211", {}};
+  return shape_problem("its inputs have the shapes " + to_string(inputs[0]) + " and " + to_string(inputs[1]) + ", but " + what +
+                       " must have one shape");
+}
+
 std::string image_problem(const Shape& shape) {
   return shape.rank() == 4 ? "" : to_string(shape) + " is no image: that has 4 dimensions, [n, h, w, c]";
 }

@@ -107,6 +107,9 @@ inline std::uint8_t finished(const Layer& layer, std::int32_t y, int zero_point)
   return static_cast<std::uint8_t>(numerics::finish(y, zero_point, layer.clamp_min, layer.clamp_max));
 }
 
+// Of two inputs that are taken element by element. `what`: "what is added".
+ShapeRule same_shape(const std::vector<Shape>& inputs, const std::string& what);
+
 // Why a shape is no image, or "".
 std::string image_problem(const Shape& shape);
 

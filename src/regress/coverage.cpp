@@ -89,16 +89,18 @@ std::vector<FieldBins> fields_of(Opcode opcode) {
       with(window);
       with(kernel);
       break;
-    default:
+    default: {
+      const isa::VectorReads& reads = isa::reads(opcode);
       with({{"table", Class::Flag}, {"src0_unsigned", Class::Flag}, {"blocks", Class::Count}, {"out_planes", Class::Count},
             {"out_height", Class::Count}, {"out_width", Class::Count}});
-      if (opcode != Opcode::PoolMax) with({{"rounding", Class::Rounding}, {"dst_zero", Class::Zero}});
-      if (opcode == Opcode::Requantize || opcode == Opcode::PoolSum) with({{"param_shared", Class::Flag}});
-      if (opcode != Opcode::Requantize) with(window);
-      if (opcode == Opcode::Add) with({{"src0_zero", Class::Zero}, {"src1_zero", Class::Zero}, {"src1_unsigned", Class::Flag}});
-      if (opcode == Opcode::Depthwise) with({{"src0_zero", Class::Zero}, {"weight_zero", Class::Zero}, {"weight_unsigned", Class::Flag}});
-      if (opcode == Opcode::PoolSum) with({{"src0_zero", Class::Zero}});
-      if (opcode == Opcode::PoolMax || opcode == Opcode::PoolSum || opcode == Opcode::Depthwise) with(kernel);
+      if (reads.sets > 0) with({{"rounding", Class::Rounding}, {"dst_zero", Class::Zero}});
+      if (reads.sets > 0 && reads.shared == isa::Sharing::May) with({{"param_shared", Class::Flag}});
+      if (reads.sources > 0) with(window);
+      if (reads.sources > 0 && reads.sets > 0) with({{"src0_zero", Class::Zero}});
+      if (reads.sources == 2) with({{"src1_zero", Class::Zero}, {"src1_unsigned", Class::Flag}});
+      if (opcode == Opcode::Depthwise) with({{"weight_zero", Class::Zero}, {"weight_unsigned", Class::Flag}});
+      if (reads.steps == 0) with(kernel);
+    }
   }
   return f;
 }

@@ -392,7 +392,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
     }
     Layer& made_layer = b.layer(out);
     if (made_layer.op() != Op::Table && made_layer.op() != Op::Reshape) random_clamp(random, made_layer);
-    if (limits.tables && (made_layer.weights() != nullptr || made_layer.op() == Op::Add) && chance(random, 0.15)) {
+    if (limits.tables && (made_layer.weights() != nullptr || made_layer.inputs.size() == 2) && chance(random, 0.15)) {
       made_layer.then_table = std::make_shared<TableEntries>(random_table(random));
     }
     made.push_back(out);

@@ -292,20 +292,19 @@ class RandomProgram {
   }
 
   bool draw_vector(isa::Instruction& out) {
-    constexpr isa::Opcode Opcodes[] = {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax,
-                                       isa::Opcode::PoolSum, isa::Opcode::Depthwise};
     isa::Vector i;
-    i.opcode = Opcodes[random_.range(0, 4)];
-    const bool sums = i.opcode == isa::Opcode::Requantize, add = i.opcode == isa::Opcode::Add;
+    const isa::VectorReads& reads = isa::VectorOpcodes[random_.range(0, isa::VectorOpcodeCount - 1)];
+    i.opcode = reads.opcode;
+    const bool sums = reads.sources == 0, pair = reads.sources == 2;
     i.rounding = random_.range(0, 3);
-    i.param_shared = add || (i.opcode != isa::Opcode::Depthwise && random_.chance(40));
+    i.param_shared = reads.shared == isa::Sharing::Must || (reads.shared == isa::Sharing::May && random_.chance(40));
     i.table = random_.chance(25);
     i.src0_unsigned = random_.range(0, 1);
     i.src1_unsigned = random_.range(0, 1);
     i.weight_unsigned = random_.range(0, 1);
     i.blocks = random_.skewed(1, 3);
     i.src0_base = base(sums ? Buffer::Accumulator : Buffer::Vector);
-    i.src1_base = add ? base(Buffer::Vector) : 0;
+    i.src1_base = pair ? base(Buffer::Vector) : 0;
     i.dst_base = base(Buffer::Vector);
     i.param_base = base(Buffer::Param);
     i.out_planes = random_.skewed(1, 3);
@@ -324,7 +323,7 @@ class RandomProgram {
       i.origin_x = -random_.range(0, 2);
       i.stride_y = random_.range(1, 2);
       i.stride_x = random_.range(1, 2);
-      if (!add) {
+      if (reads.steps == 0) {
         i.kernel_h = random_.skewed(1, 3);
         i.kernel_w = random_.skewed(1, 3);
         i.dilation_y = random_.range(1, 2);
@@ -340,12 +339,12 @@ class RandomProgram {
     const isa::Touched t = isa::touched(i, machine_);
     int item = 0;
     i.src0_last = last(t, item++, i.src0_base, sums ? Buffer::Accumulator : Buffer::Vector);
-    i.src1_last = add ? last(t, item++, i.src1_base, Buffer::Vector) : 0;
+    i.src1_last = pair ? last(t, item++, i.src1_base, Buffer::Vector) : 0;
     const bool reads_param = isa::param_words(i, machine_.columns) > 0;
     i.param_last = reads_param ? last(t, item++, i.param_base, Buffer::Param) : i.param_base;
     i.dst_last = last(t, item++, i.dst_base, Buffer::Vector);
     if (i.src0_last < 0 || i.src1_last < 0 || i.param_last < 0 || i.dst_last < 0) return false;
-    const bool overlaps = (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) || (add && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
+    const bool overlaps = (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) || (pair && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
     if (overlaps && !random_.chance(careless_percent)) return false;
     out = i;
     return !isa::check_claims(out, machine_);

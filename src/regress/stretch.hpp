@@ -78,7 +78,7 @@ inline std::int64_t rough_cycles(const isa::Instruction& instruction, const Mach
     case isa::Unit::Vector: {
       const isa::Vector& i = instruction.vector;
       const std::int64_t slices = (machine.columns + machine.lanes - 1) / machine.lanes;
-      const std::int64_t steps = i.opcode == isa::Opcode::Add ? 3 : std::int64_t{i.kernel_h} * i.kernel_w;
+      const std::int64_t steps = std::max(std::int64_t{isa::reads(i.opcode).steps}, std::int64_t{i.kernel_h} * i.kernel_w);
       return isa::TableBytes + i.blocks * (isa::SetWords + std::int64_t{i.out_planes} * i.out_height * i.out_width * slices * steps);
     }
     case isa::Unit::None: break;
@@ -178,9 +178,9 @@ class Stretch {
       return i.load.window_count > 0 ? name != "group_bytes" : !of_windows;
     }
     if (i.unit != isa::Unit::Vector) return true;
-    const isa::Opcode opcode = i.vector.opcode;
-    if ((opcode == isa::Opcode::Requantize || opcode == isa::Opcode::Add) && name.substr(0, 7) == "kernel_") return false;
-    return opcode != isa::Opcode::Requantize || name.substr(0, 4) != "src_";
+    const isa::VectorReads& reads = isa::reads(i.vector.opcode);
+    if (reads.steps > 0 && name.substr(0, 7) == "kernel_") return false;
+    return reads.sources > 0 || name.substr(0, 4) != "src_";
   }
 
   // Where an operand of so many words may begin: where it did, or so that it ends with its buffer. False: it is too long.
@@ -254,7 +254,8 @@ class Stretch {
            place(i.acc_base, i.acc_last, t.items[2], Buffer::Accumulator);
   }
   bool complete(isa::Vector& i) {
-    const bool sums = i.opcode == isa::Opcode::Requantize, add = i.opcode == isa::Opcode::Add;
+    const int sources = isa::reads(i.opcode).sources;
+    const bool sums = sources == 0, pair = sources == 2;
     if (!sums) {
       to_border(wide_pinned_, i.src_width, i.origin_x, i.out_width, i.stride_x, i.kernel_w, i.dilation_x);
       to_border(high_pinned_, i.src_height, i.origin_y, i.out_height, i.stride_y, i.kernel_h, i.dilation_y);
@@ -268,13 +269,13 @@ class Stretch {
     const isa::Touched t = isa::touched(i, machine_);
     int item = 0;
     if (!place(i.src0_base, i.src0_last, t.items[0], sums ? Buffer::Accumulator : Buffer::Vector)) return false;
-    if (add && !place(i.src1_base, i.src1_last, t.items[1], Buffer::Vector)) return false;
-    item += add ? 2 : 1;
+    if (pair && !place(i.src1_base, i.src1_last, t.items[1], Buffer::Vector)) return false;
+    item += pair ? 2 : 1;
     i.param_last = i.param_base;
     if (isa::param_words(i, machine_.columns) > 0 && !place(i.param_base, i.param_last, t.items[static_cast<std::size_t>(item++)], Buffer::Param)) return false;
     if (!place(i.dst_base, i.dst_last, t.items[static_cast<std::size_t>(item)], Buffer::Vector)) return false;
     const auto overlaps = [&] {
-      return (!sums && i.src0_last >= i.dst_base && i.dst_last >= i.src0_base) || (add && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
+      return (!sums && i.src0_last >= i.dst_base && i.dst_last >= i.src0_base) || (pair && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
     };
     const int words = i.dst_last - i.dst_base + 1, free = static_cast<int>(machine_.words(Buffer::Vector)) - words;
     for (int attempt = 0; overlaps() && attempt < 8; ++attempt) {

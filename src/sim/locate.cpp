@@ -48,10 +48,11 @@ bool writes(const isa::Vector& v, std::int64_t word) {
   return false;
 }
 
-// The result word that an addition, copy or table without taps makes of a source word; -1: it makes none.
+// The result word that an instruction without taps (two sources, copy or table) makes of a source word; -1: it makes none.
 std::int64_t elementwise_result(const isa::Vector& v, std::int64_t word) {
-  if ((v.opcode != isa::Opcode::Add && v.opcode != isa::Opcode::PoolSum) || v.kernel_h != 1 || v.kernel_w != 1) return -1;
-  for (int operand = 0; operand < (v.opcode == isa::Opcode::Add ? 2 : 1); ++operand) {
+  const int sources = isa::reads(v.opcode).sources;
+  if ((sources != 2 && v.opcode != isa::Opcode::PoolSum) || v.kernel_h != 1 || v.kernel_w != 1) return -1;
+  for (int operand = 0; operand < sources; ++operand) {
     const std::int64_t base = operand == 0 ? v.src0_base : v.src1_base;
     if (!within(word, base, operand == 0 ? v.src0_last : v.src1_last)) continue;
     for (std::int64_t b = 0; b < v.blocks; ++b) {

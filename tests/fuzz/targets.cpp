@@ -59,9 +59,8 @@ void check_network(const Network& n, bool with_numbers) {
     promise(rule.ok() && rule.shape == out.shape, "shapes obey the rules of the operators");
     promise(out.zero_point >= min_value(out.type) && out.zero_point <= max_value(out.type) && out.scale > 0, "a scale and a zero point");
     promise(l.clamp_min <= l.clamp_max && l.clamp_min >= min_value(out.type) && l.clamp_max <= max_value(out.type), "a clamp");
-    const std::size_t entries = l.weights() != nullptr ? static_cast<std::size_t>(out.shape.innermost())
-                                : l.op() == Op::Add    ? 3u
-                                                       : l.op() == Op::GlobalAvgPool;
+    const int fixed = ops::info(l.op()).requant_entries;
+    const auto entries = static_cast<std::size_t>(fixed == ops::PerChannel ? out.shape.innermost() : fixed);
     promise(l.requant.multiplier.size() == entries && l.requant.shift.size() == entries, "a multiplier per channel");
     for (std::size_t i = 0; i < entries; ++i)
       promise(l.requant.multiplier[i] >= 0 && l.requant.shift[i] >= -31 && l.requant.shift[i] <= 30, "multipliers and shifts in range");

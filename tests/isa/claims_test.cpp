@@ -175,8 +175,7 @@ Instruction random_tile(test::Random& random) {
     }
     case 2: {
       Vector i;
-      constexpr Opcode Kinds[] = {Opcode::Requantize, Opcode::Add, Opcode::PoolMax, Opcode::PoolSum, Opcode::Depthwise};
-      i.opcode = Kinds[random() % 5];
+      i.opcode = VectorOpcodes[random() % VectorOpcodeCount].opcode;
       tile(i);
       i.src_height = small(random, 1, 9);
       i.src_width = small(random, 1, 9);

@@ -64,13 +64,13 @@ inline Vector make_legal(Vector i, Random&) {
   sort_pair(i.dst_base, i.dst_last);
   sort_pair(i.param_base, i.param_last);
   sort_pair(i.clamp_min, i.clamp_max);
-  if (i.opcode == Opcode::Requantize || i.opcode == Opcode::Add) i.kernel_h = i.kernel_w = 1;
-  i.src_height = i.opcode == Opcode::Requantize ? 0 : std::max(1, i.src_height);
-  i.src_width = i.opcode == Opcode::Requantize ? 0 : std::max(1, i.src_width);
-  if (i.opcode == Opcode::Add) i.param_shared = 1;
-  if (i.opcode != Opcode::Add) i.src1_base = i.src1_last = 0;
-  if (i.opcode == Opcode::Depthwise) i.param_shared = 0;
-  if (i.opcode == Opcode::PoolMax && !i.table) i.param_last = i.param_base;
+  const VectorReads& read = reads(i.opcode);
+  if (read.steps > 0) i.kernel_h = i.kernel_w = 1;
+  i.src_height = read.sources == 0 ? 0 : std::max(1, i.src_height);
+  i.src_width = read.sources == 0 ? 0 : std::max(1, i.src_width);
+  if (read.shared != Sharing::May) i.param_shared = read.shared == Sharing::Must;
+  if (read.sources != 2) i.src1_base = i.src1_last = 0;
+  if (read.sets == 0 && !i.table) i.param_last = i.param_base;
   return i;
 }
 

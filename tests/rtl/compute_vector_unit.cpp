@@ -18,24 +18,23 @@ namespace gemel::rtl_test {
 namespace {
 
 constexpr std::uint32_t AddressMask = (1u << 18) - 1;
-constexpr std::array Opcodes = {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax, isa::Opcode::PoolSum,
-                                isa::Opcode::Depthwise};
 
 isa::Vector draw_vector(Random& random, int slices) {
   isa::Vector i;
-  i.opcode = Opcodes[random() % Opcodes.size()];
-  const bool sums = i.opcode == isa::Opcode::Requantize, add = i.opcode == isa::Opcode::Add;
+  const isa::VectorReads& reads = isa::VectorOpcodes[random() % isa::VectorOpcodeCount];
+  i.opcode = reads.opcode;
+  const bool sums = reads.sources == 0, pair = reads.sources == 2;
   const bool dense = chance(random, 50);
   const auto pick = [&](int least, int small, int greatest) { return between(random, least, dense ? small : greatest); };
   i.tag = between(random, 0, 65535);
   i.rounding = between(random, 0, 3);
-  i.param_shared = add || (i.opcode != isa::Opcode::Depthwise && chance(random, 40));
+  i.param_shared = reads.shared == isa::Sharing::Must || (reads.shared == isa::Sharing::May && chance(random, 40));
   i.table = chance(random, 25);
   i.src0_unsigned = between(random, 0, 1);
   i.src1_unsigned = between(random, 0, 1);
   i.weight_unsigned = between(random, 0, 1);
   i.src0_base = pick(0, 1000, 262143);
-  i.src1_base = add ? pick(0, 1000, 262143) : 0;
+  i.src1_base = pair ? pick(0, 1000, 262143) : 0;
   i.param_base = pick(0, 1000, 262143);
   i.dst_base = pick(0, 1000, 262143);
   i.dst_pixel_step = pick(0, 3, 4095);
@@ -59,8 +58,8 @@ isa::Vector draw_vector(Random& random, int slices) {
     i.out_planes = count(70, 4);
     i.out_height = count(40, chance(random, 10) ? 30 : 4);
     i.out_width = count(40, chance(random, 10) ? 30 : 4);
-    i.kernel_h = sums || add ? 1 : count(30, chance(random, 10) ? 20 : 3);
-    i.kernel_w = sums || add ? 1 : count(30, chance(random, 10) ? 20 : 3);
+    i.kernel_h = reads.steps > 0 ? 1 : count(30, chance(random, 10) ? 20 : 3);
+    i.kernel_w = reads.steps > 0 ? 1 : count(30, chance(random, 10) ? 20 : 3);
   } while (std::int64_t{i.blocks} * i.out_planes * i.out_height * i.out_width * i.kernel_h * i.kernel_w * slices > 1500);
   for (auto* zero : {&i.src0_zero, &i.src1_zero, &i.weight_zero, &i.dst_zero}) *zero = between(random, -128, 255);
   i.clamp_min = chance(random, 60) ? -128 : between(random, -128, 255);
@@ -151,7 +150,7 @@ void run_vector_unit(int columns, int lanes) {
   bool have = false, in_flight = false;
   int pause = 0;
   std::uint32_t param_address = 0;
-  std::array<std::int64_t, Opcodes.size()> done{};
+  std::array<std::int64_t, isa::VectorOpcodeCount> done{};
   std::array<std::int64_t, 256> bytes_seen{};
   std::int64_t writes = 0, skipped = 0;
   std::vector<std::uint8_t> accumulator(static_cast<std::size_t>(4 * columns)), vector(static_cast<std::size_t>(columns));
@@ -208,7 +207,7 @@ void run_vector_unit(int columns, int lanes) {
     if (in.command.valid) {
       word = isa::encode(instruction);
       parameters.fill(instruction, random);
-      for (std::size_t o = 0; o < Opcodes.size(); ++o) done[o] += Opcodes[o] == instruction.opcode;
+      for (std::size_t o = 0; o < done.size(); ++o) done[o] += isa::VectorOpcodes[o].opcode == instruction.opcode;
       in_flight = true;
       have = false;
     }

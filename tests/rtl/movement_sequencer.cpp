@@ -58,18 +58,17 @@ class CarelessProgram {
         break;
       }
       case 3: {
-        constexpr isa::Opcode Opcodes[] = {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax,
-                                           isa::Opcode::PoolSum, isa::Opcode::Depthwise};
         isa::Vector i;
-        i.opcode = Opcodes[random_() % 5];
-        const bool sums = i.opcode == isa::Opcode::Requantize;
+        const isa::VectorReads& reads = isa::VectorOpcodes[random_() % isa::VectorOpcodeCount];
+        i.opcode = reads.opcode;
+        const bool sums = reads.sources == 0;
         i.src_height = i.src_width = sums ? 0 : 1;
-        i.param_shared = i.opcode == isa::Opcode::Add;
+        i.param_shared = reads.shared == isa::Sharing::Must;
         i.table = chance(random_, 30);
         interval(sums ? Buffer::Accumulator : Buffer::Vector, 1, i.src0_base, i.src0_last);
-        if (i.opcode == isa::Opcode::Add) interval(Buffer::Vector, 1, i.src1_base, i.src1_last);
+        if (reads.sources == 2) interval(Buffer::Vector, 1, i.src1_base, i.src1_last);
         interval(Buffer::Param, 1, i.param_base, i.param_last);
-        if (i.opcode == isa::Opcode::PoolMax && !i.table) i.param_last = i.param_base;
+        if (reads.sets == 0 && !i.table) i.param_last = i.param_base;
         interval(Buffer::Vector, 0, i.dst_base, i.dst_last);
         word = finish(i);
         break;

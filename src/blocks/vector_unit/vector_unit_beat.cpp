@@ -13,9 +13,10 @@ namespace gemel {
 namespace {
 
 using isa::AddSets;
+using isa::Sharing;
 using isa::SetWords;
 using isa::TableBytes;
-constexpr int AddSteps = 3;
+constexpr int AddSteps = 3;           // first source, second source, sum
 constexpr int ReadStage = 2;          // read data is on the wires
 constexpr int ParameterStage = 5;     // a parameter word enters its register
 constexpr int FeedStage = 5;
@@ -103,20 +104,16 @@ void VectorUnitBeat::begin(const isa::Vector& v) {
   table_left_ = v.table ? table_words_ : 0;
   parameter_index_ = 0;
   parameters_left_ = table_left_;
-  if (v.opcode == isa::Opcode::Add) {
-    parameters_left_ += AddSets * SetWords;
-  } else if (v.opcode != isa::Opcode::PoolMax && v.opcode != isa::Opcode::Depthwise && v.param_shared) {
-    parameters_left_ += SetWords;
-  }
+  reads_ = isa::reads(v.opcode);
+  own_sets_ = reads_.shared == Sharing::Never || (reads_.shared == Sharing::May && !v.param_shared);
+  if (!own_sets_) parameters_left_ += reads_.sets * SetWords;
   begin_block();
 }
 
 void VectorUnitBeat::begin_block() {
   z_ = oy_ = ox_ = slice_ = ky_ = kx_ = phase_ = 0;
   pixel_ = 0;
-  const bool own_set = v_.opcode == isa::Opcode::Depthwise ||
-                       ((v_.opcode == isa::Opcode::Requantize || v_.opcode == isa::Opcode::PoolSum) && !v_.param_shared);
-  if (own_set) parameters_left_ += SetWords;
+  if (own_sets_) parameters_left_ += reads_.sets * SetWords;
 }
 
 void VectorUnitBeat::issue() {
@@ -155,13 +152,13 @@ void VectorUnitBeat::issue_step() {
   t.slice = slice_;
   t.destination = static_cast<std::uint32_t>(v_.dst_base + pixel_ * v_.dst_pixel_step +
                                              std::int64_t{block_} * v_.dst_block_step);
-  if (v_.opcode == isa::Opcode::Requantize) {
+  if (reads_.sources == 0) {
     const std::int64_t pixels = std::int64_t{v_.out_planes} * v_.out_height * v_.out_width;
     out_.accumulator = {true, static_cast<std::uint32_t>(v_.src0_base + block_ * pixels + pixel_)};
     t.inside = t.first_tap = true;
-  } else if (v_.opcode == isa::Opcode::Add) {
+  } else if (reads_.sources == 2) {
     t.phase = static_cast<std::uint8_t>(phase_);
-    if (phase_ < AddSteps - 1) t.inside = read_source(phase_ == 0 ? v_.src0_base : v_.src1_base);
+    if (phase_ < reads_.sources) t.inside = read_source(phase_ == 0 ? v_.src0_base : v_.src1_base);
     t.first_tap = true;
   } else {
     t.inside = read_source(v_.src0_base);
@@ -189,9 +186,8 @@ void VectorUnitBeat::issue_step() {
 
 // True if that was the last tap.
 bool VectorUnitBeat::next_tap() {
-  if (v_.opcode == isa::Opcode::Requantize) return true;
-  if (v_.opcode == isa::Opcode::Add) {
-    if (++phase_ < AddSteps) return false;
+  if (reads_.steps > 0) {
+    if (++phase_ < reads_.steps) return false;
     phase_ = 0;
     return true;
   }

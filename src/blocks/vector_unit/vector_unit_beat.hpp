@@ -32,7 +32,7 @@ class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
   // What was issued in a cycle.
   struct Tag {
     enum class Kind : std::uint8_t { Nothing, Table, Set, Step } kind = Kind::Nothing;
-    std::uint8_t phase = 0;      // add: 0, 1, 2
+    std::uint8_t phase = 0;      // of the steps of two sources: first, second, and add's sum
     bool inside = false;         // the source word was read
     bool first_tap = false;
     bool last_tap = false;
@@ -65,6 +65,8 @@ class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
 
   bool pending_ = false;
   isa::Vector v_;                // the instruction at work; there is never a second
+  isa::VectorReads reads_{};     // what it reads
+  bool own_sets_ = false;        // each block has its own
   bool issuing_ = false;
   int parameters_left_ = 0;      // words before the next step
   int parameter_index_ = 0;      // of the next word: table first, then set words

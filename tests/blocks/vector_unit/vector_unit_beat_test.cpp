@@ -73,20 +73,19 @@ struct Bench {
 
 // Sources lie in words 0..1023 of vector_buffer, results in 1024 and up.
 isa::Vector random_vector(Random& random) {
-  constexpr isa::Opcode Opcodes[] = {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax, isa::Opcode::PoolSum,
-                                     isa::Opcode::Depthwise};
   isa::Vector i;
-  i.opcode = Opcodes[random.range(0, 4)];
-  const bool sums = i.opcode == isa::Opcode::Requantize, add = i.opcode == isa::Opcode::Add;
+  const isa::VectorReads& reads = isa::VectorOpcodes[random.range(0, isa::VectorOpcodeCount - 1)];
+  i.opcode = reads.opcode;
+  const bool sums = reads.sources == 0, pair = reads.sources == 2;
   i.rounding = random.range(0, 3);
-  i.param_shared = add || (i.opcode != isa::Opcode::Depthwise && random.chance(40));
+  i.param_shared = reads.shared == isa::Sharing::Must || (reads.shared == isa::Sharing::May && random.chance(40));
   i.table = random.chance(30);
   i.src0_unsigned = random.range(0, 1);
   i.src1_unsigned = random.range(0, 1);
   i.weight_unsigned = random.range(0, 1);
   i.blocks = random.skewed(1, 4);
   i.src0_base = random.range(0, 200);
-  i.src1_base = add ? random.range(0, 200) : 0;
+  i.src1_base = pair ? random.range(0, 200) : 0;
   i.param_base = random.range(0, 200);
   i.dst_base = 1024 + random.range(0, 100);
   i.out_planes = random.skewed(1, 3);
@@ -104,7 +103,7 @@ isa::Vector random_vector(Random& random) {
     i.origin_x = -random.range(0, 2);
     i.stride_y = random.range(1, 2);
     i.stride_x = random.range(1, 2);
-    if (!add) {
+    if (!pair) {
       i.kernel_h = random.skewed(1, 3);
       i.kernel_w = random.skewed(1, 3);
       i.dilation_y = random.range(1, 2);
@@ -273,10 +272,7 @@ TEST(VectorUnit, KeepsItsFormulasAndItsSentences) {
     bench.clock(nullptr);
     EXPECT_TRUE(bench.unit.quiet());
   }
-  for (const auto opcode : {isa::Opcode::Requantize, isa::Opcode::Add, isa::Opcode::PoolMax, isa::Opcode::PoolSum,
-                            isa::Opcode::Depthwise}) {
-    EXPECT_GT(seen[opcode], 20);
-  }
+  for (const isa::VectorReads& reads : isa::VectorOpcodes) EXPECT_GT(seen[reads.opcode], 20);
 }
 
 }  // namespace
