@@ -3,7 +3,7 @@
 
 It is written from docs/reference/arithmetic.md and shares no code with the C++ golden, so that the two check each other. Every
 sum is exact: products are summed in float64, which holds integers up to 2^53, and the checks below keep them far from that.
-It reads what `fixed_double` workloads use: conv2d, dense, add, max_pool, avg_pool, global_avg_pool, reshape.
+It reads what `fixed_double` workloads use: conv2d, dense, add, mul, max_pool, avg_pool, global_avg_pool, reshape.
 """
 
 import math
@@ -169,6 +169,11 @@ class Workload:
         return np.clip(
             requantize(total, *quantize_multiplier(largest / ((1 << 20) * out.scale))) + out.zero_point, low, high
         )
+
+    def _mul(self, layer, xs, qs, out):
+        product = (xs[0] - qs[0].zero_point) * (xs[1] - qs[1].zero_point)
+        y = requantize(product, *quantize_multiplier(qs[0].scale * qs[1].scale / out.scale))
+        return np.clip(y + out.zero_point, *_clamp_bounds(layer, out))
 
     def _pool_windows(self, layer, x, fill):
         kernel, stride = _pair(layer["kernel"]), _pair(layer.get("stride", 1))

@@ -4,6 +4,7 @@
 // docs/reference/machine.md, 4. A step's stage k is k cycles after the cycle in which the issuer made it:
 //   1 read | 2 read data | 3 zero point removed | 4 product | 5 sum over taps | 6 into the requantizer, with bias | 12 out of it |
 //   13 zero point and clamp | 14 table | 15 write
+// mul: of two steps the second multiplies by what the first has read, which is still in its register.
 // add: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
 // a plain step would, and everything behind is six cycles later. pool_max: a delay line in place of the requantizer.
 // A parameter word is written to its register 5 cycles after its read was issued. That is early enough for the first step of the
@@ -64,7 +65,7 @@ module vector_unit #(
   // ---- The instruction. There is never a second ----
 
   logic [511:0] word_q;
-  logic is_sums_q, is_add_q, is_max_q, is_depthwise_q, own_sets_q;
+  logic is_sums_q, is_add_q, is_mul_q, is_max_q, is_depthwise_q, own_sets_q;
   // Words between: rows of the source; outputs and taps that are neighbours in x. The first tap's place in words of 1.
   logic [17:0] row_q, step_x_q, tap_x_q, first_q;
 
@@ -73,11 +74,13 @@ module vector_unit #(
       word_q <= command_i;
       is_sums_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeRequantize;
       is_add_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeAdd;
+      is_mul_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeMul;
       is_max_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodePoolMax;
       is_depthwise_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeDepthwise;
       own_sets_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeDepthwise ||
                     ((command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeRequantize ||
-                      command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodePoolSum) &&
+                      command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodePoolSum ||
+                      command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeMul) &&
                      !command_i[isa_pkg::VectorParamSharedLsb]);
       row_q <= 18'(command_i[isa_pkg::VectorSrcWidthLsb +: isa_pkg::VectorSrcWidthWidth]) *
                18'(command_i[isa_pkg::VectorPixelWordsLsb +: isa_pkg::VectorPixelWordsWidth]);
@@ -110,7 +113,7 @@ module vector_unit #(
   logic [13:0]           x_left_q, y_left_q;
   logic [11:0]           blocks_left_q;
   logic [SliceWidth-1:0] slice_q;
-  logic [1:0]            phase_q;             // add: first source, second source, none
+  logic [1:0]            phase_q;             // add, mul: first source, second source; add: none
   logic                  first_tap_q;
   logic [17:0]           sums_at_q, destination_q, block_destination_q;
 
@@ -138,7 +141,7 @@ module vector_unit #(
                     !x_q[23] && x_q < $signed(24'(word_q[isa_pkg::VectorSrcWidthLsb +: isa_pkg::VectorSrcWidthWidth])) &&
                     phase_q != 2'd2;
   assign kx_ends = kx_left_q == 8'd1;
-  assign tap_ends = is_add_q ? phase_q == 2'd2 : is_sums_q || (kx_ends && ky_left_q == 8'd1);
+  assign tap_ends = is_add_q ? phase_q == 2'd2 : is_mul_q ? phase_q == 2'd1 : is_sums_q || (kx_ends && ky_left_q == 8'd1);
   assign word_ends = tap_ends && slice_q == SliceWidth'(Slices - 1);
   assign line_ends = word_ends && x_left_q == 14'd1;
   assign plane_ends = line_ends && y_left_q == 14'd1;
@@ -201,7 +204,7 @@ module vector_unit #(
       if (table_left_q != 9'd0) table_left_q <= table_left_q - 9'd1;
     end else if (steps) begin
       if (!tap_ends) begin
-        if (is_add_q) begin
+        if (is_add_q || is_mul_q) begin
           phase_q <= phase_q + 2'd1;
         end else begin
           first_tap_q <= 1'b0;
@@ -359,7 +362,7 @@ module vector_unit #(
   assign third = is_add_q && ends_q[AddFeed];
   assign sends = third || (step_q[Feed] && !is_max_q && (is_add_q ? phases_q[2*(Feed-1) +: 2] != 2'd2 : ends_q[Feed]));
   assign feed_slice = third ? slices_q[SliceWidth*(AddFeed-1) +: SliceWidth] : slices_q[SliceWidth*(Feed-1) +: SliceWidth];
-  assign feed_set = third ? 2'd2 : phases_q[2*(Feed-1) +: 2];
+  assign feed_set = third ? 2'd2 : is_add_q ? phases_q[2*(Feed-1) +: 2] : 2'd0;
   assign result = is_add_q ? ends_q[AddResult] : ends_q[Result];
   assign writes = is_add_q ? ends_q[AddWrite] : ends_q[Write];
   assign write_slice = is_add_q ? slices_q[SliceWidth*(AddWrite-1) +: SliceWidth] :
@@ -399,7 +402,7 @@ module vector_unit #(
       always_ff @(posedge clk_i) begin
         if (step_q[2]) begin
           value3_q <= {{2{!unsigned2 && vector_data_i[8*i + 7]}}, vector_data_i[8*i +: 8]} - zero2;
-          weight3_q <= is_depthwise_q ?
+          weight3_q <= is_mul_q ? value3_q : is_depthwise_q ?
               {{2{!weight_unsigned && param_data_i[8*i + 7]}}, param_data_i[8*i +: 8]} - weight_zero : 10'd1;
           if (is_sums_q) sum3_q <= accumulator_data_i[32*i +: 32];
         end
@@ -412,7 +415,7 @@ module vector_unit #(
         if (step_q[2]) begin
           value3_q <=
               {{2{!unsigned2 && vector_data_i[8*(Lanes*safe2 + i) + 7]}}, vector_data_i[8*(Lanes*safe2 + i) +: 8]} - zero2;
-          weight3_q <= is_depthwise_q ?
+          weight3_q <= is_mul_q ? value3_q : is_depthwise_q ?
               {{2{!weight_unsigned && param_data_i[8*(Lanes*safe2 + i) + 7]}}, param_data_i[8*(Lanes*safe2 + i) +: 8]} -
               weight_zero : 10'd1;
           if (is_sums_q) sum3_q <= accumulator_data_i[32*(Lanes*safe2 + i) +: 32];

@@ -14,6 +14,7 @@ OpInfo conv2d();
 OpInfo dense();
 OpInfo matmul();
 OpInfo add();
+OpInfo mul();
 OpInfo max_pool();
 OpInfo avg_pool();
 OpInfo global_avg_pool();
@@ -24,7 +25,7 @@ OpInfo argmax();
 
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
-      conv2d(), dense(), matmul(), add(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
+      conv2d(), dense(), matmul(), add(), mul(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
   };
   return rows;
 }

@@ -132,6 +132,11 @@ class NetworkBuilder {
     l.requant.rounding = rounding;
     return finish(l, {}, output);
   }
+  int mul(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+    Layer l = make("mul", Mul{}, {a, b}, output.type);
+    l.requant.rounding = rounding;
+    return finish(l, {}, output);
+  }
   int max_pool(int from, const Window& window) { return pool("max_pool", MaxPool{window_of(window)}, from); }
   int avg_pool(int from, const Window& window) { return pool("avg_pool", AvgPool{window_of(window)}, from); }
   int global_avg_pool(int from, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
@@ -349,14 +354,14 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       } else {
         out = b.matmul(from, c);
       }
-    } else if (kind < 15) {  // addition: of two tensors of one shape, or around a convolution that keeps the shape
+    } else if (kind < 15) {  // addition or product: of two tensors of one shape, or around a convolution that keeps the shape
       if (!limits.residuals) continue;
       std::vector<int> same;
       for (const int t : made) {
         if (b.tensor(t).nhwc() == in) same.push_back(t);
       }
       int other = same[draw(random, 0, static_cast<int>(same.size()) - 1)];
-      if (other == from && chance(random, 0.9)) {  // adding a tensor to itself stays possible
+      if (other == from && chance(random, 0.9)) {  // a tensor with itself stays possible
         NetworkBuilder::Conv c = random_conv(random, limits);
         const int reach = draw(random, 0, std::min(1, (limits.max_kernel - 1) / 2));
         c.window.kernel = {2 * reach + 1, 2 * reach + 1};
@@ -367,9 +372,15 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
         random_clamp(random, b.layer(other));
       }
       auto q = random_quantization(random, limits);
-      q.scale = std::max(b.tensor(from).scale, b.tensor(other).scale) * std::exp2(draw(random, -10, 20) / 10.0);
-      out = chance(random, 0.5) ? b.add(from, other, q, random_rounding(random, false))
-                                : b.add(other, from, q, random_rounding(random, false));
+      const double scale = b.tensor(from).scale, scale_of_other = b.tensor(other).scale, spread = std::exp2(draw(random, -10, 20) / 10.0);
+      const int left = chance(random, 0.5) ? from : other, right = left == from ? other : from;
+      if (chance(random, 0.4)) {
+        q.scale = 64 * scale * scale_of_other * spread;
+        out = b.mul(left, right, q, random_rounding(random, false));
+      } else {
+        q.scale = std::max(scale, scale_of_other) * spread;
+        out = b.add(left, right, q, random_rounding(random, false));
+      }
     } else if (kind < 18) {
       if (!limits.pools) continue;
       if (chance(random, 0.25)) {

@@ -196,6 +196,8 @@ void Interpreter::vector(const isa::Vector& v) {
           const std::int32_t q0 = rounded(set, c, (value(source(v.src0_base, 0, 0)[c], v.src0_unsigned) - v.src0_zero) * shift);
           const std::int32_t q1 = rounded(set + 9, c, (value(source(v.src1_base, 0, 0)[c], v.src1_unsigned) - v.src1_zero) * shift);
           x = numerics::wrap_add(q0, q1);
+        } else if (v.opcode == isa::Opcode::Mul) {
+          x = (value(source(v.src0_base, 0, 0)[c], v.src0_unsigned) - v.src0_zero) * (value(source(v.src1_base, 0, 0)[c], v.src1_unsigned) - v.src1_zero);
         } else {
           bool any = false;
           for (int k = 0; k < taps; ++k) {

@@ -117,7 +117,7 @@ Words walk(const Vector& i, const Machine& m) {
     }
   }
   Words words{src0};
-  if (i.opcode == Opcode::Add) words.push_back(src1);
+  if (i.opcode == Opcode::Add || i.opcode == Opcode::Mul) words.push_back(src1);
   if (!param.empty()) words.push_back(param);
   words.push_back(dst);
   return words;

@@ -149,7 +149,7 @@ TEST_P(CmsisNnDense, IsEqual) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, CmsisNnDense, ::testing::Values("fully_connected", "fc_per_ch"), case_name);
 
-// ---- Pools and additions -------------------------------------------------------------------------------------------------
+// ---- Pools, additions, products -------------------------------------------------------------------------------------------------
 
 class CmsisNnPool : public ::testing::TestWithParam<const char*> {};
 
@@ -193,20 +193,21 @@ TEST(CmsisNn, AddIsEqual) {
   EXPECT_EQ(run(layer, {first, second}, {c.array("input1"), c.array("input2")}, output), c.array("output_ref"));
 }
 
-// ---- The requantizer alone ------------------------------------------------------------------------------------------------
-
-TEST(CmsisNn, ProductsRequantizeEqually) {
+TEST(CmsisNn, MulIsEqual) {
   const Case c("mul");
   ASSERT_TRUE(c.found());
-  const std::vector<int> a = c.array("input1"), b = c.array("input2");
-  std::vector<int> y;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const int product = (a[i] + c.number("INPUT1_OFFSET")) * (b[i] + c.number("INPUT2_OFFSET"));
-    const std::int32_t rounded = numerics::requantize_double(product, c.number("OUTPUT_MULT"), c.number("OUTPUT_SHIFT"));
-    y.push_back(numerics::finish(rounded, c.number("OUTPUT_OFFSET"), c.number("OUT_ACTIVATION_MIN"), c.number("OUT_ACTIVATION_MAX")));
-  }
-  EXPECT_EQ(y, c.array("output_ref"));
+  const Shape shape{1, 1, 1, c.number("DST_SIZE")};
+  const Tensor first{"a", shape, ElementType::Int8, 1.0, -c.number("INPUT1_OFFSET")};
+  const Tensor second{"b", shape, ElementType::Int8, 1.0, -c.number("INPUT2_OFFSET")};
+  const Tensor output{"y", shape, ElementType::Int8, 1.0, c.number("OUTPUT_OFFSET")};
+  Layer layer;
+  layer.attributes = Mul{};
+  layer.requant = {Rounding::FixedDouble, {c.number("OUTPUT_MULT")}, {c.number("OUTPUT_SHIFT")}};
+  layer.clamp_min = c.number("OUT_ACTIVATION_MIN"), layer.clamp_max = c.number("OUT_ACTIVATION_MAX");
+  EXPECT_EQ(run(layer, {first, second}, {c.array("input1"), c.array("input2")}, output), c.array("output_ref"));
 }
+
+// ---- The requantizer alone ------------------------------------------------------------------------------------------------
 
 TEST(CmsisNn, SumsOf64BitsRequantizeEqually) {
   const Case c("requantize_s64");

@@ -114,6 +114,15 @@ class Layers(unittest.TestCase):
         real = np.clip((0.05 * (a + 4) + 0.03 * (b - 9)) / 0.07 + 3, -128, 127)
         self.assertLess(np.abs(got.reshape(256, 256) - real).max(), 0.51)
 
+    def test_product_is_within_one_of_the_real_product(self):
+        a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))
+        layer = {"name": "p", "op": "mul", "output": {"scale": 0.4, "zero_point": 3}}
+        got = self.run_layer(
+            layer, {}, {"a": a.reshape(1, 256, 256, 1), "b": b.reshape(1, 256, 256, 1)}, [(0.05, -4), (0.03, 9)]
+        )
+        real = np.clip(0.05 * (a + 4) * 0.03 * (b - 9) / 0.4 + 3, -128, 127)
+        self.assertLess(np.abs(got.reshape(256, 256) - real).max(), 0.51)
+
     def test_average_counts_only_taps_inside_and_rounds_away_from_zero(self):
         layer = {"name": "p", "op": "avg_pool", "kernel": 2, "stride": 2, "padding": "same"}
         x = np.array([[1, 2, -3], [2, 1, -2], [7, 8, -1]]).reshape(1, 3, 3, 1)

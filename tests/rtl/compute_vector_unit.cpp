@@ -85,7 +85,7 @@ class Parameters {
       return;
     }
     for (int b = 0; b < (v.param_shared != 0 ? 1 : v.blocks); ++b) {
-      add_set(v, v.opcode == isa::Opcode::Requantize ? 16 : 8, random);
+      add_set(v, v.opcode == isa::Opcode::Requantize ? 16 : v.opcode == isa::Opcode::Mul ? 14 : 8, random);
       if (v.opcode == isa::Opcode::Depthwise) noise(v.kernel_h * v.kernel_w, random);
     }
   }

@@ -230,20 +230,24 @@ void VectorUnitBeat::sum_taps(const VectorUnitIn& in) {
   const int first = t.slice * lanes_;
   const int count = lanes_in(t.slice);
   const std::uint8_t* source = in.vector + (t.inside ? first : 0);
+  const auto of_pair = [&](int i) -> std::int32_t {  // the value of the phase's source, without its zero point
+    if (!t.inside) return 0;
+    return t.phase == 0 ? extend(source[i], v_.src0_unsigned != 0) - v_.src0_zero : extend(source[i], v_.src1_unsigned != 0) - v_.src1_zero;
+  };
   switch (v_.opcode) {
     case isa::Opcode::Requantize:
       for (int i = 0; i < count; ++i) sums_[static_cast<std::size_t>(i)] = word32(in.accumulator + 4 * (first + i));
       break;
-    case isa::Opcode::Add: {
+    case isa::Opcode::Add:
       if (t.phase == AddSteps - 1) return;
-      const bool is_unsigned = t.phase == 0 ? v_.src0_unsigned != 0 : v_.src1_unsigned != 0;
-      const int zero = t.phase == 0 ? v_.src0_zero : v_.src1_zero;
+      for (int i = 0; i < count; ++i) sums_[static_cast<std::size_t>(i)] = of_pair(i) * (std::int32_t{1} << numerics::AddLeftShift);
+      break;
+    case isa::Opcode::Mul:
       for (int i = 0; i < count; ++i) {
-        const std::int32_t value = t.inside ? extend(source[i], is_unsigned) - zero : 0;
-        sums_[static_cast<std::size_t>(i)] = value * (std::int32_t{1} << numerics::AddLeftShift);
+        auto& product = sums_[static_cast<std::size_t>(i)];
+        product = t.phase == 0 ? of_pair(i) : product * of_pair(i);
       }
       break;
-    }
     case isa::Opcode::PoolMax: {
       // The comparison begins with the first tap inside; without any the result is 0.
       if (t.first_tap) std::fill(sums_.begin(), sums_.end(), INT32_MIN);

@@ -207,6 +207,19 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
         result.requantized(b, sums_.data(), set);
         break;
       }
+      case isa::Opcode::Mul: {
+        if (!v.param_shared) read_set(set);
+        window_sums(tile, b, sums_.data());  // of windows of one tap: the values themselves
+        VectorTile second = tile;
+        second.src_base = static_cast<std::uint32_t>(v.src1_base);
+        second.source_unsigned = v.src1_unsigned != 0;
+        second.source_zero = v.src1_zero;
+        factors_.resize(sums_.size());
+        window_sums(second, b, factors_.data());
+        for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] *= factors_[i];
+        result.requantized(b, sums_.data(), set);
+        break;
+      }
       case isa::Opcode::PoolSum:
         if (!v.param_shared) read_set(set);
         window_sums(tile, b, sums_.data());

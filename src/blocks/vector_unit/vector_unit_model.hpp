@@ -25,7 +25,7 @@ class VectorUnitModel : public UnitModel {
   Scratchpad* accumulator_;
   Scratchpad* vector_;
   Scratchpad* param_;
-  std::vector<std::int32_t> sums_;  // scratch: [P][C]
+  std::vector<std::int32_t> sums_, factors_;  // scratch: [P][C]
 };
 
 }  // namespace gemel

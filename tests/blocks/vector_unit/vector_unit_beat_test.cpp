@@ -177,6 +177,11 @@ std::uint8_t result_byte(const Bench& b, const isa::Vector& i, int block, int z,
           std::int64_t{i.dst_zero};
       break;
     }
+    case isa::Opcode::Mul: {
+      const int first = source(i.src0_base, 0, 0, i.src0_unsigned, inside), second = source(i.src1_base, 0, 0, i.src1_unsigned, inside);
+      y = rounding(inside ? (first - i.src0_zero) * (second - i.src1_zero) : 0, set(sets + own)) + std::int64_t{i.dst_zero};
+      break;
+    }
     case isa::Opcode::PoolMax: {
       bool any = false;
       for (int ky = 0; ky < i.kernel_h; ++ky)
@@ -224,7 +229,7 @@ TEST(VectorUnit, KeepsItsFormulasAndItsSentences) {
       std::vector<std::uint8_t> expected = bench.vector;
       const std::int64_t P = pixels(i), S = (bench.C + bench.L - 1) / bench.L;
       const bool add = i.opcode == isa::Opcode::Add, depthwise = i.opcode == isa::Opcode::Depthwise;
-      const std::int64_t taps = add ? 3 : i.kernel_h * i.kernel_w;
+      const std::int64_t taps = add ? 3 : i.opcode == isa::Opcode::Mul ? 2 : i.kernel_h * i.kernel_w;
       const Cycle latency = add ? 20 : 14;
       Cycle t = s + 2;
       std::map<Cycle, int> param_reads, writes;
