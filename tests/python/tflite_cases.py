@@ -173,19 +173,15 @@ def fully_connected(d: Draw) -> Model:
     return m
 
 
-def add(d: Draw) -> Model:
+def pair(d: Draw, kind: str) -> Model:
     m = Model()
     shape = d.one_of(d.image(), (1, d.integer(1, 30)), (1, 3, d.integer(1, 9)))
     a, b = d.quantization(), d.quantization()
     x, y = m.tensor("a", shape, **a), m.tensor("b", shape, **b)
-    z = m.tensor(
-        "sum",
-        shape,
-        scale=np.float32(max(a["scale"], b["scale"]) * np.float32(d.rng.uniform(0.3, 3))),
-        zero_point=d.zero(),
-    )
+    largest = max(a["scale"], b["scale"]) if kind == "ADD" else 100 * a["scale"] * b["scale"]
+    z = m.tensor("result", shape, scale=np.float32(largest * np.float32(d.rng.uniform(0.3, 3))), zero_point=d.zero())
     m.inputs, m.outputs = [x, y], [z]
-    m.operator("ADD", [x, y], [z], "AddOptions", FusedActivationFunction=d.activation())
+    m.operator(kind, [x, y], [z], f"{kind.capitalize()}Options", FusedActivationFunction=d.activation())
     return m
 
 
@@ -315,7 +311,7 @@ def _named(function: Callable, *arguments, **more) -> Callable[[Draw], Model]:
 
 
 CASES: dict[str, Callable[[Draw], Model]] = {
-    "ADD": add,
+    "ADD": _named(pair, "ADD"),
     "ARG_MAX": arg_max,
     "AVERAGE_POOL_2D": _named(pool, "AVERAGE_POOL_2D"),
     "CONV_2D": _named(convolution, False),
@@ -330,6 +326,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "LOGISTIC": _named(unary, "LOGISTIC", {"scale": np.float32(1 / 256), "zero_point": -128}),
     "MAX_POOL_2D": _named(pool, "MAX_POOL_2D"),
     "MEAN": mean,
+    "MUL": _named(pair, "MUL"),
     "PAD": lambda d: convolution(d, d.chance(0.5), padded=True),
     "QUANTIZE": lambda d: unary(
         d,

@@ -281,13 +281,20 @@ def fully_connected(context: Context, op: Operator) -> None:
 # ---- others --------------------------------------------------------------------------------------------------------------------
 
 
-def add(context: Context, op: Operator) -> None:
-    a, b = operands(op, 2)
-    options = Options(op, "AddOptions")
-    if a.shape != b.shape:
-        raise Refused("shapes", f"{shape_text(a.shape)} and {shape_text(b.shape)}", "two of one shape (no broadcast)")
-    expect_shape(op.outputs[0], a.shape)
-    context.add(op, "add", [a, b], **options.activation())
+def pair(kind: str, option_table: str) -> Callable[[Context, Operator], None]:
+    """Two computed tensors of one shape."""
+
+    def convert(context: Context, op: Operator) -> None:
+        a, b = operands(op, 2)
+        options = Options(op, option_table)
+        if a.shape != b.shape:
+            raise Refused(
+                "shapes", f"{shape_text(a.shape)} and {shape_text(b.shape)}", "two of one shape (no broadcast)"
+            )
+        expect_shape(op.outputs[0], a.shape)
+        context.add(op, kind, [a, b], **options.activation())
+
+    return convert
 
 
 def pool(kind: str) -> Callable[[Context, Operator], None]:
@@ -473,7 +480,7 @@ def leaky_relu(context: Context, op: Operator) -> None:
 
 
 OPERATORS: dict[str, Row] = {
-    "ADD": Row(add, "`add`", "two computed tensors of one shape; any fused activation"),
+    "ADD": Row(pair("add", "AddOptions"), "`add`", "two computed tensors of one shape; any fused activation"),
     "ARG_MAX": Row(arg_max, "`argmax`, on the host", "over the innermost dimension, to INT32; at the end of a model"),
     "AVERAGE_POOL_2D": Row(
         pool("avg_pool"), "`avg_pool`", "any window, stride and padding; input and output with one scale and zero point"
@@ -503,6 +510,7 @@ OPERATORS: dict[str, Row] = {
         pool("max_pool"), "`max_pool`", "any window, stride and padding; input and output with one scale and zero point"
     ),
     "MEAN": Row(mean, "`global_avg_pool`", "over height and width; keep_dims or not"),
+    "MUL": Row(pair("mul", "MulOptions"), "`mul`", "two computed tensors of one shape; any fused activation"),
     "PAD": Row(pad, "padding of a `conv2d`", "height and width, read by convolutions only"),
     "PADV2": Row(pad, "padding of a `conv2d`", "as PAD, with the zero point as its value"),
     "QUANTIZE": Row(
