@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a layer does not use the whole array. The matrix unit's cycles of the layer are split into what is lost to
+// Why a layer does not use the whole array. A DMA that moves data nearly all the time, and longer than the matrix unit works, is the
+// bound. Else the matrix unit's cycles of the layer are split into what is lost to
 //   1. places: the array runs, but not every row and column has work,
 //   2. passes: the unit works, but no pixel row enters (weights, fill, drain),
 //   3. waiting: the unit stands still.
@@ -25,14 +26,22 @@ std::int64_t count(const LayerResult& layer, isa::Unit unit, isa::Cause cause) {
 
 std::string whole_percent(double share) { return percent(share, 0); }
 
-// Who holds the others up, in `cycles` cycles of waiting and working. A DMA counts as moving data while it moves words, or while
-// the bus or the memory is full of its bytes, whichever takes longer.
-Diagnosis diagnose_waiting(const LayerResult& layer, const Machine& machine, std::int64_t cycles, const std::string& who_waits) {
+// In which share of `cycles` the units beside the array work. A DMA counts as moving data while it moves words, or while the bus or the
+// memory is full of its bytes, whichever takes longer.
+struct Shares { double load, vector, store; };
+
+Shares shares_of(const LayerResult& layer, const Machine& machine, std::int64_t cycles) {
   const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(cycles); };
   const int bandwidth = std::max(1, std::min(machine.bus_bytes, machine.memory_bytes_per_cycle));
-  const double load = share(std::max(count(layer, isa::Unit::Load, isa::Cause::Busy), layer.load_bytes / bandwidth));
-  const double vector = share(count(layer, isa::Unit::Vector, isa::Cause::Busy));
-  const double store = share(std::max(count(layer, isa::Unit::Store, isa::Cause::Busy), layer.store_bytes / bandwidth));
+  return {share(std::max(count(layer, isa::Unit::Load, isa::Cause::Busy), layer.load_bytes / bandwidth)),
+          share(count(layer, isa::Unit::Vector, isa::Cause::Busy)),
+          share(std::max(count(layer, isa::Unit::Store, isa::Cause::Busy), layer.store_bytes / bandwidth))};
+}
+
+// Who holds the others up, in `cycles` cycles of waiting and working.
+Diagnosis diagnose_waiting(const LayerResult& layer, const Machine& machine, std::int64_t cycles, const std::string& who_waits) {
+  const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(cycles); };
+  const auto [load, vector, store] = shares_of(layer, machine, cycles);
   const double latency = share(count(layer, isa::Unit::Load, isa::Cause::WaitData) +
                                count(layer, isa::Unit::Load, isa::Cause::WaitRequest));
   const double most = std::max({load, vector, store});
@@ -52,7 +61,7 @@ Diagnosis diagnose_waiting(const LayerResult& layer, const Machine& machine, std
   const std::string shares = "(load_dma busy " + whole_percent(load) + ", vector_unit " + whole_percent(vector) + ", store_dma " +
                              whole_percent(store) + ")";
   // A layer without array work whose units are all less busy costs little: others run at the same time.
-  if (who_waits.empty()) return {Bottleneck::Dependency, "beside other layers, or waiting for them " + shares};
+  if (who_waits.empty()) return {Bottleneck::Dependency, "no bound of its own " + shares};
   return {Bottleneck::Dependency, "dependency: units wait for one another " + shares + who_waits};
 }
 
@@ -99,6 +108,13 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
   const double places = static_cast<double>(layer.array_cycles) - ideal;
   const double passes = static_cast<double>(busy - layer.array_cycles);
   const double waiting = total - static_cast<double>(busy);
+  const std::int64_t cycles = std::max(figures.matrix_cycles, figures.span_cycles);
+  const std::string stands_still = "; matrix_unit stands still in " + whole_percent(waiting / total);
+  const Shares shares = shares_of(layer, machine, cycles);
+  const double moves = std::max(shares.load, shares.store);
+  if (moves >= BoundShare && moves * static_cast<double>(cycles) > static_cast<double>(busy)) {
+    return diagnose_waiting(layer, machine, cycles, stands_still);
+  }
   if (places >= passes && places >= waiting) {
     return {Bottleneck::Underfilled, underfilled_text(layer, machine, ideal / static_cast<double>(layer.array_cycles))};
   }
@@ -106,8 +122,7 @@ Diagnosis diagnose(const LayerResult& layer, const Machine& machine) {
     return {Bottleneck::SmallTiles, "small tiles: loading weights, filling and draining take " +
                                         whole_percent(passes / total) + " of matrix_unit's cycles"};
   }
-  return diagnose_waiting(layer, machine, std::max(figures.matrix_cycles, figures.span_cycles),
-                          "; matrix_unit stands still in " + whole_percent(waiting / total));
+  return diagnose_waiting(layer, machine, cycles, stands_still);
 }
 
 Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& machine) {
@@ -115,11 +130,17 @@ Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& ma
   if (layer.first_cycle < 0 || !is_attributed(layer)) return diagnose(layer, machine);
   // A unit that is busy for a layer beside this one is busy all the same (a fused addition, the next layer's depthwise
   // convolution): of each layer that ran meanwhile, the share of its span that lies in this one's is counted.
+  std::size_t beside = index;  // that which shares most cycles with this one
+  std::int64_t shared = 0;
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& other = result.layers[i];
     if (i == index || other.first_cycle < 0) continue;
     const std::int64_t first = std::max(layer.first_cycle, other.first_cycle), last = std::min(layer.last_cycle, other.last_cycle);
     if (first > last) continue;
+    if (last - first + 1 > shared) {
+      shared = last - first + 1;
+      beside = i;
+    }
     const double part = static_cast<double>(last - first + 1) / static_cast<double>(other.last_cycle - other.first_cycle + 1);
     const auto add = [&](std::int64_t& to, std::int64_t from) { to += std::llround(part * static_cast<double>(from)); };
     for (const isa::Unit unit : {isa::Unit::Load, isa::Unit::Vector, isa::Unit::Store}) {
@@ -131,7 +152,12 @@ Diagnosis diagnose(const RunResult& result, std::size_t index, const Machine& ma
     add(layer.load_bytes, other.load_bytes);
     add(layer.store_bytes, other.store_bytes);
   }
-  return diagnose(layer, machine);
+  Diagnosis diagnosis = diagnose(layer, machine);
+  if (diagnosis.kind == Bottleneck::Dependency && layer.array_cycles == 0 && beside != index) {
+    diagnosis.text += ": it runs beside " + result.layers[beside].name + " in " +
+                      whole_percent(static_cast<double>(shared) / static_cast<double>(layer.last_cycle - layer.first_cycle + 1)) + " of its cycles";
+  }
+  return diagnosis;
 }
 
 std::string bottleneck(const RunResult& result, std::size_t index, const Machine& machine) {

@@ -137,6 +137,15 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.done(self.folder / "platform17/platform", "digits.gemel", "tiny8").splitlines()[-1],
                          "22405 cycles, outputs' checksum 246984418")
 
+    def test_two_npus_one_as_models_and_one_as_rtl(self):
+        if shutil.which("verilator") is None:
+            self.skipTest("there is no verilator")
+        self.built("two_npus", "two")
+        text = self.done(self.folder / "two/two_npus", "models", "npu=rtl")
+        for n, first, again in ((0, 23224, 22247), (1, 24420, 23639)):
+            self.assertIn(f"npu{n}: a network: done, {first} cycles, outputs' checksum 246984418", text)
+            self.assertIn(f"npu{n}: the network again: done, {again} cycles, outputs' checksum 246984418", text)
+
     def test_a_platform_says_what_it_needs(self):
         lists = self.folder / "components"
         lists.mkdir()

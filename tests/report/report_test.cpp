@@ -250,6 +250,20 @@ TEST(Bottleneck, PutsWaitingDownToTheUnitThatWorks) {
   EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::MemoryLatency);
 }
 
+// A dense layer of one image: each weight is used once, so its array waits for weights, then passes them on.
+TEST(Bottleneck, ADmaThatMovesDataLongerThanTheArrayWorksIsTheBound) {
+  const Machine machine = sample_machine();
+  LayerResult layer = array_layer(160, 10, 120, 80);  // 110 of 200 cycles lost to passes, the most
+  EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::SmallTiles);
+  cell(layer.counters, Unit::Load, Cause::Busy) = 139;  // more than the matrix unit, but not 70 % of 200
+  EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::SmallTiles);
+  cell(layer.counters, Unit::Load, Cause::Busy) = 140;
+  EXPECT_EQ(diagnose(layer, machine).text, "load bandwidth: load_dma moves data in 70 % of the cycles; matrix_unit stands still in 40 %");
+  layer = array_layer(160, 10, 160, 40);  // the matrix unit works as much
+  cell(layer.counters, Unit::Load, Cause::Busy) = 160;
+  EXPECT_EQ(diagnose(layer, machine).kind, Bottleneck::SmallTiles);
+}
+
 TEST(Bottleneck, AFullBusCountsAsMovingDataThoughWordsAreRare) {
   Machine machine = sample_machine();
   machine.bus_bytes = 16;
@@ -300,7 +314,13 @@ TEST(Bottleneck, ALayerThatRunsBesideOthersSaysSo) {
   layer.last_cycle = 99;
   cell(layer.counters, Unit::Vector, Cause::Busy) = 69;
   EXPECT_EQ(diagnose(layer, sample_machine()).text,
-            "beside other layers, or waiting for them (load_dma busy 0 %, vector_unit 69 %, store_dma 0 %)");
+            "no bound of its own (load_dma busy 0 %, vector_unit 69 %, store_dma 0 %)");
+  RunResult run = sample_run();
+  run.layers = {array_layer(1600, 110, 120, 80), layer, array_layer(1600, 110, 120, 80)};
+  run.layers[0].last_cycle = 9;
+  run.layers[2].name = "conv";
+  run.layers[2].first_cycle = 25;
+  EXPECT_THAT(diagnose(run, 1, sample_machine()).text, HasSubstr("store_dma 0 %): it runs beside conv in 75 % of its cycles"));
   cell(layer.counters, Unit::Vector, Cause::Busy) = 70;
   EXPECT_EQ(diagnose(layer, sample_machine()).text, "vector bound: vector_unit works in 70 % of the cycles");
 }
