@@ -6,7 +6,9 @@ Tells which were found, whether the report named the block, and in which case. F
 if a mistake cannot be planted or built: then its file is out of date.
 
 Usage: scripts/bugs.py --gemel build/release/gemel [--blocks load_dma,claims] [--only NAME] [--sample 8] [--seed 1] [--programs 240]
-                       [--networks 40] [--machines 4] [--jobs 2] [--out FILE]
+                       [--networks 40] [--machines 4] [--jobs 2] [--cache FOLDER] [--out FILE]
+
+`--cache` keeps what was Verilated, so that the same mistakes can be tried on other programs at once; `--out` gets each line when it is known.
 """
 
 import argparse
@@ -25,6 +27,9 @@ import mutate
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests/rtl_host/bugs"
 LEAST_PERCENT = 95
+# Module -> its source, and the block it is swapped with.
+SOURCES = {**mutate.BLOCKS, "npu": "npu/npu.sv", "fifo": "common/fifo.sv"}
+PART_OF = {**mutate.PART_OF, "fifo": "sequencer"}
 
 
 class OutOfDate(Exception):
@@ -56,10 +61,10 @@ def read(block):
 
 
 def planted(bug):
-    text = (ROOT / "rtl" / mutate.BLOCKS[bug["block"]]).read_text(encoding="utf-8")
+    text = (ROOT / "rtl" / SOURCES[bug["block"]]).read_text(encoding="utf-8")
     for was, new in bug["changes"]:
         if text.count(was) != 1:
-            raise OutOfDate(f"{bug['block']}.txt: {bug['name']}: `{was}` stands {text.count(was)} times in rtl/{mutate.BLOCKS[bug['block']]}")
+            raise OutOfDate(f"{bug['block']}.txt: {bug['name']}: `{was}` stands {text.count(was)} times in rtl/{SOURCES[bug['block']]}")
         text = text.replace(was, new)
     return text
 
@@ -85,17 +90,16 @@ def quick_compiler(folder):
     return str(place)
 
 
-def run(options, bug):
-    """(verdict, detail): found, wrong block, not found; OutOfDate if Verilator refuses it."""
-    block = mutate.PART_OF.get(bug["block"], bug["block"])
+def run(options, bug, cache, path):
+    """(verdict, detail): found, wrong block, not found; OutOfDate if Verilator refuses it. `path`: where programs are looked for."""
+    block = PART_OF.get(bug["block"], bug["block"])
     with tempfile.TemporaryDirectory(prefix="gemel-bugs-") as folder:
-        source = Path(folder) / Path(mutate.BLOCKS[bug["block"]]).name
+        source = Path(folder) / Path(SOURCES[bug["block"]]).name
         source.write_text(planted(bug), encoding="utf-8")
-        others = [name for name in mutate.BLOCKS if name != bug["block"] and mutate.PART_OF.get(name, name) == block]
+        others = [name for name in SOURCES if name not in (bug["block"], "npu") and (block == "npu" or PART_OF.get(name, name) == block)]
         others += ["pe"] if block == "pe_array" else []
-        sources = [str(source), *(str(ROOT / "rtl" / mutate.BLOCKS[name]) for name in others)]
-        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": folder + "/cache",
-                       "PATH": quick_compiler(folder) + os.pathsep + os.environ["PATH"]}
+        sources = [str(source), *(str(ROOT / "rtl" / SOURCES[name]) for name in others)]
+        environment = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_CACHE": cache, "PATH": path}
         for kind, arguments in regressions(options, f"{block}=check:" + ",".join(sources)):
             command = [options.gemel, "regress", *arguments, "--out", f"{folder}/{kind}"]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -122,15 +126,26 @@ def main():
     parser.add_argument("--networks", type=int, default=40)
     parser.add_argument("--machines", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cache", default="", help="where Verilated blocks are kept; without it they are forgotten")
     parser.add_argument("--out", default="", help="the lines, in a file as well")
     parser.add_argument("--list", action="store_true", help="only tell what there is; fails if one cannot be planted any more")
     options = parser.parse_args()
     options.gemel = str(Path(options.gemel).resolve())
-    lines, counts, stale = [], {}, []
+    with tempfile.TemporaryDirectory(prefix="gemel-bugs-") as folder:
+        path = quick_compiler(folder) + os.pathsep + os.environ["PATH"]
+        return try_all(options, options.cache or folder + "/cache", path)
+
+
+def try_all(options, cache, path):
+    counts, stale = {}, []
+    if options.out:
+        Path(options.out).write_text("", encoding="utf-8")
 
     def tell(line):
         print(line, flush=True)
-        lines.append(line)
+        if options.out:
+            with open(options.out, "a", encoding="utf-8") as out:
+                out.write(line + "\n")
 
     for block in options.blocks.split(","):
         bugs = read(block)
@@ -145,7 +160,7 @@ def main():
                     planted(bug)
                     tell(f"{block} {bug['name']}: {bug['what']}")
                     continue
-                verdict, detail = run(options, bug)
+                verdict, detail = run(options, bug, cache, path)
             except OutOfDate as reason:
                 stale.append(str(reason))
                 tell(f"OUT OF DATE {reason}")
@@ -161,8 +176,6 @@ def main():
     every = [verdict for verdicts in counts.values() for verdict in verdicts]
     percent = 100 * every.count("found") / max(1, len(every))
     tell(f"{len(every)} bugs, {every.count('found')} found with the right block: {percent:.1f} %")
-    if options.out:
-        Path(options.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 1 if stale or percent < LEAST_PERCENT else 0
 
 

@@ -62,11 +62,25 @@ struct Input {
 struct Span {
   int first, step, count;  // image coordinates first + i*step
   int out_step, tap_step;  // positions from one output or tap to the next
+  // Positions [inside, outside) reach from the first tap inside of the image to the last; equal if there is none. Of the
+  // image nothing else is read: an instruction claims no more.
+  int inside = 0, outside = 0;
 };
 
-GEMEL_INLINE Span span_of(int out, int kernel, int stride, int dilation, int origin) {
-  if (kernel == 1) return {origin, stride, out, 1, 0};
-  return {origin, 1, (out - 1) * stride + (kernel - 1) * dilation + 1, stride, dilation};
+GEMEL_INLINE Span span_of(int out, int kernel, int stride, int dilation, int origin, int size) {
+  Span span = kernel == 1 ? Span{origin, stride, out, 1, 0}
+                          : Span{origin, 1, (out - 1) * stride + (kernel - 1) * dilation + 1, stride, dilation};
+  bool any = false;
+  for (int o = 0; o < out; ++o) {
+    for (int k = 0; k < kernel; ++k) {
+      const int position = o * span.out_step + k * span.tap_step, at = span.first + position * span.step;
+      if (at < 0 || at >= size) continue;
+      span.inside = any && span.inside < position ? span.inside : position;
+      span.outside = any && span.outside > position ? span.outside : position + 1;
+      any = true;
+    }
+  }
+  return span;
 }
 
 // One register block, as the microkernel sees it.
@@ -192,8 +206,8 @@ class MatrixTileRun {
  private:
   // Decides between reading the scratchpad and staging, and fixes the strides.
   void place_input() {
-    y_ = span_of(t_.out_height, t_.kernel_h, t_.stride_y, t_.dilation_y, t_.origin_y);
-    x_ = span_of(t_.out_width, t_.kernel_w, t_.stride_x, t_.dilation_x, t_.origin_x);
+    y_ = span_of(t_.out_height, t_.kernel_h, t_.stride_y, t_.dilation_y, t_.origin_y, t_.act_height);
+    x_ = span_of(t_.out_width, t_.kernel_w, t_.stride_x, t_.dilation_x, t_.origin_x, t_.act_width);
     const bool padding = y_.first < 0 || y_.first + (y_.count - 1) * y_.step >= t_.act_height || x_.first < 0 ||
                          x_.first + (x_.count - 1) * x_.step >= t_.act_width;
     if (Isa::ReadsInPlace && !padding && t_.rows % Isa::RowsPerGroup == 0) {
@@ -222,14 +236,11 @@ class MatrixTileRun {
     const std::int64_t pixel = in_.word * t_.cin_blocks;
     auto* out = static_cast<std::uint8_t*>(scratch(Slot::Staged, in_.plane * t_.out_planes));
     in_.base = out;
-    // Columns [left, right) of the span are inside the image.
-    int left = 0, right = x_.count;
-    while (left < right && x_.first + left * x_.step < 0) ++left;
-    while (right > left && x_.first + (right - 1) * x_.step >= t_.act_width) --right;
+    const int left = x_.inside, right = x_.outside;
     for (std::int64_t z = 0; z < t_.out_planes; ++z) {
       for (int i = 0; i < y_.count; ++i) {
         const int y = y_.first + i * y_.step;
-        if (y < 0 || y >= t_.act_height || left == right) {
+        if (i < y_.inside || i >= y_.outside || left == right) {
           pad(out, std::int64_t{x_.count} * t_.cin_blocks);
           out += pixel * x_.count;
           continue;

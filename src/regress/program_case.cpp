@@ -38,16 +38,40 @@ std::uint32_t corner_word(Random& random) {
   return chance(random, 0.5) ? value : ~value + 1;
 }
 
-// A sum and a float32 scale that meet a corner of the multiplication: a value or a product that rounds up to the next power of two, or lies
-// half way between two, or just beside that.
+// b with a * b = 1 modulo 2^64; `a` is odd. Each step of Newton's doubles the bits that are right.
+std::uint64_t inverse(std::uint64_t a) {
+  std::uint64_t b = a;
+  for (int bits = 3; bits < 64; bits *= 2) b *= 2 - a * b;
+  return b;
+}
+
+// Two factors of 24 bits whose product lies half way between two numbers of 24 bits, or just beside that.
+void product_beside_half(Random& random, std::uint32_t& value, std::uint32_t& mantissa) {
+  constexpr std::uint64_t Top = 1u << 23;
+  for (int attempt = 0; attempt < 64; ++attempt) {
+    const int below = draw(random, 23, 24);  // bits of the product that are rounded: it has 47 or 48
+    const std::uint64_t a = Top | (random() & (Top - 1)) | 1, mask = (std::uint64_t{1} << below) - 1;
+    const std::uint64_t rest = (mask / 2 + 1 + static_cast<std::uint64_t>(draw(random, -1, 3))) & mask;
+    const std::uint64_t b = (inverse(a) * rest & mask) | Top;  // b = rest / a; its top bit is lost if 23 bits are cut
+    const std::uint64_t product = a * b;
+    if ((product & mask) != rest || (product >> (below + 24)) != 0 || (product >> (below + 23)) == 0) continue;
+    value = static_cast<std::uint32_t>(a);
+    mantissa = static_cast<std::uint32_t>(b & (Top - 1));
+    return;
+  }
+}
+
+// A sum and a float32 scale that meet a corner of the multiplication: a value or a product that rounds up to the next power of two, or a value,
+// a product or a result that lies half way between two, or just beside that.
 void float_corner(Random& random, std::uint32_t& sum, std::uint32_t& scale) {
   std::uint32_t magnitude = 0, mantissa = static_cast<std::uint32_t>(random() % (1u << 23));
+  int exponent = 0;
   switch (draw(random, 0, 4)) {
     case 0:  // 25 bits or more that are one: 2^24 after the first rounding
       magnitude = ((1u << draw(random, 25, 31)) - 1u) ^ (chance(random, 0.3) ? 1u << draw(random, 0, 7) : 0u);
       break;
     case 1: {  // 24 bits, and behind them a half, a bit more or less
-      const int below = draw(random, 1, 7);
+      const int below = chance(random, 0.5) ? 7 : draw(random, 1, 7);
       const std::uint32_t kept = 1u << 23 | static_cast<std::uint32_t>(random() % (1u << 23)), half = 1u << (below - 1);
       magnitude = kept << below | (half + static_cast<std::uint32_t>(draw(random, -1, 1)) * (below > 1 ? 1u : 0u));
       break;
@@ -58,19 +82,39 @@ void float_corner(Random& random, std::uint32_t& sum, std::uint32_t& scale) {
       mantissa = (1u << 24) - 2 * b - (1u << 23);
       break;
     }
-    case 3:  // few bits: the product lies half way between two now and then
-      magnitude = static_cast<std::uint32_t>(draw(random, 1, 31)) << draw(random, 0, 26);
-      mantissa = ((mantissa << draw(random, 0, 20)) & ((1u << 23) - 1)) | (chance(random, 0.5) ? 1u : 0u);
+    case 3:
+      product_beside_half(random, magnitude, mantissa);
+      magnitude <<= draw(random, 0, 7);
       break;
-    default:  // a value that is exact, scaled by a power of two to a half
-      magnitude = static_cast<std::uint32_t>(random() % (1u << 24));
-      mantissa = chance(random, 0.5) ? 0 : 1u << draw(random, 0, 22);
+    default: {  // a value that is exact, scaled by a power of two: some bits, a half, and none or one behind it
+      const int below = draw(random, 1, 20);
+      magnitude = static_cast<std::uint32_t>(draw(random, 0, (1 << (24 - below)) - 1)) << below | 1u << (below - 1);
+      if (below > 1 && chance(random, 0.7)) magnitude |= 1u << (chance(random, 0.5) ? 0 : draw(random, 0, below - 2));
+      mantissa = 0;
+      exponent = 127 - below;
+    }
   }
   sum = chance(random, 0.5) ? magnitude : ~magnitude + 1;
   // Results from nothing over some bits to beyond 2^31, or just about 2^31.
   const int zeros = magnitude == 0 ? 0 : __builtin_clz(magnitude);
-  const int exponent = chance(random, 0.2) ? 126 + zeros + draw(random, -1, 1) : draw(random, 95, chance(random, 0.8) ? 135 : 160);
+  if (exponent == 0) exponent = chance(random, 0.35) ? 126 + zeros + draw(random, -1, 1) : draw(random, 95, chance(random, 0.8) ? 135 : 160);
   scale = static_cast<std::uint32_t>(exponent) << 23 | mantissa;
+}
+
+// A sum, a multiplier of 31 bits and a shift whose product lies half way between two results, or just beside that.
+void fixed_corner(Random& random, std::uint32_t& sum, std::uint32_t& multiplier, int& shift) {
+  const int right = chance(random, 0.5) ? 0 : draw(random, 0, 20), beside = draw(random, -1, 1);
+  std::uint64_t magnitude = 0;
+  shift = -right;
+  if (chance(random, 0.6)) {  // odd * 2^right; the sum makes the bits below the point what they are to be
+    const std::uint64_t odd = (random() & ((std::uint64_t{1} << (31 - right)) - 1)) | 1;
+    multiplier = static_cast<std::uint32_t>(odd << right);
+    magnitude = inverse(odd) * ((std::uint64_t{1} << 30) + static_cast<std::uint64_t>(beside)) & 0x7fffffffu;
+  } else {  // times a half: the second rounding of two
+    multiplier = 1u << 30;
+    magnitude = (static_cast<std::uint64_t>(draw(random, 0, 500)) << (right + 1) | std::uint64_t{1} << right) + static_cast<std::uint64_t>(beside);
+  }
+  sum = static_cast<std::uint32_t>(chance(random, 0.3) ? magnitude : ~magnitude + 1);
 }
 
 std::uint32_t random_multiplier(Random& random) {
@@ -92,7 +136,7 @@ std::vector<std::uint8_t> random_bytes(Random& random, std::uint64_t count) {
   constexpr std::uint8_t Corners[] = {0, 1, 0x7f, 0x80, 0x81, 0xff};
   std::vector<std::uint8_t> bytes(count);
   for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t end = std::min(bytes.size(), at + static_cast<std::size_t>(draw(random, 8, 200)));
+    const std::size_t end = std::min(bytes.size(), at + static_cast<std::size_t>(draw(random, 8, chance(random, 0.2) ? 2'000 : 200)));
     const int kind = draw(random, 0, 3);
     const std::uint8_t same = one_of(random, Corners);
     for (; at < end; ++at) {
@@ -107,13 +151,16 @@ std::vector<std::uint8_t> random_data(Random& random, const Machine& machine) {
   const auto columns = static_cast<std::size_t>(machine.columns);
   for (std::size_t set = 0; (set + 1) * 9 * columns <= ParamRegionBytes; ++set) {
     std::uint8_t* bytes = memory.data() + ParamRegion - LoadRegion + set * 9 * columns;
-    const bool left = chance(random, 0.2), corners_of_float = chance(random, 0.3);
+    const bool left = chance(random, 0.2);
+    const int corners = draw(random, 0, 2);  // of float32, of fixed point, any
     for (std::size_t c = 0; c < columns; ++c) {
       std::uint32_t bias = corner_word(random), multiplier = random_multiplier(random);
-      if (corners_of_float) float_corner(random, bias, multiplier);
+      int shift = left ? draw(random, -32, 31) : draw(random, -20, 2);
+      if (corners == 0) float_corner(random, bias, multiplier);
+      if (corners == 1) fixed_corner(random, bias, multiplier, shift);
       std::memcpy(bytes + 4 * c, &bias, 4);
       std::memcpy(bytes + 4 * columns + 4 * c, &multiplier, 4);
-      bytes[8 * columns + c] = static_cast<std::uint8_t>(left ? draw(random, -32, 31) : draw(random, -20, 2));
+      bytes[8 * columns + c] = static_cast<std::uint8_t>(shift);
     }
   }
   return memory;
@@ -123,7 +170,7 @@ std::vector<std::uint8_t> random_data(Random& random, const Machine& machine) {
 MemoryMap draw_memory_map(Random& random, Machine& machine) {
   MemoryMap map;
   machine.memory_bytes = SmallMemory;
-  if (chance(random, 0.5)) return map;
+  if (chance(random, 0.4)) return map;
   constexpr std::int64_t Greatest = isa::MemoryAddresses - (std::int64_t{1} << 32);  // no run reaches beyond the last address
   const std::int64_t sizes[] = {1 << 20, std::int64_t{1} << 33, std::int64_t{1} << 36, Greatest};
   machine.memory_bytes = one_of(random, sizes);
@@ -163,20 +210,30 @@ bool legal(const isa::Word& word, const Machine& machine) {
   return !isa::check(word) && !isa::check_at_decode(isa::decode(word), machine, machine_digest(machine));
 }
 
+// What a load or store touches in memory first.
+isa::Extent first_run(const isa::Instruction& i) {
+  isa::Extent bytes = isa::memory_bytes(i);
+  const int length = i.unit == isa::Unit::Load ? i.load.run_bytes : i.store.run_bytes;
+  if (bytes.any) bytes.last = std::min(bytes.last, bytes.first + length - 1);
+  return bytes;
+}
+
 // Changes one instruction so that the machine has something to complain of. Not one that is legal and claims what it does not
 // touch: that nothing promises anything about.
-void spoil(Random& random, const MemoryMap& map, std::vector<isa::Word>& program, Case& c) {
+void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::vector<isa::Word>& program, Case& c) {
   const Machine& machine = c.machine;
   isa::Word& word = program[random() % program.size()];
-  switch (draw(random, 0, 9)) {
-    case 0: {  // any bit
+  enum Mistake { AnyBit, Outside, OtherMachine, Poison, Field, NoHalt, Overflow };
+  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, Poison, Poison, Poison, Poison, Poison, Field, Field, NoHalt, Overflow};
+  switch (one_of(random, Mistakes)) {
+    case AnyBit: {
       const isa::Word before = word;
       const auto bit = static_cast<std::size_t>(draw(random, 0, 511));
       word[bit / 64] ^= std::uint64_t{1} << (bit % 64);
       if (legal(word, machine) && isa::check_claims(isa::decode(word), machine)) word = before;
       break;
     }
-    case 1: case 2: case 3: {  // an address outside of memory, or half outside
+    case Outside: {  // an address outside of memory, or half outside
       std::size_t at = random() % program.size();
       const auto moves = [&] { return isa::decode(program[at]).unit == isa::Unit::Load || isa::decode(program[at]).unit == isa::Unit::Store; };
       while (at > 0 && !moves()) --at;
@@ -188,7 +245,7 @@ void spoil(Random& random, const MemoryMap& map, std::vector<isa::Word>& program
       if (!isa::check_claims(i, machine) && isa::memory_bytes(i).last < isa::MemoryAddresses) program[at] = isa::encode(i);
       break;
     }
-    case 4: {  // a load for another machine
+    case OtherMachine: {  // a load for another machine
       std::size_t at = random() % program.size();
       while (at > 0 && isa::opcode(program[at]) != isa::Opcode::Load) --at;
       isa::Instruction i = isa::decode(program[at]);
@@ -198,23 +255,26 @@ void spoil(Random& random, const MemoryMap& map, std::vector<isa::Word>& program
       program[at] = isa::encode(i);
       break;
     }
-    case 5: case 6: {  // some bytes that cannot be accessed: an error in one burst of many, in one beat of it
-      const std::uint64_t size = static_cast<std::uint64_t>(draw(random, 1, 64));
-      std::uint64_t at = map.program + random() % (program.size() * isa::InstructionBytes);
-      isa::Extent longest;
-      for (int attempt = 0; attempt < 6 && chance(random, 0.9); ++attempt) {
-        const isa::Extent bytes = isa::memory_bytes(isa::decode(program[random() % program.size()]));
-        if (bytes.any && (!longest.any || bytes.last - bytes.first > longest.last - longest.first)) longest = bytes;
-      }
-      if (longest.any) {
-        const std::int64_t span = longest.last - longest.first + 1;
-        at = static_cast<std::uint64_t>(longest.first) + random() % static_cast<std::uint64_t>(chance(random, 0.5) ? span : std::min<std::int64_t>(span, 100));
+    case Poison: {  // some bytes that cannot be accessed: an error in one burst of many, in one beat of it
+      const std::uint64_t size = chance(random, 0.6) ? 1 : static_cast<std::uint64_t>(draw(random, 1, 64));
+      std::uint64_t at = program_at + random() % (program.size() * isa::InstructionBytes);
+      if (chance(random, 0.8)) {
+        // The longest of some runs: its beginning, so that what follows has no error, or anywhere.
+        isa::Extent longest;
+        for (int attempt = 0; attempt < 6; ++attempt) {
+          const isa::Extent bytes = first_run(isa::decode(program[random() % program.size()]));
+          if (bytes.any && (!longest.any || bytes.last - bytes.first > longest.last - longest.first)) longest = bytes;
+        }
+        if (longest.any) {
+          const std::int64_t span = longest.last - longest.first + 1;
+          at = static_cast<std::uint64_t>(longest.first) + random() % static_cast<std::uint64_t>(chance(random, 0.3) ? span : std::min<std::int64_t>(span, 16));
+        }
       }
       c.poison_first = at;
       c.poison_last = std::min(at + size, static_cast<std::uint64_t>(machine.memory_bytes)) - 1;
       break;
     }
-    case 7: {  // a field at or beyond an end of its range, or of what other fields leave it
+    case Field: {  // at or beyond an end of its range, or of what other fields leave it
       const isa::Word before = word;
       const isa::OpcodeInfo* info = isa::find(isa::opcode(word));
       if (info == nullptr || info->format->field_count == 0) break;
@@ -235,10 +295,10 @@ void spoil(Random& random, const MemoryMap& map, std::vector<isa::Word>& program
       if (too_far) word = before;
       break;
     }
-    case 8:  // no halt
+    case NoHalt:
       if (program.size() > 1) program.pop_back();
       break;
-    default: {  // one post too many
+    case Overflow: {  // one post too many
       isa::Store small;
       small.address = map.store;
       small.run_bytes = small.group_bytes = small.count1 = small.count2 = 1;
@@ -271,29 +331,47 @@ void draw_random_program(Random& random, Case& c) {
     const MemoryMap map = draw_memory_map(random, c.machine);
     c.poison_first = 1;
     c.poison_last = 0;
+    c.abort_at = -1;
+    c.bytes_behind_program = 0;
     Dice dice(random());
     RandomProgram maker(dice, c.machine);
     maker.load_region = map.load;
     maker.param_region = map.load + (ParamRegion - LoadRegion);
     maker.store_region = map.store;
     maker.corner_percent = draw(random, 20, 80);
-    maker.careless_percent = chance(random, 0.15) ? 20 : 0;
+    maker.careless_percent = chance(random, 0.2) ? draw(random, 5, 25) : 0;
     maker.together_percent = chance(random, 0.3) ? 15 : 0;
     maker.shared_percent = chance(random, 0.6) ? draw(random, 40, 95) : 0;
-    maker.stretch_percent = draw(random, 0, 60);
+    maker.stretch_percent = chance(random, 0.2) ? 0 : draw(random, 20, 80);
     maker.allowed = [&map](const isa::Instruction& i) { return stores_beside(i, map); };
     const bool slow = std::max(c.machine.read_latency_cycles, c.machine.write_latency_cycles) > Patient;
-    maker.wrapping_sums = !slow && chance(random, 0.03);
-    std::vector<isa::Word> program = maker.make(slow ? draw(random, 2, 10) : draw(random, 8, 60));
+    maker.wrapping_sums = !slow && chance(random, 0.08);
+    const bool many = !slow && chance(random, 0.15);  // small ones, of which many are at work and end at once
+    if (many) {
+      maker.small = true;
+      maker.stretch_percent = 0;
+      maker.together_percent = 20;
+      maker.shared_percent = draw(random, 60, 95);
+    }
+    maker.requantize_percent = chance(random, 0.5) ? 10 : 0;
+    std::vector<isa::Word> program = maker.make(slow ? draw(random, 2, 10) : many ? draw(random, 60, 200) : draw(random, 8, 60));
     if (chance(random, 0.1)) {  // what stands behind halt is fetched and never runs
       for (int more = draw(random, 1, 20); more > 0; --more) program.push_back(program[random() % program.size()]);
       program.push_back(isa::encode(isa::Halt{}));
     }
-    if (chance(random, 0.35)) spoil(random, map, program, c);
-    const std::size_t most = MemoryMap::ProgramBytes / isa::InstructionBytes;
-    if (program.size() > most) continue;
-    const int most_skipped = static_cast<int>(std::min<std::size_t>(100, most - program.size()));
-    const std::uint64_t skipped = isa::InstructionBytes * static_cast<std::uint64_t>(draw(random, 0, most_skipped));
+    constexpr std::size_t Most = MemoryMap::ProgramBytes / isa::InstructionBytes, MostSkipped = 100, MostAdded = 256;
+    if (program.size() + MostAdded > Most) continue;
+    // Where memory ends, now and then, and there fetch goes on behind its end.
+    const bool at_end = map.program + MemoryMap::ProgramBytes == static_cast<std::uint64_t>(c.machine.memory_bytes) && chance(random, 0.15);
+    std::size_t skipped = static_cast<std::size_t>(draw(random, 0, static_cast<int>(std::min(MostSkipped, Most - MostAdded - program.size()))));
+    if (at_end) {
+      skipped = Most - program.size();
+      c.bytes_behind_program = isa::InstructionBytes * static_cast<std::uint32_t>(draw(random, 1, 40));
+      if (chance(random, 0.5)) program.back() = program.front();  // no halt before it
+    } else if (chance(random, 0.4)) {
+      spoil(random, map, map.program + skipped * isa::InstructionBytes, program, c);
+    }
+    skipped *= isa::InstructionBytes;
     std::vector<std::uint8_t> program_bytes(MemoryMap::ProgramBytes);
     std::memcpy(program_bytes.data() + skipped, program.data(), program.size() * isa::InstructionBytes);
 
@@ -328,12 +406,12 @@ void draw_random_program(Random& random, Case& c) {
     c.schedule = std::move(s);
     c.program_only = true;
     try {  // it must come to an end; a store may not overtake a load
-      SimulationOptions options;
+      SimulationOptions options = options_of(c);
       options.engine = Engine::Plain;
       options.max_cycles = slow ? 5'000'000 : 200'000;
-      options.poison_first = c.poison_first;
-      options.poison_last = c.poison_last;
-      simulate_raw(c.machine, c.schedule, c.inputs, options);
+      const SimulationOutput output = simulate_raw(c.machine, c.schedule, c.inputs, options);
+      const std::int64_t ends = output.error_code != 0 ? output.error_cycle : output.result.cycles;
+      if (chance(random, 0.08)) c.abort_at = 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(ends + 4));
     } catch (const RunError&) {
       continue;
     }

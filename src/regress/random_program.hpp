@@ -30,10 +30,12 @@ class RandomProgram {
   // Chance that fields of an instruction are ends of their ranges, powers of two or the like, anywhere in memory where it may touch what it
   // touches; and how many cycles all these take at most.
   int stretch_percent = 0;
-  std::int64_t stretch_cycles = 40'000;
+  std::int64_t stretch_cycles = 60'000;
   std::function<bool(const isa::Instruction&)> allowed = [](const isa::Instruction&) { return true; };
   // Chance that an instruction posts to semaphore `unit` of a unit (4 * unit + unit), to which all may post, and that it waits for its own.
   int shared_percent = 0;
+  bool small = false;                          // instructions of a few cycles
+  int requantize_percent = 0;                  // chance that parameter sets are loaded and used where hardly anything is added to their biases
   bool wrapping_sums = false;                  // begins with as many accumulations as it takes until 32 bits are too few, if they are in reach
   // Chance that a value is an end of its range, and that an operand is what an instruction before has made.
   int corner_percent = 0;
@@ -46,6 +48,7 @@ class RandomProgram {
       add(instruction);
       ++i;
       if (random_.chance(together_percent)) i += add_together();
+      if (random_.chance(requantize_percent)) i += add_requantization();
     }
     std::vector<isa::Word> words;
     if (random_.chance(shared_percent)) take_shared();
@@ -82,6 +85,16 @@ class RandomProgram {
     const int bank = static_cast<int>(machine_.bank_words(b)), word = bank * random_.range(1, words(b) / bank) - random_.range(-1, 6);
     return std::clamp(word, 0, words(b) - 1);
   }
+  // Moves an operand now and then so that it ends just before a bank does, with it, or one word behind.
+  void move_to_bank(int& first, int& last, Buffer b) {
+    if (first > last || !random_.chance(corner_percent / 2)) return;
+    const int bank = static_cast<int>(machine_.bank_words(b)), end = bank * random_.range(1, words(b) / bank), size = last - first + 1;
+    const int begin = random_.chance(50) ? end - size : random_.chance(60) ? end : end - size + (random_.chance(50) ? 1 : -1);
+    if (begin < 0 || begin + size > words(b)) return;
+    first = begin;
+    last = begin + size - 1;
+  }
+  int size(int least, int greatest) { return small ? random_.range(least, std::min(greatest, least + 1)) : random_.skewed(least, greatest); }
   int words(Buffer b) const { return static_cast<int>(machine_.words(b)); }
   // The last word of operand `item`, or its base if nothing is touched; -1 if it lies outside.
   int last(const isa::Touched& touched, int item, int first, Buffer buffer) const {
@@ -96,16 +109,17 @@ class RandomProgram {
     return true;
   }
   bool draw_any(isa::Instruction& out) {
-    switch (random_.range(0, 9)) {
+    switch (random_.range(0, 10)) {
       case 0: case 1: case 2: return random_.chance(corner_percent / 3) ? draw_parameters(out) : draw_load(out);
       case 3: case 4: case 5: return draw_matrix(out);
-      case 6: case 7: return draw_vector(out);
+      case 6: case 7: case 8: return draw_vector(out);
       default: return draw_store(out);
     }
   }
   void stretch(isa::Instruction& out) {
     for (int attempt = 0; attempt < 3; ++attempt) {
-      const std::int64_t most = random_.chance(50) ? 1'500 : random_.chance(60) ? 6'000 : 25'000;
+      const bool moves = out.unit == isa::Unit::Load || out.unit == isa::Unit::Store;  // 64 KiB take many cycles
+      const std::int64_t most = random_.chance(moves ? 35 : 50) ? 1'500 : random_.chance(moves ? 20 : 60) ? 6'000 : moves ? 60'000 : 25'000;
       Stretch fields(random_, machine_, std::min(stretch_cycles, most), careless_percent, allowed);
       if (!fields(out)) continue;
       stretch_cycles -= rough_cycles(out, machine_);
@@ -162,6 +176,44 @@ class RandomProgram {
       if (isa::check_claims(matrix, machine_)) return;
       add(matrix);
     }
+    if (random_.chance(50)) add_requantization();
+  }
+
+  // Parameter sets, and a sum of nothing or of a few values that is requantized with them. Returns how many instructions.
+  int add_requantization() {
+    isa::Instruction sets, sums;
+    if (!draw_parameters(sets)) return 0;
+    isa::Vector i;
+    const bool accumulators = random_.chance(30);
+    i.opcode = accumulators ? isa::Opcode::Requantize : isa::Opcode::PoolSum;
+    i.rounding = random_.range(0, 3);
+    i.blocks = (sets.load.word_last - sets.load.word_base + 1) / isa::SetWords;
+    i.param_base = sets.load.word_base;
+    i.param_last = sets.load.word_last;
+    i.src_height = i.src_width = i.pixel_words = accumulators ? 0 : 1;
+    i.out_planes = i.out_height = i.out_width = i.kernel_h = i.kernel_w = 1;
+    i.stride_y = i.stride_x = i.dilation_y = i.dilation_x = i.dst_pixel_step = i.dst_block_step = 1;
+    i.origin_y = random_.range(0, 1);  // 1: below the source
+    i.src0_unsigned = random_.range(0, 1);
+    i.src0_zero = zero(-128, 255);
+    i.dst_zero = zero(-128, 255);
+    i.clamp_min = -128;
+    i.clamp_max = 255;
+    if (words(Buffer::Vector) <= i.blocks) return 0;
+    i.dst_base = random_.range(0, words(Buffer::Vector) - i.blocks - 1);
+    i.dst_last = i.dst_base + i.blocks - 1;
+    i.src0_base = i.src0_last = i.dst_last + 1;
+    if (accumulators) {
+      i.origin_y = 0;
+      i.src0_base = std::min(base(Buffer::Accumulator), words(Buffer::Accumulator) - i.blocks);
+      if (i.src0_base < 0) return 0;
+      i.src0_last = i.src0_base + i.blocks - 1;
+    }
+    sums = i;
+    if (isa::check_claims(sums, machine_)) return 0;
+    add(sets);
+    add(sums);
+    return 2;
   }
 
   // One instruction of each other unit that waits for the last one, and one more of its unit. Returns how many.
@@ -186,10 +238,10 @@ class RandomProgram {
     const int percent = shared_percent;
     shared_percent = 0;
     for (int u = 0; u < isa::UnitCount; ++u) {
-      isa::Instruction small;
+      isa::Instruction taker;
       for (int attempt = 0; attempt < 200 && shared_[static_cast<std::size_t>(u)] > 0; ++attempt) {
-        if (!draw_any(small) || static_cast<int>(small.unit) != u) continue;
-        add(small);
+        if (!draw_any(taker) || static_cast<int>(taker.unit) != u) continue;
+        add(taker);
         header(program_.back()).wait_mask |= 1 << u;
         --shared_[static_cast<std::size_t>(u)];
       }
@@ -200,7 +252,7 @@ class RandomProgram {
   // Parameter sets, as the vector unit wants them.
   bool draw_parameters(isa::Instruction& out) {
     isa::Load i;
-    const int set_bytes = 9 * machine_.columns, sets = std::min(random_.skewed(1, 5), words(Buffer::Param) / 9);
+    const int set_bytes = 9 * machine_.columns, sets = std::min(size(1, 5), words(Buffer::Param) / 9);
     if (sets == 0) return false;
     i.buffer = static_cast<int>(Buffer::Param);
     i.word_base = random_.range(0, words(Buffer::Param) - 9 * sets);
@@ -220,13 +272,13 @@ class RandomProgram {
     i.fill = random_.byte();
     i.word_base = base(static_cast<Buffer>(i.buffer));
     i.address = load_region + static_cast<std::uint64_t>(random_.range(0, 2000));
-    i.count1 = random_.skewed(1, 6);
-    i.count2 = random_.skewed(1, 3);
+    i.count1 = size(1, 6);
+    i.count2 = size(1, 3);
     i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));
     i.stride2 = static_cast<std::uint32_t>(random_.range(0, 1000));
     if (random_.chance(60)) {
-      i.group_bytes = random_.skewed(1, 60);
-      i.run_bytes = i.group_bytes * random_.skewed(1, 8);
+      i.group_bytes = size(1, 60);
+      i.run_bytes = i.group_bytes * size(1, 8);
     } else {
       i.run_bytes = random_.range(1, 80);
       i.window_count = random_.range(1, 24);
@@ -238,6 +290,7 @@ class RandomProgram {
     const isa::Extent e = isa::touched(i, machine_).items[0];
     if (e.last >= words(static_cast<Buffer>(i.buffer))) return false;
     i.word_last = static_cast<int>(e.last);
+    move_to_bank(i.word_base, i.word_last, static_cast<Buffer>(i.buffer));
     out = i;
     return !isa::check_claims(out, machine_);
   }
@@ -248,18 +301,18 @@ class RandomProgram {
     i.act_base = base(Buffer::Activation);
     i.weight_base = base(Buffer::Weight);
     i.acc_base = base(Buffer::Accumulator);
-    i.act_height = random_.skewed(1, 8);
-    i.act_width = random_.skewed(1, 8);
-    i.pixel_words = random_.skewed(1, 3);
+    i.act_height = size(1, 8);
+    i.act_width = size(1, 8);
+    i.pixel_words = size(1, 3);
     i.plane_words = random_.range(0, 40);
     i.act_block_step = random_.chance(70) ? 0 : random_.range(0, 5);
-    i.out_planes = random_.skewed(1, 3);
-    i.out_height = random_.skewed(1, 6);
-    i.out_width = random_.skewed(1, 6);
-    i.kernel_h = random_.skewed(1, 3);
-    i.kernel_w = random_.skewed(1, 3);
-    i.cin_blocks = random_.skewed(1, 2);
-    i.cout_blocks = random_.skewed(1, 2);
+    i.out_planes = size(1, 3);
+    i.out_height = size(1, 6);
+    i.out_width = size(1, 6);
+    i.kernel_h = size(1, 3);
+    i.kernel_w = size(1, 3);
+    i.cin_blocks = size(1, 2);
+    i.cout_blocks = size(1, 2);
     i.stride_y = random_.range(1, 2);
     i.stride_x = random_.range(1, 2);
     i.dilation_y = random_.range(1, 2);
@@ -286,6 +339,10 @@ class RandomProgram {
     i.weight_last = last(t, 1, i.weight_base, Buffer::Weight);
     i.acc_last = last(t, 2, i.acc_base, Buffer::Accumulator);
     if (i.act_last < 0 || i.weight_last < 0 || i.acc_last < 0) return false;
+    const bool same_sums = i.chain && last_matrix_ >= 0 && program_[static_cast<std::size_t>(last_matrix_)].matrix.acc_base == i.acc_base;
+    move_to_bank(i.act_base, i.act_last, Buffer::Activation);
+    move_to_bank(i.weight_base, i.weight_last, Buffer::Weight);
+    if (!same_sums) move_to_bank(i.acc_base, i.acc_last, Buffer::Accumulator);
     keep_chain_rule(i);
     out = i;
     return !isa::check_claims(out, machine_);
@@ -302,14 +359,14 @@ class RandomProgram {
     i.src0_unsigned = random_.range(0, 1);
     i.src1_unsigned = random_.range(0, 1);
     i.weight_unsigned = random_.range(0, 1);
-    i.blocks = random_.skewed(1, 3);
+    i.blocks = size(1, 3);
     i.src0_base = base(sums ? Buffer::Accumulator : Buffer::Vector);
     i.src1_base = pair ? base(Buffer::Vector) : 0;
     i.dst_base = base(Buffer::Vector);
     i.param_base = base(Buffer::Param);
-    i.out_planes = random_.skewed(1, 3);
-    i.out_height = random_.skewed(1, 4);
-    i.out_width = random_.skewed(1, 4);
+    i.out_planes = size(1, 3);
+    i.out_height = size(1, 4);
+    i.out_width = size(1, 4);
     i.dst_pixel_step = random_.range(1, 3);
     i.dst_block_step = i.dst_pixel_step == 1 ? i.out_planes * i.out_height * i.out_width : 1;
     if (i.blocks > i.dst_pixel_step && i.dst_block_step == 1) i.blocks = i.dst_pixel_step;
@@ -324,8 +381,8 @@ class RandomProgram {
       i.stride_y = random_.range(1, 2);
       i.stride_x = random_.range(1, 2);
       if (reads.steps == 0) {
-        i.kernel_h = random_.skewed(1, 3);
-        i.kernel_w = random_.skewed(1, 3);
+        i.kernel_h = size(1, 3);
+        i.kernel_w = size(1, 3);
         i.dilation_y = random_.range(1, 2);
         i.dilation_x = random_.range(1, 2);
       }
@@ -344,6 +401,10 @@ class RandomProgram {
     i.param_last = reads_param ? last(t, item++, i.param_base, Buffer::Param) : i.param_base;
     i.dst_last = last(t, item++, i.dst_base, Buffer::Vector);
     if (i.src0_last < 0 || i.src1_last < 0 || i.param_last < 0 || i.dst_last < 0) return false;
+    move_to_bank(i.src0_base, i.src0_last, sums ? Buffer::Accumulator : Buffer::Vector);
+    if (pair) move_to_bank(i.src1_base, i.src1_last, Buffer::Vector);
+    if (reads_param) move_to_bank(i.param_base, i.param_last, Buffer::Param);
+    move_to_bank(i.dst_base, i.dst_last, Buffer::Vector);
     const bool overlaps = (i.src0_last >= i.dst_base && i.dst_last >= i.src0_base && !sums) || (pair && i.src1_last >= i.dst_base && i.dst_last >= i.src1_base);
     if (overlaps && !random_.chance(careless_percent)) return false;
     out = i;
@@ -354,16 +415,17 @@ class RandomProgram {
     isa::Store i;
     i.word_base = base(Buffer::Vector);
     i.address = store_region + static_cast<std::uint64_t>(random_.range(0, 2000));
-    i.group_bytes = random_.skewed(1, 60);
-    i.run_bytes = i.group_bytes * random_.skewed(1, 8);
-    i.count1 = random_.skewed(1, 6);
-    i.count2 = random_.skewed(1, 3);
+    i.group_bytes = size(1, 60);
+    i.run_bytes = i.group_bytes * size(1, 8);
+    i.count1 = size(1, 6);
+    i.count2 = size(1, 3);
     i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));
     i.stride2 = static_cast<std::uint32_t>(random_.range(0, 1000));
     i.chain = random_.chance(60);
     const isa::Extent e = isa::touched(i, machine_).items[0];
     if (e.last >= words(Buffer::Vector)) return false;
     i.word_last = static_cast<int>(e.last);
+    move_to_bank(i.word_base, i.word_last, Buffer::Vector);
     out = i;
     return !isa::check_claims(out, machine_);
   }
@@ -404,8 +466,10 @@ class RandomProgram {
       wait_mask |= 1 << u;
       --own;
     }
-    for (int v = 0; v < isa::UnitCount && shared_percent > 0; ++v) {
-      if (shared_[static_cast<std::size_t>(v)] > MostShared || !random_.chance(shared_percent)) continue;
+    // Small ones post where they begin at once: they end in one cycle now and then.
+    const int post_percent = shared_percent == 0 ? 0 : !small ? shared_percent : after >= 0 ? 100 : 0;
+    for (int v = 0; v < isa::UnitCount; ++v) {
+      if (shared_[static_cast<std::size_t>(v)] > MostShared || !random_.chance(post_percent)) continue;
       header(instruction).post_mask |= 1 << (4 * v + v);
       ++shared_[static_cast<std::size_t>(v)];
     }

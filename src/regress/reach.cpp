@@ -8,6 +8,7 @@ namespace gemel::regress {
 namespace {
 
 constexpr std::int64_t KiB64 = std::int64_t{1} << 16, GiB4 = std::int64_t{1} << 32;
+constexpr std::uint64_t Faint = 4;  // beyond a half by less than so many of the lowest bit's units
 constexpr int RequantizerAfterSum = 4;  // cycles from an accumulator word on the wires to the requantizer's input
 
 bool overflows(std::int32_t a, std::int32_t b) {
@@ -27,6 +28,7 @@ std::int32_t minus(std::int32_t a, std::int32_t b) { return static_cast<std::int
 struct Cut {
   std::uint64_t kept = 0;
   bool tie = false, sticky = false, up = false;
+  std::uint64_t beyond_half = 0;
 };
 Cut cut(std::uint64_t value, int below) {
   Cut c;
@@ -36,6 +38,7 @@ Cut cut(std::uint64_t value, int below) {
   c.tie = rest == half;
   c.sticky = rest > half && (c.kept & 1) == 0;
   c.up = rest > half || (c.tie && (c.kept & 1) != 0);
+  c.beyond_half = rest > half ? rest - half : 0;
   return c;
 }
 
@@ -51,16 +54,23 @@ const char* to_string(Reach reach) {
       "load: more than 255 windows", "load: above 4 GiB", "load: burst of 4 KiB", "load: burst of 256 beats",
       "store: run from 64 KiB", "store: inner stride from 64 KiB", "store: outer stride from 64 KiB", "store: above 4 GiB", "store: burst of 4 KiB",
       "store: burst of 256 beats",
-      "fetch: above 4 GiB", "fetch: more than 255 instructions", "claims: last word of a buffer",
+      "fetch: above 4 GiB", "fetch: more than 255 instructions", "run of more than 65,535 cycles", "claims: last word of a buffer",
+      "claims: two units in neighbouring banks, up to the last word",
       "load: address outside of memory", "load: error in an early beat only", "load: error in an early burst only",
-      "fetch: error in an early beat only", "store: address outside of memory", "store: error in an early burst only",
+      "fetch: address outside of memory", "fetch: error in an early beat only", "store: address outside of memory",
+      "store: error in an early burst only", "aborted",
       "semaphores: two posts to one in a cycle", "chain: credit that outlives the unit's work", "chain: credit that outlives the older instruction",
-      "sums: accumulator wraps", "sums: bias wraps", "sums: add wraps",
-      "float: value rounds up to a power of two", "float: value's sticky bit decides", "float: product rounds up to a power of two",
-      "float: product's sticky bit decides", "float: result's sticky bit decides", "float: half to even", "float: saturates by rounding",
-      "fixed: half below zero",
+      "array: sum of more than 18 bits", "sums: accumulator wraps", "sums: bias wraps", "sums: add wraps",
+      "float: value rounds up to a power of two", "float: value's sticky bit decides", "float: value's lowest bits decide",
+      "float: product rounds up to a power of two", "float: product's sticky bit decides", "float: product's lowest bits decide",
+      "float: result's sticky bit decides", "float: result's lowest bits decide", "float: half to even", "float: saturates by rounding",
+      "fixed: half below zero", "fixed: lowest bits decide below zero",
       "payload that changes while nothing is valid"};
   return Names[static_cast<std::size_t>(reach)];
+}
+
+void add_case(const Reached& events, Reached& cases) {
+  for (std::size_t i = 0; i < events.size(); ++i) cases[i] += events[i] > 0 ? 1 : 0;
 }
 
 ReachObserver::ReachObserver(const Machine& machine, Reached& reached) : machine_(machine), reached_(reached) {}
@@ -73,14 +83,14 @@ void ReachObserver::add(const Beat& beat) {
       const auto u = static_cast<std::size_t>(beat.port) - static_cast<std::size_t>(Port::LoadCommand);
       const isa::Instruction i = isa::decode(word);
       UnitState& unit = units_[u];
-      if (unit.flights > 0) {
+      if (!unit.flights.empty()) {
         count(Reach::CreditOutlivesUnit, unit.dropped);
         count(Reach::CreditOutlivesOlder, unit.credit_of_younger);
         unit.dropped = unit.credit_of_younger = false;
       }
       unit.credit = false;
-      ++unit.flights;
-      posts_[u].push_back(i.header().post_mask);
+      count(Reach::NextBank, begins_in_next_bank(i));
+      unit.flights.push_back(i);
       instruction(i);
       break;
     }
@@ -100,7 +110,10 @@ void ReachObserver::add(const Beat& beat) {
       count(Reach::StoreHigh, beat.value >= GiB4 && !beat.held);
       request(beat, store_, Reach::StoreWholeBurst, Reach::StoreBeats);
       break;
-    case Port::FetchData: data(beat, fetch_, Reach::FetchEarlyBeat); break;
+    case Port::FetchData:
+      count(Reach::FetchOutside, (beat.value & 2) != 0 && !fetch_.bursts.empty() && fetch_.bursts.front().outside);
+      data(beat, fetch_, Reach::FetchEarlyBeat);
+      break;
     case Port::LoadData: data(beat, load_, Reach::LoadEarlyBeat); break;
     case Port::StoreResponse:
       if (store_.bursts.empty()) break;
@@ -112,6 +125,7 @@ void ReachObserver::add(const Beat& beat) {
     case Port::ArraySums:
       sums_ = words(beat);
       sums_at_ = beat.cycle;
+      count(Reach::SumOf19Bits, std::any_of(sums_.begin(), sums_.end(), [](std::int32_t sum) { return sum >= 1 << 18 || sum < -(1 << 18); }));
       break;
     case Port::MatrixAccumulatorWrite: {
       if (beat.cycle != sums_at_ + 1) break;
@@ -139,6 +153,31 @@ void ReachObserver::add(const Beat& beat) {
       break;
     default: break;
   }
+}
+
+void ReachObserver::ended(Cycle cycles, std::uint32_t error_code) {
+  count(Reach::LongRun, cycles > 65'535);
+  count(Reach::Aborted, error_code == static_cast<std::uint32_t>(isa::ErrorCode::Aborted));
+}
+
+// Beside what another unit reads, or writes, in the same buffer: up to the last word of a bank the one, from the next bank on the other.
+bool ReachObserver::begins_in_next_bank(const isa::Instruction& instruction) const {
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    if (u == static_cast<std::size_t>(instruction.unit)) continue;
+    for (const isa::Instruction& other : units_[u].flights) {
+      for (const isa::Claim& a : isa::claims(instruction)) {
+        for (const isa::Claim& b : isa::claims(other)) {
+          if (a.buffer != b.buffer || a.write != b.write) continue;
+          const std::int64_t bank = machine_.bank_words(a.buffer);
+          const auto next = [bank](const isa::Claim& low, const isa::Claim& high) {
+            return (low.last + 1) % bank == 0 && high.first / bank == (low.last + 1) / bank;
+          };
+          if (next(a, b) || next(b, a)) return true;
+        }
+      }
+    }
+  }
+  return false;
 }
 
 void ReachObserver::instruction(const isa::Instruction& i) {
@@ -222,21 +261,20 @@ void ReachObserver::completion(const Beat& beat, int u) {
   UnitState& unit = units_[static_cast<std::size_t>(u)];
   if ((beat.value & 2) != 0) {
     unit.credit = true;
-    unit.credit_of_younger = unit.flights > 1;
+    unit.credit_of_younger = unit.flights.size() > 1;
   }
   if ((beat.value & 1) == 0) return;
-  --unit.flights;
-  if (unit.flights == 0) {
-    unit.dropped = unit.credit;
-    unit.credit = unit.credit_of_younger = false;
-  }
-  std::deque<int>& posts = posts_[static_cast<std::size_t>(u)];
-  if (!posts.empty()) {
+  if (!unit.flights.empty()) {
+    const int posts = unit.flights.front().header().post_mask;
+    unit.flights.pop_front();
     if (posted_at_ != beat.cycle) posted_ = 0;
     posted_at_ = beat.cycle;
-    count(Reach::PostsTogether, (posted_ & posts.front()) != 0);
-    posted_ |= posts.front();
-    posts.pop_front();
+    count(Reach::PostsTogether, (posted_ & posts) != 0);
+    posted_ |= posts;
+  }
+  if (unit.flights.empty()) {
+    unit.dropped = unit.credit;
+    unit.credit = unit.credit_of_younger = false;
   }
   const bool failed = (beat.value & 4) != 0;
   if (u == 0) {
@@ -276,7 +314,9 @@ void ReachObserver::requantizer_in(const Beat& beat) {
         float_corners(static_cast<std::uint32_t>(x_[l]), scale);
       } else if (rounding == static_cast<int>(isa::Rounding::FixedSingle) && x_[l] < 0 && shift[l] < 31) {
         const auto magnitude = static_cast<std::uint64_t>(-std::int64_t{x_[l]}) * (scale & 0x7fffffffu);
-        count(Reach::FixedNegativeHalf, cut(magnitude, 31 - shift[l]).tie);
+        const Cut result = cut(magnitude, 31 - shift[l]);
+        count(Reach::FixedNegativeHalf, result.tie);
+        count(Reach::FixedFaint, result.beyond_half > 0 && result.beyond_half < Faint);
       } else if (rounding == static_cast<int>(isa::Rounding::FixedDouble) && x_[l] < 0 && shift[l] <= 0) {
         count(Reach::FixedNegativeHalf, cut(static_cast<std::uint64_t>(-std::int64_t{x_[l]}) * (scale & 0x7fffffffu), 31).tie);
       }
@@ -299,12 +339,15 @@ void ReachObserver::float_corners(std::uint32_t x, std::uint32_t scale) {
   const int right = 125 + zeros - exponent + (high ? 0 : 1);
   count(Reach::FloatValueCarries, value.up && value.kept == Most);
   count(Reach::FloatValueSticky, value.sticky);
+  count(Reach::FloatValueFaint, value.sticky && value.beyond_half < Faint);
   count(Reach::FloatProductCarries, kept.up && kept.kept == Most);
   count(Reach::FloatProductSticky, kept.sticky);
+  count(Reach::FloatProductFaint, kept.sticky && kept.beyond_half < Faint);
   count(Reach::FloatSaturatesByCarry, right == 0 && significant > Most);
   if (right < 0 || (right == 0 && significant > Most)) return;
   const Cut result = cut(significant << 7, right);
   count(Reach::FloatResultSticky, result.sticky && right > 8);
+  count(Reach::FloatResultFaint, result.sticky && right > 8 && result.beyond_half < Faint << 7);
   count(Reach::FloatTies, value.tie || kept.tie || result.tie);
 }
 

@@ -19,11 +19,12 @@ enum class Reach : std::uint8_t {
   VectorDilation, VectorStride, VectorWindow, VectorImages, VectorTile, VectorBlocks,
   LoadRun, LoadRowOfWindows, LoadStride1, LoadStride2, LoadManyWindows, LoadHigh, LoadWholeBurst, LoadBeats,
   StoreRun, StoreStride1, StoreStride2, StoreHigh, StoreWholeBurst, StoreBeats,
-  FetchHigh, LongProgram, LastWord,
-  LoadOutside, LoadEarlyBeat, LoadEarlyBurst, FetchEarlyBeat, StoreOutside, StoreEarlyBurst,
+  FetchHigh, LongProgram, LongRun, LastWord, NextBank,
+  LoadOutside, LoadEarlyBeat, LoadEarlyBurst, FetchOutside, FetchEarlyBeat, StoreOutside, StoreEarlyBurst, Aborted,
   PostsTogether, CreditOutlivesUnit, CreditOutlivesOlder,
-  SumWraps, BiasWraps, AddWraps,
-  FloatValueCarries, FloatValueSticky, FloatProductCarries, FloatProductSticky, FloatResultSticky, FloatTies, FloatSaturatesByCarry, FixedNegativeHalf,
+  SumOf19Bits, SumWraps, BiasWraps, AddWraps,
+  FloatValueCarries, FloatValueSticky, FloatValueFaint, FloatProductCarries, FloatProductSticky, FloatProductFaint, FloatResultSticky, FloatResultFaint,
+  FloatTies, FloatSaturatesByCarry, FixedNegativeHalf, FixedFaint,
   Noise,
   Count
 };
@@ -31,12 +32,15 @@ inline constexpr int ReachCount = static_cast<int>(Reach::Count);
 const char* to_string(Reach reach);  // "matrix: dilation from 4"
 
 using Reached = std::array<std::int64_t, ReachCount>;
+// Adds 1 to each kind of which there were any events.
+void add_case(const Reached& events, Reached& cases);
 
 // Of one run of beat models, told all its beats in order.
 class ReachObserver {
  public:
   ReachObserver(const Machine& machine, Reached& reached);
   void add(const Beat& beat);
+  void ended(Cycle cycles, std::uint32_t error_code);
 
  private:
   struct Burst {
@@ -48,11 +52,12 @@ class ReachObserver {
     bool failed = false, last_failed = false;  // a burst of the instruction; its last
   };
   struct UnitState {
-    int flights = 0;
+    std::deque<isa::Instruction> flights;  // the oldest first
     bool credit = false, credit_of_younger = false, dropped = false;
   };
   void count(Reach reach, bool met) { reached_[static_cast<std::size_t>(reach)] += met ? 1 : 0; }
   void instruction(const isa::Instruction& instruction);
+  bool begins_in_next_bank(const isa::Instruction& instruction) const;
   void request(const Beat& beat, Reader& reader, Reach whole, Reach beats);
   void data(const Beat& beat, Reader& reader, Reach early_beat);
   void completion(const Beat& beat, int unit);
@@ -63,7 +68,6 @@ class ReachObserver {
   Reached& reached_;
   Reader fetch_, load_, store_;
   std::array<UnitState, isa::UnitCount> units_{};
-  std::array<std::deque<int>, isa::UnitCount> posts_;  // masks of what is in flight
   Cycle posted_at_ = -1;
   int posted_ = 0;  // semaphores, in that cycle
   std::vector<std::int32_t> sums_, outs_[2], x_, multiplier_;  // sums_, outs_: of the cycles below

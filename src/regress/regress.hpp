@@ -35,6 +35,8 @@ struct Case {
   Repeats repeats;
   bool again = false;  // the program runs a second time on the same chip without a reset
   std::uint64_t poison_first = 1, poison_last = 0;  // requests to these addresses are answered with an error; first > last: none
+  std::int64_t abort_at = -1;              // SimulationOptions::abort_at
+  std::uint32_t bytes_behind_program = 0;  // SimulationOptions::bytes_behind_program
   bool program_only = false;  // random instructions (program_case.hpp): they may end in an error, and read what nobody wrote
 };
 
@@ -49,7 +51,7 @@ struct Tally {
   std::int64_t no_skip_runs = 0, skipped = 0, skippable = 0;  // clocks that were skipped, of so many
   std::int64_t reset_runs = 0, data_runs = 0, data_beats = 0;
   std::int64_t between_fast_models = 0;  // runs of pe_array alone
-  Reached reached{};  // what the models met, once for each case
+  Reached reached{};  // cases whose models met it
   std::int64_t least_latency = 0, most_latency = 0, stalling = 0;  // of memory; cases with random stalls
 };
 Tally operator+(const Tally& a, const Tally& b);
@@ -90,7 +92,7 @@ struct RunOptions {
 // Interrupted passes through; every other error is the outcome's.
 Outcome run(const Case& c, const RunOptions& options = {});
 
-// Adds what the case meets, run by beat models alone.
+// Adds 1 to what the case meets, run by beat models alone.
 void count_reached(const Case& c, Reached& reached);
 
 // The blocks of one set of `--blocks`: "pe_array=rtl,requantizer=check:mine.sv,lanes.sv". UserError E1001, E1010.

@@ -54,7 +54,7 @@ inline std::int64_t rough_cycles(const isa::Instruction& instruction, const Mach
   const auto moved = [&machine](std::int64_t runs, std::int64_t bytes, std::int64_t words, int outstanding, int latency) {
     const std::int64_t beat = std::min(machine.bus_bytes, machine.memory_bytes_per_cycle);
     const std::int64_t bursts = runs * (bytes / machine.burst_bytes + 2);
-    return words + runs * (bytes / beat + 2) + bursts * (latency + machine.jitter_cycles / 2) / std::min(outstanding, machine.memory_queue);
+    return std::max(words, runs * (bytes / beat + 2)) + bursts * (latency + machine.jitter_cycles / 2) / std::min(outstanding, machine.memory_queue);
   };
   switch (instruction.unit) {
     case isa::Unit::Load: {
@@ -86,7 +86,7 @@ inline std::int64_t rough_cycles(const isa::Instruction& instruction, const Mach
   return 0;
 }
 
-// One to three fields of an instruction at such values.
+// One to four fields of an instruction at such values.
 class Stretch {
  public:
   // `allowed`: the addresses it touches may be touched. An operand may overlap the result with a chance of `careless_percent`.
@@ -102,8 +102,10 @@ class Stretch {
       if (stretches(format.fields[f], instruction)) fields.push_back(&format.fields[f]);
     }
     std::vector<const isa::FieldInfo*> pinned;
-    for (int n = random_.chance(60) ? 1 : random_.range(2, 3); n > 0; --n) {
+    for (int n = random_.chance(50) ? 1 : random_.range(2, 4); n > 0; --n) {
       const isa::FieldInfo* field = fields[static_cast<std::size_t>(random_.range(0, static_cast<int>(fields.size()) - 1))];
+      const auto dear = std::find_if(fields.begin(), fields.end(), [](const isa::FieldInfo* f) { return is(*f, "run_bytes") || is(*f, "blocks"); });
+      if (dear != fields.end() && random_.chance(20)) field = *dear;  // what gives way most often
       if (std::find(pinned.begin(), pinned.end(), field) != pinned.end()) continue;
       isa::set_field(word, *field, random_.stretched(field->min, most(*field)));
       pinned.push_back(field);
@@ -118,6 +120,7 @@ class Stretch {
         isa::set_field(word, **field, std::max<std::int64_t>(2, isa::get_field(word, **field)));
       }
     }
+    aligned_ = random_.chance(50);
     to_border_ = random_.chance(60) ? random_.range(-1, 3) : Nowhere;
     tile_to_taps_ = random_.chance(50) ? random_.range(-1, 2) : Nowhere;
     const auto is_pinned = [&pinned](std::string_view name) {
@@ -153,6 +156,8 @@ class Stretch {
 
  private:
   static constexpr int MostAttempts = 400, Nowhere = -100;
+
+  static bool is(const isa::FieldInfo& f, std::string_view name) { return name == f.name; }
 
   // Distance, and what lies so far apart.
   static constexpr std::pair<std::string_view, std::string_view> Counts[] = {
@@ -198,6 +203,7 @@ class Stretch {
     const std::int64_t span = bytes.last - static_cast<std::int64_t>(i.address) + 1;
     if (span > machine_.memory_bytes) return false;
     i.address = std::min(i.address, static_cast<std::uint64_t>(machine_.memory_bytes - span));
+    if (aligned_) i.address -= i.address % static_cast<std::uint64_t>(machine_.burst_bytes);
     return true;
   }
   template <class Moved>
@@ -290,6 +296,7 @@ class Stretch {
   std::int64_t most_cycles_;
   int careless_percent_;
   std::function<bool(const isa::Instruction&)> allowed_;
+  bool aligned_ = false;  // to whole bursts
   int to_border_ = Nowhere, tile_to_taps_ = Nowhere;
   std::vector<const isa::FieldInfo*> at_least_two_;
   bool group_pinned_ = false, run_pinned_ = false, wide_pinned_ = false, high_pinned_ = false;

@@ -23,11 +23,21 @@ Bench::Bench(const Run& run, SwapOptions swap, const RtlHangs& hangs)
   check_npu(*stepper_, run.machine, options.blocks, swap);
   if (options.no_skip) stepper_->never_skip();
   if (options.use_registers) stepper_->use_registers();
+  if (options.abort_at > 0) {
+    stepper_->never_skip();
+    stepper_->write_registers([this](SequencerIn& control) {
+      const SequencerBlock& sequencer = stepper_->sequencer();
+      if (!sequencer.out().running || sequencer.cycle() + 1 != run_.options.abort_at) return;
+      control.csr_write = true;
+      control.csr_write_offset = isa::csr::Control;
+      control.csr_write_data = ControlAbort;
+    });
+  }
 }
 
 StepperResult Bench::step_until(Cycle limit, Cycle npu_watchdog, const BeatObserver& on_axi) {
   const std::uint64_t base = run_.schedule.program_base;
-  return npu_ ? run_npu_rtl(run_.machine, *npu_, world_, base, run_.program_bytes(), limit, npu_watchdog, on_axi)
+  return npu_ ? run_npu_rtl(run_.machine, *npu_, world_, base, run_.program_bytes(), limit, npu_watchdog, on_axi, run_.options.abort_at)
               : stepper_->run(base, run_.program_bytes(), limit);
 }
 

@@ -26,6 +26,7 @@ class PlainPlatform : private ModelChip::Listener {
   EventQueue::End go(const Run& run) {
     constexpr Cycle cycle0 = 10;  // after five writes of registers, as under SystemC: simulated time is the same in messages, too
     chip_.run(run.schedule.program_base, run.program_bytes(), cycle0);
+    if (run.options.abort_at > 0) chip_.abort(cycle0 + run.options.abort_at);
     const Cycle limit = std::min<Cycle>(run.options.max_cycles, Never - cycle0 - 1);
     return queue_.run(*this, cycle0 + limit - 1);
   }

@@ -21,7 +21,10 @@ struct Run {
   const std::vector<std::vector<std::uint8_t>>& inputs;  // bytes of the tensors with is_input, in order
   const SimulationOptions& options;
 
-  std::uint32_t program_bytes() const { return static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes); }
+  // What the register program_bytes is told.
+  std::uint32_t program_bytes() const {
+    return static_cast<std::uint32_t>(schedule.program.size() * isa::InstructionBytes) + options.bytes_behind_program;
+  }
 };
 
 class Stopwatch {

@@ -19,6 +19,9 @@ bool swaps_array_only(const SimulationOptions& options) {
 SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
                               const std::vector<std::vector<std::uint8_t>>& inputs, const SimulationOptions& options) {
   require_machine(schedule, machine);
+  if (options.engine == Engine::Systemc && (options.abort_at > 0 || options.bytes_behind_program > 0)) {
+    throw InternalError("aborts and programs that are longer than their schedule are for the engines plain and beat");
+  }
   const Run run{machine, schedule, inputs, options};
   if (options.engine == Engine::Systemc && options.blocks.empty()) return *run_systemc(run);
   if (options.engine == Engine::Plain && options.blocks.empty()) return *run_plain(run);

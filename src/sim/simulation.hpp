@@ -46,6 +46,11 @@ struct SimulationOptions {
   const std::atomic<bool>* interrupted = nullptr;  // set by a signal handler: the run ends in Interrupted
   // Beat engine: run to this cycle first, pull the reset there, restore memory, and then run from the start; -1: no.
   std::int64_t reset_at = -1;
+  // Engines `plain` and `beat`: control.abort counts in this cycle of the program, from 1 on; -1: nobody writes it.
+  std::int64_t abort_at = -1;
+  // Engines `plain` and `beat`: the program is said to be so many bytes longer than the schedule's, a multiple of 64. Fetch goes on behind
+  // it, also beyond the memory.
+  std::uint32_t bytes_behind_program = 0;
   // Beat engine, not npu=rtl: afterwards the same again on the same chip without a reset, with memory as it was before.
   bool again = false;
   bool use_registers = false;                 // beat engine, not npu=rtl: Stepper::use_registers()

@@ -33,6 +33,14 @@ namespace {
 
 constexpr int CsrPatience = 16;  // cycles; the contract says two
 
+NpuIn write_of(std::uint32_t offset, std::uint32_t value) {
+  NpuIn in;
+  in.csr_write = true;
+  in.csr_write_offset = offset;
+  in.csr_write_data = value;
+  return in;
+}
+
 class Chip {
  public:
   using Npu = Clocked<NpuIn, NpuOut>;
@@ -48,13 +56,7 @@ class Chip {
     return out.memory.fetch.valid || out.memory.load.valid || out.memory.store.valid || out.memory.store.data_valid ||
            in.memory.fetch.valid || in.memory.load.valid || in.memory.store.valid;
   }
-  void write(std::uint32_t offset, std::uint32_t value) {
-    NpuIn in;
-    in.csr_write = true;
-    in.csr_write_offset = offset;
-    in.csr_write_data = value;
-    step(in);
-  }
+  void write(std::uint32_t offset, std::uint32_t value) { step(write_of(offset, value)); }
   std::uint32_t read(std::uint32_t offset) {
     NpuIn in;
     in.csr_read = true;
@@ -82,7 +84,7 @@ class Chip {
 }  // namespace
 
 StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, MemoryBeat& memory, std::uint64_t program_base,
-                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer) {
+                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer, Cycle abort_at) {
   Chip chip(machine, npu, memory);
   npu.reset();
   chip.write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base));
@@ -107,7 +109,8 @@ StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, M
       result.end = StepperEnd::Silent;
       return result;
     }
-    if (chip.step({}, result.cycles, &observer)) last_beat = result.cycles;
+    const bool aborts = abort_at > 0 && result.cycles == abort_at - 1;
+    if (chip.step(aborts ? write_of(isa::csr::Control, ControlAbort) : NpuIn{}, result.cycles, &observer)) last_beat = result.cycles;
     ++result.cycles;
   }
   result.stepped = result.cycles;

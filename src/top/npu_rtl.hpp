@@ -49,9 +49,12 @@ inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Co
   c.bytes("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
 }
 
+inline constexpr std::uint32_t ControlAbort = 4;  // bit 2 of the register control
+
 // Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in StepperEnd::Silent if no
-// request, beat or answer has been on the AXI wires for `watchdog` cycles. `observer` may be empty.
+// request, beat or answer has been on the AXI wires for `watchdog` cycles. `observer` may be empty. From 1 on, control.abort counts in cycle
+// `abort_at` of the program.
 StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, MemoryBeat& memory, std::uint64_t program_base,
-                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer);
+                          std::uint32_t program_bytes, Cycle max_cycles, Cycle watchdog, const BeatObserver& observer, Cycle abort_at = -1);
 
 }  // namespace gemel

@@ -4,6 +4,7 @@
 #include "kernels/matrix_tile.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <string>
 #include <thread>
@@ -307,6 +308,42 @@ TEST(MatrixTile, WritesOnlyItsAccumulators) {
       }
     }
   }
+}
+
+// An instruction claims the words from its first tap inside the image to its last: those between the taps of a dilated kernel and the border
+// may lie outside of the buffer.
+TEST(MatrixTile, ReadsNoWordBehindTheLastTap) {
+  constexpr int Page = 1 << 16;
+  void* const memory = ::mmap(nullptr, 2 * Page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ASSERT_EQ(::mprotect(memory, Page, PROT_READ | PROT_WRITE), 0);
+  const auto* const end = static_cast<const std::uint8_t*>(memory) + Page;
+  for (const SimdLevel level : simd_levels()) {
+    for (const int rows : {4, 5}) {
+      for (const auto& [origin, words] : {std::pair{0, 1}, std::pair{-2, 0}}) {  // taps at columns 0 and 5; at -2 and 3
+        Case c;
+        MatrixTile& t = c.tile;
+        t.rows = rows;
+        t.columns = 3;
+        t.act_width = 3;
+        t.pixel_words = 100;
+        t.kernel_w = 2;
+        t.dilation_x = 5;
+        t.origin_x = origin;
+        c.allocate();
+        c.activation.assign(c.activation.size(), 0);  // what is behind the end of memory
+        std::mt19937_64 random(seed_of_this_run());
+        for (auto& byte : c.weight) byte = static_cast<std::uint8_t>(random());
+        t.activation = end - words * rows;
+        t.weight = c.weight.data();
+        std::vector<std::int32_t> sums = c.accumulator;
+        t.accumulator = sums.data();
+        kernels(level).matrix_tile(t);
+        EXPECT_TRUE(equal(sums, expected_sums(c))) << describe(t);
+      }
+    }
+  }
+  ::munmap(memory, 2 * Page);
 }
 
 TEST(MatrixTile, RunsAreIndependentOfEarlierOnes) {  // the scratch memory of a thread is used again

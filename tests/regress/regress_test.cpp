@@ -13,8 +13,8 @@ namespace {
 
 TEST(Regress, MachinesOfTheLongRunAreSpreadOut) {
   EXPECT_EQ(regress::describe_machines(1, 24),
-            "24 machines: rows 1..8, columns 1..8, 14 with rows != columns, 12 with an odd side, lanes 1..6, outstanding 1..16, bus 4..128 bytes, "
-            "queues 1..10");
+            "24 machines: rows 1..8, columns 1..32, 18 with rows != columns, 15 with an odd side, lanes 1..6, outstanding 1..16, bus 4..128 bytes, "
+            "queues 1..24");
 }
 
 TEST(Regress, SixteenMachinesHaveEveryNumberOfOutstandingBursts) {
@@ -37,15 +37,16 @@ TEST(Regress, CasesOfOneMachineHaveItsChipAndAnotherMemory) {
   EXPECT_NE(memory(a.machine), memory(b.machine));
 }
 
-// Whatever a generator was made for is met. One that no longer makes it fails here, not by a mistake in RTL that nobody finds.
+// Whatever a generator was made for is met, often enough for a regression of a few hundred programs. One that no longer makes it fails here,
+// not by a mistake in RTL that nobody finds.
 TEST(Regress, RandomProgramsMeetEveryRareCase) {
-  constexpr int Cases = 400;
+  constexpr int Cases = 400, Machines = 24;
   regress::Reached reached{};
-  for (int i = 0; i < Cases; ++i) regress::count_reached(regress::random_program_case(1, i, 8, nullptr, {"pe_array=model"}), reached);
+  for (int i = 0; i < Cases; ++i) regress::count_reached(regress::random_program_case(1, i, Machines, nullptr, {"pe_array=model"}), reached);
   for (int r = 0; r < regress::ReachCount; ++r) {
     const auto reach = static_cast<regress::Reach>(r);
     if (reach == regress::Reach::Noise) continue;  // needs RTL
-    EXPECT_GT(reached[static_cast<std::size_t>(r)], 0) << to_string(reach);
+    EXPECT_GE(reached[static_cast<std::size_t>(r)], Cases / 100) << to_string(reach);
   }
 }
 
