@@ -24,8 +24,6 @@ from ._machine import Machine
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped, unused-ignore]
 
-    from ._program import Program
-
 Shape = tuple[int, ...]
 
 
@@ -36,7 +34,7 @@ class LayerResult:
     name: str
     op: str  # "conv2d", ...
     fused_into: str | None  # name of the layer whose instructions compute it as well
-    compared: str  # "equal", "fused", "not compared", "view"
+    compared: str  # "equal", "fused", "not compared", "view", "host"
     inputs: tuple[Shape, ...]
     output: Shape
     kernel: Shape  # height, width
@@ -69,15 +67,11 @@ class Result:
     `to_dict()` is result.json, field by field; what is here beside it are the figures most often wanted.
     """
 
-    def __init__(self, inside: _gemel.Result, program: Program, machine: Machine) -> None:
-        self._inside = inside
-        self._program = program
+    def __init__(self, inside: _gemel.Result, network: str, machine: Machine, output_infos: tuple[TensorInfo, ...]) -> None:
+        self._inside = inside  # no program: a thousand results must not keep a thousand programs
+        self._network = network
         self._machine = machine
-
-    @property
-    def program(self) -> Program:
-        """What was run."""
-        return self._program
+        self._output_infos = output_infos
 
     @property
     def machine(self) -> Machine:
@@ -86,7 +80,7 @@ class Result:
     @property
     def network(self) -> str:
         """Its name."""
-        return self._program.network
+        return self._network
 
     @property
     def cycles(self) -> int:
@@ -136,7 +130,7 @@ class Result:
     @property
     def output_infos(self) -> tuple[TensorInfo, ...]:
         """Names, shapes, types, scales and zero points of the outputs, also of a timing-only run."""
-        return self._program.outputs
+        return self._output_infos
 
     @cached_property
     def tensors(self) -> dict[str, Array]:

@@ -158,7 +158,6 @@ void bind_run(py::module_& module) {
 
   py::class_<ResultHandle, std::shared_ptr<ResultHandle>>(module, "Result")
       .def_property_readonly("cycles", [](const ResultHandle& r) { return r.result.cycles; })
-      .def_property_readonly("machine", [](const ResultHandle& r) { return r.machine; })
       .def_property_readonly("traced", [](const ResultHandle& r) { return !r.result.trace.empty(); })
       .def("outputs", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.outputs, self); })
       .def("tensors", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.tensors, self); })
