@@ -9,4 +9,5 @@ import sys
 def main() -> None:
     found = importlib.util.find_spec("gemel")
     assert found is not None and found.submodule_search_locations is not None, "this module is installed with the package gemel"
+    os.environ.setdefault("GEMEL_PYTHON", sys.executable)  # has NumPy, for `gemel import`
     os.execv(os.path.join(found.submodule_search_locations[0], "bin", "gemel"), ["gemel", *sys.argv[1:]])

@@ -16,6 +16,7 @@ from ._arrays import Array, array_of
 from ._errors import UserError
 from ._gemel import Diagnostic, LayerInfo, StopToken, TensorInfo
 from ._html import table
+from ._options import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,8 +129,10 @@ def load(source: Source, *, batch: int | None = None, seed: int | None = None, t
     name: what messages call a text. Tensors that a text names are looked for in the current folder.
     stop: ends the call in gemel.Interrupted when another thread asks for it.
 
-    Raises UserError with everything that is wrong: E02xx (the description), E03xx (tensors), E04xx (tables).
+    Raises UserError with everything that is wrong: E02xx (the description), E03xx (tensors), E04xx (tables), E0915 (options).
     """
+    batch = None if batch is None else whole("batch", batch, 1, 65535)
+    seed = None if seed is None else whole("seed", seed, 0)
     text = os.fspath(source)
     if text.lower().endswith(".tflite") and find_spec("gemel.importer") is not None:
         return _imported(text, batch=batch, seed=seed, timing_only=timing_only, stop=stop)

@@ -13,6 +13,7 @@ from ._gemel import LayerInfo, StopToken, TensorInfo
 from ._machine import Machine
 from ._machine import machine as machine_of
 from ._network import Network, Source, load
+from ._options import whole
 
 if TYPE_CHECKING:
     from typing import Any
@@ -119,8 +120,8 @@ def compile(network: Network | Source, machine: Machine | Source = "edge16", *, 
     Raises UserError E06xx, naming layer, need and limit, if the machine cannot run a layer or has too little memory.
     """
     of, on = as_network(network), as_machine(machine)
-    inside = _gemel.Program.compile(network=of._inside, machine=on._inside, fuse=fuse, overlap_layers=overlap_layers, memory_base=memory_base,
-                                    stop=stop or StopToken())
+    inside = _gemel.Program.compile(network=of._inside, machine=on._inside, fuse=fuse, overlap_layers=overlap_layers,
+                                    memory_base=whole("memory_base", memory_base, 0), stop=stop or StopToken())
     return Program(inside, of, on, of._source)
 
 

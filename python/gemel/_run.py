@@ -16,6 +16,7 @@ from ._errors import GemelWarning, user_error
 from ._gemel import Diagnostic, Progress, StopToken
 from ._machine import Machine
 from ._network import Network, Source, load
+from ._options import choice, whole
 from ._program import Program, as_machine, compile
 from ._result import Result
 
@@ -106,13 +107,16 @@ def run(
     for each other.
 
     Raises UserError for what gemel.load(), gemel.machine() and gemel.compile() refuse, E0505 (a program for another machine), E0510 (inputs that do
-    not fit), E0514 (tensors to keep that there are not), E0911 (options that contradict each other), E10xx
+    not fit), E0514 (tensors to keep that there are not), E0911 and E0915 (options), E10xx
     (blocks and their RTL); RunError E08xx for what the run found wrong. Whatever `progress` or `log` raises ends the run and is raised. Warns
     (GemelWarning) of what is legal, but probably not meant.
     """
     stop = stop or StopToken()
-    if engine not in (None, "plain", "systemc", "beat"):
-        raise user_error("E0914", f"there is no engine {engine!r}", 'engines are "plain", "systemc" and "beat"')
+    if engine is not None:
+        choice("engine", engine, ("plain", "systemc", "beat"))
+    drawn_from = whole("seed", 1 if seed is None else seed, 0)
+    limit = whole("max_cycles", max_cycles, 1)
+    reset_seed = None if reset_seed is None else whole("reset_seed", reset_seed, 0, 2147483647)
     chosen = [f"{block}={kind}" for block, kind in (blocks or {}).items()]
     engine_used: str | None = engine if engine or chosen else "plain"
     program, on = _prepared(network, machine, batch=batch, seed=seed, timing_only=timing_only, test_images=test_images, stop=stop)
@@ -121,8 +125,8 @@ def run(
     try:
         inside = _gemel.run(
             program=program._inside, machine=on._inside, inputs=arrays, blocks=chosen, engine=engine_used,
-            keep=["*"] if keep is True else list(keep or ()), seed=1 if seed is None else seed,
-            test_images=test_images, compare=compare, timing_only=timing_only, trace=trace, max_cycles=max_cycles, keep_going=keep_going,
+            keep=["*"] if keep is True else list(keep or ()), seed=drawn_from,
+            test_images=test_images, compare=compare, timing_only=timing_only, trace=trace, max_cycles=limit, keep_going=keep_going,
             no_skip=no_skip, reset_seed=reset_seed, waves_folder=os.fspath(waves_folder or ""), case_file=os.fspath(case_file or ""),
             progress=line if line is not None else progress if callable(progress) else None, text=log or _show, warn=_warn, stop=stop)
     finally:
@@ -132,7 +136,7 @@ def run(
     settings = {
         "workload": program._source, "machine": None if machine is None else on._source,
         "set": " ".join(f"{key}={value}" for key, value in on._changes.items()), "batch": batch, "seed": seed, "block": " ".join(chosen),
-        "engine": engine, "reset-seed": reset_seed, "max-cycles": None if max_cycles == MOST_CYCLES else max_cycles,
+        "engine": engine, "reset-seed": reset_seed, "max-cycles": None if limit == MOST_CYCLES else limit,
     }  # fmt: skip
     flags = {"timing-only": timing_only, "test": test_images, "trace": trace, "no-golden": not compare, "keep-going": keep_going, "no-skip": no_skip}
     inside.add_settings([(name, str(value)) for name, value in settings.items() if value not in (None, "")]

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package `gemel` on the library: the same results as the command line's, errors with codes, arrays, threads, Ctrl-C.
 
-The package is build/release/python, or the one that GEMEL_PYTHON names; the program build/release/gemel, or GEMEL_BINARY.
+The package is build/release/python, or the one that GEMEL_PACKAGE names; the program build/release/gemel, or GEMEL_BINARY.
 """
 
+import contextlib
 import gc
+import io
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PYTHON", ROOT / "build" / "release" / "python"))
+PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
 GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 sys.path.insert(0, str(PYTHON))
 
@@ -319,6 +322,22 @@ class Built(unittest.TestCase):
         np.testing.assert_array_equal(results[0].tensor("scores"), results[1].tensor("scores"))
         self.assertFalse(np.array_equal(results[0].tensor("scores"), results[2].tensor("scores")))
 
+    def test_tflite_models_are_imported(self):
+        from tflite_import_test import small
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "small.tflite")
+            path.write_bytes(small().write())
+            result = gemel.run(path, "tiny8", engine="plain")
+            expected = on_the_command_line(str(path), "--machine", "tiny8", "--engine", "plain")
+            self.assertEqual(without_host(result.to_dict()), without_host(expected))
+            self.assertEqual(gemel.load(path, batch=2).batch, 2)
+            path.write_bytes(b"no model")
+            with self.assertRaises(gemel.UserError) as caught:
+                gemel.load(path)
+            self.assertEqual(caught.exception.code, "E1102")
+            self.assertIn(str(path), caught.exception.message)
+
     def test_what_is_wrong_with_it_names_its_line(self):
         builder = gemel.NetworkBuilder("broken", seed=1)
         builder.input("image", (1, 8, 8, 3))
@@ -346,7 +365,7 @@ class Errors(unittest.TestCase):
             (lambda: gemel.run(network.compile("tiny8"), "edge16"), gemel.UserError, "E0505"),
             (lambda: gemel.run(network, "tiny8", test_images=True, timing_only=True), gemel.UserError, "E0911"),
             (lambda: gemel.run(network, "tiny8", batch=2), gemel.UserError, "E0911"),
-            (lambda: gemel.run(network, "tiny8", engine="fast"), gemel.UserError, "E0914"),
+            (lambda: gemel.run(network, "tiny8", engine="fast"), gemel.UserError, "E0915"),
             (lambda: gemel.run(network, "tiny8", blocks={"pe_aray": "rtl"}), gemel.UserError, "E1001"),
             (lambda: gemel.run(network, "tiny8", max_cycles=100), gemel.RunError, "E0803"),
         ):
@@ -354,6 +373,24 @@ class Errors(unittest.TestCase):
                 action()
             self.assertTrue(caught.exception.code.startswith(code), caught.exception)
             self.assertIn(f"error[{caught.exception.code}]", str(caught.exception))
+
+    def test_options_that_cannot_be(self):
+        for options, text in (
+            ({"engine": "sistemc"}, "`engine` is `sistemc`, but must be `plain`, `systemc` or `beat`\nhint: did you mean `systemc`?"),
+            ({"batch": 0}, "`batch` is 0, but must be a whole number from 1 to 65535"),
+            ({"batch": True}, "`batch` is True, but must be a whole number from 1 to 65535"),
+            ({"batch": 1.5}, "`batch` is 1.5, but must be a whole number from 1 to 65535"),
+            ({"seed": -1}, "`seed` is -1, but must be a whole number of at least 0"),
+            ({"max_cycles": 0}, "`max_cycles` is 0, but must be a whole number of at least 1"),
+            ({"reset_seed": 1 << 31}, "`reset_seed` is 2147483648, but must be a whole number from 0 to 2147483647"),
+        ):
+            with self.subTest(options), self.assertRaises(gemel.UserError) as caught:
+                gemel.run("digits", "tiny8", **options)
+            self.assertEqual(str(caught.exception), f"error[E0915]: {text}")
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.compile("digits", "tiny8", memory_base=100)
+        self.assertEqual(caught.exception.code, "E0606")
+        self.assertEqual(gemel.run("digits", "tiny8", batch=np.int64(2), seed=np.uint8(3)).to_dict()["batch"], 2)
 
     def test_instructions_have_their_text(self):
         program = gemel.load("digits").compile("tiny8")
@@ -446,6 +483,17 @@ class Threads(unittest.TestCase):
         gemel.run(network, "tiny8", progress=progress)
         thread.join()
         self.assertEqual(seen, [1])
+
+    def test_progress_on_a_terminal_is_a_line_that_goes_away(self):
+        class Terminal(io.StringIO):
+            def isatty(self):
+                return True
+
+        for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+            with contextlib.redirect_stderr(stream):
+                gemel.run("digits", "tiny8", batch=64, progress=True)
+            self.assertEqual(re.match(r"\rdigits on tiny8: layer \d+ of \d+, \d+\.\d\d M cycles", stream.getvalue()) is not None, shown)
+            self.assertEqual(stream.getvalue().endswith("\r\x1b[K"), shown)
 
     def test_what_a_callback_raises_ends_the_run(self):
         class Enough(Exception):

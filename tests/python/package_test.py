@@ -2,7 +2,7 @@
 """The package `gemel` as a package: the stub of its C++ module agrees with the module, its own code and the documents' Python are strictly typed,
 those lines run as written, and it is imported with NumPy alone.
 
-The package is build/release/python, or the one that GEMEL_PYTHON names.
+The package is build/release/python, or the one that GEMEL_PACKAGE names.
 """
 
 import ast
@@ -17,7 +17,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PYTHON", ROOT / "build" / "release" / "python"))
+PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
 sys.path.insert(0, str(PYTHON))
 
 import gemel  # noqa: E402

@@ -80,6 +80,13 @@ class Wheel(unittest.TestCase):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("did you mean `edge16`?", wrong.stderr)
 
+    def test_the_command_imports_with_the_packages_python(self):
+        model = self.folder / "m.tflite"
+        model.write_bytes(b"no model")
+        wrong = self.run_hidden(self.bin / "gemel", "import", model)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("error[E1102]: ", wrong.stderr)
+
     def test_rtl_runs(self):
         if shutil.which("verilator") is None:
             self.skipTest("there is no verilator")
