@@ -230,6 +230,31 @@ error[E1104]: operator 4, STRIDED_SLICE `slice`: there is no such operator in Ge
 hint: docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it""",
         )
 
+    def test_constants_behind_the_flatbuffer(self):
+        """As models above 2 GiB have them; never beyond the end of the file."""
+        m = small()
+        data = m.tensors[1].data.tobytes()
+        plain = self.load(m)
+        m.tensors[1].outside = (4096, len(data))
+        file = m.write()
+        self.assertLess(len(file), 4096)
+        np.testing.assert_array_equal(
+            self.load(file.ljust(4096) + data).tensors["conv.weight"], plain.tensors["conv.weight"]
+        )
+        for outside in ((4096, len(data) + 1), (1 << 40, len(data)), ((1 << 64) - 1, len(data))):
+            m.tensors[1].outside = outside
+            text = f"{outside[1]} bytes from byte {outside[0]} on reach beyond the end of the file"
+            self.refused(m.write().ljust(4096) + data, self.damage("buffers[1]", text))
+
+    def test_several_subgraphs(self):
+        m = small()
+        m.subgraphs = 2
+        self.refused(
+            m,
+            "error[E1105]: the model has 2 subgraphs, and one is supported\n  ./m.tflite\n"
+            "hint: control flow (IF, WHILE, CALL_ONCE) and several signatures make more of them; export one function",
+        )
+
     def test_models_in_float(self):
         m = small()
         for t in m.tensors:

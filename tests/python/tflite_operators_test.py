@@ -23,8 +23,8 @@ from gemel.importer import import_model
 from gemel.importer.tflite_ops import OPERATORS
 from gemel.tensors import read_safetensors
 
-# The edges of float32 models, and what the reference has no case for: tflite_import_test.py.
-ELSEWHERE = {"DEQUANTIZE", "PADV2"}
+# The edges of float32 models (tflite_import_test.py), and what the reference lacks (tflite_litert_test.py).
+ELSEWHERE = {"DEQUANTIZE", "PADV2", "EXP", "GELU"}
 COUNT, SEED, ONLY = 126, None, ""
 MACHINES = ("edge16", "odd7x13", "tiny8")
 

@@ -28,6 +28,9 @@ class Tensor:
     zero_point: list | None = None
     axis: int = 0
     data: np.ndarray | None = None
+    outside: tuple[int, int] | None = (
+        None  # the constant is so many bytes, from so far on in the file, behind the flatbuffer
+    )
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Model:
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         self.version = 3
+        self.subgraphs = 1  # all of them the same
 
     def tensor(self, name, shape, type="int8", scale=None, zero_point=None, axis=0, data=None) -> int:
         as_list = lambda v: None if v is None else list(np.atleast_1d(v))
@@ -81,7 +85,10 @@ class Model:
         tensors = []
         for t in self.tensors:
             index = 0
-            if t.data is not None:
+            if t.outside is not None:
+                index = len(buffers)
+                buffers.append(table("Buffer", Offset=t.outside[0], Size=t.outside[1]))
+            elif t.data is not None:
                 # A constant begins at a multiple of 16, as TensorFlow writes it.
                 raw = np.frombuffer(np.ascontiguousarray(t.data).tobytes(), np.uint8)
                 b.StartVector(1, len(raw), 16)
@@ -134,7 +141,7 @@ class Model:
             "Model",
             Version=self.version,
             OperatorCodes=offsets(codes),
-            Subgraphs=offsets([graph]),
+            Subgraphs=offsets([graph] * self.subgraphs),
             Description=b.CreateString("gemel test"),
             Buffers=offsets(buffers),
         )

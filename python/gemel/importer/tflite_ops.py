@@ -479,6 +479,12 @@ def leaky_relu(context: Context, op: Operator) -> None:
     table(lambda a, b: tables.leaky_relu(a, b, alpha))(context, op)
 
 
+def gelu(context: Context, op: Operator) -> None:
+    approximate = Options(op, "GeluOptions")("approximate", False)
+    function = tables.gelu_by_tanh if approximate else tables.gelu
+    table(lambda a, b: tables.by_float(a, b, function))(context, op)
+
+
 OPERATORS: dict[str, Row] = {
     "ADD": Row(pair("add", "AddOptions"), "`add`", "two computed tensors of one shape; any fused activation"),
     "ARG_MAX": Row(arg_max, "`argmax`, on the host", "over the innermost dimension, to INT32; at the end of a model"),
@@ -495,12 +501,14 @@ OPERATORS: dict[str, Row] = {
         dequantize, "nothing", "to FLOAT32 outputs of the model: the workload's output is its input, in INT8"
     ),
     "ELU": Row(table(lambda a, b: tables.by_float(a, b, tables.elu)), "`table`", "any scales"),
+    "EXP": Row(table(lambda a, b: tables.by_float(a, b, np.exp)), "`table`", "any scales; LiteRT's kernel"),
     "EXPAND_DIMS": Row(reshape, "`reshape`", "up to 6 dimensions"),
     "FULLY_CONNECTED": Row(
         fully_connected,
         "`dense`",
         "constant INT8 weights per tensor (any zero point) or per channel, or INT4 weights per tensor; INT32 bias or none; any rank; keep_num_dims",
     ),
+    "GELU": Row(gelu, "`table`", "any scales, approximate or not; LiteRT's kernel"),
     "HARD_SWISH": Row(table(tables.hard_swish), "`table`", "any scales"),
     "LEAKY_RELU": Row(leaky_relu, "`table`", "any scales; alpha of 0 or more"),
     "LOGISTIC": Row(

@@ -75,6 +75,16 @@ def elu(real: np.ndarray) -> np.ndarray:
     return np.where(real < 0, np.exp(np.minimum(real, 0)) - f32(1), real)
 
 
+def gelu(real: np.ndarray) -> np.ndarray:
+    complement = np.array([math.erfc(v) for v in real * f32(-math.sqrt(0.5))], f32)
+    return f32(0.5) * real * complement
+
+
+def gelu_by_tanh(real: np.ndarray) -> np.ndarray:
+    inner = f32(math.sqrt(2 / math.pi)) * real * (f32(1) + f32(0.044715) * real * real)
+    return f32(0.5) * real * (f32(1) + np.tanh(inner))
+
+
 def hard_swish(source: Quantization, target: Quantization) -> np.ndarray:
     """In 16-bit fixed point."""
 
