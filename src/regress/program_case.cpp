@@ -224,7 +224,8 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
   const Machine& machine = c.machine;
   isa::Word& word = program[random() % program.size()];
   enum Mistake { AnyBit, Outside, OtherMachine, Poison, Field, NoHalt, Overflow };
-  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, Poison, Poison, Poison, Poison, Poison, Field, Field, NoHalt, Overflow};
+  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, Poison, Poison,   Poison,
+                                  Poison, Poison,  Poison,  Poison,  Field,        Field,  NoHalt, Overflow};
   switch (one_of(random, Mistakes)) {
     case AnyBit: {
       const isa::Word before = word;
@@ -339,7 +340,7 @@ void draw_random_program(Random& random, Case& c) {
     maker.param_region = map.load + (ParamRegion - LoadRegion);
     maker.store_region = map.store;
     maker.corner_percent = draw(random, 20, 80);
-    maker.careless_percent = chance(random, 0.2) ? draw(random, 5, 25) : 0;
+    maker.careless_percent = chance(random, 0.12) ? draw(random, 5, 25) : 0;
     maker.together_percent = chance(random, 0.3) ? 15 : 0;
     maker.shared_percent = chance(random, 0.6) ? draw(random, 40, 95) : 0;
     maker.stretch_percent = chance(random, 0.2) ? 0 : draw(random, 20, 80);
@@ -353,6 +354,7 @@ void draw_random_program(Random& random, Case& c) {
       maker.together_percent = 20;
       maker.shared_percent = draw(random, 60, 95);
     }
+    maker.clash = chance(random, 0.25);
     maker.requantize_percent = chance(random, 0.5) ? 10 : 0;
     std::vector<isa::Word> program = maker.make(slow ? draw(random, 2, 10) : many ? draw(random, 60, 200) : draw(random, 8, 60));
     if (chance(random, 0.1)) {  // what stands behind halt is fetched and never runs
@@ -368,7 +370,7 @@ void draw_random_program(Random& random, Case& c) {
       skipped = Most - program.size();
       c.bytes_behind_program = isa::InstructionBytes * static_cast<std::uint32_t>(draw(random, 1, 40));
       if (chance(random, 0.5)) program.back() = program.front();  // no halt before it
-    } else if (chance(random, 0.4)) {
+    } else if (chance(random, 0.45)) {
       spoil(random, map, map.program + skipped * isa::InstructionBytes, program, c);
     }
     skipped *= isa::InstructionBytes;

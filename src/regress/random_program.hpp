@@ -28,12 +28,12 @@ class RandomProgram {
   std::uint64_t load_region = LoadRegion, param_region = ParamRegion;
   std::uint64_t store_region = StoreRegion;    // that of loads: writes meet reads in memory
   // Chance that fields of an instruction are ends of their ranges, powers of two or the like, anywhere in memory where it may touch what it
-  // touches; and how many cycles all these take at most.
+  // touches.
   int stretch_percent = 0;
-  std::int64_t stretch_cycles = 60'000;
   std::function<bool(const isa::Instruction&)> allowed = [](const isa::Instruction&) { return true; };
   // Chance that an instruction posts to semaphore `unit` of a unit (4 * unit + unit), to which all may post, and that it waits for its own.
   int shared_percent = 0;
+  bool clash = false;                          // ends with two instructions that meet, or just do not, and do not wait for each other
   bool small = false;                          // instructions of a few cycles
   int requantize_percent = 0;                  // chance that parameter sets are loaded and used where hardly anything is added to their biases
   bool wrapping_sums = false;                  // begins with as many accumulations as it takes until 32 bits are too few, if they are in reach
@@ -52,6 +52,7 @@ class RandomProgram {
     }
     std::vector<isa::Word> words;
     if (random_.chance(shared_percent)) take_shared();
+    if (clash) add_clash();
     for (const isa::Instruction& i : program_) words.push_back(isa::encode(i));
     words.push_back(isa::encode(isa::Halt{}));
     return words;
@@ -117,12 +118,12 @@ class RandomProgram {
     }
   }
   void stretch(isa::Instruction& out) {
-    for (int attempt = 0; attempt < 3; ++attempt) {
-      const bool moves = out.unit == isa::Unit::Load || out.unit == isa::Unit::Store;  // 64 KiB take many cycles
-      const std::int64_t most = random_.chance(moves ? 35 : 50) ? 1'500 : random_.chance(moves ? 20 : 60) ? 6'000 : moves ? 60'000 : 25'000;
-      Stretch fields(random_, machine_, std::min(stretch_cycles, most), careless_percent, allowed);
+    std::int64_t& left = stretch_cycles_[static_cast<std::size_t>(out.unit)];
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      const std::int64_t most = random_.chance(50) ? 1'500 : random_.chance(60) ? 6'000 : 25'000;
+      Stretch fields(random_, machine_, std::min(left, most), left, careless_percent, allowed);
       if (!fields(out)) continue;
-      stretch_cycles -= rough_cycles(out, machine_);
+      left -= rough_cycles(out, machine_);
       if (out.unit == isa::Unit::Matrix) keep_chain_rule(out.matrix);
       return;
     }
@@ -231,6 +232,28 @@ class RandomProgram {
       add(instruction, static_cast<int>(u) == v ? -1 : from);
     }
     return added;
+  }
+
+  // A load of one word at an end of what the instruction before it claims, or beside that, and no wait.
+  void add_clash() {
+    for (int attempt = 0; attempt < 50; ++attempt) {
+      isa::Instruction one;
+      if (!(random_.chance(60) ? draw_vector(one) : draw_any(one)) || one.unit == isa::Unit::Load) continue;
+      const isa::Claims claims = isa::claims(one);
+      const isa::Claim& claim = claims.items[static_cast<std::size_t>(random_.range(0, claims.count - 1))];
+      if (claim.buffer == Buffer::Accumulator) continue;
+      isa::Load i;
+      i.buffer = static_cast<int>(claim.buffer);
+      i.word_base = i.word_last = random_.chance(50) ? claim.first - (random_.chance(25) ? 1 : 0) : claim.last + (random_.chance(25) ? 1 : 0);
+      i.address = load_region;
+      i.run_bytes = i.group_bytes = i.count1 = i.count2 = 1;
+      isa::Instruction load = i;
+      if (i.word_base < 0 || isa::check_claims(load, machine_)) continue;
+      add(one);
+      header(load).tag = static_cast<int>(program_.size()) % 8;
+      program_.push_back(load);
+      return;
+    }
   }
 
   // Takes what is left of posts: one too few is seen.
@@ -355,7 +378,7 @@ class RandomProgram {
     const bool sums = reads.sources == 0, pair = reads.sources == 2;
     i.rounding = random_.range(0, 3);
     i.param_shared = reads.shared == isa::Sharing::Must || (reads.shared == isa::Sharing::May && random_.chance(40));
-    i.table = random_.chance(25);
+    i.table = random_.chance(40);
     i.src0_unsigned = random_.range(0, 1);
     i.src1_unsigned = random_.range(0, 1);
     i.weight_unsigned = random_.range(0, 1);
@@ -488,6 +511,7 @@ class RandomProgram {
   std::vector<isa::Instruction> program_;
   std::array<std::array<int, isa::UnitCount>, isa::UnitCount> waited_{{{-1, -1, -1, -1}, {-1, -1, -1, -1},
                                                                        {-1, -1, -1, -1}, {-1, -1, -1, -1}}};
+  std::array<std::int64_t, isa::UnitCount> stretch_cycles_{60'000, 30'000, 30'000, 60'000};  // that stretched instructions of a unit still may take
   static constexpr int MostShared = 8;
   std::array<int, isa::UnitCount> shared_{};  // posts that nobody has waited for yet
   int last_matrix_ = -1;

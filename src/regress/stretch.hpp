@@ -90,8 +90,15 @@ inline std::int64_t rough_cycles(const isa::Instruction& instruction, const Mach
 class Stretch {
  public:
   // `allowed`: the addresses it touches may be touched. An operand may overlap the result with a chance of `careless_percent`.
-  Stretch(Dice& random, const Machine& machine, std::int64_t most_cycles, int careless_percent, std::function<bool(const isa::Instruction&)> allowed)
-      : random_(random), machine_(machine), most_cycles_(most_cycles), careless_percent_(careless_percent), allowed_(std::move(allowed)) {}
+  // It takes `most_cycles`, or `dear_cycles` for what takes many, if its fields are to be great.
+  Stretch(Dice& random, const Machine& machine, std::int64_t most_cycles, std::int64_t dear_cycles, int careless_percent,
+          std::function<bool(const isa::Instruction&)> allowed)
+      : random_(random),
+        machine_(machine),
+        most_cycles_(most_cycles),
+        dear_cycles_(dear_cycles),
+        careless_percent_(careless_percent),
+        allowed_(std::move(allowed)) {}
 
   // False: no such instruction was found, and it is as it was.
   bool operator()(isa::Instruction& instruction) {
@@ -105,9 +112,11 @@ class Stretch {
     for (int n = random_.chance(50) ? 1 : random_.range(2, 4); n > 0; --n) {
       const isa::FieldInfo* field = fields[static_cast<std::size_t>(random_.range(0, static_cast<int>(fields.size()) - 1))];
       const auto dear = std::find_if(fields.begin(), fields.end(), [](const isa::FieldInfo* f) { return is(*f, "run_bytes") || is(*f, "blocks"); });
-      if (dear != fields.end() && random_.chance(20)) field = *dear;  // what gives way most often
+      const bool is_dear = dear != fields.end() && random_.chance(25);  // what gives way most often
+      if (is_dear) field = *dear, most_cycles_ = dear_cycles_;
       if (std::find(pinned.begin(), pinned.end(), field) != pinned.end()) continue;
-      isa::set_field(word, *field, random_.stretched(field->min, most(*field)));
+      const std::int64_t greatest = most(*field, instruction);
+      isa::set_field(word, *field, is_dear && random_.chance(40) ? random_.wide(greatest / 2, greatest) : random_.stretched(field->min, greatest));
       pinned.push_back(field);
     }
     // A distance tells nothing unless there are two of what it lies between.
@@ -169,8 +178,12 @@ class Stretch {
     if (std::find(at_least_two_.begin(), at_least_two_.end(), &f) != at_least_two_.end()) return 2;
     return std::string_view(f.name) == "dst_pixel_step" ? 1 : f.default_value();  // results lie apart
   }
-  std::int64_t most(const isa::FieldInfo& f) const {
-    return std::string_view(f.name) == "address" ? machine_.memory_bytes - 1 : f.max;
+  // No run is longer than the buffer that holds it.
+  std::int64_t most(const isa::FieldInfo& f, const isa::Instruction& i) const {
+    if (is(f, "address")) return machine_.memory_bytes - 1;
+    if (!is(f, "run_bytes") || (i.unit == isa::Unit::Load && i.load.window_count > 0)) return f.max;
+    const Buffer buffer = i.unit == isa::Unit::Load ? static_cast<Buffer>(i.load.buffer) : Buffer::Vector;
+    return std::min<std::int64_t>({f.max, machine_.words(buffer) * machine_.word_bytes(buffer), machine_.memory_bytes});
   }
   // Counts, sizes, distances and places; not what is chosen of a few, nor what follows from others.
   static bool stretches(const isa::FieldInfo& f, const isa::Instruction& i) {
@@ -293,7 +306,7 @@ class Stretch {
 
   Dice& random_;
   const Machine& machine_;
-  std::int64_t most_cycles_;
+  std::int64_t most_cycles_, dear_cycles_;
   int careless_percent_;
   std::function<bool(const isa::Instruction&)> allowed_;
   bool aligned_ = false;  // to whole bursts
