@@ -67,6 +67,7 @@ void add_compile(CLI::App& app) {
     load.seed = o->seed;
     load.stop = stop_token();
     const ImportedModel model(o->workload);
+    for (const std::string& note : model.notes()) std::cerr << note << "\n";
     const NetworkPtr network = load_network(model.workload(), load);
     const std::string path = o->out.empty() ? describe(network).name + ".gemel" : o->out;
     if (o->out.empty()) require_writable(path);

@@ -125,7 +125,9 @@ ImportedModel::ImportedModel(const std::string& workload) : workload_(workload) 
   if (!is_model(workload)) return;
   TemporaryFolder folder;
   workload_ = folder.file("model.yaml");
-  import_model(workload, workload_);
+  for (std::string& line : import_model(workload, workload_)) {
+    if (line.rfind("note: ", 0) == 0) notes_.push_back(std::move(line));
+  }
   folder_ = folder.keep();
 }
 

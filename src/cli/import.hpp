@@ -22,9 +22,12 @@ class ImportedModel {
   ImportedModel(const ImportedModel&) = delete;
   ImportedModel& operator=(const ImportedModel&) = delete;
   const std::string& workload() const { return workload_; }
+  // What the workload leaves to its caller, a line each ("note: ...").
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   std::string folder_, workload_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace gemel::cli

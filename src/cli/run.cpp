@@ -161,6 +161,8 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
   if (!program) {
     progress.log((is_model(o.workload) ? "importing " : "reading ") + o.workload);
     const ImportedModel model(o.workload);
+    progress.clear();
+    for (const std::string& note : model.notes()) std::cerr << note << "\n";
     NetworkOptions load;
     load.batch = o.batch;
     load.timing_only = o.timing_only;

@@ -341,3 +341,29 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "SQUEEZE": _named(shapes, "SQUEEZE"),
     "TANH": _named(unary, "TANH", {"scale": np.float32(1 / 128), "zero_point": 0}),
 }
+
+
+def changed(d: Draw, m: Model) -> Model:
+    """The model with one to three things in it that somebody got wrong: shapes, scales, zero points, attributes, operands, types."""
+    for _ in range(d.integer(1, 3)):
+        t, op = d.one_of(*m.tensors), d.one_of(*m.operators)
+        value = d.one_of(0, 1, -1, 2, 3, 7, 127, 128, -129, 255, 1 << 20, (1 << 31) - 1)
+        kind = d.integer(0, 7)
+        if kind == 0 and t.shape:
+            at = d.integer(0, len(t.shape) - 1)
+            t.shape = (*t.shape[:at], value, *t.shape[at + 1 :])
+        elif kind == 1:
+            t.shape = d.one_of((*t.shape, 1), t.shape[:-1], t.shape[::-1])
+        elif kind == 2 and t.scale:
+            t.scale = [d.one_of(0.0, -1.0, 1e-30, 1e30, math.nan, math.inf, 1e-5, 1.0)] * len(t.scale)
+        elif kind == 3 and t.zero_point is not None:
+            t.zero_point = [value] * len(t.zero_point)
+        elif kind == 4 and op.values:
+            op.values[d.one_of(*op.values)] = max(-128, min(127, value))
+        elif kind == 5 and op.inputs:
+            op.inputs[d.integer(0, len(op.inputs) - 1)] = d.integer(-1, len(m.tensors) - 1)
+        elif kind == 6:
+            t.type = d.one_of("int8", "uint8", "int32", "int64", "float32", "int16")
+        elif kind == 7 and op.inputs:
+            op.inputs = d.one_of(op.inputs[:-1], [*op.inputs, 0])
+    return m

@@ -312,6 +312,18 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
                 "a constant INT32",
             ),
             (tensor(0, zero_point=[200]), "E1107", "inputs: zero point of tensor 0 `image` is 200", "-128 to 127"),
+            (
+                tensor(0, shape=(1, 4, 4, 0)),
+                "E1105",
+                "inputs: shape of tensor 0 `image` is [1, 4, 4, 0]",
+                "at most 6 dimensions of 1 to 2^24",
+            ),
+            (
+                tensor(4, shape=(1, 4, 0, 3)),
+                "E1105",
+                "operator 1, RELU6 `relu`: shape of tensor 4 `relu` is [1, 4, 0, 3]",
+                "at most 6 dimensions of 1 to 2^24",
+            ),
             (tensor(8, type="int16"), "E1106", f"{f}: type of tensor 8 `scores` is INT16", "INT8"),
             (tensor(8, scale=[-0.5]), "E1107", f"{f}: scale 0 of tensor 8 `scores` is -0.5", "1e-12 to 1e+12"),
             (
@@ -350,6 +362,24 @@ class Edges(InFolder):
             ],
         )
         self.assertEqual([layer.op for layer in workload.layers], [layer.op for layer in self.load(small()).layers])
+
+    def test_an_output_that_is_an_input(self):
+        for after in (False, True):
+            m = small()
+            real, scores = m.tensor("real", (1, 4, 4, 2), "float32"), m.tensor("back", (1, 4, 4, 2), "float32")
+            if after:  # behind a QUANTIZE, and back
+                m.inputs = [real]
+                m.operator("QUANTIZE", [real], [0])
+                m.operators.insert(0, m.operators.pop())
+                m.operator("DEQUANTIZE", [0], [scores])
+                m.outputs.append(scores)
+            else:
+                m.outputs.append(0)
+            self.refused(
+                m,
+                "error[E1105]: outputs: output, tensor 0 `image` is an input of the model\n  ./m.tflite\n"
+                "  supported: a tensor that an operator makes",
+            )
 
     def test_padding_with_the_zero_point_becomes_the_convolutions(self):
         for value, fits in ((3, True), (4, False)):

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import tflm
-from tflite_cases import CASES, Draw
+from tflite_cases import CASES, Draw, changed, unary
+from tflite_writer import Operator
 
 sys.path.insert(0, str(tflm.ROOT / "python"))
-from gemel.importer import import_model
+from gemel.importer import ModelError, import_model
 from gemel.importer.tflite_ops import OPERATORS
 from gemel.tensors import read_safetensors
 
@@ -65,6 +66,16 @@ class Operators(unittest.TestCase):
                 self.assertIn("every layer equal to golden (1 compared)", done.stdout)
                 tensors[workload] = read_safetensors(folder / "t.safetensors")["y"]
             np.testing.assert_array_equal(*tensors.values())
+            edge = unary(Draw(np.random.default_rng(2)), "RELU")
+            real = edge.tensor("real", edge.tensors[0].shape, "float32")
+            edge.operators.insert(0, Operator("QUANTIZE", [real], edge.inputs))
+            edge.inputs = [real]
+            (folder / "real.tflite").write_bytes(edge.write())
+            note = "note: input `x` takes int8 bytes: the model's QUANTIZE from float32 is left to whoever gives them\n"
+            for command in (["run", "real.tflite", "-q"], ["compile", "real.tflite", "-o", "real.gemel"]):
+                done = gemel(*command)
+                self.assertEqual((done.returncode, done.stderr), (0, note))
+            self.assertIn(note, gemel("import", "real.tflite").stdout)
             done = gemel("compile", "./-m.tflite", "-o", "net.gemel")
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             (folder / "-m.tflite").write_bytes(model.write()[:-100])
@@ -87,6 +98,37 @@ class Operators(unittest.TestCase):
             f"{sum(t for t, _, _ in results)} tensors, {sum(e for _, e, _ in results)} elements, {len(wrong)} differences"
         )
         self.assertEqual(wrong, [], "\n".join(wrong[:20]))
+
+    def test_models_with_mistakes_are_refused_or_run(self):
+        """What the importer lets pass, Gemel must be able to read and to run."""
+        seed = (
+            SEED if SEED is not None else int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        )
+        print(f"GEMEL_SEED={seed}")
+        names, ran, refused = sorted(CASES), 0, 0
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.tflite"
+            for case in range(2 * COUNT):
+                draw = Draw(np.random.default_rng([seed, case]))
+                try:
+                    data = changed(draw, CASES[names[case % len(names)]](draw)).write()
+                except (TypeError, ValueError, OverflowError):
+                    continue  # not even the writer takes it
+                path.write_bytes(data)
+                try:
+                    yaml, _ = import_model(path).save(Path(folder) / "net.yaml")
+                except ModelError:
+                    refused += 1
+                    continue
+                ran += 1
+                try:
+                    tflm.simulate(yaml, "tiny8", [])
+                except AssertionError as error:
+                    if "error[E06" not in str(error):  # too large for the machine
+                        raise
+        print(f"{refused} models with mistakes were refused, {ran} ran: their mistakes were none")
+        self.assertGreater(refused, COUNT)
+        self.assertGreater(ran, 0)
 
     def one(self, name: str, seed: int, case: int) -> tuple[int, int, list[str]]:
         draw = Draw(np.random.default_rng([seed, case]))

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from .tflite_file import MOST_BYTES, Graph, Operator, Tensor
+from .tflite_file import MOST_BYTES, Graph, Operator, Tensor, shape_text
 from .workload import Quantization, Workload
 
 LEAST_SCALE, MOST_SCALE = 1e-12, 1e12  # as in docs/reference/workloads.md
@@ -20,10 +20,6 @@ class Refused(Exception):
     def __init__(self, attribute: str, value, supported: str, hint: str = "", code: str = "E1105"):
         super().__init__(attribute)
         self.attribute, self.value, self.supported, self.hint, self.code = attribute, value, supported, hint, code
-
-
-def shape_text(shape) -> str:
-    return "[" + ", ".join(str(int(n)) for n in shape) + "]"
 
 
 class Context:
@@ -48,7 +44,7 @@ class Context:
         for wrong, what in (
             (t.is_sparse, "sparse"),
             (t.is_variable, "a variable"),
-            (t.other_quantization, "quantized in a custom way"),
+            (t.other_quantization, "quantized by blocks or in a custom way"),
         ):
             if wrong:
                 raise Refused(f"{t}", what, "dense tensors that are written once, with scales and zero points")
@@ -113,7 +109,7 @@ class Context:
         before, extra = self.padded(source)
         self._padding[out] = before, tuple(a + b for a, b in zip(extra, pixels))
 
-    def begin_behind(self, source: Tensor, out: Tensor) -> None:
+    def begin_behind(self, out: Tensor) -> None:
         self._input(out)
         self.workload.notes.append(
             f"input `{self.names[out]}` takes int8 bytes: the model's QUANTIZE from float32 is left to whoever gives them"
@@ -171,9 +167,10 @@ class Context:
                 self._input(t)
 
     def end(self) -> None:
+        inputs = {entry["name"] for entry in self.workload.inputs}
         for t in self.graph.outputs:
             t = self._ends.get(t, t)
-            if t in self.names and t in self.graph.inputs:
+            if self.names.get(t) in inputs:
                 raise Refused(f"output, {t}", "an input of the model", "a tensor that an operator makes")
             if t in self.names and self.names[t] not in self.workload.outputs:
                 self.workload.outputs.append(self.names[t])

@@ -62,7 +62,6 @@ class Tensor:
     is_variable: bool = False
     is_sparse: bool = False
     other_quantization: bool = False  # quantized in a way that has no scales and zero points
-    produced_by: "Operator | None" = None
     read_by: list["Operator"] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -129,7 +128,7 @@ def read_tflite(path: Path) -> Graph:
         raise ModelError(Diagnostic("E1103", f"the model is damaged: {damage}", place, hint=hint)) from None
 
 
-def _strings(shape) -> str:
+def shape_text(shape) -> str:
     return "[" + ", ".join(str(int(n)) for n in shape) + "]"
 
 
@@ -180,12 +179,13 @@ class _Reader:
             raise Damaged(f"{table.place}.shape", f"a tensor has at most {MOST_RANK} dimensions here")
         if any(n < 0 for n in shape) or math.prod(shape) > MOST_ELEMENTS:
             raise Damaged(
-                f"{table.place}.shape", f"{_strings(shape)} is no shape of a tensor with at most 2^40 elements"
+                f"{table.place}.shape", f"{shape_text(shape)} is no shape of a tensor with at most 2^40 elements"
             )
         kind = table.scalar(fields.type, 0)
-        if not 0 <= kind < len(TYPES):
+        if kind < 0:
             raise Damaged(f"{table.place}.type", f"there is no type of tensors with the number {kind}")
-        tensor = Tensor(index, table.string(fields.name)[:1000], shape, TYPES[kind])
+        known = kind < len(TYPES)  # others, such as INT2, are of a schema newer than ours
+        tensor = Tensor(index, table.string(fields.name)[:1000], shape, TYPES[kind] if known else f"number {kind}")
         tensor.is_variable = table.scalar(fields.is_variable, False)
         tensor.is_sparse = table.table(fields.sparsity) is not None
         self.quantization(tensor, table.table(fields.quantization))
@@ -208,7 +208,7 @@ class _Reader:
         if len(scale) > 1 and not (0 <= tensor.axis < len(tensor.shape) and tensor.shape[tensor.axis] == len(scale)):
             raise Damaged(
                 table.place,
-                f"it has {len(scale)} scales along dimension {tensor.axis} of a tensor of the shape {_strings(tensor.shape)}",
+                f"it has {len(scale)} scales along dimension {tensor.axis} of a tensor of the shape {shape_text(tensor.shape)}",
             )
         tensor.scale, tensor.zero_point = scale, zero_point
 
@@ -234,7 +234,7 @@ class _Reader:
         if len(data) != needed:
             raise Damaged(
                 table.place,
-                f"its buffer {index} has {len(data)} bytes, and {_strings(tensor.shape)} of {tensor.type} takes {needed}",
+                f"its buffer {index} has {len(data)} bytes, and {shape_text(tensor.shape)} of {tensor.type} takes {needed}",
             )
         tensor.data = data if packed else data.view(kind).reshape(tensor.shape)
 
@@ -304,7 +304,6 @@ class _Reader:
                 if id(t) in ready:
                     raise Damaged(where, f"{op} makes {t}, which is an input, a constant, or made already")
                 ready.add(id(t))
-                t.produced_by = op
         for t in outputs:
             if id(t) not in ready:
                 raise Damaged(f"{place}.outputs", f"nobody makes {t}")

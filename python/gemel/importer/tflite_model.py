@@ -7,8 +7,8 @@ The arithmetic is that of TensorFlow Lite Micro's reference kernels in their def
 from pathlib import Path
 
 from .messages import MOST, Diagnostic, ModelError
-from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context, Refused, shape_text
-from .tflite_file import Operator, read_tflite
+from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context, Refused
+from .tflite_file import Operator, read_tflite, shape_text
 from .tflite_ops import OPERATORS
 from .workload import Workload
 

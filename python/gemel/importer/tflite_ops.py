@@ -15,8 +15,8 @@ import numpy as np
 from ..numerics import quantize_multiplier
 from . import tflite_tables as tables
 from .schema import ACTIVATIONS, PADDINGS
-from .tflite_context import Context, Refused, shape_text
-from .tflite_file import Operator, Tensor
+from .tflite_context import Context, Refused, check_size
+from .tflite_file import Operator, Tensor, shape_text
 
 ACTIVATION_KEYS = {
     "NONE": {},
@@ -71,6 +71,9 @@ def operands(op: Operator, least: int, most: int | None = None) -> list[Tensor |
             f"{len(op.inputs)} in, {len(op.outputs)} out",
             f"{least if least == most else f'{least} to {most}'} in, 1 out",
         )
+    for t in op.inputs + op.outputs:
+        if t is not None and not t.constant:
+            check_size(t)
     return op.inputs + [None] * (most - len(op.inputs))
 
 
@@ -383,7 +386,7 @@ def quantize(context: Context, op: Operator) -> None:
     if x.type == "FLOAT32":
         if not context.is_input(x):
             raise Refused(f"type of {x}", "FLOAT32, computed by the network", "INT8, or a FLOAT32 input of the model")
-        context.begin_behind(x, out)
+        context.begin_behind(out)
     else:
         table(tables.requantized)(context, op)
 
@@ -439,9 +442,9 @@ def softmax(context: Context, op: Operator) -> None:
         )
     expect_shape(out, x.shape)
     context.must_end(op)
-    real = min(beta * context.quantization(x).scale * (1 << 26), (1 << 31) - 1.0)
-    if real <= 1:
-        raise Refused(f"scale of {x} times beta", f"{real / (1 << 26):.9g}", "more than 2^-26")
+    real = beta * context.quantization(x).scale * (1 << 26)
+    if not 1 < real < 1 << 30:
+        raise Refused(f"scale of {x} times beta", f"{real / (1 << 26):.9g}", "more than 2^-26 and less than 16")
     multiplier, shift = quantize_multiplier(real)
     numbers = (
         {} if beta == 1 else {"multiplier": np.array([multiplier], np.int32), "shift": np.array([shift], np.int32)}
