@@ -188,8 +188,9 @@ Machine random_machine_of(std::uint64_t seed, int index) {
   if (kind == 1) m.bus_bytes = 4, m.burst_bytes = 1024;
   if (kind == 2) m.bus_bytes = dice.chance(50) ? 64 : 128, m.burst_bytes = 4096;
   if (kind == 1 || kind == 2) {
-    m.rows = std::max(m.rows, 5);
-    m.columns = std::max(m.columns, 4);
+    m.rows = std::max(m.rows, 6);
+    m.columns = std::max(m.columns, kind == 1 ? 7 : 4);
+    if (kind == 1) m.lanes = m.columns == 7 ? dice.range(2, 3) : 3;  // three slices or more, the last of which is not full
     for (const Buffer buffer : {Buffer::Activation, Buffer::Vector}) m.buffer(buffer).size_bytes = (1 << 17) + dice.range(0, 1000);
   }
   if (kind == 3) stretch_machine(dice, m);
