@@ -26,6 +26,9 @@ enum class RequantMode : std::uint8_t {
 inline constexpr std::int32_t wrap_add(std::int32_t a, std::int32_t b) {
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));
 }
+inline constexpr std::int32_t wrap_subtract(std::int32_t a, std::int32_t b) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) - static_cast<std::uint32_t>(b));
+}
 inline constexpr int sign_extend_shift(int shift) { return ((shift & 63) ^ 32) - 32; }
 inline constexpr std::uint32_t magnitude(std::int32_t x) {
   return x < 0 ? 0u - static_cast<std::uint32_t>(x) : static_cast<std::uint32_t>(x);

@@ -328,6 +328,8 @@ struct VectorReads {
   int steps;       // per pixel and slice; 0: one for each tap of the window
   int sets;        // parameter sets: for each block, or once
   Sharing shared;  // whether once; May: as param_shared says
+  // Results pass the requantizer twice: each source by a set of its own, then their sum.
+  constexpr bool twice() const { return sets > 1; }
 };
 """
 

@@ -85,7 +85,7 @@ inline std::int64_t vector_steps(const VectorWork& w, const Machine& machine) {
 // Cycles from the command on the wires to done.
 inline std::int64_t vector_cycles(const VectorWork& w, const Machine& machine) {
   constexpr std::int64_t Latency = 14, AddLatency = 20;  // from the step of a result's last slice to the write of its word
-  return 2 + vector_steps(w, machine) + (w.opcode == isa::Opcode::Add ? AddLatency : Latency);
+  return 2 + vector_steps(w, machine) + (isa::reads(w.opcode).twice() ? AddLatency : Latency);
 }
 
 }  // namespace gemel

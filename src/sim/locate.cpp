@@ -88,7 +88,7 @@ std::int64_t Locator::beats(std::size_t i, Carries carries) const {
       const isa::Vector& v = instruction.vector;
       if (carries == Carries::ResultWord) return pixels(v) * v.blocks;
       if (carries != Carries::RequantizedRow || v.opcode == isa::Opcode::PoolMax) return 0;
-      return pixels(v) * v.blocks * ceil_div(machine_.columns, machine_.lanes) * (v.opcode == isa::Opcode::Add ? AddRows : 1);
+      return pixels(v) * v.blocks * ceil_div(machine_.columns, machine_.lanes) * (isa::reads(v.opcode).twice() ? AddRows : 1);
     }
     case isa::Unit::Store: {
       if (carries != Carries::StoredBeat) return 0;
@@ -200,7 +200,7 @@ Locator::Found Locator::of_loaded(std::size_t i, std::int64_t word, std::int64_t
 Locator::Found Locator::of_row(std::size_t i, std::int64_t row, std::int64_t lane) const {
   const isa::Vector& v = at(i).vector;
   const std::int64_t slices = ceil_div(machine_.columns, machine_.lanes);
-  if (v.opcode == isa::Opcode::Add) {  // rows of neighbouring results are interleaved
+  if (isa::reads(v.opcode).twice()) {  // rows of neighbouring results are interleaved
     std::vector<std::pair<std::int64_t, std::int64_t>> rows;  // when, of which result
     for (std::int64_t r = 0; r < pixels(v) * v.blocks * slices; ++r) {
       for (const std::int64_t after : AddRowAt) rows.emplace_back(AddRows * r + after, r);

@@ -117,7 +117,7 @@ void VectorUnitBeat::begin_block() {
 }
 
 void VectorUnitBeat::issue() {
-  alive_ = (v_.opcode == isa::Opcode::Add ? AddWriteStage : WriteStage) + 1;
+  alive_ = (reads_.twice() ? AddWriteStage : WriteStage) + 1;
   if (parameters_left_ > 0) {
     issue_parameter();
   } else {
@@ -271,14 +271,14 @@ void VectorUnitBeat::sum_taps(const VectorUnitIn& in) {
       }
     }
   }
-  if (t.last_tap || v_.opcode == isa::Opcode::Add) std::copy(sums_.begin(), sums_.end(), values(t));
+  if (t.last_tap || reads_.twice()) std::copy(sums_.begin(), sums_.end(), values(t));
 }
 
 void VectorUnitBeat::feed_requantizer(const VectorUnitIn& in) {
   out_.requantizer.valid = false;
   const Tag& t = tag(FeedStage);
   if (v_.opcode == isa::Opcode::PoolMax) return;
-  if (v_.opcode != isa::Opcode::Add) {
+  if (!reads_.twice()) {
     if (t.kind == Tag::Kind::Step && t.last_tap) send(t, 0, values(t));
     return;
   }
@@ -317,7 +317,7 @@ void VectorUnitBeat::send(const Tag& t, int set, const std::int32_t* x) {
 
 // Stages behind the requantizer: zero point, clamp and table (at once), and the write register.
 void VectorUnitBeat::collect(const VectorUnitIn& in) {
-  const bool add = v_.opcode == isa::Opcode::Add;
+  const bool add = reads_.twice();
   const Tag& result = tag(add ? AddResultStage : ResultStage);
   if (result.kind == Tag::Kind::Step && result.last_tap) {
     std::int32_t* y = values(result);

@@ -113,7 +113,7 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
     param += SetWords;
   };
 
-  if (opcode == isa::Opcode::Add) {
+  if (isa::reads(opcode).twice()) {
     ParameterSet second, sum;
     read_set(set);
     read_set(second);
@@ -135,6 +135,7 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
       return numerics::requantize(mode, static_cast<std::int32_t>(shifted + static_cast<std::uint32_t>(s.bias[c])),
                                   s.multiplier[c], s.shift[c]);
     };
+    const auto joined = [&](std::int32_t a, std::int32_t b) { return numerics::wrap_add(a, b); };
     const bool tabled = uniform(set) && uniform(second) && pixels * v.blocks * columns > 512;
     if (tabled) {
       for (int i = 0; i < 256; ++i) {
@@ -157,8 +158,8 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
             const int sy = v.origin_y + y * v.stride_y, sx = v.origin_x + x * v.stride_x;
             if (sy < 0 || sy >= v.src_height || sx < 0 || sx >= v.src_width) {  // contributes nothing: only the biases
               for (int c = 0; c < columns; ++c) {
-                row[c] = numerics::wrap_add(numerics::requantize(mode, set.bias[c], set.multiplier[c], set.shift[c]),
-                                            numerics::requantize(mode, second.bias[c], second.multiplier[c], second.shift[c]));
+                row[c] = joined(numerics::requantize(mode, set.bias[c], set.multiplier[c], set.shift[c]),
+                                numerics::requantize(mode, second.bias[c], second.multiplier[c], second.shift[c]));
               }
               finish_word(b, p);
               continue;
@@ -169,14 +170,12 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
             const std::uint8_t* other = vector_->word(v.src1_base + offset);
             if (tabled) {
               for (int c = 0; c < columns; ++c) {
-                row[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(q[first[c]]) +
-                                                   static_cast<std::uint32_t>(q[256 + other[c]]));
+                row[c] = joined(q[first[c]], q[256 + other[c]]);
               }
             } else {
               for (int c = 0; c < columns; ++c) {
-                row[c] = static_cast<std::int32_t>(
-                    static_cast<std::uint32_t>(scaled(first[c], v.src0_unsigned != 0, v.src0_zero, set, c)) +
-                    static_cast<std::uint32_t>(scaled(other[c], v.src1_unsigned != 0, v.src1_zero, second, c)));
+                row[c] = joined(scaled(first[c], v.src0_unsigned != 0, v.src0_zero, set, c),
+                                scaled(other[c], v.src1_unsigned != 0, v.src1_zero, second, c));
               }
             }
             finish_word(b, p);
