@@ -27,6 +27,7 @@ enum class Opcode : std::uint8_t {
   PoolSum = 0x33,  // sum over a window, requantized: average, mean, and with 1x1 copies, rescaling and tables
   Depthwise = 0x34,  // depthwise convolution
   Mul = 0x35,  // product of two byte tensors
+  Sub = 0x36,  // difference of two byte tensors
   Store = 0x40,  // vector_buffer to memory
 };
 
@@ -163,6 +164,8 @@ struct VectorReads {
   int steps;       // per pixel and slice; 0: one for each tap of the window
   int sets;        // parameter sets: for each block, or once
   Sharing shared;  // whether once; May: as param_shared says
+  // Results pass the requantizer twice: each source by a set of its own, then their sum.
+  constexpr bool twice() const { return sets > 1; }
 };
 inline constexpr VectorReads VectorOpcodes[] = {
     {Opcode::Requantize, 0, 1, 1, Sharing::May},
@@ -171,8 +174,9 @@ inline constexpr VectorReads VectorOpcodes[] = {
     {Opcode::PoolSum, 1, 0, 1, Sharing::May},
     {Opcode::Depthwise, 1, 0, 1, Sharing::Never},
     {Opcode::Mul, 2, 2, 1, Sharing::May},
+    {Opcode::Sub, 2, 3, 3, Sharing::Must},
 };
-inline constexpr int VectorOpcodeCount = 6;
+inline constexpr int VectorOpcodeCount = 7;
 
 constexpr const VectorReads& reads(Opcode vector) {
   switch (vector) {
@@ -181,6 +185,7 @@ constexpr const VectorReads& reads(Opcode vector) {
     case Opcode::PoolSum: return VectorOpcodes[3];
     case Opcode::Depthwise: return VectorOpcodes[4];
     case Opcode::Mul: return VectorOpcodes[5];
+    case Opcode::Sub: return VectorOpcodes[6];
     default: return VectorOpcodes[0];
   }
 }
@@ -440,29 +445,30 @@ struct Matrix : Header {
   std::int32_t weight_unsigned = 0;  // Weight bytes are uint8.
 };
 
-// Requantization, addition, multiplication, pooling, depthwise convolution. P = out_planes*out_height*out_width
-// pixels.
+// Requantization, addition, subtraction, multiplication, pooling, depthwise convolution. P =
+// out_planes*out_height*out_width pixels.
 // Result byte of block b, pixel p goes to vector_buffer word dst_base + p*dst_pixel_step + b*dst_block_step (all C
 // lanes are written).
 // param_buffer, from param_base: [ceil(256/C) words of table, if table] then parameter sets. A set is 9 words: C
 // biases (int32), C multipliers (int32), C shifts
-// (int8), little endian. requantize, pool_sum, mul: one set per block, or one for all if param_shared. add: three
-// sets (first, second, sum), shared.
+// (int8), little endian. requantize, pool_sum, mul: one set per block, or one for all if param_shared. add, sub:
+// three sets (first, second, sum), shared.
 // depthwise: per block a set, then kernel_h*kernel_w words of weights. pool_max: none.
 // requantize: x = accumulator word src0_base + b*P + p.
 // others: source word of tap (ky,kx) = src0_base + b*block_step + z*plane_words + (y*src_width + x)*pixel_words, y =
 // origin_y + oy*stride_y + ky*dilation_y, x likewise;
-// taps outside the source contribute nothing. add and mul read src1 with the same steps and no taps (kernel 1x1).
+// taps outside the source contribute nothing. add, sub and mul read src1 with the same steps and no taps (kernel
+// 1x1).
 // Result: rounding(x + bias, multiplier, shift) + dst_zero, clamped to [clamp_min, clamp_max], low byte, then through
 // the table if `table`.
 // pool_max: largest raw value (0 if no tap is inside), clamped, table. pool_sum: x = sum of (value - src0_zero).
 // depthwise: x = sum of (value - src0_zero)*(weight - weight_zero).
 // add: q0 = rounding(((a - src0_zero) << 20) + bias0, set 0), q1 alike with src1_zero and set 1, x = q0 + q1 with set
-// 2. mul: x = (a - src0_zero)*(b - src1_zero).
+// 2. sub: x = q0 - q1. mul: x = (a - src0_zero)*(b - src1_zero).
 struct Vector : Header {
-  Vector() { opcode = Opcode::Requantize; }  // opcodes: Requantize, Add, PoolMax, PoolSum, Depthwise, Mul
+  Vector() { opcode = Opcode::Requantize; }  // opcodes: Requantize, Add, PoolMax, PoolSum, Depthwise, Mul, Sub
   std::int32_t rounding = 0;  // How results are rounded (enum rounding).
-  std::int32_t param_shared = 0;  // One parameter set for all blocks (add: must be 1).
+  std::int32_t param_shared = 0;  // One parameter set for all blocks (add, sub: must be 1).
   std::int32_t table = 0;  // The result byte goes through the table.
   std::int32_t src0_unsigned = 0;  // First source bytes are uint8.
   std::int32_t src1_unsigned = 0;  // Second source bytes are uint8.
@@ -472,8 +478,8 @@ struct Vector : Header {
   std::int32_t src0_last = 0;  // [words] Last word of the first source: the claim.
   std::int32_t param_base = 0;  // [words] First parameter word.
   std::int32_t src0_zero = 0;  // Zero point of the first source.
-  std::int32_t src1_base = 0;  // [words] First word of the second source (add, mul), else 0.
-  std::int32_t src1_last = 0;  // [words] Last word of the second source (add, mul), else 0.
+  std::int32_t src1_base = 0;  // [words] First word of the second source (add, sub, mul), else 0.
+  std::int32_t src1_last = 0;  // [words] Last word of the second source (add, sub, mul), else 0.
   std::int32_t param_last = 0;  // [words] Last parameter word: the claim (equal to param_base where none is read).
   std::int32_t src1_zero = 0;  // Zero point of the second source.
   std::int32_t dst_base = 0;  // [words] First word written.
@@ -561,7 +567,8 @@ constexpr Unit unit(Opcode op) {
     case Opcode::PoolMax:
     case Opcode::PoolSum:
     case Opcode::Depthwise:
-    case Opcode::Mul: return Unit::Vector;
+    case Opcode::Mul:
+    case Opcode::Sub: return Unit::Vector;
     case Opcode::Store: return Unit::Store;
   }
   return Unit::None;
@@ -578,6 +585,7 @@ constexpr const char* to_string(Opcode op) {
     case Opcode::PoolSum: return "pool_sum";
     case Opcode::Depthwise: return "depthwise";
     case Opcode::Mul: return "mul";
+    case Opcode::Sub: return "sub";
     case Opcode::Store: return "store";
   }
   return "?";
@@ -998,7 +1006,7 @@ inline constexpr FieldInfo MatrixFields[] = {
 
 inline constexpr FieldInfo VectorFields[] = {
     {"rounding", 45, 2, false, 0, 3, "", RoundingNames, "How results are rounded (enum rounding)."},
-    {"param_shared", 47, 1, false, 0, 1, "", nullptr, "One parameter set for all blocks (add: must be 1)."},
+    {"param_shared", 47, 1, false, 0, 1, "", nullptr, "One parameter set for all blocks (add, sub: must be 1)."},
     {"table", 48, 1, false, 0, 1, "", nullptr, "The result byte goes through the table."},
     {"src0_unsigned", 49, 1, false, 0, 1, "", nullptr, "First source bytes are uint8."},
     {"src1_unsigned", 50, 1, false, 0, 1, "", nullptr, "Second source bytes are uint8."},
@@ -1008,8 +1016,8 @@ inline constexpr FieldInfo VectorFields[] = {
     {"src0_last", 82, 18, false, 0, 262143, "words", nullptr, "Last word of the first source: the claim."},
     {"param_base", 100, 18, false, 0, 262143, "words", nullptr, "First parameter word."},
     {"src0_zero", 118, 9, true, -128, 255, "", nullptr, "Zero point of the first source."},
-    {"src1_base", 128, 18, false, 0, 262143, "words", nullptr, "First word of the second source (add, mul), else 0."},
-    {"src1_last", 146, 18, false, 0, 262143, "words", nullptr, "Last word of the second source (add, mul), else 0."},
+    {"src1_base", 128, 18, false, 0, 262143, "words", nullptr, "First word of the second source (add, sub, mul), else 0."},
+    {"src1_last", 146, 18, false, 0, 262143, "words", nullptr, "Last word of the second source (add, sub, mul), else 0."},
     {"param_last", 164, 18, false, 0, 262143, "words", nullptr, "Last parameter word: the claim (equal to param_base where none is read)."},
     {"src1_zero", 182, 9, true, -128, 255, "", nullptr, "Zero point of the second source."},
     {"dst_base", 192, 18, false, 0, 262143, "words", nullptr, "First word written."},
@@ -1071,9 +1079,10 @@ inline constexpr OpcodeInfo Opcodes[] = {
     {"pool_sum", Opcode::PoolSum, &VectorFormat, "sum over a window, requantized: average, mean, and with 1x1 copies, rescaling and tables"},
     {"depthwise", Opcode::Depthwise, &VectorFormat, "depthwise convolution"},
     {"mul", Opcode::Mul, &VectorFormat, "product of two byte tensors"},
+    {"sub", Opcode::Sub, &VectorFormat, "difference of two byte tensors"},
     {"store", Opcode::Store, &StoreFormat, "vector_buffer to memory"},
 };
-inline constexpr int OpcodeCount = 10;
+inline constexpr int OpcodeCount = 11;
 
 // nullptr for a byte that is no opcode.
 constexpr const OpcodeInfo* find(Opcode op) {

@@ -60,6 +60,7 @@ class Opcode(enum.IntEnum):
     POOL_SUM = 0x33
     DEPTHWISE = 0x34
     MUL = 0x35
+    SUB = 0x36
     STORE = 0x40
 
 
@@ -307,32 +308,32 @@ class Matrix(Header):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vector(Header):
-    """Requantization, addition, multiplication, pooling, depthwise convolution. P =
+    """Requantization, addition, subtraction, multiplication, pooling, depthwise convolution. P =
     out_planes*out_height*out_width pixels.
     Result byte of block b, pixel p goes to vector_buffer word dst_base + p*dst_pixel_step + b*dst_block_step
     (all C lanes are written).
     param_buffer, from param_base: [ceil(256/C) words of table, if table] then parameter sets. A set is 9 words:
     C biases (int32), C multipliers (int32), C shifts
-    (int8), little endian. requantize, pool_sum, mul: one set per block, or one for all if param_shared. add:
-    three sets (first, second, sum), shared.
+    (int8), little endian. requantize, pool_sum, mul: one set per block, or one for all if param_shared. add,
+    sub: three sets (first, second, sum), shared.
     depthwise: per block a set, then kernel_h*kernel_w words of weights. pool_max: none.
     requantize: x = accumulator word src0_base + b*P + p.
     others: source word of tap (ky,kx) = src0_base + b*block_step + z*plane_words + (y*src_width +
     x)*pixel_words, y = origin_y + oy*stride_y + ky*dilation_y, x likewise;
-    taps outside the source contribute nothing. add and mul read src1 with the same steps and no taps (kernel
-    1x1).
+    taps outside the source contribute nothing. add, sub and mul read src1 with the same steps and no taps
+    (kernel 1x1).
     Result: rounding(x + bias, multiplier, shift) + dst_zero, clamped to [clamp_min, clamp_max], low byte, then
     through the table if `table`.
     pool_max: largest raw value (0 if no tap is inside), clamped, table. pool_sum: x = sum of (value -
     src0_zero). depthwise: x = sum of (value - src0_zero)*(weight - weight_zero).
     add: q0 = rounding(((a - src0_zero) << 20) + bias0, set 0), q1 alike with src1_zero and set 1, x = q0 + q1
-    with set 2. mul: x = (a - src0_zero)*(b - src1_zero).
+    with set 2. sub: x = q0 - q1. mul: x = (a - src0_zero)*(b - src1_zero).
     """
 
     RESERVED: ClassVar[int] = 0xffffff0000000000f000000000000000800000000000000000000000000000008000000000000000800000000000000080000000000000000000000000000000
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field("rounding", 45, 2, False, 0, 3, "", "How results are rounded (enum rounding)."),
-        Field("param_shared", 47, 1, False, 0, 1, "", "One parameter set for all blocks (add: must be 1)."),
+        Field("param_shared", 47, 1, False, 0, 1, "", "One parameter set for all blocks (add, sub: must be 1)."),
         Field("table", 48, 1, False, 0, 1, "", "The result byte goes through the table."),
         Field("src0_unsigned", 49, 1, False, 0, 1, "", "First source bytes are uint8."),
         Field("src1_unsigned", 50, 1, False, 0, 1, "", "Second source bytes are uint8."),
@@ -342,8 +343,8 @@ class Vector(Header):
         Field("src0_last", 82, 18, False, 0, 262143, "words", "Last word of the first source: the claim."),
         Field("param_base", 100, 18, False, 0, 262143, "words", "First parameter word."),
         Field("src0_zero", 118, 9, True, -128, 255, "", "Zero point of the first source."),
-        Field("src1_base", 128, 18, False, 0, 262143, "words", "First word of the second source (add, mul), else 0."),
-        Field("src1_last", 146, 18, False, 0, 262143, "words", "Last word of the second source (add, mul), else 0."),
+        Field("src1_base", 128, 18, False, 0, 262143, "words", "First word of the second source (add, sub, mul), else 0."),
+        Field("src1_last", 146, 18, False, 0, 262143, "words", "Last word of the second source (add, sub, mul), else 0."),
         Field("param_last", 164, 18, False, 0, 262143, "words", "Last parameter word: the claim (equal to param_base where none is read)."),
         Field("src1_zero", 182, 9, True, -128, 255, "", "Zero point of the second source."),
         Field("dst_base", 192, 18, False, 0, 262143, "words", "First word written."),
@@ -455,6 +456,7 @@ FORMATS: dict[Opcode, type[Header]] = {
     Opcode.POOL_SUM: Vector,
     Opcode.DEPTHWISE: Vector,
     Opcode.MUL: Vector,
+    Opcode.SUB: Vector,
     Opcode.STORE: Store,
 }
 

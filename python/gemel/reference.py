@@ -3,7 +3,7 @@
 
 It is written from docs/reference/arithmetic.md and shares no code with the C++ golden, so that the two check each other. Every
 sum is exact: products are summed in float64, which holds integers up to 2^53, and the checks below keep them far from that.
-It reads what `fixed_double` workloads use: conv2d, dense, add, mul, max_pool, avg_pool, global_avg_pool, reshape.
+It reads what `fixed_double` workloads use: conv2d, dense, add, sub, mul, max_pool, avg_pool, global_avg_pool, reshape.
 """
 
 import math
@@ -159,16 +159,20 @@ class Workload:
         low, high = _clamp_bounds(layer, out)
         return np.clip(requantize(sums, multiplier, shift) + out.zero_point, low, high)
 
-    def _add(self, layer, xs, qs, out):
+    def _add(self, layer, xs, qs, out, sign=1):
         largest = 2.0 * max(q.scale for q in qs)
-        total = sum(
+        first, second = (
             requantize((x - q.zero_point) << 20, *quantize_multiplier(q.scale / largest))
             for x, q in zip(xs, qs, strict=True)
         )
+        total = first + sign * second
         low, high = _clamp_bounds(layer, out)
         return np.clip(
             requantize(total, *quantize_multiplier(largest / ((1 << 20) * out.scale))) + out.zero_point, low, high
         )
+
+    def _sub(self, layer, xs, qs, out):
+        return self._add(layer, xs, qs, out, sign=-1)
 
     def _mul(self, layer, xs, qs, out):
         product = (xs[0] - qs[0].zero_point) * (xs[1] - qs[1].zero_point)

@@ -32,6 +32,7 @@ package isa_pkg;
     OpcodePoolSum = 8'h33,  // sum over a window, requantized: average, mean, and with 1x1 copies, rescaling and tables
     OpcodeDepthwise = 8'h34,  // depthwise convolution
     OpcodeMul = 8'h35,  // product of two byte tensors
+    OpcodeSub = 8'h36,  // difference of two byte tensors
     OpcodeStore = 8'h40  // vector_buffer to memory
   } opcode_e;
 
@@ -279,11 +280,11 @@ package isa_pkg;
   localparam logic [511:0] MatrixReserved =
       512'hfffffffffffffffffffffff800000000f800000000000000fc00000000000000ffc00000000000000000000000000000ffc00000000000000000000000000000;
 
-  // Format vector: requantize, add, pool_max, pool_sum, depthwise, mul.
+  // Format vector: requantize, add, pool_max, pool_sum, depthwise, mul, sub.
   // How results are rounded (enum rounding). Legal: 0..3.
   localparam int VectorRoundingLsb = 45;
   localparam int VectorRoundingWidth = 2;
-  // One parameter set for all blocks (add: must be 1). Legal: 0..1.
+  // One parameter set for all blocks (add, sub: must be 1). Legal: 0..1.
   localparam int VectorParamSharedLsb = 47;
   localparam int VectorParamSharedWidth = 1;
   // The result byte goes through the table. Legal: 0..1.
@@ -313,10 +314,10 @@ package isa_pkg;
   // Zero point of the first source. Legal: -128..255, signed.
   localparam int VectorSrc0ZeroLsb = 118;
   localparam int VectorSrc0ZeroWidth = 9;
-  // [words] First word of the second source (add, mul), else 0. Legal: 0..262143.
+  // [words] First word of the second source (add, sub, mul), else 0. Legal: 0..262143.
   localparam int VectorSrc1BaseLsb = 128;
   localparam int VectorSrc1BaseWidth = 18;
-  // [words] Last word of the second source (add, mul), else 0. Legal: 0..262143.
+  // [words] Last word of the second source (add, sub, mul), else 0. Legal: 0..262143.
   localparam int VectorSrc1LastLsb = 146;
   localparam int VectorSrc1LastWidth = 18;
   // [words] Last parameter word: the claim (equal to param_base where none is read). Legal: 0..262143.
@@ -438,7 +439,7 @@ package isa_pkg;
     case (opcode)
       8'h10: unit_of = 3'd0;  // UnitLoad
       8'h20: unit_of = 3'd1;  // UnitMatrix
-      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35: unit_of = 3'd2;  // UnitVector
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35, 8'h36: unit_of = 3'd2;  // UnitVector
       8'h40: unit_of = 3'd3;  // UnitStore
       default: unit_of = 3'd4;  // UnitNone
     endcase
@@ -453,13 +454,13 @@ package isa_pkg;
   endfunction
   function automatic logic reads_pair(input logic [7:0] opcode);  // two sources
     case (opcode)
-      8'h31, 8'h35: reads_pair = 1'b1;
+      8'h31, 8'h35, 8'h36: reads_pair = 1'b1;
       default: reads_pair = 1'b0;
     endcase
   endfunction
   function automatic logic reads_sets(input logic [7:0] opcode);  // parameter sets
     case (opcode)
-      8'h30, 8'h31, 8'h33, 8'h34, 8'h35: reads_sets = 1'b1;
+      8'h30, 8'h31, 8'h33, 8'h34, 8'h35, 8'h36: reads_sets = 1'b1;
       default: reads_sets = 1'b0;
     endcase
   endfunction
@@ -499,7 +500,7 @@ package isa_pkg;
         if ($signed(word[399 +: 9]) < -9'sd128) failed = 1'b1;  // act_zero
         if ($signed(word[409 +: 9]) < -9'sd128) failed = 1'b1;  // weight_zero
       end
-      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35: begin  // requantize, add, pool_max, pool_sum, depthwise, mul
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35, 8'h36: begin  // requantize, add, pool_max, pool_sum, depthwise, mul, sub
         if ((word & 512'hffffff0000000000f000000000000000800000000000000000000000000000008000000000000000800000000000000080000000000000000000000000000000) != 512'd0) failed = 1'b1;
         if (word[52 +: 12] < 12'd1) failed = 1'b1;  // blocks
         if ($signed(word[118 +: 9]) < -9'sd128) failed = 1'b1;  // src0_zero
@@ -554,13 +555,13 @@ package isa_pkg;
         if (word[418] && $signed(word[409 +: 9]) < 9'sd0) failed = 1'b1;
         if (!word[418] && $signed(word[409 +: 9]) > 9'sd127) failed = 1'b1;
       end
-      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35: begin  // vector
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35, 8'h36: begin  // vector
         if (word[28]) failed = 1'b1;
-        if ((word[0 +: 8] == 8'd48 || word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53) && (word[456 +: 8] != 8'd1 || word[464 +: 8] != 8'd1)) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd48 || word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53 || word[0 +: 8] == 8'd54) && (word[456 +: 8] != 8'd1 || word[464 +: 8] != 8'd1)) failed = 1'b1;
         if ((word[0 +: 8] == 8'd48) && (word[306 +: 14] != 14'd0 || word[320 +: 14] != 14'd0)) failed = 1'b1;
         if (!(word[0 +: 8] == 8'd48) && (word[306 +: 14] == 14'd0 || word[320 +: 14] == 14'd0)) failed = 1'b1;
-        if ((word[0 +: 8] == 8'd49) && !word[47]) failed = 1'b1;
-        if (!(word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53) && (word[128 +: 18] != 18'd0 || word[146 +: 18] != 18'd0)) failed = 1'b1;
+        if ((word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd54) && !word[47]) failed = 1'b1;
+        if (!(word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53 || word[0 +: 8] == 8'd54) && (word[128 +: 18] != 18'd0 || word[146 +: 18] != 18'd0)) failed = 1'b1;
         if ((word[0 +: 8] == 8'd52) && word[47]) failed = 1'b1;
         if ($signed(word[426 +: 9]) > $signed(word[435 +: 9])) failed = 1'b1;
         if ((word[0 +: 8] == 8'd50) && !word[48] && word[164 +: 18] != word[100 +: 18]) failed = 1'b1;
@@ -587,7 +588,7 @@ package isa_pkg;
         if (word[100 +: 18] < word[82 +: 18]) failed = 1'b1;
         if (word[146 +: 18] < word[128 +: 18]) failed = 1'b1;
       end
-      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35: begin  // vector
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35, 8'h36: begin  // vector
         if (word[82 +: 18] < word[64 +: 18]) failed = 1'b1;
         if (word[146 +: 18] < word[128 +: 18]) failed = 1'b1;
         if (word[210 +: 18] < word[192 +: 18]) failed = 1'b1;
@@ -634,10 +635,10 @@ package isa_pkg;
         if ({1'b0, word[100 +: 18]} >= weight_words) failed = 1'b1;
         if ({1'b0, word[146 +: 18]} >= accumulator_words) failed = 1'b1;
       end
-      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35: begin  // vector
+      8'h30, 8'h31, 8'h32, 8'h33, 8'h34, 8'h35, 8'h36: begin  // vector
         if (((word[0 +: 8] == 8'd48)) && {1'b0, word[82 +: 18]} >= accumulator_words) failed = 1'b1;
         if ((!(word[0 +: 8] == 8'd48)) && {1'b0, word[82 +: 18]} >= vector_words) failed = 1'b1;
-        if (((word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53)) && {1'b0, word[146 +: 18]} >= vector_words) failed = 1'b1;
+        if (((word[0 +: 8] == 8'd49 || word[0 +: 8] == 8'd53 || word[0 +: 8] == 8'd54)) && {1'b0, word[146 +: 18]} >= vector_words) failed = 1'b1;
         if ((!(word[0 +: 8] == 8'd50) || word[48]) && {1'b0, word[164 +: 18]} >= param_words) failed = 1'b1;
         if ({1'b0, word[210 +: 18]} >= vector_words) failed = 1'b1;
       end

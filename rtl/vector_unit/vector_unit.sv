@@ -5,7 +5,7 @@
 //   1 read | 2 read data | 3 zero point removed | 4 product | 5 sum over taps | 6 into the requantizer, with bias | 12 out of it |
 //   13 zero point and clamp | 14 table | 15 write
 // mul: of two steps the second multiplies by what the first has read, which is still in its register.
-// add: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
+// add, sub: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
 // a plain step would, and everything behind is six cycles later. pool_max: a delay line in place of the requantizer.
 // A parameter word is written to its register 5 cycles after its read was issued. That is early enough for the first step of the
 // next block and late enough for the last step of the block before.
@@ -65,7 +65,7 @@ module vector_unit #(
   // ---- The instruction. There is never a second ----
 
   logic [511:0] word_q;
-  logic is_sums_q, is_add_q, is_mul_q, is_max_q, is_depthwise_q, own_sets_q;
+  logic is_sums_q, is_add_q, is_sub_q, is_mul_q, is_max_q, is_depthwise_q, own_sets_q;
   // Words between: rows of the source; outputs and taps that are neighbours in x. The first tap's place in words of 1.
   logic [17:0] row_q, step_x_q, tap_x_q, first_q;
 
@@ -73,7 +73,9 @@ module vector_unit #(
     if (command_valid_i) begin
       word_q <= command_i;
       is_sums_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeRequantize;
-      is_add_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeAdd;
+      is_add_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeAdd ||
+                  command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeSub;
+      is_sub_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeSub;
       is_mul_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeMul;
       is_max_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodePoolMax;
       is_depthwise_q <= command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeDepthwise;
@@ -170,7 +172,8 @@ module vector_unit #(
       table_left_q <= command_i[isa_pkg::VectorTableLsb] ? 9'(TableWords) : '0;
       parameters_left_q <=
           (command_i[isa_pkg::VectorTableLsb] ? 9'(TableWords) : '0) +
-          (command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeAdd ? 9'(AddSets * SetWords) :
+          (command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeAdd ||
+           command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodeSub ? 9'(AddSets * SetWords) :
            command_i[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth] == isa_pkg::OpcodePoolMax ? '0 : 9'(SetWords));
       parameter_index_q <= '0;
       parameter_at_q <= command_i[isa_pkg::VectorParamBaseLsb +: isa_pkg::VectorParamBaseWidth];
@@ -436,13 +439,14 @@ module vector_unit #(
     end
 
     // 6: the requantizer's registers. add: the first result waits for the second.
-    logic [31:0] operand_q, multiplier_q, first_result_q;
+    logic [31:0] operand_q, multiplier_q, first_result_q, joined;
     logic [5:0]  shift_q;
+    assign joined = is_sub_q ? first_result_q - requantizer_y_i[32*i +: 32] : first_result_q + requantizer_y_i[32*i +: 32];
     always_ff @(posedge clk_i) begin
       if (is_add_q && ends_q[AddFeed-1]) first_result_q <= requantizer_y_i[32*i +: 32];
       if (sends) begin
         if (used5) begin
-          operand_q <= (third ? first_result_q + requantizer_y_i[32*i +: 32] : sum5_q) +
+          operand_q <= (third ? joined : sum5_q) +
                  sets_q[SetBits*feed_set + 32*(Lanes*safe5 + i) +: 32];
           multiplier_q <= sets_q[SetBits*feed_set + MultiplierLsb + 32*(Lanes*safe5 + i) +: 32];
           shift_q <= sets_q[SetBits*feed_set + ShiftLsb + 8*(Lanes*safe5 + i) +: 6];

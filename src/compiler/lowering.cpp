@@ -14,6 +14,7 @@ const OpLowering& Lowerer::lowering(Op op) {
       {Op::Dense, "array", Opcode::Depthwise, 0, &L::plan_weighted, &L::lower_weighted},
       {Op::MatMul, "array", Opcode::Depthwise, 0, &L::plan_weighted, &L::lower_weighted},
       {Op::Add, "vector unit; behind a layer of the array within its tiles", Opcode::Add, 3, &L::plan_elementwise, &L::lower_elementwise},
+      {Op::Sub, VectorUnit, Opcode::Sub, 3, &L::plan_elementwise, &L::lower_elementwise},
       {Op::Mul, VectorUnit, Opcode::Mul, 1, &L::plan_elementwise, &L::lower_elementwise},
       {Op::MaxPool, VectorUnit, Opcode::PoolMax, 0, &L::plan_pool, &L::lower_window},
       {Op::AvgPool, VectorUnit, Opcode::PoolSum, 1, &L::plan_pool, &L::lower_window},

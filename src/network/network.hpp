@@ -99,7 +99,7 @@ struct Weights {
   std::vector<std::int32_t> bias;     // per output channel; empty: zeros
 };
 
-enum class Op : std::uint8_t { Conv2d, Dense, MatMul, Add, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax };
+enum class Op : std::uint8_t { Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax };
 
 struct Conv2d {  // any groups, depthwise included
   static constexpr Op op = Op::Conv2d;
@@ -121,6 +121,10 @@ struct MatMul {  // rows along the innermost dimension, each times O, I weights
 struct Add {  // two inputs of one shape, each with its scale
   static constexpr Op op = Op::Add;
   static constexpr const char* name = "add";
+};
+struct Sub {  // two inputs of one shape, each with its scale; the first less the second
+  static constexpr Op op = Op::Sub;
+  static constexpr const char* name = "sub";
 };
 struct Mul {  // two inputs of one shape, each with its scale
   static constexpr Op op = Op::Mul;
@@ -163,7 +167,7 @@ struct ArgMax {  // index of the first largest value of the innermost dimension,
 };
 
 // In the order of Op.
-using Attributes = std::variant<Conv2d, Dense, MatMul, Add, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax>;
+using Attributes = std::variant<Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax>;
 const char* to_string(Op op);
 inline constexpr std::size_t OpCount = std::variant_size_v<Attributes>;
 
@@ -173,7 +177,7 @@ inline constexpr std::size_t OpCount = std::variant_size_v<Attributes>;
 enum class Rounding : std::uint8_t { FixedDouble, FixedSingle, Float };
 const char* to_string(Rounding rounding);  // "fixed_double", "fixed_single", "float"
 
-// One entry per output channel (operators with weights), or per operand (Add: first input, second input, sum), or one
+// One entry per output channel (operators with weights), or per operand (Add, Sub: first input, second input, sum), or one
 // (Mul, GlobalAvgPool; Softmax: of the differences to the largest value).
 struct Requant {
   Rounding rounding = Rounding::FixedDouble;

@@ -14,6 +14,7 @@ OpInfo conv2d();
 OpInfo dense();
 OpInfo matmul();
 OpInfo add();
+OpInfo sub();
 OpInfo mul();
 OpInfo max_pool();
 OpInfo avg_pool();
@@ -25,7 +26,7 @@ OpInfo argmax();
 
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
-      conv2d(), dense(), matmul(), add(), mul(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
+      conv2d(), dense(), matmul(), add(), sub(), mul(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
   };
   return rows;
 }

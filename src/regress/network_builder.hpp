@@ -127,16 +127,9 @@ class NetworkBuilder {
     l.attributes = std::move(attributes);
     return finish(l, {c.out_channels}, c.output);
   }
-  int add(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
-    Layer l = make("add", Add{}, {a, b}, output.type);
-    l.requant.rounding = rounding;
-    return finish(l, {}, output);
-  }
-  int mul(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
-    Layer l = make("mul", Mul{}, {a, b}, output.type);
-    l.requant.rounding = rounding;
-    return finish(l, {}, output);
-  }
+  int add(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) { return pair(Add{}, a, b, output, rounding); }
+  int sub(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) { return pair(Sub{}, a, b, output, rounding); }
+  int mul(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) { return pair(Mul{}, a, b, output, rounding); }
   int max_pool(int from, const Window& window) { return pool("max_pool", MaxPool{window_of(window)}, from); }
   int avg_pool(int from, const Window& window) { return pool("avg_pool", AvgPool{window_of(window)}, from); }
   int global_avg_pool(int from, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
@@ -184,6 +177,12 @@ class NetworkBuilder {
       requant.multiplier.push_back(q.multiplier);
       requant.shift.push_back(q.shift);
     }
+  }
+  template <class Kind>
+  int pair(Kind kind, int a, int b, const Quantization& output, Rounding rounding) {
+    Layer l = make(Kind::name, kind, {a, b}, output.type);
+    l.requant.rounding = rounding;
+    return finish(l, {}, output);
   }
   int pool(const char* name, Attributes attributes, int from) {
     const Tensor in = tensor(from);
@@ -354,7 +353,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       } else {
         out = b.matmul(from, c);
       }
-    } else if (kind < 15) {  // addition or product: of two tensors of one shape, or around a convolution that keeps the shape
+    } else if (kind < 15) {  // sum, difference or product: of two tensors of one shape, or around a convolution that keeps the shape
       if (!limits.residuals) continue;
       std::vector<int> same;
       for (const int t : made) {
@@ -379,7 +378,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
         out = b.mul(left, right, q, random_rounding(random, false));
       } else {
         q.scale = std::max(scale, scale_of_other) * spread;
-        out = b.add(left, right, q, random_rounding(random, false));
+        out = chance(random, 0.7) ? b.add(left, right, q, random_rounding(random, false)) : b.sub(left, right, q, random_rounding(random, false));
       }
     } else if (kind < 18) {
       if (!limits.pools) continue;

@@ -191,11 +191,11 @@ void Interpreter::vector(const isa::Vector& v) {
           const std::int64_t at = v.src0_base + b * pixels + p;
           if (!is_written_[4][at]) fail(current_, "reads an accumulator that was never written");
           x = accumulator_[static_cast<std::size_t>(at * columns + c)];
-        } else if (v.opcode == isa::Opcode::Add) {
+        } else if (v.opcode == isa::Opcode::Add || v.opcode == isa::Opcode::Sub) {
           const int shift = 1 << numerics::AddLeftShift;
           const std::int32_t q0 = rounded(set, c, (value(source(v.src0_base, 0, 0)[c], v.src0_unsigned) - v.src0_zero) * shift);
           const std::int32_t q1 = rounded(set + 9, c, (value(source(v.src1_base, 0, 0)[c], v.src1_unsigned) - v.src1_zero) * shift);
-          x = numerics::wrap_add(q0, q1);
+          x = v.opcode == isa::Opcode::Add ? numerics::wrap_add(q0, q1) : numerics::wrap_subtract(q0, q1);
         } else if (v.opcode == isa::Opcode::Mul) {
           x = (value(source(v.src0_base, 0, 0)[c], v.src0_unsigned) - v.src0_zero) * (value(source(v.src1_base, 0, 0)[c], v.src1_unsigned) - v.src1_zero);
         } else {
@@ -217,7 +217,8 @@ void Interpreter::vector(const isa::Vector& v) {
         if (v.opcode == isa::Opcode::PoolMax) {
           result = std::clamp(x, v.clamp_min, v.clamp_max);
         } else {
-          result = numerics::finish(rounded(v.opcode == isa::Opcode::Add ? set + 18 : set, c, x), v.dst_zero, v.clamp_min, v.clamp_max);
+          const bool third = v.opcode == isa::Opcode::Add || v.opcode == isa::Opcode::Sub;
+          result = numerics::finish(rounded(third ? set + 18 : set, c, x), v.dst_zero, v.clamp_min, v.clamp_max);
         }
         out[c] = static_cast<std::uint8_t>(result);
         if (v.table) out[c] = table[out[c]];

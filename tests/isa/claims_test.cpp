@@ -86,8 +86,9 @@ Words walk(const Vector& i, const Machine& m) {
     for (int w = 0; w < words; ++w) param.insert(next_param++);
   };
   if (i.table) parameters((256 + m.columns - 1) / m.columns);
-  if (i.opcode == Opcode::Add) parameters(27);
-  const bool sets = i.opcode != Opcode::PoolMax && i.opcode != Opcode::Add;
+  const bool three_sets = i.opcode == Opcode::Add || i.opcode == Opcode::Sub;
+  if (three_sets) parameters(27);
+  const bool sets = i.opcode != Opcode::PoolMax && !three_sets;
   if (sets && i.param_shared) parameters(9);
   const std::int64_t pixels = i.out_planes * i.out_height * i.out_width;
   for (int b = 0; b < i.blocks; ++b) {
@@ -117,7 +118,7 @@ Words walk(const Vector& i, const Machine& m) {
     }
   }
   Words words{src0};
-  if (i.opcode == Opcode::Add || i.opcode == Opcode::Mul) words.push_back(src1);
+  if (three_sets || i.opcode == Opcode::Mul) words.push_back(src1);
   if (!param.empty()) words.push_back(param);
   words.push_back(dst);
   return words;

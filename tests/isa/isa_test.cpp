@@ -124,7 +124,7 @@ class Oracle {
       return false;
     }
     if (op == "requantize") return one_tap && no_second && at("src_height") == 0 && at("src_width") == 0;
-    if (op == "add") return one_tap && has_source && at("param_shared") == 1;
+    if (op == "add" || op == "sub") return one_tap && has_source && at("param_shared") == 1;
     if (op == "mul") return one_tap && has_source;
     if (op == "depthwise") return has_source && no_second && at("param_shared") == 0;
     if (op == "pool_max") return has_source && no_second && (at("table") || at("param_last") == at("param_base"));
@@ -310,6 +310,7 @@ constexpr char Rows[] = "load run_bytes=32 group_bytes=16 word=[0..1]";
 constexpr char Windows[] = "load run_bytes=32 window_count=8 window_bytes=12 window_step=4 window_offset=-4 word=[0..7]";
 constexpr char Requantizing[] = "requantize src0=[0..3] dst=[0..3] param=[0..8]";
 constexpr char Adding[] = "add param_shared src_height=1 src_width=1 src0=[0..3] src1=[4..7] dst=[8..11] param=[0..26]";
+constexpr char Subtracting[] = "sub param_shared src_height=1 src_width=1 src0=[0..3] src1=[4..7] dst=[8..11] param=[0..26]";
 constexpr char Multiplying[] = "mul src_height=1 src_width=1 src0=[0..3] src1=[4..7] dst=[8..11] param=[0..8]";
 constexpr char Pooling[] = "pool_max src_height=2 src_width=2 src0=[0..3] dst=[8..11]";
 constexpr char Sliding[] = "depthwise src_height=2 src_width=2 src0=[0..3] dst=[8..11] param=[0..9]";
@@ -375,6 +376,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "vector.param_shared = 0: must be 1 in add"},
         RuleCase{"AddHasASource", Adding, [](Instruction& i) { i.vector.src_height = 0; },
                  "vector.src_height = 0: must be at least 1 in add"},
+        RuleCase{"SubSharesItsSets", Subtracting, [](Instruction& i) { i.vector.param_shared = 0; },
+                 "vector.param_shared = 0: must be 1 in sub"},
         RuleCase{"MulHasOneTap", Multiplying, [](Instruction& i) { i.vector.kernel_w = 2; }, "vector.kernel_w = 2: must be 1 in mul"},
         RuleCase{"MulHasASource", Multiplying, [](Instruction& i) { i.vector.src_width = 0; },
                  "vector.src_width = 0: must be at least 1 in mul"},

@@ -107,12 +107,13 @@ class Layers(unittest.TestCase):
 
     def test_addition_is_within_one_of_the_real_sum(self):
         a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))
-        layer = {"name": "s", "op": "add", "output": {"scale": 0.07, "zero_point": 3}}
-        got = self.run_layer(
-            layer, {}, {"a": a.reshape(1, 256, 256, 1), "b": b.reshape(1, 256, 256, 1)}, [(0.05, -4), (0.03, 9)]
-        )
-        real = np.clip((0.05 * (a + 4) + 0.03 * (b - 9)) / 0.07 + 3, -128, 127)
-        self.assertLess(np.abs(got.reshape(256, 256) - real).max(), 0.51)
+        for op, sign in (("add", 1), ("sub", -1)):
+            layer = {"name": "s", "op": op, "output": {"scale": 0.07, "zero_point": 3}}
+            got = self.run_layer(
+                layer, {}, {"a": a.reshape(1, 256, 256, 1), "b": b.reshape(1, 256, 256, 1)}, [(0.05, -4), (0.03, 9)]
+            )
+            real = np.clip((0.05 * (a + 4) + sign * 0.03 * (b - 9)) / 0.07 + 3, -128, 127)
+            self.assertLess(np.abs(got.reshape(256, 256) - real).max(), 0.51)
 
     def test_product_is_within_one_of_the_real_product(self):
         a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))

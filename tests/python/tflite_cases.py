@@ -178,7 +178,7 @@ def pair(d: Draw, kind: str) -> Model:
     shape = d.one_of(d.image(), (1, d.integer(1, 30)), (1, 3, d.integer(1, 9)))
     a, b = d.quantization(), d.quantization()
     x, y = m.tensor("a", shape, **a), m.tensor("b", shape, **b)
-    largest = max(a["scale"], b["scale"]) if kind == "ADD" else 100 * a["scale"] * b["scale"]
+    largest = max(a["scale"], b["scale"]) if kind != "MUL" else 100 * a["scale"] * b["scale"]
     z = m.tensor("result", shape, scale=np.float32(largest * np.float32(d.rng.uniform(0.3, 3))), zero_point=d.zero())
     m.inputs, m.outputs = [x, y], [z]
     m.operator(kind, [x, y], [z], f"{kind.capitalize()}Options", FusedActivationFunction=d.activation())
@@ -339,6 +339,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "RESHAPE": _named(shapes, "RESHAPE"),
     "SOFTMAX": softmax,
     "SQUEEZE": _named(shapes, "SQUEEZE"),
+    "SUB": _named(pair, "SUB"),
     "TANH": _named(unary, "TANH", {"scale": np.float32(1 / 128), "zero_point": 0}),
 }
 

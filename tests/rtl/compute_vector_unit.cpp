@@ -80,7 +80,7 @@ class Parameters {
     at_ = static_cast<std::uint32_t>(v.param_base);
     if (v.table != 0) noise((256 + columns_ - 1) / columns_, random);
     if (v.opcode == isa::Opcode::PoolMax) return;
-    if (v.opcode == isa::Opcode::Add) {
+    if (v.opcode == isa::Opcode::Add || v.opcode == isa::Opcode::Sub) {
       for (int s = 0; s < 3; ++s) add_set(v, s == 2 ? 6 : 22, random);
       return;
     }

@@ -538,5 +538,6 @@ OPERATORS: dict[str, Row] = {
         "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128; at the end of a model",
     ),
     "SQUEEZE": Row(reshape, "`reshape`", "up to 6 dimensions"),
+    "SUB": Row(pair("sub", "SubOptions"), "`sub`", "two computed tensors of one shape; any fused activation"),
     "TANH": Row(table(with_output(tables.tanh, 1 / 128, 0)), "`table`", "output with scale 1/128 and zero point 0"),
 }

@@ -238,7 +238,7 @@ void VectorUnitBeat::sum_taps(const VectorUnitIn& in) {
     case isa::Opcode::Requantize:
       for (int i = 0; i < count; ++i) sums_[static_cast<std::size_t>(i)] = word32(in.accumulator + 4 * (first + i));
       break;
-    case isa::Opcode::Add:
+    case isa::Opcode::Add: case isa::Opcode::Sub:
       if (t.phase == AddSteps - 1) return;
       for (int i = 0; i < count; ++i) sums_[static_cast<std::size_t>(i)] = of_pair(i) * (std::int32_t{1} << numerics::AddLeftShift);
       break;
@@ -287,7 +287,8 @@ void VectorUnitBeat::feed_requantizer(const VectorUnitIn& in) {
   if (third.kind == Tag::Kind::Step && third.phase == AddSteps - 1) {
     std::int32_t* sum = values(third);
     for (int i = 0; i < lanes_; ++i) {
-      sum[i] = numerics::wrap_add(first_result_[static_cast<std::size_t>(i)], in.requantizer.y[i]);
+      const std::int32_t first = first_result_[static_cast<std::size_t>(i)], second = in.requantizer.y[i];
+      sum[i] = v_.opcode == isa::Opcode::Sub ? numerics::wrap_subtract(first, second) : numerics::wrap_add(first, second);
     }
     send(third, AddSets - 1, sum);
   }

@@ -4,7 +4,7 @@
 //   step 0 | +1 read data | +2 zero point | +3 product | +4 sum over taps | +5 bias, into the requantizer | +11 out of it |
 //   +12 zero point and clamp | +13 table | +14 write
 // mul: of two steps the second multiplies by what the first has read.
-// add: the first two steps send their results through; the sum of both enters at +11 of the third step's slot, which its own
+// add, sub: the first two steps send their results through; the sum of both enters at +11 of the third step's slot, which its own
 // step leaves empty. pool_max: a delay line in place of the requantizer.
 // Parameters enter their registers 5 cycles after their read was on the wires (4 would do): in time for the step behind the last of
 // them, and after the last step before the first of them has used the old ones. So one set of registers is enough.
@@ -33,7 +33,7 @@ class VectorUnitBeat : public Clocked<VectorUnitIn, VectorUnitOut> {
   // What was issued in a cycle.
   struct Tag {
     enum class Kind : std::uint8_t { Nothing, Table, Set, Step } kind = Kind::Nothing;
-    std::uint8_t phase = 0;      // of the steps of add and mul: first source, second source, add's sum
+    std::uint8_t phase = 0;      // of the steps of two sources: first, second, none (add, sub)
     bool inside = false;         // the source word was read
     bool first_tap = false;
     bool last_tap = false;

@@ -135,7 +135,9 @@ void VectorUnitModel::execute(isa::Opcode opcode, const isa::Vector& v) {
       return numerics::requantize(mode, static_cast<std::int32_t>(shifted + static_cast<std::uint32_t>(s.bias[c])),
                                   s.multiplier[c], s.shift[c]);
     };
-    const auto joined = [&](std::int32_t a, std::int32_t b) { return numerics::wrap_add(a, b); };
+    const auto joined = [&](std::int32_t a, std::int32_t b) {
+      return opcode == isa::Opcode::Sub ? numerics::wrap_subtract(a, b) : numerics::wrap_add(a, b);
+    };
     const bool tabled = uniform(set) && uniform(second) && pixels * v.blocks * columns > 512;
     if (tabled) {
       for (int i = 0; i < 256; ++i) {

@@ -120,8 +120,9 @@ isa::Vector random_vector(Random& random) {
 }
 
 std::int64_t pixels(const isa::Vector& i) { return std::int64_t{i.out_planes} * i.out_height * i.out_width; }
+bool sums(const isa::Vector& i) { return i.opcode == isa::Opcode::Add || i.opcode == isa::Opcode::Sub; }
 bool shared_set(const isa::Vector& i) {
-  return i.opcode == isa::Opcode::Add || (i.param_shared && i.opcode != isa::Opcode::PoolMax && i.opcode != isa::Opcode::Depthwise);
+  return sums(i) || (i.param_shared && i.opcode != isa::Opcode::PoolMax && i.opcode != isa::Opcode::Depthwise);
 }
 bool own_sets(const isa::Vector& i) { return i.opcode != isa::Opcode::PoolMax && !shared_set(i); }
 int table_words(const isa::Vector& i, int C) { return i.table ? (256 + C - 1) / C : 0; }
@@ -168,12 +169,13 @@ std::uint8_t result_byte(const Bench& b, const isa::Vector& i, int block, int z,
       y = rounding(b.accumulator[static_cast<std::size_t>(word * C + c)], set(sets + own)) + std::int64_t{i.dst_zero};
       break;
     }
-    case isa::Opcode::Add: {
+    case isa::Opcode::Add: case isa::Opcode::Sub: {
       const int first = source(i.src0_base, 0, 0, i.src0_unsigned, inside);
       const std::int32_t a = inside ? (first - i.src0_zero) * (1 << 20) : 0;
       const int second = source(i.src1_base, 0, 0, i.src1_unsigned, inside);
       const std::int32_t d = inside ? (second - i.src1_zero) * (1 << 20) : 0;
-      y = rounding(numerics::wrap_add(rounding(a, set(sets)), rounding(d, set(sets + 9))), set(sets + 18)) +
+      const std::int32_t q0 = rounding(a, set(sets)), q1 = rounding(d, set(sets + 9));
+      y = rounding(i.opcode == isa::Opcode::Add ? numerics::wrap_add(q0, q1) : numerics::wrap_subtract(q0, q1), set(sets + 18)) +
           std::int64_t{i.dst_zero};
       break;
     }
@@ -228,7 +230,7 @@ TEST(VectorUnit, KeepsItsFormulasAndItsSentences) {
       // Expected memory, and the cycles of everything on the wires.
       std::vector<std::uint8_t> expected = bench.vector;
       const std::int64_t P = pixels(i), S = (bench.C + bench.L - 1) / bench.L;
-      const bool add = i.opcode == isa::Opcode::Add, depthwise = i.opcode == isa::Opcode::Depthwise;
+      const bool add = sums(i), depthwise = i.opcode == isa::Opcode::Depthwise;
       const std::int64_t taps = add ? 3 : i.opcode == isa::Opcode::Mul ? 2 : i.kernel_h * i.kernel_w;
       const Cycle latency = add ? 20 : 14;
       Cycle t = s + 2;
