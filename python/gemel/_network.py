@@ -50,6 +50,7 @@ class Network:
         self._inside = inside
         self._info = inside.describe()
         self._source = source  # as the command line would be told
+        self._notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,6 +92,11 @@ class Network:
     def timing_only(self) -> bool:
         """It was loaded without weights: enough for cycles."""
         return self._info.timing_only
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What an importer has to say of the translation: what is left out, or computed elsewhere."""
+        return self._notes
 
     def test_images(self) -> TestImages | None:
         """Images with the right answers, if the network came with some."""
@@ -147,9 +153,11 @@ def _imported(path: str, *, batch: int | None, seed: int | None, timing_only: bo
     with tempfile.TemporaryDirectory(prefix="gemel-import-") as folder:
         file = Path(folder, "network.yaml")
         try:
-            importer.import_model(path).save(file)
+            workload = importer.import_model(path)
+            workload.save(file)
         except importer.ModelError as error:
             raise UserError(Diagnostic(code=d.code, message=d.message, file=d.file, note=d.note, hint=d.hint) for d in error.diagnostics) from None
         network = load(file, batch=batch, seed=seed, timing_only=timing_only, stop=stop)
     network._source = path
+    network._notes = tuple(workload.notes)
     return network

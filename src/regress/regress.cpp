@@ -291,10 +291,10 @@ std::vector<Case> mixtures(std::uint64_t seed) {
     m.buffers[static_cast<std::size_t>(b)].size_bytes = 512 * m.word_bytes(static_cast<Buffer>(b));
   }
   RandomNetworkLimits limits = small_networks();
-  limits.min_layers = 6;
-  limits.max_layers = 9;
+  limits.min_layers = 8;
+  limits.max_layers = 12;
   for (int attempt = 0;; ++attempt) {  // until every instruction is there
-    if (attempt == 2000) throw InternalError("no program with every instruction was found");
+    if (attempt == 50'000) throw InternalError("no program with every instruction was found");
     draw_program(random, limits, base);
     std::set<isa::Opcode> opcodes;
     for (const isa::Word& word : base.schedule.program) opcodes.insert(isa::opcode(word));

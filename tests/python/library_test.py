@@ -323,7 +323,7 @@ class Built(unittest.TestCase):
         self.assertFalse(np.array_equal(results[0].tensor("scores"), results[2].tensor("scores")))
 
     def test_tflite_models_are_imported(self):
-        from tflite_import_test import small
+        from tflite_import_test import small, with_float_edges
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "small.tflite")
@@ -332,6 +332,9 @@ class Built(unittest.TestCase):
             expected = on_the_command_line(str(path), "--machine", "tiny8", "--engine", "plain")
             self.assertEqual(without_host(result.to_dict()), without_host(expected))
             self.assertEqual(gemel.load(path, batch=2).batch, 2)
+            self.assertEqual(gemel.load(path).notes, ())
+            path.write_bytes(with_float_edges().write())
+            self.assertRegex(gemel.load(path).notes[0], "^input `image` takes int8 bytes")
             path.write_bytes(b"no model")
             with self.assertRaises(gemel.UserError) as caught:
                 gemel.load(path)

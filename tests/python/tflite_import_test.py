@@ -67,6 +67,18 @@ def small() -> Model:
     return m
 
 
+def with_float_edges() -> Model:
+    """small() with floating-point input and output."""
+    m = small()
+    real = m.tensor("real", (1, 4, 4, 2), "float32")
+    scores = m.tensor("real scores", (1, 5), "float32")
+    m.inputs, m.outputs = [real], [scores]
+    m.operator("QUANTIZE", [real], [0])
+    m.operators.insert(0, m.operators.pop())
+    m.operator("DEQUANTIZE", [8], [scores])
+    return m
+
+
 class InFolder(unittest.TestCase):
     maxDiff = None
 
@@ -344,14 +356,7 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
 
 class Edges(InFolder):
     def test_float_inputs_and_outputs_are_left_out(self):
-        m = small()
-        real = m.tensor("real", (1, 4, 4, 2), "float32")
-        scores = m.tensor("real scores", (1, 5), "float32")
-        m.inputs, m.outputs = [real], [scores]
-        m.operator("QUANTIZE", [real], [0])
-        m.operators.insert(0, m.operators.pop())
-        m.operator("DEQUANTIZE", [8], [scores])
-        workload = self.load(m)
+        workload = self.load(with_float_edges())
         self.assertEqual([i["name"] for i in workload.inputs], ["image"])
         self.assertEqual(workload.outputs, ["scores"])
         self.assertEqual(

@@ -50,6 +50,10 @@ TEST(Regress, RandomProgramsMeetEveryRareCase) {
   }
 }
 
+TEST(Regress, MixturesAreOfAProgramWithEveryInstructionForAnySeed) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) EXPECT_FALSE(regress::mixtures(seed).empty()) << seed;
+}
+
 TEST(Regress, MixturesAreAllDifferentAndLeaveNoneOut) {
   std::set<std::string> blocks;
   for (const regress::Case& c : regress::mixtures(1)) blocks.insert(regress::describe(c.blocks));
