@@ -532,6 +532,10 @@ class Threads(unittest.TestCase):
 
 
 class Interrupts(unittest.TestCase):
+    def setUp(self):
+        # Where the tests were started in the background of a script, Python finds SIGINT ignored, and leaves it so.
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+
     def test_ctrl_c_ends_a_run(self):
         def progress(_):
             os.kill(os.getpid(), signal.SIGINT)
