@@ -193,8 +193,12 @@ BuildFolder::BuildFolder(const std::string& cache) {
   if (::mkdtemp(pattern.data()) == nullptr) refuse(cache, std::strerror(errno));
   path_ = pattern;
   // Not O_CLOEXEC: a compiler that outlives this process keeps the folder, until it has ended, too.
-  alive_ = ::open((path_ + "/" + AliveName).c_str(), O_CREAT | O_RDWR, 0666);
+  // It gets its name when it is locked: unlocked under that name, even for a moment, it would tell others that nobody is here any more.
+  const std::string name = path_ + "/" + AliveName, unlocked = name + ".new";
+  alive_ = ::open(unlocked.c_str(), O_CREAT | O_RDWR, 0666);
   if (alive_ >= 0) ::flock(alive_, LOCK_EX | LOCK_NB);
+  std::error_code ignored;  // without it the folder counts as alive while it is young
+  fs::rename(unlocked, name, ignored);
 }
 
 BuildFolder::~BuildFolder() {

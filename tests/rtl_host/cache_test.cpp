@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -80,6 +81,23 @@ TEST_F(Cache, EveryPrefixOfAListIsNoticed) {
     write("list.txt", list.substr(0, length));
     EXPECT_EQ(check({"a.o"}).state, EntryState::Damaged) << length << " bytes of " << list;
   }
+}
+
+// A folder of a build is never taken for one that nobody uses any more, however young.
+TEST_F(Cache, BuildsThatBeginTogetherLeaveEachOthersFoldersAlone) {
+  std::atomic<int> gone{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 500; ++i) {
+        const BuildFolder build(folder_);
+        std::this_thread::yield();
+        if (!fs::exists(build.path())) ++gone;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(gone, 0);
 }
 
 TEST_F(Cache, ADescriptionIsOneLine) {
