@@ -21,11 +21,8 @@
 #include "gemel/gemel.hpp"
 
 namespace gemel::cli {
-namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::chrono::seconds Limit{3600};
 
 // A new folder in the system's place for temporary ones, gone with this object.
 class TemporaryFolder {
@@ -40,16 +37,19 @@ class TemporaryFolder {
   }
   ~TemporaryFolder() {
     std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+    fs::remove_all(path_, ignored);
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   std::string file(const char* name) const { return (path_ / name).string(); }
-  std::string keep() { return std::exchange(path_, fs::path()).string(); }
 
  private:
   fs::path path_;
 };
+
+namespace {
+
+constexpr std::chrono::seconds Limit{3600};
 
 // The folder to be put into PYTHONPATH, and the Python that reads it: GEMEL_PYTHON, else the checkout's virtual environment, else the
 // `python3` in PATH.
@@ -123,18 +123,14 @@ std::vector<std::string> import_model(const std::string& model, const std::strin
 
 ImportedModel::ImportedModel(const std::string& workload) : workload_(workload) {
   if (!is_model(workload)) return;
-  TemporaryFolder folder;
-  workload_ = folder.file("model.yaml");
+  folder_ = std::make_unique<TemporaryFolder>();
+  workload_ = folder_->file("model.yaml");
   for (std::string& line : import_model(workload, workload_)) {
     if (line.rfind("note: ", 0) == 0) notes_.push_back(std::move(line));
   }
-  folder_ = folder.keep();
 }
 
-ImportedModel::~ImportedModel() {
-  std::error_code ignored;
-  if (!folder_.empty()) fs::remove_all(folder_, ignored);
-}
+ImportedModel::~ImportedModel() = default;
 
 void add_import(CLI::App& app) {
   struct Options {

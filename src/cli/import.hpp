@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models of other tools. The importer is a program in Python (python/gemel/importer): here it is found, started and listened to.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ class ImportedModel {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  std::string folder_, workload_;
+  std::unique_ptr<class TemporaryFolder> folder_;
+  std::string workload_;
   std::vector<std::string> notes_;
 };
 

@@ -224,11 +224,11 @@ void Lowerer::plan_elementwise(int index, GroupPlan& plan) {
   const OpLowering& row = lowering(layer.op());
   const std::int64_t operands = static_cast<std::int64_t>(layer.inputs.size());
   const Capacity c = capacity(false);
-  const std::int64_t sets = row.shared_sets * SetWords + (g.main.has_table ? table_words(machine_) : 0);
+  const std::int64_t sets = row.shared_sets() * SetWords + (g.main.has_table ? table_words(machine_) : 0);
   if (c.vector < operands + 1 || c.param < sets) refuse(layer, plan);
   plan.window.feasible = true;
   plan.window.free_vector = c.source < operands || c.output < 1;
-  plan.cycles = ceil_div(network_.input_of(layer).shape.elements(), machine_.columns) * slices(machine_) * row.shared_sets;
+  plan.cycles = ceil_div(network_.input_of(layer).shape.elements(), machine_.columns) * slices(machine_) * row.shared_sets();
 }
 
 // Ways to run a depthwise layer: on the array, on the vector unit (alone, or beside the layer before with half of the
@@ -286,7 +286,7 @@ void Lowerer::settle(int index) {
     const std::int64_t sets = plan.window.params_resident ? ceil_div(blocks, plan.window.blocks) : 1;
     plan.param_words = sets * (table + plan.window.blocks * block);
   } else {
-    plan.param_words = table + SetWords * std::max(1, lowering(layer.op()).shared_sets);
+    plan.param_words = table + SetWords * std::max(1, lowering(layer.op()).shared_sets());
   }
   plan.param_varies = layer.op() == Op::AvgPool || (layer.weights() != nullptr && !plan.window.params_resident);
   if (before.beside) plan.param_words += before.param_words;
@@ -336,7 +336,7 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
     need(plan.conv_shape.has_add ? 3 : 1, Buffer::Vector, c.vector, "one pixel");
   } else if (row.lower == &Lowerer::lower_elementwise) {
     need(static_cast<std::int64_t>(layer.inputs.size()) + 1, Buffer::Vector, c.vector, "one word of each operand and the result");
-    need(row.shared_sets * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
+    need(row.shared_sets() * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
   } else {
     const WindowShape& w = plan.window_shape;
     const std::int64_t rows = std::min<std::int64_t>(w.in.h, (w.kernel_h - 1) * w.dilation_h + 1);

@@ -168,11 +168,13 @@ struct OpLowering {
   Op op;
   const char* runs_on;        // a cell of docs/reference/operators.md
   isa::Opcode opcode;         // of the vector unit
-  int shared_sets;            // sets of parameters that all channels share
   // Members of Lowerer; nullptr for a view, which shares the memory of its input and needs no instruction, and
   // for what runs on the host (ops::OpInfo::on_host).
   void (Lowerer::*plan)(int group, GroupPlan& plan);  // fills the plan; UserError if there is no way
   void (Lowerer::*lower)(int group);                  // emits the jobs
+
+  // Sets of parameters that all channels share.
+  int shared_sets() const { return isa::reads(opcode).shared == isa::Sharing::Never ? 0 : isa::reads(opcode).sets; }
 };
 
 }  // namespace gemel::compiler

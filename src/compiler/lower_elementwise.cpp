@@ -60,7 +60,7 @@ void Lowerer::lower_elementwise(int index) {
     multiplier = {1 << 30};
     shift = {1};
   }
-  const auto sets_of_layer = static_cast<std::size_t>(lowering(layer.op()).shared_sets);
+  const auto sets_of_layer = static_cast<std::size_t>(lowering(layer.op()).shared_sets());
   multiplier.resize(sets_of_layer, 0);  // a network without numbers has none
   shift.resize(sets_of_layer, 0);
   const std::int64_t set_count = (g.main.has_table ? table_words(machine_) : 0) + SetWords * static_cast<std::int64_t>(multiplier.size());

@@ -10,19 +10,19 @@ const OpLowering& Lowerer::lowering(Op op) {
   using isa::Opcode;
   constexpr const char* VectorUnit = "vector unit";
   static const OpLowering rows[] = {  // in the order of Op
-      {Op::Conv2d, "array; with one channel a group also the vector unit, or both", Opcode::Depthwise, 0, &L::plan_weighted, &L::lower_weighted},
-      {Op::Dense, "array", Opcode::Depthwise, 0, &L::plan_weighted, &L::lower_weighted},
-      {Op::MatMul, "array", Opcode::Depthwise, 0, &L::plan_weighted, &L::lower_weighted},
-      {Op::Add, "vector unit; behind a layer of the array within its tiles", Opcode::Add, 3, &L::plan_elementwise, &L::lower_elementwise},
-      {Op::Sub, VectorUnit, Opcode::Sub, 3, &L::plan_elementwise, &L::lower_elementwise},
-      {Op::Mul, VectorUnit, Opcode::Mul, 1, &L::plan_elementwise, &L::lower_elementwise},
-      {Op::MaxPool, VectorUnit, Opcode::PoolMax, 0, &L::plan_pool, &L::lower_window},
-      {Op::AvgPool, VectorUnit, Opcode::PoolSum, 1, &L::plan_pool, &L::lower_window},
-      {Op::GlobalAvgPool, VectorUnit, Opcode::PoolSum, 1, &L::plan_mean, &L::lower_window},
-      {Op::Table, "vector unit; behind any other layer without a step of its own", Opcode::PoolSum, 1, &L::plan_elementwise, &L::lower_elementwise},
-      {Op::Reshape, "nothing: a view", Opcode::PoolSum, 0, nullptr, nullptr},
-      {Op::Softmax, "host", Opcode::PoolSum, 0, nullptr, nullptr},
-      {Op::ArgMax, "host", Opcode::PoolSum, 0, nullptr, nullptr},
+      {Op::Conv2d, "array; with one channel a group also the vector unit, or both", Opcode::Depthwise, &L::plan_weighted, &L::lower_weighted},
+      {Op::Dense, "array", Opcode::Depthwise, &L::plan_weighted, &L::lower_weighted},
+      {Op::MatMul, "array", Opcode::Depthwise, &L::plan_weighted, &L::lower_weighted},
+      {Op::Add, "vector unit; behind a layer of the array within its tiles", Opcode::Add, &L::plan_elementwise, &L::lower_elementwise},
+      {Op::Sub, VectorUnit, Opcode::Sub, &L::plan_elementwise, &L::lower_elementwise},
+      {Op::Mul, VectorUnit, Opcode::Mul, &L::plan_elementwise, &L::lower_elementwise},
+      {Op::MaxPool, VectorUnit, Opcode::PoolMax, &L::plan_pool, &L::lower_window},
+      {Op::AvgPool, VectorUnit, Opcode::PoolSum, &L::plan_pool, &L::lower_window},
+      {Op::GlobalAvgPool, VectorUnit, Opcode::PoolSum, &L::plan_mean, &L::lower_window},
+      {Op::Table, "vector unit; behind any other layer without a step of its own", Opcode::PoolSum, &L::plan_elementwise, &L::lower_elementwise},
+      {Op::Reshape, "nothing: a view", Opcode::PoolSum, nullptr, nullptr},
+      {Op::Softmax, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::ArgMax, "host", Opcode::PoolSum, nullptr, nullptr},
   };
   static_assert(std::size(rows) == OpCount, "every operator has a row");
   const OpLowering& row = rows[static_cast<std::size_t>(op)];

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "blocks/sequencer/control_register.hpp"
 #include "gemel/npu.hpp"
 #include "top/bridge.hpp"
 #include "top/master.hpp"
@@ -41,7 +42,6 @@ class Npu::Engine {
     Cycle answered = 0;                   // on the wires: two cycles later
     bool aborts() const { return write && offset == isa::csr::Control && (value & ControlAbort) != 0; }
   };
-  static constexpr std::uint32_t ControlStart = 1, ControlClear = 2, ControlAbort = 4;
   virtual ~Engine() = default;
   // While a program runs this waits for the access's time, in the caller's thread; else no simulated time goes by. Of no effect if
   // a reset comes meanwhile.

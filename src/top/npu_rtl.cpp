@@ -90,7 +90,7 @@ StepperResult run_npu_rtl(const Machine& machine, Clocked<NpuIn, NpuOut>& npu, M
   chip.write(isa::csr::ProgramBaseLow, static_cast<std::uint32_t>(program_base));
   chip.write(isa::csr::ProgramBaseHigh, static_cast<std::uint32_t>(program_base >> 32));
   chip.write(isa::csr::ProgramBytes, program_bytes);
-  chip.write(isa::csr::Control, 1);
+  chip.write(isa::csr::Control, ControlStart);
   StepperResult result;
   for (Cycle waited = 0; !npu.out().running; ++waited) {
     if (waited > CsrPatience) {

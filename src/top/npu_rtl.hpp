@@ -2,6 +2,7 @@
 // The whole chip as one Verilated model: rtl/npu/npu.sv between the control registers and three AXI masters, clocked in every
 // cycle of a run. What it has counted and latched is read through its registers, as a driver would.
 #pragma once
+#include "blocks/sequencer/control_register.hpp"
 #include "rtl_host/axi.hpp"
 #include "top/npu_ports.hpp"
 #include "top/stepper.hpp"
@@ -48,8 +49,6 @@ inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Co
   c.value("store_wstrb_o", std::uint64_t{must.strobe_first} << 8 | must.strobe_end, std::uint64_t{is.strobe_first} << 8 | is.strobe_end);
   c.bytes("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
 }
-
-inline constexpr std::uint32_t ControlAbort = 4;  // bit 2 of the register control
 
 // Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in StepperEnd::Silent if no
 // request, beat or answer has been on the AXI wires for `watchdog` cycles. `observer` may be empty. From 1 on, control.abort counts in cycle

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "blocks/sequencer/control_register.hpp"
 #include "config/digest.hpp"
 
 namespace gemel {
@@ -14,7 +15,6 @@ namespace {
 
 using isa::SemaphoreMax;
 using isa::SemaphoresPerUnit;
-constexpr std::uint32_t ControlStart = 1, ControlClear = 2, ControlAbort = 4;
 constexpr std::uint32_t StatusRunning = 1, StatusDone = 2, StatusError = 4, StatusInterrupt = 8;
 constexpr auto MatrixIndex = static_cast<std::size_t>(isa::Unit::Matrix);
 

@@ -16,7 +16,7 @@ using isa::AddSets;
 using isa::Sharing;
 using isa::SetWords;
 using isa::TableBytes;
-constexpr int AddSteps = 3;           // first source, second source, sum
+constexpr int AddSteps = isa::reads(isa::Opcode::Add).steps;  // first source, second source, sum
 constexpr int ReadStage = 2;          // read data is on the wires
 constexpr int ParameterStage = 5;     // a parameter word enters its register
 constexpr int FeedStage = 5;
