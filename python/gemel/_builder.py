@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ._errors import user_error
 from ._network import Network, load
+from ._yaml import flow
 from .tensors import write_safetensors
 
 _TENSORS = ("weight", "bias", "weight_scale", "multiplier", "shift", "table")  # of a layer, in the file of tensors
@@ -97,9 +97,9 @@ class NetworkBuilder:
             head["tensors"] = tensors
         if self._outputs:
             head["outputs"] = self._outputs
-        lines = [f"{key}: {_flow(value)}" for key, value in head.items()]
+        lines = [f"{key}: {flow(value)}" for key, value in head.items()]
         for key, entries in (("inputs", self._inputs), ("layers", self._layers)):
-            lines += [f"{key}:", *(f"  - {_flow(entry)}" for entry in entries)]  # a line for each, which messages show
+            lines += [f"{key}:", *(f"  - {flow(entry)}" for entry in entries)]  # a line for each, which messages show
         return "\n".join(lines) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
@@ -123,14 +123,3 @@ class NetworkBuilder:
             network = load(file, batch=batch, timing_only=timing_only)
             network._source = self.name
             return network
-
-
-def _flow(value: object) -> str:
-    """YAML in flow style, which is JSON with a space behind each colon."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {_flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, np.generic):
-        return _flow(value.item())
-    return json.dumps(value, ensure_ascii=False)

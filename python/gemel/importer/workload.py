@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A workload being put together, and its two files (docs/reference/workloads.md). Knows nothing of where the network comes from."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from .._yaml import flow
 from ..tensors import write_safetensors
 
 LONGEST_NAME = 200  # bytes
@@ -84,14 +84,14 @@ class Workload:
     def text(self, tensors_file: str) -> str:
         """The YAML file; `tensors_file`: what the other one is called."""
         lines = [f"# {printable_line(line)}" for line in self.comment]
-        lines += ["gemel_workload: 1", f"name: {_flow(self.name)}"]
-        lines += [f"description: {_flow(self.description)}"] if self.description else []
-        lines += [f"arithmetic: {self.arithmetic}", f"tensors: {_flow(tensors_file)}", "inputs:"]
-        lines += [f"  - {_flow(entry)}" for entry in self.inputs]
-        lines += [f"outputs: {_flow(self.outputs)}", "layers:"]
+        lines += ["gemel_workload: 1", f"name: {flow(self.name)}"]
+        lines += [f"description: {flow(self.description)}"] if self.description else []
+        lines += [f"arithmetic: {self.arithmetic}", f"tensors: {flow(tensors_file)}", "inputs:"]
+        lines += [f"  - {flow(entry)}" for entry in self.inputs]
+        lines += [f"outputs: {flow(self.outputs)}", "layers:"]
         for layer in self.layers:
             source = {"input": layer.inputs[0]} if len(layer.inputs) == 1 else {"inputs": layer.inputs}
-            lines.append(f"  - {_flow({'name': layer.name, 'op': layer.op, **source, **layer.keys})}")
+            lines.append(f"  - {flow({'name': layer.name, 'op': layer.op, **source, **layer.keys})}")
         return "\n".join(lines) + "\n"
 
     def save(self, path: str | Path) -> tuple[Path, Path]:
@@ -112,20 +112,3 @@ def printable_line(text: str) -> str:
 def clean(name: str) -> str:
     """At most LONGEST_NAME bytes of what can be printed."""
     return printable_line(name).encode("utf-8", "replace")[: LONGEST_NAME - 20].decode("utf-8", "ignore")
-
-
-def _flow(value) -> str:
-    """YAML in flow style. Text is quoted where a plain word could be mistaken for something else."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(v)}" for key, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        plain = (
-            value.isascii()
-            and value.replace("_", "").isalnum()
-            and value[0].isalpha()
-            and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
-        )
-        return value if plain else json.dumps(value, ensure_ascii=False)
-    return repr(value)
