@@ -354,7 +354,7 @@ void draw_random_program(Random& random, Case& c) {
       maker.together_percent = 20;
       maker.shared_percent = draw(random, 60, 95);
     }
-    maker.clash = chance(random, 0.25);
+    if (chance(random, 0.35)) maker.meeting = static_cast<Meeting>(draw(random, 0, MeetingCount - 1));
     maker.requantize_percent = chance(random, 0.5) ? 10 : 0;
     std::vector<isa::Word> program = maker.make(slow ? draw(random, 2, 10) : many ? draw(random, 60, 200) : draw(random, 8, 60));
     if (chance(random, 0.1)) {  // what stands behind halt is fetched and never runs

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "config/digest.hpp"
@@ -18,6 +19,13 @@ namespace gemel::regress {
 // Where programs load from, store to and stand, unless they are told otherwise.
 inline constexpr std::uint64_t LoadRegion = 0, ParamRegion = 0x3000, StoreRegion = 0x4000, RegionBytes = 0x3000, ProgramRegion = 0x8000;
 inline constexpr int ParamRegionBytes = 0x1000;  // whole parameter sets, one behind the other
+
+// Where instructions of two units, or two chained ones of the matrix unit, may meet: which claim of the first and which of the second.
+enum class Meeting {
+  LoadActivation, LoadWeight, LoadSource, LoadSecondSource, LoadResult, LoadSets, LoadTable, LoadStore, Sums, SourceStore, SecondSourceStore,
+  ResultStore, Chain, None
+};
+inline constexpr int MeetingCount = static_cast<int>(Meeting::None);
 
 class RandomProgram {
  public:
@@ -33,7 +41,8 @@ class RandomProgram {
   std::function<bool(const isa::Instruction&)> allowed = [](const isa::Instruction&) { return true; };
   // Chance that an instruction posts to semaphore `unit` of a unit (4 * unit + unit), to which all may post, and that it waits for its own.
   int shared_percent = 0;
-  bool clash = false;                          // ends with two instructions that meet, or just do not, and do not wait for each other
+  // Ends with two instructions that meet there, or just do not, and do not wait for each other; None: with nothing of that kind.
+  Meeting meeting = Meeting::None;
   bool small = false;                          // instructions of a few cycles
   int requantize_percent = 0;                  // chance that parameter sets are loaded and used where hardly anything is added to their biases
   bool wrapping_sums = false;                  // begins with as many accumulations as it takes until 32 bits are too few, if they are in reach
@@ -52,7 +61,7 @@ class RandomProgram {
     }
     std::vector<isa::Word> words;
     if (random_.chance(shared_percent)) take_shared();
-    if (clash) add_clash();
+    if (meeting != Meeting::None) add_meeting();
     for (const isa::Instruction& i : program_) words.push_back(isa::encode(i));
     words.push_back(isa::encode(isa::Halt{}));
     return words;
@@ -234,26 +243,131 @@ class RandomProgram {
     return added;
   }
 
-  // A load of one word at an end of what the instruction before it claims, or beside that, and no wait.
-  void add_clash() {
-    for (int attempt = 0; attempt < 50; ++attempt) {
-      isa::Instruction one;
-      if (!(random_.chance(60) ? draw_vector(one) : draw_any(one)) || one.unit == isa::Unit::Load) continue;
-      const isa::Claims claims = isa::claims(one);
-      const isa::Claim& claim = claims.items[static_cast<std::size_t>(random_.range(0, claims.count - 1))];
-      if (claim.buffer == Buffer::Accumulator) continue;
-      isa::Load i;
-      i.buffer = static_cast<int>(claim.buffer);
-      i.word_base = i.word_last = random_.chance(50) ? claim.first - (random_.chance(25) ? 1 : 0) : claim.last + (random_.chance(25) ? 1 : 0);
-      i.address = load_region;
-      i.run_bytes = i.group_bytes = i.count1 = i.count2 = 1;
-      isa::Instruction load = i;
-      if (i.word_base < 0 || isa::check_claims(load, machine_)) continue;
-      add(one);
-      header(load).tag = static_cast<int>(program_.size()) % 8;
-      program_.push_back(load);
+  // Which claim of an instruction the meeting is about; -1: none. `second`: of the unit that comes last in the meeting's name.
+  int claim_that_meets(const isa::Instruction& i, bool second) const {
+    const auto loads = [&i](Buffer b) { return i.unit == isa::Unit::Load && static_cast<Buffer>(i.load.buffer) == b ? 0 : -1; };
+    const auto stores = [&i] { return i.unit == isa::Unit::Store ? 0 : -1; };
+    const bool is_matrix = i.unit == isa::Unit::Matrix, is_vector = i.unit == isa::Unit::Vector;
+    const isa::VectorReads reads = is_vector ? isa::reads(i.vector.opcode) : isa::VectorReads{};
+    const int source = is_vector && reads.sources > 0 ? 0 : -1, second_source = is_vector && reads.sources == 2 ? 1 : -1;
+    const int param = reads.sources == 2 ? 2 : 1, result = is_vector ? isa::claims(i).count - 1 : -1;
+    switch (meeting) {
+      case Meeting::LoadActivation: return second ? (is_matrix ? 0 : -1) : loads(Buffer::Activation);
+      case Meeting::LoadWeight: return second ? (is_matrix ? 1 : -1) : loads(Buffer::Weight);
+      case Meeting::LoadSource: return second ? source : loads(Buffer::Vector);
+      case Meeting::LoadSecondSource: return second ? second_source : loads(Buffer::Vector);
+      case Meeting::LoadResult: return second ? result : loads(Buffer::Vector);
+      case Meeting::LoadSets: return second ? (is_vector && reads.sets > 0 ? param : -1) : loads(Buffer::Param);
+      case Meeting::LoadTable: return second ? (is_vector && reads.sets == 0 && i.vector.table ? param : -1) : loads(Buffer::Param);
+      case Meeting::LoadStore: return second ? stores() : loads(Buffer::Vector);
+      case Meeting::Sums: return second ? (is_vector && reads.sources == 0 ? 0 : -1) : is_matrix ? 2 : -1;
+      case Meeting::SourceStore: return second ? stores() : source;
+      case Meeting::SecondSourceStore: return second ? stores() : second_source;
+      case Meeting::ResultStore: return second ? stores() : result;
+      case Meeting::Chain: return is_matrix ? 2 : -1;
+      case Meeting::None: break;
+    }
+    return -1;
+  }
+  // Base and last word of a claim, as fields of the instruction.
+  static std::pair<int*, int*> interval(isa::Instruction& i, int claim) {
+    if (i.unit == isa::Unit::Load) return {&i.load.word_base, &i.load.word_last};
+    if (i.unit == isa::Unit::Store) return {&i.store.word_base, &i.store.word_last};
+    if (i.unit == isa::Unit::Matrix) {
+      isa::Matrix& m = i.matrix;
+      if (claim == 0) return {&m.act_base, &m.act_last};
+      if (claim == 1) return {&m.weight_base, &m.weight_last};
+      return {&m.acc_base, &m.acc_last};
+    }
+    isa::Vector& v = i.vector;
+    if (claim == 0) return {&v.src0_base, &v.src0_last};
+    if (claim == isa::claims(i).count - 1) return {&v.dst_base, &v.dst_last};
+    if (claim == 1 && isa::reads(v.opcode).sources == 2) return {&v.src1_base, &v.src1_last};
+    return {&v.param_base, &v.param_last};
+  }
+  // Moves a claim to where the other one is: the last word of one is the first of the other, or the one before it; both begin or end
+  // together; or one begins with the bank in which the other ends, or with the next.
+  bool move_beside(isa::Instruction& moved, int claim, const isa::Claim& other) {
+    const auto [first, last] = interval(moved, claim);
+    const int size = *last - *first + 1, bank = static_cast<int>(machine_.bank_words(other.buffer)), apart = random_.chance(30) ? 1 : 0;
+    int to = 0;
+    switch (random_.range(0, 5)) {
+      case 0: to = other.last + apart; break;
+      case 1: to = other.first - size + 1 - apart; break;
+      case 2: to = other.first; break;
+      case 3: to = other.last - size + 1; break;
+      case 4: to = (other.last / bank + apart) * bank; break;
+      default: to = (other.first / bank + 1 - apart) * bank - size;
+    }
+    *first = to;
+    *last = to + size - 1;
+    return to >= 0 && !isa::check_claims(moved, machine_) && !meets_itself(moved);
+  }
+  static bool meets_itself(const isa::Instruction& i) {
+    if (i.unit != isa::Unit::Vector) return false;
+    const isa::Claims c = isa::claims(i);
+    const isa::Claim& result = c.items[static_cast<std::size_t>(c.count - 1)];
+    return std::any_of(c.begin(), c.end() - 1, [&result](const isa::Claim& p) {
+      return p.buffer == result.buffer && p.first <= result.last && result.first <= p.last;
+    });
+  }
+  bool apart(const isa::Instruction& a, const isa::Instruction& b) const {
+    return a.unit == b.unit || !conflict(isa::claims(a), isa::claims(b));
+  }
+
+  // The two that meet begin when all before them is done: both at once, one of them behind a short one of its unit, or one of them chained
+  // to a short one, so that it is the younger in flight.
+  void add_meeting() {
+    constexpr int Attempts = 2'000;
+    const bool chain = meeting == Meeting::Chain;
+    isa::Instruction two[2];
+    const int moved = random_.range(0, 1);
+    int claim[2] = {-1, -1};
+    for (int attempt = 0; attempt < Attempts && claim[0] < 0; ++attempt) {
+      if (draw_any(two[0])) claim[0] = claim_that_meets(two[0], false);
+    }
+    for (int attempt = 0; attempt < Attempts && claim[1] < 0; ++attempt) {
+      if (draw_any(two[1])) claim[1] = claim_that_meets(two[1], true);
+    }
+    if (claim[0] < 0 || claim[1] < 0) return;
+    shared_percent = 0;  // neither waits for what the other posts
+    const isa::Claim other = isa::claims(two[1 - moved]).items[static_cast<std::size_t>(claim[1 - moved])];
+    if (!move_beside(two[moved], claim[moved], other)) return;
+    if (chain) {
+      two[0].matrix.chain = 0;
+      two[1].matrix.chain = 1;
+      const int first = static_cast<int>(program_.size());
+      add(two[0], EachUnit);
+      add(two[1], -1, first);
       return;
     }
+    // What begins before one of them, of the same unit: it meets nothing.
+    const bool was_small = std::exchange(small, true);
+    isa::Instruction before[2];
+    bool has[2] = {random_.chance(50), random_.chance(50)};
+    for (int n = 0; n < 2; ++n) {
+      bool found = false;
+      for (int attempt = 0; has[n] && attempt < Attempts && !found; ++attempt) {
+        found = draw_any(before[n]) && before[n].unit == two[n].unit && !meets_itself(before[n]) && apart(before[n], two[1 - n]) &&
+                (n == 0 || !has[0] || apart(before[1], before[0]));
+      }
+      has[n] = found;
+      if (found && two[n].unit == isa::Unit::Matrix) {  // the rule of chains is another meeting's
+        const auto [a, b] = interval(before[n], 2);
+        const auto [c, d] = interval(two[n], 2);
+        if (*a <= *d && *c <= *b) has[n] = false;
+      }
+      if (two[n].unit != isa::Unit::Vector) header(two[n]).chain = has[n] && random_.chance(70) ? 1 : 0;
+    }
+    small = was_small;
+    const int first = static_cast<int>(program_.size()), earlier = random_.range(0, 1);
+    for (const int n : {earlier, 1 - earlier}) {
+      if (has[n]) {
+        if (before[n].unit == isa::Unit::Matrix) before[n].matrix.chain = 0;
+        add(before[n], EachUnit, first);
+      }
+    }
+    for (const int n : {earlier, 1 - earlier}) add(two[n], EachUnit, first);
   }
 
   // Takes what is left of posts: one too few is seen.
@@ -465,18 +579,20 @@ class RandomProgram {
     return false;
   }
 
-  // `after`: waits for this instruction of another unit in any case, -1: for none.
-  void add(isa::Instruction& instruction, int after = -1) {
+  // `after`: waits for this instruction of another unit in any case, EachUnit: for the last of each other unit, -1: for none. Only
+  // instructions before `before` are waited for, -1: all.
+  void add(isa::Instruction& instruction, int after = -1, int before = -1) {
     const auto u = static_cast<std::size_t>(instruction.unit);
     const isa::Claims mine = isa::claims(instruction);
     int wait_mask = 0;
     for (int v = 0; v < isa::UnitCount; ++v) {
       if (v == static_cast<int>(u)) continue;
       // The latest instruction of unit v that conflicts; earlier ones of v are done before it.
-      for (int j = static_cast<int>(program_.size()) - 1; j > waited_[u][static_cast<std::size_t>(v)]; --j) {
+      for (int j = before < 0 ? static_cast<int>(program_.size()) - 1 : before - 1; j > waited_[u][static_cast<std::size_t>(v)]; --j) {
         isa::Instruction& other = program_[static_cast<std::size_t>(j)];
-        if (static_cast<int>(other.unit) != v || (j != after && !conflict(mine, isa::claims(other)))) continue;
-        if (j != after && random_.chance(careless_percent)) break;
+        const bool asked_for = j == after || after == EachUnit;
+        if (static_cast<int>(other.unit) != v || (!asked_for && !conflict(mine, isa::claims(other)))) continue;
+        if (!asked_for && random_.chance(careless_percent)) break;
         header(other).post_mask |= 1 << (4 * static_cast<int>(u) + v);
         wait_mask |= 1 << v;
         waited_[u][static_cast<std::size_t>(v)] = j;
@@ -505,6 +621,7 @@ class RandomProgram {
     program_.push_back(instruction);
   }
 
+  static constexpr int EachUnit = -2;
   Dice& random_;
   const Machine& machine_;
   const std::int32_t digest_ = machine_digest(machine_);

@@ -120,6 +120,7 @@ struct Kinds {
   bool jitter = false;     // always, not only now and then
   std::uint64_t store_region = testing::StoreRegion;
   int largest_array = 12;
+  regress::Meeting meeting = regress::Meeting::None;
   // Met on the way.
   int errors = 0, violations = 0;
 };
@@ -133,6 +134,7 @@ void compare_random_runs(int runs, Kinds& kinds) {
     RandomProgram maker(random, machine);
     maker.careless_percent = kinds.careless_percent;
     maker.store_region = kinds.store_region;
+    maker.meeting = kinds.meeting;
     const std::vector<isa::Word> program = maker.make(random.range(1, 40));
     const std::vector<std::uint8_t> memory = random_memory(random, machine, program);
     SCOPED_TRACE("run " + std::to_string(run) + "\n" + listing(machine, program));
@@ -181,6 +183,20 @@ TEST(Stepper, EqualsTheFastModelsWhenWritesMeetReadsInMemory) {
   compare_random_runs(250, kinds);
   EXPECT_GT(kinds.violations, 3);
   EXPECT_LT(kinds.violations, 200);
+}
+
+// Every pair of claims: there must be hazards (or broken chains), and instructions that just do not meet.
+TEST(Stepper, EqualsTheFastModelsWhereClaimsMeet) {
+  constexpr int Runs = 40;
+  for (int m = 0; m < regress::MeetingCount; ++m) {
+    SCOPED_TRACE("meeting " + std::to_string(m));
+    Kinds kinds;
+    kinds.largest_array = 6;
+    kinds.meeting = static_cast<regress::Meeting>(m);
+    compare_random_runs(Runs, kinds);
+    EXPECT_GE(kinds.errors, Runs / 10);
+    EXPECT_LE(kinds.errors, Runs - Runs / 10);
+  }
 }
 
 TEST(Stepper, EqualsTheFastModelsWhenMemoryHasJitter) {
