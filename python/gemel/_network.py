@@ -127,7 +127,7 @@ def load(source: Source, *, batch: int | None = None, seed: int | None = None, t
          stop: StopToken | None = None) -> Network:
     """A network: one that comes with Gemel (gemel.workloads()), a file, or the text of a workload file (anything with a line break).
 
-    Files are .yaml or .yml (docs/reference/workloads.md), .csv (a SCALE-Sim table), or .tflite (gemel.importer).
+    Files are .yaml or .yml (docs/reference/workloads.md), .csv (a SCALE-Sim table), or .onnx or .tflite (gemel.importer).
 
     batch: images per run; None: as the source says.
     seed: of synthetic weights, instead of the source's.
@@ -140,7 +140,7 @@ def load(source: Source, *, batch: int | None = None, seed: int | None = None, t
     batch = None if batch is None else whole("batch", batch, 1, 65535)
     seed = None if seed is None else whole("seed", seed, 0)
     text = os.fspath(source)
-    if text.lower().endswith(".tflite") and find_spec("gemel.importer") is not None:
+    if text.lower().endswith((".onnx", ".tflite")) and find_spec("gemel.importer") is not None:
         return _imported(text, batch=batch, seed=seed, timing_only=timing_only, stop=stop)
     is_text = isinstance(source, str) and "\n" in text
     inside = _gemel.Network.load(source=text, file=name if is_text else None, batch=batch or 0, seed=seed, timing_only=timing_only,

@@ -90,7 +90,10 @@ std::pair<std::string, std::string> importer() {
 
 }  // namespace
 
-bool is_model(const std::string& workload) { return fs::path(workload).extension() == ".tflite"; }
+bool is_model(const std::string& workload) {
+  const std::string extension = fs::path(workload).extension();
+  return extension == ".tflite" || extension == ".onnx";
+}
 
 std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name) {
   const auto [folder, python] = importer();
@@ -136,9 +139,9 @@ void add_import(CLI::App& app) {
   struct Options {
     std::string model, out, name;
   };
-  auto* command = app.add_subcommand("import", "Make a workload of a TensorFlow Lite model, which computes the same bit by bit");
+  auto* command = app.add_subcommand("import", "Make a workload of an ONNX or TensorFlow Lite model, which computes the same bit by bit");
   auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "File NAME.tflite, quantized to int8")->required();
+  command->add_option("model", o->model, "File NAME.onnx or NAME.tflite, quantized to 8 bits")->required();
   command->add_option("--out,-o", o->out, "The workload, NAME.yaml; its tensors go to NAME.safetensors beside it (default: the model's name, here)");
   command->add_option("--name", o->name, "The workload's name (default: the model's)");
   command->callback([o, command] {

@@ -270,7 +270,7 @@ void add_inputs(CLI::App& command, std::vector<std::string>& paths) {
 void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "Run a workload on a machine and compare every layer with golden");
   auto o = std::make_shared<Options>();
-  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; a model (.tflite); or a program (.gemel) of `gemel compile`")
+  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; a model (.onnx, .tflite); a program (.gemel) of `gemel compile`")
       ->required();
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml (default: edge16; of a program: the one it was compiled for)");
   command->add_option("--set", o->set, "Override a parameter of the machine: key=value");

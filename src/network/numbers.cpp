@@ -20,6 +20,8 @@ using synthetic::Statistics;
 
 namespace {
 
+constexpr std::int32_t LeastNormal = 0x00800000, GreatestFloat = 0x7f7fffff;
+
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text;
   for (const std::int64_t length : shape) text += (text.empty() ? "[" : ", ") + std::to_string(length);
@@ -80,18 +82,19 @@ struct FileNumbers::Reader {
   // Multiplier and shift, if they are there. True if they were (right or wrong): no scales are needed then.
   bool requant(Requant& requant, std::size_t count) {
     if (!has("multiplier") && !has("shift")) return false;
-    if (requant.rounding == Rounding::Float) {
-      ignore("multiplier"), ignore("shift");
-      fail("layer `" + layer + "` has `float` arithmetic, which takes scales and not multipliers", "E0307");
-      return true;
-    }
     // Both are asked for before either's contents are looked at, so that a missing one is told.
     const bool both = tensor("multiplier", Dtype::I32, true) != nullptr && tensor("shift", Dtype::I32, true) != nullptr;
     if (!both) return true;
     const auto multiplier = values<std::int32_t>("multiplier", Dtype::I32, count, false);
     const auto shift = values<std::int32_t>("shift", Dtype::I32, count, false);
     if (multiplier.empty() || shift.empty()) return true;
+    const bool real = requant.rounding == Rounding::Float;  // then a multiplier is the bits of a float32
     for (std::size_t i = 0; i < count; ++i) {
+      if (real && (multiplier[i] < LeastNormal || multiplier[i] > GreatestFloat || shift[i] != 0)) {
+        fail("tensor `" + name("multiplier") + "`: entry " + std::to_string(i) + " is " + std::to_string(multiplier[i]) + " with shift " +
+                 std::to_string(shift[i]) + ", but in `float` must be the bits of a normal positive float32, with shift 0", "E0307");
+        break;
+      }
       if (multiplier[i] < 0) {
         fail("tensor `" + name("multiplier") + "`: entry " + std::to_string(i) + " is " + std::to_string(multiplier[i]) +
                  ", but must be 0 to 2147483647", "E0307");

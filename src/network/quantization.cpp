@@ -90,6 +90,10 @@ Requant softmax_requant(Rounding rounding, double input_scale) {
 Requant mean_requant(Rounding rounding, double input_scale, double output_scale, std::int64_t count) {
   Requant requant;
   requant.rounding = rounding;
+  if (rounding == Rounding::Float) {
+    const float taps = static_cast<float>(output_scale) * static_cast<float>(count);
+    return {rounding, {bits(static_cast<float>(input_scale) / taps)}, {0}};
+  }
   const auto rescale = numerics::quantize_multiplier(input_scale / output_scale);
   append(requant, numerics::mean_requant(rescale.multiplier, rescale.shift, count));
   return requant;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mean over height and width, with rescaling; TFLite's MEAN.
+// Mean over height and width, with rescaling; TFLite's MEAN, and in `float` ONNX Runtime's QLinearGlobalAveragePool.
 //   y = round(sum of (x - x_zero)) + y_zero, clamped; the division is in the multiplier (numerics::mean_requant)
 #include <cmath>
 
@@ -62,7 +62,7 @@ OpInfo global_avg_pool() {
   row.op = Op::GlobalAvgPool;
   row.summary = "mean over height and width, rescaled";
   row.keys = {"activation", "clamp", "output", "arithmetic"};
-  row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle};
+  row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = 1;
   row.shape = shape;
   row.golden = golden_mean;

@@ -37,7 +37,7 @@ NetworkPtr load_network(const std::string& name_or_path, const NetworkOptions& o
     const std::string_view text = name_or_path;
     if (text.size() < end.size() || text.substr(text.size() - end.size()) != end) continue;
     throw UserError("E0217", "`" + name_or_path + "` is " + what + ", and a workload is needed",
-                    end == ".tflite" ? "`gemel import` makes one of it"
+                    end != ".gemel" ? "`gemel import` makes one of it"
                                      : "workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md");
   }
   return loaded(load_workload(name_or_path, load_options(options)), options);

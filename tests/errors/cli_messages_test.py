@@ -362,13 +362,13 @@ class CommandLine(unittest.TestCase):
 
     def test_models_of_other_kinds(self):
         self.expect(
-            ["run", "m.onnx"],
-            "error[E0217]: `m.onnx` is an ONNX model, and a workload is needed\n"
+            ["compile", "m.gemel"],
+            "error[E0217]: `m.gemel` is a compiled program, and a workload is needed\n"
             "hint: workloads are YAML with safetensors, or SCALE-Sim's tables: docs/reference/workloads.md\n",
         )
 
     def test_importer_that_cannot_be_started(self):
-        for command in (["import", "m.tflite"], ["run", "m.tflite"], ["compile", "m.tflite"]):
+        for command in (["import", "m.tflite"], ["run", "m.tflite"], ["compile", "m.tflite"], ["run", "m.onnx"]):
             self.expect(command, "error[E1108]: the importer needs Python, and `no_python` cannot be started: No such file or directory\n"
                         "hint: install python3 and python3-numpy, or let GEMEL_PYTHON name a Python that has NumPy\n", variables={"GEMEL_PYTHON": "no_python"})
         home = self.folder / "home"

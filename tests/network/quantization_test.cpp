@@ -86,6 +86,17 @@ TEST(MeanRequant, WorksTheDivisionIn) {
   EXPECT_EQ(r.shift[0], -4);
 }
 
+TEST(MeanRequant, FloatIsTheScaleOfOnnxRuntime) {
+  const float x = 0.1f, y = 0.3f;
+  const Requant r = mean_requant(Rounding::Float, x, y, 49);
+  const volatile float taps = y * 49.0f;  // rounded to float32, then divided by
+  const float expected = x / taps;
+  float found = 0;
+  std::memcpy(&found, r.multiplier.data(), sizeof found);
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(r.shift, std::vector<int>{0});
+}
+
 TEST(MeanRequant, TheShiftStaysInRange) {
   const Requant r = mean_requant(Rounding::FixedDouble, 1e-9, 1.0, 1 << 20);  // shift -29, only 2 left to take
   EXPECT_EQ(r.shift[0], -31);

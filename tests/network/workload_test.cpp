@@ -366,6 +366,23 @@ TEST_F(WorkloadTensors, EachKindOfWrongOneIsNamed) {
             "error[E0307]: tensor `c.multiplier`: entry 2 is -3, but must be 0 to 2147483647");
 }
 
+TEST_F(WorkloadTensors, MultipliersInFloatAreTheBitsOfFloat32) {
+  yaml_.replace(yaml_.find("  - {name: c"), layer_.size(),
+                "  - {name: c, op: conv2d, out_channels: 3, kernel: 2, arithmetic: float, output: {scale: 0.5, zero_point: 1}}\n");
+  tensors_["c.shift"] = of<std::int32_t>({3}, {0, 0, 0});
+  tensors_["c.multiplier"] = of<std::int32_t>({3}, {0x3f800000, 0x00800000, 0x7f7fffff});
+  EXPECT_EQ(load().layers[0].requant.multiplier, (std::vector<std::int32_t>{0x3f800000, 0x00800000, 0x7f7fffff}));
+  for (const std::int32_t wrong : {-1, 0, 0x007fffff, 0x7f800000}) {
+    tensors_["c.multiplier"] = of<std::int32_t>({3}, {0x3f800000, wrong, 0x3f800000});
+    EXPECT_EQ(error(), "error[E0307]: tensor `c.multiplier`: entry 1 is " + std::to_string(wrong) +
+                           " with shift 0, but in `float` must be the bits of a normal positive float32, with shift 0");
+  }
+  tensors_["c.multiplier"] = of<std::int32_t>({3}, {0x3f800000, 0x3f800000, 0x3f800000});
+  tensors_["c.shift"] = of<std::int32_t>({3}, {0, 0, 1});
+  EXPECT_EQ(error(), "error[E0307]: tensor `c.multiplier`: entry 2 is 1065353216 with shift 1, but in `float` must be the bits of a normal "
+                     "positive float32, with shift 0");
+}
+
 TEST_F(WorkloadTensors, ATruncatedFileIsRefused) {
   load();
   const auto file = folder_ / "t.safetensors";

@@ -363,7 +363,8 @@ class Errors(unittest.TestCase):
         for action, kind, code in (
             (lambda: gemel.load("resnet51"), gemel.UserError, "E02"),
             (lambda: gemel.load(text), gemel.UserError, "E02"),
-            (lambda: gemel.load("model.onnx"), gemel.UserError, "E0217"),
+            (lambda: gemel.load("model.gemel"), gemel.UserError, "E0217"),
+            (lambda: gemel.load("model.onnx"), gemel.UserError, "E1101"),
             (lambda: gemel.Program.load("/nowhere.gemel"), gemel.UserError, "E0501"),
             (lambda: gemel.run(network.compile("tiny8"), "edge16"), gemel.UserError, "E0505"),
             (lambda: gemel.run(network, "tiny8", test_images=True, timing_only=True), gemel.UserError, "E0911"),

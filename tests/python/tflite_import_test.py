@@ -125,7 +125,8 @@ class Texts(InFolder):
         for data in (b"", b"TFL3", b"<html>not found</html>"):
             self.refused(
                 data,
-                "error[E1102]: `./m.tflite` is no TensorFlow Lite model\nhint: bytes 4 to 7 of a .tflite file are `TFL3`",
+                "error[E1102]: `./m.tflite` is no TensorFlow Lite model\n"
+                "hint: bytes 4 to 7 of a .tflite file are `TFL3`; the name of an ONNX model ends in .onnx",
             )
 
     def test_damage_has_its_place(self):

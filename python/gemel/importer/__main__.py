@@ -57,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="gemel.importer", description="Writes a Gemel workload that computes what a model computes, bit by bit."
     )
-    parser.add_argument("model", help="a TensorFlow Lite model (.tflite) quantized to int8")
+    parser.add_argument("model", help="an ONNX model (.onnx) or a TensorFlow Lite model (.tflite), quantized to 8 bits")
     parser.add_argument(
         "-o",
         "--out",

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .messages import Damaged
+
 FORMATS = {
     "int8": "<b",
     "uint8": "<B",
@@ -22,14 +24,6 @@ FORMATS = {
     "uint64": "<Q",
     "float32": "<f",
 }
-
-
-class Damaged(Exception):
-    """Something in the file cannot be; the text says what, and `place` where ("subgraphs[0].tensors[3]", with the byte)."""
-
-    def __init__(self, place: str, text: str):
-        super().__init__(text)
-        self.place = place
 
 
 class Table:

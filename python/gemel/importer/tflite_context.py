@@ -3,23 +3,14 @@
 
 import numpy as np
 
-from .tflite_file import MOST_BYTES, Graph, Operator, Tensor, shape_text
-from .workload import Quantization, Workload
+from .files import MOST_BYTES
+from .messages import Refused
+from .tflite_file import Graph, Operator, Tensor
+from .workload import LEAST_SCALE, MOST_LENGTH, MOST_RANK, MOST_SCALE, Quantization, Workload, shape_text
 
-LEAST_SCALE, MOST_SCALE = 1e-12, 1e12  # as in docs/reference/workloads.md
-MOST_RANK = 6
-MOST_LENGTH = 1 << 24
 ACTIVATION_TYPES = {"INT8": "int8", "UINT8": "uint8"}
 
 QUANTIZE_HINT = "convert it with full integer quantization (TFLITE_BUILTINS_INT8 and a representative data set)"
-
-
-class Refused(Exception):
-    """An operator that cannot be translated: which attribute, its value, and what is supported."""
-
-    def __init__(self, attribute: str, value, supported: str, hint: str = "", code: str = "E1105"):
-        super().__init__(attribute)
-        self.attribute, self.value, self.supported, self.hint, self.code = attribute, value, supported, hint, code
 
 
 class Context:

@@ -8,19 +8,16 @@ it is read. What is wrong is a ModelError: E1101 to E1103.
 
 import hashlib
 import math
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .flatbuffer import Damaged, Table
-from .messages import Diagnostic, ModelError
+from .flatbuffer import Table
+from .messages import Damaged, Diagnostic, ModelError, damaged_model
 from .schema import FIELDS, IDENTIFIER, OPERATORS, OPTIONS, TYPES, VERSION
+from .workload import shape_text
 
-# A file is read into memory whole, and workloads come to about its size: memory stays below four times this.
-MOST_BYTES = 1 << 30
 MOST_TENSORS = 1 << 17
 MOST_OPERATORS = 1 << 16
 MOST_OPERANDS = 1 << 10  # of one operator
@@ -92,44 +89,16 @@ class Graph:
     outputs: list[Tensor]
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file, if it is a regular one of at most MOST_BYTES. ModelError E1101."""
-
-    def refuse(reason: str, hint: str = ""):
-        return ModelError(Diagnostic("E1101", f"cannot read the model `{path}`: {reason}", hint=hint))
-
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise refuse("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
-            if status.st_size > MOST_BYTES:
-                raise refuse(f"it has {status.st_size} bytes, and at most {MOST_BYTES} are read")
-            return file.read(MOST_BYTES)
-    except IsADirectoryError:
-        raise refuse("it is a folder") from None
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise refuse(getattr(error, "strerror", None) or str(error)) from None
+def is_tflite(data: bytes) -> bool:
+    return data[4:8] == IDENTIFIER
 
 
-def read_tflite(path: Path) -> Graph:
-    """The graph of a model file. ModelError: E1101 it cannot be read, E1102 it is no TFLite model, E1103 it is damaged."""
-    data = read_bytes(path)
-    if len(data) < 8 or data[4:8] != IDENTIFIER:
-        hint = "bytes 4 to 7 of a .tflite file are `TFL3`"
-        if path.suffix == ".onnx":
-            hint = "ONNX models are not imported yet; a TensorFlow Lite model has `TFL3` at byte 4"
-        raise ModelError(Diagnostic("E1102", f"`{path}` is no TensorFlow Lite model", hint=hint))
+def read_tflite(path: Path, data: bytes) -> Graph:
+    """The graph of a model file with the contents `data`. ModelError: E1103 it is damaged."""
     try:
         return _Reader(data, str(path)).graph()
     except Damaged as damage:
-        place = f"{path}: {damage.place}" if damage.place else str(path)
-        hint = "the file is cut short or was changed; make or fetch it again"
-        raise ModelError(Diagnostic("E1103", f"the model is damaged: {damage}", place, hint=hint)) from None
-
-
-def shape_text(shape) -> str:
-    return "[" + ", ".join(str(int(n)) for n in shape) + "]"
+        raise damaged_model(str(path), damage) from None
 
 
 class _Reader:

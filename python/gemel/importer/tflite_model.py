@@ -6,64 +6,45 @@ The arithmetic is that of TensorFlow Lite Micro's reference kernels in their def
 
 from pathlib import Path
 
-from .messages import MOST, Diagnostic, ModelError
-from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context, Refused
-from .tflite_file import Operator, read_tflite, shape_text
+from .messages import Findings
+from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context
+from .tflite_file import Operator, read_tflite
 from .tflite_ops import OPERATORS
-from .workload import Workload
+from .workload import Workload, shape_text
 
 REFERENCE = "TensorFlow Lite Micro's reference kernels (int8, double rounding)"
 UNKNOWN_HINT = "docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it"
 
 
-def import_tflite(path: Path, name: str | None) -> Workload:
+def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
     """ModelError: E1101 to E1107."""
-    graph = read_tflite(path)
+    graph = read_tflite(path, data)
     workload = Workload(name or path.stem, f"{path.name}, imported; equals {REFERENCE}", "fixed_double")
     workload.comment = [
         f"Imported by Gemel from {path.name}, SHA-256 {graph.sha256}.",
         f"Every tensor equals that of {REFERENCE}.",
     ]
     context = Context(graph, workload)
-    found: list[Diagnostic] = []
+    found = Findings(str(path))
     computed = [t for op in graph.operators for t in op.outputs]
     if computed and not any(t.type in ACTIVATION_TYPES for t in computed):
         kinds = ", ".join(sorted({t.type for t in computed}))
-        raise ModelError(
-            Diagnostic(
-                "E1106", f"the model is not quantized to 8 bits: its tensors are {kinds}", str(path), hint=QUANTIZE_HINT
-            )
-        )
+        found.add("E1106", f"the model is not quantized to 8 bits: its tensors are {kinds}", hint=QUANTIZE_HINT)
+        found.raise_any()
 
-    def collect(where: str, refused: Refused) -> None:
-        if len(found) < MOST:
-            message = f"{where}: {refused.attribute} is {refused.value}"
-            found.append(Diagnostic(refused.code, message, str(path), f"supported: {refused.supported}", refused.hint))
-
-    def attempt(where: str, action) -> None:
-        try:
-            action()
-        except Refused as refused:
-            collect(where, refused)
-
-    attempt("inputs", context.begin)
+    found.attempt("inputs", context.begin)
     unknown: list[Operator] = []
     for op in graph.operators:
         if op.type not in OPERATORS:
             unknown.append(op)
         else:
-            attempt(str(op), lambda op=op: OPERATORS[op.type].translate(context, op))
-    for op in unknown[: MOST - len(found)]:
+            found.attempt(str(op), lambda op=op: OPERATORS[op.type].translate(context, op))
+    for op in unknown:
         shapes = ", ".join(f"{t.type} {shape_text(t.shape)}" for t in op.inputs if t is not None)
         message, note = f"{op}: there is no such operator in Gemel", f"its inputs: {shapes or 'none'}"
-        found.append(Diagnostic("E1104", message, str(path), note, UNKNOWN_HINT))
-    attempt("outputs", context.end)
-    if not found and not workload.layers:
-        found.append(
-            Diagnostic(
-                "E1105", "the model has no operator that is left to run", str(path), hint="a network does something"
-            )
-        )
-    if found:
-        raise ModelError(*found)
+        found.add("E1104", message, note, UNKNOWN_HINT)
+    found.attempt("outputs", context.end)
+    if not found.diagnostics and not workload.layers:
+        found.nothing_left()
+    found.raise_any()
     return workload

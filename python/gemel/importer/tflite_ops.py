@@ -14,9 +14,11 @@ import numpy as np
 
 from ..numerics import quantize_multiplier
 from . import tflite_tables as tables
+from .messages import Refused
 from .schema import ACTIVATIONS, PADDINGS
-from .tflite_context import Context, Refused, check_size
-from .tflite_file import Operator, Tensor, shape_text
+from .tflite_context import Context, check_size
+from .tflite_file import Operator, Tensor
+from .workload import shape_text
 
 ACTIVATION_KEYS = {
     "NONE": {},

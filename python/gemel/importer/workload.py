@@ -9,8 +9,12 @@ import numpy as np
 
 from .._yaml import flow
 from ..tensors import write_safetensors
+from .layout import Layout
 
 LONGEST_NAME = 200  # bytes
+LEAST_SCALE, MOST_SCALE = 1e-12, 1e12  # as in docs/reference/workloads.md
+MOST_RANK = 6
+MOST_LENGTH = 1 << 24  # of a dimension
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ class Workload:
         self.outputs: list[str] = []
         self.tensors: dict[str, np.ndarray] = {}
         self.notes: list[str] = []  # what the caller must know of the translation
-        self.sources: dict[
-            str, int
-        ] = {}  # name of an input or a layer's output -> index of the model's tensor that it equals
+        # Name of an input or a layer's output -> the model's tensor that it equals: index (TFLite) or name (ONNX).
+        self.sources: dict[str, int | str] = {}
+        self.layouts: dict[str, Layout] = {}  # where such a tensor lies in another order than the model's
         self._names: set[str] = set()
 
     def unique(self, wanted: str) -> str:
@@ -103,6 +107,10 @@ class Workload:
         temporary.write_text(self.text(tensors_path.name), encoding="utf-8")
         os.replace(temporary, path)
         return path, tensors_path
+
+
+def shape_text(shape) -> str:
+    return "[" + ", ".join(str(int(n)) for n in shape) + "]"
 
 
 def printable_line(text: str) -> str:

@@ -1,0 +1,452 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX's operators, one function each: how Gemel's layers compute the very numbers of ONNX Runtime, or what keeps them from it.
+
+A function sees one operator with its operands and the quantization of its result, whether the model writes it as QLinearConv or as Conv between
+DequantizeLinear and QuantizeLinear. It adds layers, or refuses, naming the attribute, its value and what is supported. To add an operator: a function
+here with its row of OPERATORS, a case in tests/python/onnx_cases.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import ort
+from .layout import Layout
+from .messages import Refused
+from .onnx_context import Constant, Context, Operation, Tensor
+from .workload import Quantization, shape_text
+
+f32 = np.float32
+SLOPE_HINT = "ONNX Runtime computes it in float32, whose sums depend on their order; no integer gives the same"
+
+
+@dataclass(frozen=True)
+class Row:
+    translate: Callable[[Context, Operation], None]
+    qlinear: str  # its node of the QOperator form; "": the same node, on bytes
+    becomes: str  # the layer, for the table in the documentation
+    supported: str
+    keeps: bool = False  # the quantization of its input
+
+
+def operands(op: Operation, least: int, most: int | None = None) -> list:
+    """Those that the model leaves out are None."""
+    most = least if most is None else most
+    found = op.operands + [None] * (most - len(op.operands))
+    if len(found) > most or any(v is None for v in found[:least]):
+        raise Refused("operands", len(op.operands), f"{least if least == most else f'{least} to {most}'}")
+    return found
+
+
+# ---- layers with weights -------------------------------------------------------------------------------------------------------
+
+
+def weights(value, axis: int) -> Constant:
+    """Constant integers of 8 bits; more than one scale along `axis`."""
+    if not isinstance(value, Constant) or value.scale is None or value.zero_point is None:
+        state = "float32 without a DequantizeLinear" if isinstance(value, Constant) else "computed by the network"
+        raise Refused(f"weights, {value}", state, "constant int8 or uint8 with their scales")
+    if value.data.dtype not in (np.int8, np.uint8):
+        raise Refused(f"type of the weights, {value}", value.data.dtype, "int8, uint8", code="E1106")
+    if value.data.size == 0:
+        raise Refused(f"shape of the weights, {value}", shape_text(value.data.shape), "one element or more")
+    if value.scale.size > 1 and value.axis != axis % value.data.ndim:
+        raise Refused(f"axis of the scales of {value}", value.axis, f"{axis % value.data.ndim}, that of the outputs")
+    if (value.zero_point != value.zero_point[0]).any():
+        raise Refused(f"zero points of {value}", "different ones", "the same for all channels")
+    info = np.iinfo(value.data.dtype)
+    if not info.min <= value.zero_point[0] <= info.max:
+        raise Refused(f"zero point of {value}", int(value.zero_point[0]), f"{info.min} to {info.max}", code="E1107")
+    return value
+
+
+def weight_keys(w: Constant) -> dict:
+    q = {"type": str(w.data.dtype), "zero_point": int(w.zero_point[0])}
+    return {} if q == {"type": "int8", "zero_point": 0} else {"weight": q}
+
+
+def bias(value, channels: int, x: Tensor, w: Constant, alpha: float = 1.0) -> dict:
+    if value is None:
+        return {}
+    if not isinstance(value, Constant) or value.data.dtype != np.int32:
+        state = f"{value.data.dtype}" if isinstance(value, Constant) else "computed by the network"
+        raise Refused(f"bias, {value}", state, "a constant int32 with the scale of input times weights, as quantizers make it")
+    if value.data.size != channels:
+        raise Refused(f"shape of the bias, {value}", shape_text(value.data.shape), f"[{channels}]")
+    if value.scale is not None and value.zero_point is not None:
+        if value.zero_point.any():
+            raise Refused(f"zero point of the bias, {value}", int(value.zero_point[value.zero_point != 0][0]), "0")
+        wanted = f32(alpha) * f32(x.q.scale) * w.scale
+        given = np.resize(value.scale, max(value.scale.size, wanted.size))
+        wanted = np.resize(wanted, given.size)
+        if (given != wanted).any():
+            i = int(np.argmax(given != wanted))
+            raise Refused(
+                f"scale {i} of the bias, {value}", f"{given[i]:.9g}", f"{wanted[i]:.9g}, that of the input times the weights'",
+                "ONNX Runtime computes the layer in float32 otherwise"
+            )  # fmt: skip
+    return {"bias": np.ascontiguousarray(value.data.reshape(-1))}
+
+
+def window(op: Operation, size: tuple[int, ...], kernel: tuple[int, ...], dilated: bool = True) -> tuple[dict, list[int]]:
+    """Keys of a layer with a window over 2 dimensions, and its output's height and width. A model of 1 dimension has height 1."""
+    rank = len(kernel)
+    strides = op.integers("strides", [1] * rank, 1)
+    dilations = op.integers("dilations", [1] * rank, 1) if dilated else [1] * rank
+    if not dilated:
+        op.only("dilations", [1] * rank)
+    pads = op.integers("pads", [0] * 2 * rank, 0)
+    auto = op.get("auto_pad", "NOTSET")
+    before, after = pads[:rank], pads[rank:]
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        total = [max((-(-n // s) - 1) * s + span - n, 0) for n, s, span in zip(size, strides, spans)]
+        small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+        before, after = (small, large) if auto == "SAME_UPPER" else (large, small)
+    elif auto == "VALID":
+        before = after = [0] * rank
+    elif auto != "NOTSET":
+        raise Refused("auto_pad", auto, "NOTSET, SAME_UPPER, SAME_LOWER, VALID")
+    after = list(after)
+    rounds_up = op.get("ceil_mode", 0)
+    made = []
+    for i, (n, s, span) in enumerate(zip(size, strides, spans)):
+        room = n + before[i] + after[i] - span
+        count = room // s + 1
+        if rounds_up and room % s and count * s < n + before[i]:  # a window that begins behind the image does not count
+            count += 1
+            after[i] += (count - 1) * s - room
+        if room < 0:
+            raise Refused("kernel_shape", list(kernel), f"at most the image with its padding, {n + before[i] + after[i]} along dimension {i + 2}")
+        made.append(count)
+    one = [1] * (2 - rank)
+    none = [0] * (2 - rank)
+    keys = {"kernel": one + list(kernel), "stride": one + strides, "padding": none + list(before) + none + list(after)}
+    keys |= {"dilation": one + dilations} if any(d > 1 for d in dilations) else {}
+    return keys, one + made
+
+
+def made_image(t: Tensor, n: int, channels: int, size: list[int]):
+    """Shape in memory and layout of an image that is made of `t`: of 2 dimensions, or of 1 as `t` is."""
+    one_dimension = len(t.layout.shape) == 3
+    dense = Layout.dense((n, size[1], channels) if one_dimension else (n, *size, channels))
+    return (n, *size, channels), dense.transposed((0, 2, 1) if one_dimension else (0, 3, 1, 2))
+
+
+def conv(c: Context, op: Operation) -> None:
+    op.knows("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+    x, w, b = operands(op, 2, 3)
+    t = c.image(x)
+    w = weights(w, 0)
+    n, _, _, depth = t.shape
+    rank = len(t.layout.shape) - 2
+    if w.data.ndim != rank + 2:
+        raise Refused(f"shape of the weights, {w}", shape_text(w.data.shape), f"{rank + 2} dimensions")
+    out, inner, *kernel = w.data.shape
+    groups = op.get("group", 1)
+    if groups < 1 or inner * groups != depth or out % groups:
+        raise Refused("group", groups, f"one that divides {out} outputs, with {inner} of {depth} input channels each")
+    op.only("kernel_shape", list(kernel), f"{list(kernel)}, the weights' shape")
+    size = t.layout.shape[2:]
+    keys, made = window(op, size, tuple(kernel))
+    data = w.data if rank == 2 else w.data[:, :, None, :]
+    shape, layout = made_image(t, n, out, made)
+    c.layer(
+        op, "conv2d", [t], shape, layout,
+        {"weight": np.ascontiguousarray(data.transpose(0, 2, 3, 1)), "weight_scale": w.scale, **bias(b, out, t, w)},
+        out_channels=out, **keys, **({"groups": groups} if groups > 1 else {}), **weight_keys(w),
+    )  # fmt: skip
+
+
+def rows(c: Context, op: Operation, t: Tensor, w: Constant, per_output: np.ndarray, tensors: dict) -> None:
+    """The innermost dimension of `t` times weights, `per_output` [outputs, elements of the dimension]."""
+    layout = t.layout
+    inner = layout.dims[-1]
+    outer = len(layout.memory) - len(inner)
+    if sorted(inner) != list(range(outer, len(layout.memory))):
+        c.ordered(t, tuple(range(len(layout.dims))), t.shape, "its last dimension innermost")
+    # The elements of a row may lie in another order than the model's (a Flatten of NCHW): then so do the weights.
+    lengths = [layout.memory[a] for a in inner]
+    out = per_output.shape[0]
+    data = per_output.reshape(out, *lengths).transpose(0, *(1 + np.argsort(inner))).reshape(out, -1)
+    count = math.prod(layout.memory[:outer])
+    width = math.prod(lengths)
+    memory = layout.memory[:outer] + ((out,) if out != 1 else ())
+    made = Layout(memory, (*layout.dims[:-1], (outer,) if out != 1 else ()))
+    scales = {} if "multiplier" in tensors else {"weight_scale": w.scale}
+    tensors = {"weight": np.ascontiguousarray(data), **scales, **tensors}
+    if len(t.shape) >= 2 and t.shape[0] == count and math.prod(t.shape) == count * width:
+        shape = (count, *(1,) * (len(t.shape) - 2), out)  # `dense` takes an image as one row
+        c.layer(op, "dense", [t], shape, made, tensors, out_channels=out, **weight_keys(w))
+    else:
+        t = c.view(t, (count, width))
+        c.layer(op, "matmul", [t], (count, out), made, tensors, out_channels=out, **weight_keys(w))
+
+
+def matmul(c: Context, op: Operation) -> None:
+    op.knows()
+    x, w = operands(op, 2)
+    t = c.tensor(x)
+    w = weights(w, -1)
+    if w.data.ndim != 2 or len(t.layout.dims) < 1 or t.layout.shape[-1] != w.data.shape[0]:
+        raise Refused(
+            "shapes", f"{shape_text(t.layout.shape)} times {shape_text(w.data.shape)}", "[..., K] times constant weights [K, N]"
+        )  # fmt: skip
+    rows(c, op, t, w, w.data.T, {})
+
+
+def gemm(c: Context, op: Operation) -> None:
+    op.knows("alpha", "beta", "transA", "transB")
+    x, w, b = operands(op, 2, 3)
+    t = c.tensor(x)
+    transposed = op.get("transB", 0)
+    w = weights(w, 0 if transposed else 1)
+    op.only("transA", 0)
+    if b is not None:
+        op.only("beta", 1.0)
+    alpha = op.get("alpha", 1.0)
+    if not (math.isfinite(alpha) and alpha > 0):
+        raise Refused("alpha", alpha, "above 0")
+    per_output = w.data if transposed else w.data.T
+    if w.data.ndim != 2 or len(t.layout.dims) != 2 or t.layout.shape[1] != per_output.shape[1]:
+        raise Refused("shapes", f"{shape_text(t.layout.shape)} times {shape_text(w.data.shape)}", "[M, K] times [K, N]")
+    tensors = bias(b, per_output.shape[0], t, w, alpha)
+    if alpha != 1:
+        s = f32(alpha) * f32(t.q.scale) * w.scale / f32(op.target.scale)
+        if (s < np.finfo(f32).tiny).any():
+            raise Refused("alpha", alpha, "one with which the layer's scale is a normal float32")
+        s = np.resize(s, per_output.shape[0]).astype(f32)
+        tensors |= {"multiplier": s.view(np.int32), "shift": np.zeros(s.size, np.int32)}  # as `float` arithmetic has them
+    rows(c, op, t, w, per_output, tensors)
+
+
+# ---- two operands --------------------------------------------------------------------------------------------------------------
+
+FLOAT_PAIRS: dict[str, Callable] = {
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Max": np.maximum, "Min": np.minimum, "Pow": np.power,
+}  # fmt: skip
+# What the runtime joins into one kernel between DequantizeLinear and QuantizeLinear; it computes the others in float32.
+WANTED = {"Add": ort.added, "Mul": ort.multiplied}
+
+
+def wanted_of(kind: str) -> Callable[[Quantization, Quantization, Quantization], np.ndarray]:
+    return WANTED.get(kind) or ort.in_float(FLOAT_PAIRS[kind])
+
+
+def pair(kind: str) -> Callable[[Context, Operation], None]:
+    layers = {"Add": "add", "Sub": "sub", "Mul": "mul"}
+
+    def translate(c: Context, op: Operation) -> None:
+        op.knows()
+        a, b = operands(op, 2)
+        wanted = wanted_of(kind)
+        number = next((v for v in (a, b) if isinstance(v, Constant)), None)
+        if number is not None:
+            with_constant(c, op, a, b, number, wanted)
+            return
+        ta, tb = c.tensor(a), c.tensor(b)
+        if ta.layout.shape != tb.layout.shape:
+            raise Refused(
+                "shapes", f"{shape_text(ta.layout.shape)} and {shape_text(tb.layout.shape)}", "two of one shape (no broadcast)"
+            )  # fmt: skip
+        if ta.layout.plain() != tb.layout.plain():
+            tb = c.ordered(tb, *like(ta), "the order of the other operand")
+        if ta.name == tb.name and ta.q == tb.q:
+            c.table(op, ta, np.diagonal(wanted(ta.q, ta.q, op.target)))
+            return
+        if kind not in layers:
+            raise Refused("operands", "two tensors", "one tensor and a number")
+        results = wanted(ta.q, tb.q, op.target)
+        if kind == "Mul":
+            m = ort.product_multiplier(results, ta.q, tb.q, op.target)
+        else:
+            m = ort.sum_multipliers(results, ta.q, tb.q, op.target, 1 if kind == "Add" else -1)
+        if m.differences:
+            raise Refused(
+                "its float32 arithmetic", f"in {m.differences} of 65536 pairs of bytes another than any of the machine's",
+                "scales and zero points with which all pairs agree",
+                f"ONNX Runtime rounds ties in float32; another scale or zero point of `{op.output}` often has no ties (not a power of two)"
+            )  # fmt: skip
+        tb = c.view(tb, ta.shape)
+        c.layer(
+            op, layers[kind], [ta, tb], ta.shape, ta.layout, {"multiplier": m.multiplier, "shift": m.shift}, arithmetic=m.arithmetic
+        )  # fmt: skip
+
+    return translate
+
+
+def like(t: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Dimensions in their order in memory, where each is one piece, and the workload's shape."""
+    dims = t.layout.plain().dims
+    return tuple(sorted(range(len(dims)), key=lambda d: dims[d][:1] or (-1,))), t.shape
+
+
+def with_constant(c: Context, op: Operation, a, b, number: Constant, wanted: Callable) -> None:
+    """One operand is a number with its scale: a function of the other."""
+    t = c.tensor(b if number is a else a)
+    if number.data.size != 1 or number.data.ndim > len(t.layout.dims):
+        raise Refused(f"{number}", f"a constant of the shape {shape_text(number.data.shape)}", "one number")
+    if number.scale is None or number.zero_point is None:
+        raise Refused(f"{number}", "float32 without a DequantizeLinear", "a number with its scale")
+    q = Quantization(str(number.data.dtype), float(number.scale[0]), int(number.zero_point[0]))
+    if q.type not in ("int8", "uint8"):
+        raise Refused(f"type of {number}", q.type, "int8, uint8", code="E1106")
+    at = int(number.data.reshape(-1)[0]) - ort.limits(q)[0]
+    values = wanted(q, t.q, op.target)[at] if number is a else wanted(t.q, q, op.target)[:, at]
+    c.table(op, t, values)
+
+
+# ---- windows without weights, means ----------------------------------------------------------------------------------------------
+
+
+def max_pool(c: Context, op: Operation) -> None:
+    op.knows("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides")
+    (x,) = operands(op, 1)
+    if any(op.node.outputs[1:]):
+        raise Refused("outputs", len(op.node.outputs), "one, without indices")
+    op.only("storage_order", 0)
+    t = c.image(x)
+    rank = len(t.layout.shape) - 2
+    kernel = op.integers("kernel_shape", [0] * rank, 1)
+    keys, size = window(op, t.layout.shape[2:], tuple(kernel), dilated=False)
+    pads, (kh, kw) = keys["padding"], keys["kernel"]
+    if max(pads[0], pads[2]) >= kh or max(pads[1], pads[3]) >= kw:
+        raise Refused("pads", pads, "less than the kernel")
+    shape, layout = made_image(t, t.shape[0], t.shape[3], size)
+    requantized(c, op, "max_pool", t, shape, layout, **keys)
+
+
+def requantized(c: Context, op: Operation, kind: str, t: Tensor, shape, layout, **keys) -> None:
+    """A layer that keeps its input's quantization, and a table where the result has another."""
+    if op.target in (None, t.q):
+        c.layer(Operation(op.node, [], op.output, None), kind, [t], shape, layout, **keys)
+        return
+    inner = f"{op.output}.{kind}"
+    c.layer(Operation(op.node, [], inner, None), kind, [t], shape, layout, **keys)
+    made = c.values.pop(inner)
+    del c.workload.sources[made.name]  # the model has no such value
+    c.table(op, made, ort.quantized(ort.dequantized(t.q), op.target))
+
+
+def global_average(c: Context, op: Operation) -> None:
+    op.knows("channels_last")
+    (x,) = operands(op, 1)
+    op.only("channels_last", 0)
+    average(c, op, c.image(x))
+
+
+def average(c: Context, op: Operation, t: Tensor) -> None:
+    n, _, _, channels = t.shape
+    shape, layout = made_image(t, n, channels, [1, 1])
+    c.layer(op, "global_avg_pool", [t], shape, layout)
+
+
+def average_pool(c: Context, op: Operation) -> None:
+    op.knows("auto_pad", "ceil_mode", "channels_last", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
+    (x,) = operands(op, 1)
+    op.only("channels_last", 0)
+    t = c.image(x)
+    size = t.layout.shape[2:]
+    kernel = op.integers("kernel_shape", [0] * len(size), 1)
+    keys, _ = window(op, size, tuple(kernel), dilated=False)
+    if tuple(kernel) != tuple(size) or any(keys["padding"]):
+        raise Refused("kernel_shape", f"{kernel} of an image {list(size)}", "the whole image, without padding", SLOPE_HINT)
+    average(c, op, t)
+
+
+# ---- others --------------------------------------------------------------------------------------------------------------------
+
+
+def leaky_relu(c: Context, op: Operation) -> None:
+    function(c, op, "LeakyRelu")
+
+
+def sigmoid(c: Context, op: Operation) -> None:
+    function(c, op, "Sigmoid")
+
+
+def check_function(op: Operation) -> None:
+    """The attributes of a function of one value."""
+    op.knows(*ort.ATTRIBUTES.get(op.node.type.removeprefix("QLinear"), ()))
+    for name, value in op.node.attributes.items():
+        if name == "approximate" and value not in ("none", "tanh"):
+            raise Refused(name, value, "none, tanh")
+        if name != "approximate" and not (isinstance(value, float) and math.isfinite(value)):
+            raise Refused(name, value, "a number")
+
+
+def function(c: Context, op: Operation, kind: str) -> None:
+    check_function(op)
+    (x,) = operands(op, 1)
+    t = c.tensor(x)
+    c.table(op, t, ort.quantized(ort.unary(kind, ort.dequantized(t.q), op.node.attributes), op.target))
+
+
+def arg_max(c: Context, op: Operation) -> None:
+    op.knows("axis", "keepdims", "select_last_index")
+    (x,) = operands(op, 1)
+    t = c.tensor(x)
+    rank = len(t.layout.dims)
+    axis = op.get("axis", 0)
+    op.only("select_last_index", 0)
+    if not -rank <= axis < rank:
+        raise Refused("axis", axis, f"{-rank} to {rank - 1}")
+    axis %= rank
+    layout, inner = t.layout, t.layout.dims[axis]
+    outer = len(layout.memory) - len(inner)
+    if inner != tuple(range(outer, len(layout.memory))):
+        raise Refused("axis", axis, "the innermost dimension in memory, which of images is that of the channels")
+    t = c.view(t, (*layout.memory[:outer], layout.shape[axis]))
+    kept = [() if d == axis else dim for d, dim in enumerate(layout.dims) if d != axis or op.get("keepdims", 1)]
+    c.integer_layer(op, "argmax", t, t.shape[:-1] or (1,), Layout(layout.memory[:outer], tuple(kept)))
+
+
+OPERATORS: dict[str, Row] = {
+    "Add": Row(
+        pair("Add"), "QLinearAdd", "`add`, or `table`",
+        "two computed tensors of one shape, if the machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number"
+    ),
+    "ArgMax": Row(arg_max, "", "`argmax`, on the host", "over the innermost dimension in memory (channels), at the end of a model; as int32"),
+    "AveragePool": Row(average_pool, "QLinearAveragePool", "`global_avg_pool`", "over the whole image, without padding"),
+    "Conv": Row(
+        conv, "QLinearConv", "`conv2d`",
+        "1 or 2 dimensions; constant weights, per tensor or per channel, int32 bias or none; any window, stride, dilation, padding, group"
+    ),
+    "Gemm": Row(gemm, "QGemm", "`dense` or `matmul`", "constant weights, per tensor or per channel, int32 bias or none; any alpha, transB"),
+    "GlobalAveragePool": Row(global_average, "QLinearGlobalAveragePool", "`global_avg_pool`", "any scales"),
+    "LeakyRelu": Row(leaky_relu, "QLinearLeakyRelu", "`table`", "any scales and alpha"),
+    "MatMul": Row(matmul, "QLinearMatMul", "`dense` or `matmul`", "constant weights [K, N], per tensor or per channel; any rank of the other operand"),
+    "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
+    "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
+    "Sigmoid": Row(sigmoid, "QLinearSigmoid", "`table`", "any scales"),
+    "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
+}  # fmt: skip
+QLINEAR = {row.qlinear: kind for kind, row in OPERATORS.items() if row.qlinear}
+
+# Operators that need no layer of their own, for the table in the documentation.
+VIEW = "nothing, or `reshape`", "any, as long as no element has to move; constants are folded"
+FUNCTION = "`table`", "any scales; a chain of functions of one tensor, and of numbers, is one table"
+OTHERS = {
+    "DequantizeLinear": ("nothing", "of bytes, to float32 operators or the model's outputs; of constants, per tensor or per channel"),
+    "QuantizeLinear": ("nothing, or `table`", "of a float32 input of the model (it makes the workload's input), or behind a float32 operator; int8, uint8"),
+    "Identity": ("nothing", "any"),
+    "Dropout": ("nothing", "any"),
+    **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),
+    **{kind: FUNCTION for kind in (*ort.UNARY, "Clip") if kind not in OPERATORS},
+    "Relu": ("nothing, or `table`", "behind a layer, if the quantization cuts at 0 by itself; else any scales"),
+    "Clip": ("nothing, or `table`", "as Relu, with constant bounds"),
+    **dict.fromkeys(("Div", "Max", "Min", "Pow"), ("`table`", "a tensor and a number, or functions of one tensor")),
+    **dict.fromkeys(("Cast", "Concat", "Constant", "Gather", "Shape", "Slice"), ("nothing", "constants, such as the shape that a Reshape takes")),
+}  # fmt: skip
+
+
+def table_rows() -> list[str]:
+    """Of the table in docs/reference/onnx.md."""
+    rows = {kind: (row.qlinear, row.becomes, row.supported) for kind, row in OPERATORS.items()}
+    rows |= {kind: ("", *text) for kind, text in OTHERS.items() if kind not in OPERATORS}
+    cells = ((f"`{kind}`", f"`{qlinear}`" if qlinear else "", *text) for kind, (qlinear, *text) in sorted(rows.items()))
+    return [f"| {' | '.join(row)} |" for row in cells]

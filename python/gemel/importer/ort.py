@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime's arithmetic (CPU, x86, optimization level extended, int8 QDQ allowed), and how the machine's integers give the very same.
+
+What is a function of one byte becomes a table. What is a function of two bytes (additions, products) the runtime computes in float32; here fixed-point
+multipliers are sought that give its result for each of the 65,536 pairs. Where there are none, the caller is told how close one can come.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics import quantize_multiplier
+from .workload import Quantization
+
+f32 = np.float32
+
+
+def limits(q: Quantization) -> tuple[int, int]:
+    return (-128, 127) if q.type == "int8" else (0, 255)
+
+
+def elements(q: Quantization) -> np.ndarray:
+    """All 256 values of a type, ascending, as int64."""
+    low, high = limits(q)
+    return np.arange(low, high + 1, dtype=np.int64)
+
+
+def dequantized(q: Quantization) -> np.ndarray:
+    """DequantizeLinear of elements(q)."""
+    return (elements(q) - q.zero_point).astype(f32) * f32(q.scale)
+
+
+def quantized(real: np.ndarray, q: Quantization) -> np.ndarray:
+    """QuantizeLinear: rounds half to even and adds the zero point then. Infinite values saturate."""
+    low, high = limits(q)
+    with np.errstate(over="ignore"):
+        y = real.astype(f32) / f32(q.scale)
+    return (np.rint(np.clip(y, low - q.zero_point, high - q.zero_point)) + q.zero_point).astype(np.int64)
+
+
+def table(values: np.ndarray) -> np.ndarray:
+    """For a workload: results for the values of a type, ascending, as bytes in the order of the raw bytes of the input. Of signed types the
+    negative ones, which stand first, belong to the bytes from 128 on."""
+    return (values & 0xFF).astype(np.uint8)
+
+
+def table_of(source: Quantization, values: np.ndarray) -> np.ndarray:
+    out = np.empty(256, np.uint8)
+    out[elements(source) & 0xFF] = values & 0xFF
+    return out
+
+
+# ---- functions of one value ----------------------------------------------------------------------------------------------------
+# In double precision, rounded to float32: after QuantizeLinear the same as the runtime's own approximations.
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def _hard_sigmoid(x, alpha=0.2, beta=0.5):
+    return np.clip(f32(alpha) * x + f32(beta), 0, 1)
+
+
+def _gelu(x, approximate="none"):
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + _erf(x / math.sqrt(2)))
+
+
+# Type of node -> function of float64 values; its keywords are the node's attributes.
+UNARY: dict[str, Callable[..., np.ndarray]] = {
+    "Abs": np.abs,
+    "Ceil": np.ceil,
+    "Elu": lambda x, alpha=1.0: np.where(x < 0, f32(alpha) * np.expm1(np.minimum(x, 0)), x),
+    "Erf": _erf,
+    "Exp": np.exp,
+    "Floor": np.floor,
+    "Gelu": _gelu,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, (x.astype(f32) * f32(alpha)).astype(np.float64), x),
+    "Neg": np.negative,
+    "Relu": lambda x: np.maximum(x, 0),
+    "Round": np.rint,
+    "Sigmoid": _sigmoid,
+    "Softplus": lambda x: np.logaddexp(x, 0),
+    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Tanh": np.tanh,
+}
+ATTRIBUTES = {"Elu": ("alpha",), "Gelu": ("approximate",), "HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
+
+
+def unary(kind: str, real: np.ndarray, attributes: dict) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return UNARY[kind](real.astype(np.float64), **attributes).astype(f32)
+
+
+# ---- functions of two values ---------------------------------------------------------------------------------------------------
+
+
+def _fma(a: np.ndarray, b, c) -> np.ndarray:
+    """float32 a * b + c, rounded once."""
+    return (np.asarray(a, np.longdouble) * np.longdouble(b) + np.asarray(c, np.longdouble)).astype(f32)
+
+
+def added(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
+    """QLinearAdd, for elements(a) down and elements(b) across."""
+    low, high = limits(y)
+    ra, rb = f32(a.scale) / f32(y.scale), f32(b.scale) / f32(y.scale)
+    fixed = f32(y.zero_point) - _fma(ra, a.zero_point, rb * f32(b.zero_point))
+    t = _fma(elements(b)[None, :], rb, fixed)
+    t = _fma(elements(a)[:, None], ra, t)
+    return np.clip(np.rint(t), low, high).astype(np.int64)
+
+
+def multiplied(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
+    """QLinearMul, likewise."""
+    low, high = limits(y)
+    product = (elements(a) - a.zero_point)[:, None] * (elements(b) - b.zero_point)[None, :]
+    s = f32(a.scale) * f32(b.scale) / f32(y.scale)
+    return np.clip(np.rint(product.astype(f32) * s + f32(y.zero_point)), low, high).astype(np.int64)
+
+
+def in_float(function: Callable) -> Callable[[Quantization, Quantization, Quantization], np.ndarray]:
+    """DequantizeLinear, `function` in float32, QuantizeLinear, which the runtime does not join: Sub, Div, ..."""
+
+    def values(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return quantized(function(dequantized(a)[:, None], dequantized(b)[None, :]), y)
+
+    return values
+
+
+@dataclass
+class Multipliers:
+    """For a workload's `add`, `sub` or `mul`: its arithmetic, multipliers and shifts, and in how many of the 65,536 pairs the result differs."""
+
+    arithmetic: str
+    multiplier: np.ndarray
+    shift: np.ndarray
+    differences: int
+
+
+def _single(x: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
+    """`fixed_single` of docs/reference/arithmetic.md."""
+    return (x * np.int64(multiplier) + (np.int64(1) << (30 - shift))) >> (31 - shift)
+
+
+def _sum(da, db, y: Quantization, m: list[tuple[int, int]]) -> np.ndarray:
+    """What the machine's `add` makes of differences to the zero points."""
+    low, high = limits(y)
+    x = _single(da << 20, *m[0]) + _single(db << 20, *m[1])
+    return np.clip(_single(x, *m[2]) + y.zero_point, low, high)
+
+
+def sum_multipliers(wanted: np.ndarray, a: Quantization, b: Quantization, y: Quantization, sign: int = 1) -> Multipliers:
+    """For `add` (sign 1) or `sub` (-1). The factors of a and b may move by some 2^-22 of themselves, far less than what float32 rounds: enough to put
+    the few pairs that lie next to a tie on the side where the runtime has them."""
+    da, db = (elements(a) - a.zero_point)[:, None], sign * (elements(b) - b.zero_point)[None, :]
+    ra, rb = float(f32(a.scale) / f32(y.scale)), float(f32(b.scale) / f32(y.scale))
+    low, high = limits(y)
+    bits = math.floor(math.log2(((1 << 31) - 1) / (256 * 1.01 * (ra + rb))))  # of the sum below the point
+
+    def encoded(fa: float, fb: float) -> list[tuple[int, int]]:
+        return [quantize_multiplier(math.ldexp(fa, bits - 20)), quantize_multiplier(math.ldexp(fb, bits - 20)), quantize_multiplier(2.0**-bits)]
+
+    real = ra * da + rb * db
+    distance = np.abs(real + 0.5 - np.rint(real + 0.5))
+    near = np.argwhere((distance < 2e-3) & (np.abs(real + y.zero_point) < 1000))
+    na, nb = da[near[:, 0], 0].astype(float), db[0, near[:, 1]].astype(float)
+    nearest = wanted[near[:, 0], near[:, 1]]
+    best: Multipliers | None = None
+    grid = np.arange(-24, 25)
+    tries = [(1.0, 1.0)]
+    for step in (2.0**-28, 2.0**-26, 2.0**-24, 2.0**-22):
+        fa = ra * (1 + grid * step)
+        fb = rb * (1 + grid * step)
+        sums = fa[:, None, None] * na + fb[None, :, None] * nb
+        wrong = (np.clip(np.floor(sums + 0.5) + y.zero_point, low, high) != nearest).sum(-1)
+        order = np.argsort(wrong + 1e-3 * np.hypot(grid[:, None], grid[None, :]) / 100, axis=None)[:4]
+        tries += [(1 + grid[i // len(grid)] * step, 1 + grid[i % len(grid)] * step) for i in order]
+    for ea, eb in tries:
+        m = encoded(ra * ea, rb * eb)
+        if any(not -31 <= s <= 30 for _, s in m):
+            continue
+        differences = int((_sum(da, db, y, m) != wanted).sum())
+        if best is None or differences < best.differences:
+            best = Multipliers("fixed_single", np.array([q for q, _ in m], np.int32), np.array([s for _, s in m], np.int32), differences)
+        if differences == 0:
+            break
+    return best or Multipliers("fixed_single", np.zeros(3, np.int32), np.zeros(3, np.int32), wanted.size)
+
+
+def product_multiplier(wanted: np.ndarray, a: Quantization, b: Quantization, y: Quantization) -> Multipliers:
+    """For `mul`."""
+    low, high = limits(y)
+    p = ((elements(a) - a.zero_point)[:, None] * (elements(b) - b.zero_point)[None, :]).reshape(-1)
+    p, first = np.unique(p, return_index=True)
+    target = wanted.reshape(-1)[first]
+    scale = float(f32(a.scale) * f32(b.scale) / f32(y.scale))
+    # target - 1/2 <= p * s + zero point < target + 1/2, for each p: bounds of s.
+    inside = (p != 0) & (target > low) & (target < high)
+    with np.errstate(divide="ignore"):
+        one, other = (target[inside] - y.zero_point - 0.5) / p[inside], (target[inside] - y.zero_point + 0.5) / p[inside]
+    least, most = np.minimum(one, other).max(initial=scale * (1 - 2.0**-20)), np.maximum(one, other).min(initial=scale * (1 + 2.0**-20))
+    tries = [scale, (least + most) / 2, least, most, least + (most - least) * 0.01, most - (most - least) * 0.01]
+    best: Multipliers | None = None
+    for real in tries:
+        multiplier, shift = quantize_multiplier(real)
+        for m in (multiplier, multiplier - 1, multiplier + 1):
+            if not (-31 <= shift <= 30 and 0 <= m < 1 << 31):
+                continue
+            made = np.clip(_single(p, m, shift) + y.zero_point, low, high)
+            differences = int((made != target).sum())
+            if best is None or differences < best.differences:
+                best = Multipliers("fixed_single", np.array([m], np.int32), np.array([shift], np.int32), differences)
+    return best or Multipliers("fixed_single", np.zeros(1, np.int32), np.zeros(1, np.int32), p.size)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random models of one operator each, imported, run and compared with ONNX Runtime: every tensor, every element.
+
+tests/python/onnx_operators_test.py [--count N] [--seed S] [--only OPERATOR]     the long form is --count 1000
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import traceback
+import unittest
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx_reference
+from onnx_cases import CASES, Draw
+from onnx_reference import compare
+
+from gemel.importer import ModelError, import_model
+
+COUNT, SEED, ONLY = 140, None, ""
+MACHINES = ("edge16", "odd7x13", "tiny8")
+NOT_EXACT = "its float32 arithmetic is in "  # what the importer says where no multiplier of the machine gives the runtime's result
+
+
+@unittest.skipIf(onnx_reference.missing(), onnx_reference.missing())
+@unittest.skipUnless(Path(onnx_reference.gemel_program()).is_file(), f"{onnx_reference.gemel_program()} is not built")
+class Operators(unittest.TestCase):
+    def test_random_models_equal_the_reference(self):
+        seed = SEED if SEED is not None else int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        names = [ONLY] if ONLY else sorted(CASES)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = list(pool.map(lambda i: self.one(names[i % len(names)], seed, i), range(COUNT)))
+        wrong = [line for _, _, lines, _ in results for line in lines]
+        refused = Counter(names[i % len(names)] for i, (*_, no) in enumerate(results) if no)
+        equal = COUNT - sum(bool(lines) for _, _, lines, _ in results) - sum(refused.values())
+        print(
+            f"{equal} of {COUNT} models of {len(names)} operators equal: {sum(t for t, *_ in results)} tensors, "
+            f"{sum(e for _, e, *_ in results)} elements, {len(wrong)} differences; refused, because the machine's arithmetic cannot give the "
+            f"runtime's: {dict(refused)}"
+        )
+        self.assertEqual(wrong, [], "\n".join(wrong[:20]))
+        self.assertLessEqual(set(refused), {"Add", "Mul", "Sub"})
+
+    def one(self, name: str, seed: int, case: int) -> tuple[int, int, list[str], bool]:
+        draw = Draw(np.random.default_rng([seed, case]))
+        replay = f"--seed {seed} --count {case + 1}" + (f" --only {ONLY}" if ONLY else "")
+        try:
+            model = CASES[name](draw)
+            proto = model.proto()
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model.onnx"
+                path.write_bytes(proto.SerializeToString())
+                try:
+                    workload = import_model(path)
+                except ModelError as error:
+                    if all(NOT_EXACT in d.message for d in error.diagnostics):
+                        return 0, 0, [], True
+                    raise
+            tensors, elements, wrong, _ = compare(workload, proto, model.values(), MACHINES[case % len(MACHINES)])
+        except Exception as error:  # one broken case must not hide the others
+            place = "" if isinstance(error, ModelError) else traceback.format_exc(limit=-2)
+            return 0, 0, [f"{name} (case {case}, {replay}): {type(error).__name__}: {error}{place}"], False
+        return tensors, elements, [f"{name} (case {case}, {replay}): {line}" for line in wrong], False
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--only", default="", choices=["", *CASES])
+    options, rest = parser.parse_known_args()
+    COUNT, SEED, ONLY = options.count, options.seed, options.only
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
