@@ -311,6 +311,17 @@ class RandomProgram {
       return p.buffer == result.buffer && p.first <= result.last && result.first <= p.last;
     });
   }
+  // Whether they conflict in any claims but these two.
+  bool others_conflict(const isa::Instruction& a, int claim_of_a, const isa::Instruction& b, int claim_of_b) const {
+    const isa::Claims p = isa::claims(a), q = isa::claims(b);
+    for (int n = 0; n < p.count; ++n) {
+      for (int m = 0; m < q.count; ++m) {
+        if (n == claim_of_a && m == claim_of_b) continue;
+        if (conflict(p.items[static_cast<std::size_t>(n)], q.items[static_cast<std::size_t>(m)])) return true;
+      }
+    }
+    return false;
+  }
   bool apart(const isa::Instruction& a, const isa::Instruction& b) const {
     return a.unit == b.unit || !conflict(isa::claims(a), isa::claims(b));
   }
@@ -318,21 +329,27 @@ class RandomProgram {
   // The two that meet begin when all before them is done: both at once, one of them behind a short one of its unit, or one of them chained
   // to a short one, so that it is the younger in flight.
   void add_meeting() {
-    constexpr int Attempts = 2'000;
+    constexpr int Attempts = 2'000, AttemptsAlone = 300;
     const bool chain = meeting == Meeting::Chain;
     isa::Instruction two[2];
-    const int moved = random_.range(0, 1);
-    int claim[2] = {-1, -1};
-    for (int attempt = 0; attempt < Attempts && claim[0] < 0; ++attempt) {
-      if (draw_any(two[0])) claim[0] = claim_that_meets(two[0], false);
+    bool found = false;
+    // Mostly nothing but these claims meet: otherwise one hazard hides the other.
+    for (int attempt = 0, alone = random_.chance(80) ? AttemptsAlone : 0; attempt < Attempts && !found; ++attempt) {
+      const int moved = random_.range(0, 1);
+      if (!draw_any(two[1 - moved])) continue;
+      const int fixed = claim_that_meets(two[1 - moved], moved == 0);
+      if (fixed < 0) continue;
+      int claim = -1;
+      for (int n = 0; n < Attempts && claim < 0; ++n) {
+        if (draw_any(two[moved])) claim = claim_that_meets(two[moved], moved == 1);
+      }
+      if (claim < 0) continue;
+      const isa::Claims others = isa::claims(two[1 - moved]);
+      if (!move_beside(two[moved], claim, others.items[static_cast<std::size_t>(fixed)])) continue;
+      found = alone-- <= 0 || chain || !others_conflict(two[moved], claim, two[1 - moved], fixed);
     }
-    for (int attempt = 0; attempt < Attempts && claim[1] < 0; ++attempt) {
-      if (draw_any(two[1])) claim[1] = claim_that_meets(two[1], true);
-    }
-    if (claim[0] < 0 || claim[1] < 0) return;
+    if (!found) return;
     shared_percent = 0;  // neither waits for what the other posts
-    const isa::Claim other = isa::claims(two[1 - moved]).items[static_cast<std::size_t>(claim[1 - moved])];
-    if (!move_beside(two[moved], claim[moved], other)) return;
     if (chain) {
       two[0].matrix.chain = 0;
       two[1].matrix.chain = 1;
@@ -346,13 +363,13 @@ class RandomProgram {
     isa::Instruction before[2];
     bool has[2] = {random_.chance(50), random_.chance(50)};
     for (int n = 0; n < 2; ++n) {
-      bool found = false;
-      for (int attempt = 0; has[n] && attempt < Attempts && !found; ++attempt) {
-        found = draw_any(before[n]) && before[n].unit == two[n].unit && !meets_itself(before[n]) && apart(before[n], two[1 - n]) &&
+      bool fits = false;
+      for (int attempt = 0; has[n] && attempt < Attempts && !fits; ++attempt) {
+        fits = draw_any(before[n]) && before[n].unit == two[n].unit && !meets_itself(before[n]) && apart(before[n], two[1 - n]) &&
                 (n == 0 || !has[0] || apart(before[1], before[0]));
       }
-      has[n] = found;
-      if (found && two[n].unit == isa::Unit::Matrix) {  // the rule of chains is another meeting's
+      has[n] = fits;
+      if (fits && two[n].unit == isa::Unit::Matrix) {  // the rule of chains is another meeting's
         const auto [a, b] = interval(before[n], 2);
         const auto [c, d] = interval(two[n], 2);
         if (*a <= *d && *c <= *b) has[n] = false;
@@ -568,15 +585,15 @@ class RandomProgram {
   }
 
   bool conflict(const isa::Claims& a, const isa::Claims& b) const {
-    for (const isa::Claim& p : a) {
-      for (const isa::Claim& q : b) {
-        if (p.buffer != q.buffer) continue;
-        if ((p.write || q.write) && p.first <= q.last && q.first <= p.last) return true;
-        const std::int64_t bank = machine_.bank_words(p.buffer);
-        if (p.write == q.write && p.first / bank <= q.last / bank && q.first / bank <= p.last / bank) return true;
-      }
-    }
-    return false;
+    return std::any_of(a.begin(), a.end(), [&](const isa::Claim& p) {
+      return std::any_of(b.begin(), b.end(), [&](const isa::Claim& q) { return conflict(p, q); });
+    });
+  }
+  bool conflict(const isa::Claim& p, const isa::Claim& q) const {
+    if (p.buffer != q.buffer) return false;
+    if ((p.write || q.write) && p.first <= q.last && q.first <= p.last) return true;
+    const std::int64_t bank = machine_.bank_words(p.buffer);
+    return p.write == q.write && p.first / bank <= q.last / bank && q.first / bank <= p.last / bank;
   }
 
   // `after`: waits for this instruction of another unit in any case, EachUnit: for the last of each other unit, -1: for none. Only
