@@ -14,6 +14,7 @@ Needs yosys for the synthesis and numpy for the fit.
 import argparse
 import concurrent.futures
 import csv
+import functools
 import hashlib
 import inspect
 import math
@@ -34,6 +35,7 @@ RTL = ROOT / "rtl"
 TABLE = ROOT / "docs" / "reference" / "area.csv"
 PAGE = ROOT / "docs" / "reference" / "area.md"
 CPP = ROOT / "src" / "area" / "models.gen.cpp"
+CELLS = ROOT / "scripts" / "area_cells.v"
 PYTHON = ROOT / "python" / "gemel" / "area_gen.py"
 
 # Sizes of cells in NAND2 equivalents: areas of the X1 cells of the Nangate 45 nm Open Cell Library over its NAND2_X1 (0.798 um2).
@@ -183,7 +185,7 @@ def sources(block):
 
 
 def source_hash(block):
-    text = b"".join(f.read_bytes() for f in sources(block))
+    text = b"".join(f.read_bytes() for f in [*sources(block), CELLS])
     return hashlib.sha256(re.sub(rb"`ifdef FORMAL.*?`endif|//[^\n]*|\s+", b"", text, flags=re.S)).hexdigest()[:12]
 
 
@@ -191,12 +193,17 @@ def named(parameters):
     return " ".join(f"{k}={v}" for k, v in parameters.items())
 
 
+@functools.cache
+def yosys_version():
+    return subprocess.run(["yosys", "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
+
+
 def synthesize(block, parameters, seconds):
     """One row of the table. Modules are mapped one by one, as they stand in the source; memories are kept and counted in bits."""
     files = " ".join(map(str, sources(block)))
     sets = f"chparam {' '.join(f'-set {k} {v}' for k, v in parameters.items())} {block}; " if parameters else ""
     script = (f"read_verilog -sv -I{RTL / 'common'} {files}; {sets}hierarchy -check -top {block}; proc; opt_clean; "
-              "tee -o memory.txt stat; synth -run coarse:fine; opt -fast -full; techmap; opt -fast; "
+              f"tee -o memory.txt stat; synth -run coarse:fine; opt -fast -full; techmap -map {CELLS} -map +/techmap.v; opt -fast; "
               "abc -fast -g AND,NAND,OR,NOR,XOR,XNOR,MUX; opt -fast; clean -purge; tee -o cells.txt stat; "
               "flatten; clean -purge; select t:$mem* %n; tee -o depth.txt ltp -noff")
     with tempfile.TemporaryDirectory() as folder:
@@ -213,13 +220,13 @@ def synthesize(block, parameters, seconds):
         depth = re.search(r"length=(\d+)", (Path(folder) / "depth.txt").read_text())
     cells = {name: int(n) for name, n in re.findall(r"^\s+(\$_\w+_)\s+(\d+)$", counts, re.M)}
     flipflops = sum(n for name, n in cells.items() if "DFF" in name)
-    return dict(block=block, parameters=named(parameters), sources=source_hash(block), cells=sum(cells.values()), flipflops=flipflops,
+    return dict(block=block, parameters=named(parameters), sources=source_hash(block), yosys=yosys_version(), cells=sum(cells.values()), flipflops=flipflops,
                 nand2=round(sum(weight(name) * n for name, n in cells.items())),
                 memory_bits=int(re.search(r"Number of memory bits:\s+(\d+)", memory).group(1)),
                 depth=int(depth.group(1)) if depth else 0), f"{time.monotonic() - begin:.0f} s"
 
 
-COLUMNS = ["block", "parameters", "sources", "cells", "flipflops", "nand2", "memory_bits", "depth"]
+COLUMNS = ["block", "parameters", "sources", "yosys", "cells", "flipflops", "nand2", "memory_bits", "depth"]
 
 
 def read_table():
@@ -325,6 +332,25 @@ def median(values):
     return values[len(values) // 2]
 
 
+def pe_by_hand():
+    """NAND2 equivalents of a `pe` as one would draw it: partial products of 9 x 9 bits, 7 rows of 9 full adders behind the first two, 10 more
+    that take the sum in, a parallel-prefix adder (Brent-Kung) of 32 bits, 50 flip-flops of which 18 have an enable, and the choice of the weight."""
+    full_adder = 2 * WEIGHTS["XOR"] + WEIGHTS["MUX"]
+    bits, levels = 32, 5
+    prefix = (2 * bits - 2 - levels) * (2 * WEIGHTS["AND"] + WEIGHTS["OR"])
+    adder = bits * (WEIGHTS["XOR"] + WEIGHTS["AND"]) + prefix + bits * WEIGHTS["XOR"]
+    return (81 * WEIGHTS["AND"] + (7 * 9 + 10) * full_adder + adder + 50 * WEIGHTS["DFF"] + 18 * WEIGHTS["enable"] + 9 * WEIGHTS["MUX"])
+
+
+def by_hand(table):
+    """A line of the page: the `pe` of the table beside one counted by hand."""
+    if ("pe", "") not in table:
+        return []
+    count, measured = pe_by_hand(), int(table["pe", ""]["nand2"])
+    return [f"* **A count by hand**: a `pe` of 81 partial products, 73 full adders, a 32-bit parallel-prefix adder, 50 flip-flops and a multiplexer of 9 "
+            f"bits has {count:,.0f} NAND2 equivalents; Yosys makes {measured:,}, {100 * (measured / count - 1):+.0f} %."]
+
+
 def page(table, models):
     lines = ["# Area", "",
              "What each block costs in gates, from Yosys: `scripts/area.py` synthesizes every block at several sizes into "
@@ -335,8 +361,10 @@ def page(table, models):
              "constraints, wires, clock tree or test logic. So: for comparing machines, not for a floor plan. kGE are 1,000 of them.",
              "* **Memory bits** (buffers, queues, rings) are not gates: they are counted apart, each memory with one read and one write port. "
              "They are exact formulas, which equal every row of the table.",
-             "* **Depth**: gates on the longest path between registers, as mapped for area; adders are ripple adders, so timing-driven "
-             "synthesis will find much less.",
+             "* **Depth**: gates on the longest path between registers, as mapped for area. Adders are Yosys' parallel-prefix adders (Brent-Kung), "
+             f"full adders of multipliers are mapped by [{CELLS.name}](../../scripts/{CELLS.name}).",
+             "* **Yosys**: " + ", ".join(sorted({row["yosys"] for row in table.values()})) + ". Other versions give other counts; the column `yosys` of the table tells which it was.",
+             *by_hand(table),
              "* A new size of a block is a row in `POINTS` of the script; a point whose sources have changed is synthesized again by the "
              "next run. The column `sources` of the table tells which text was measured.", "",
              "## The model", "",
@@ -443,6 +471,9 @@ def main():
         if bits != int(row["memory_bits"]):
             failed += 1
             print(f"MEMORY_BITS of {row['block']} {row['parameters']} says {bits}, the table {row['memory_bits']}")
+    if ("pe", "") in table and not 0.9 <= int(table["pe", ""]["nand2"]) / pe_by_hand() <= 1.1:
+        failed += 1
+        print(f"pe: {table['pe', '']['nand2']} NAND2 equivalents, by hand {pe_by_hand():.0f}: more than 10 % apart; Yosys made something else of it")
     for file, text in ((PAGE, page(table, models)), (CPP, cpp(models)), (PYTHON, python(models))):
         if not a.check:
             file.write_text(text, encoding="utf-8")

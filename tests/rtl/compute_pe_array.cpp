@@ -6,6 +6,7 @@
 #include "PeArray1x1.h"
 #include "PeArray4x4.h"
 #include "PeArray5x3.h"
+#include "PeSynthesized.h"
 #include "blocks/pe_array/pe_array_beat.hpp"
 #include "compute_harness.hpp"
 #include "support/random_seed.hpp"
@@ -13,10 +14,16 @@
 namespace gemel::rtl_test {
 namespace {
 
-TEST(RtlPe, MultipliesEveryPairOfOperandsAndAddsToAnySum) {
+template <class Verilated>
+class RtlPe : public ::testing::Test {};
+// Verilator gets another text of the product than synthesis does: both are the same product.
+using Texts = ::testing::Types<Pe, PeSynthesized>;
+TYPED_TEST_SUITE(RtlPe, Texts);
+
+TYPED_TEST(RtlPe, MultipliesEveryPairOfOperandsAndAddsToAnySum) {
   Random random(test::random_seed());
   VerilatedContext context;
-  Pe pe(&context);
+  TypeParam pe(&context);
   const auto clock = [&pe] {
     pe.clk_i = 1;
     pe.eval();
