@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Float ONNX networks with seeded weights, and what ONNX Runtime's quantizer makes of them."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+INPUT = "image"
+
+
+class Network:
+    """Nodes in float32, batch norms as training leaves them. Weights are drawn so that values keep their size from layer to layer."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], seed: int = 1):
+        self.name, self.shape = name, shape
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.channels = {INPUT: shape[1]}
+        self.outputs: list[str] = []
+
+    def constant(self, array: np.ndarray) -> str:
+        name = f"k{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def normal(self, *shape: int, size: float = 1.0) -> str:
+        return self.constant((self.rng.normal(size=shape) * size).astype(np.float32))
+
+    def node(self, kind: str, inputs: list[str], channels: int | None = None, **attributes) -> str:
+        name = f"{kind.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        self.channels[name] = channels or self.channels.get(inputs[0], 0)
+        return name
+
+    def conv(self, x: str, out: int, kernel: int, stride: int = 1, groups: int = 1, act: str = "Relu", norm: bool = True, scale: float = 1.0) -> str:
+        depth = self.channels[x] // groups
+        w = self.normal(out, depth, kernel, kernel, size=scale * float(np.sqrt(2 / (depth * kernel * kernel))))
+        pad = kernel // 2
+        bias = [] if norm else [self.normal(out, size=0.1)]
+        y = self.node("Conv", [x, w, *bias], out, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups)
+        if norm:
+            ones = [np.ones(out, np.float32) + self.rng.normal(size=out).astype(np.float32) * np.float32(0.1) for _ in range(2)]
+            y = self.node("BatchNormalization", [y, self.constant(ones[0]), self.normal(out, size=0.1), self.normal(out, size=0.1), self.constant(ones[1] ** 2)])
+        return self.activation(y, act)
+
+    def activation(self, x: str, act: str) -> str:
+        if act == "Relu6":
+            return self.node("Clip", [x, self.constant(np.float32(0)), self.constant(np.float32(6))])
+        return self.node(act, [x]) if act else x
+
+    def linear(self, x: str, inner: int, out: int) -> str:
+        return self.node("Gemm", [x, self.normal(out, inner, size=float(np.sqrt(1 / inner))), self.normal(out, size=0.1)], out, transB=1)
+
+    def proto(self) -> onnx.ModelProto:
+        graph = helper.make_graph(
+            self.nodes, self.name, [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.shape)],
+            [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in self.outputs], self.constants,
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        return onnx.shape_inference.infer_shapes(model)
+
+
+def small(seed: int = 1) -> Network:
+    """Every operator that is imported exactly, in 20 nodes."""
+    n = Network("small", (1, 3, 16, 16), seed)
+    a = n.conv(INPUT, 8, 3, 2)
+    x = n.conv(n.conv(a, 8, 3, groups=8, act="Relu6"), 8, 1, act="", norm=False)
+    x = n.node("MaxPool", [n.node("Add", [x, a])], kernel_shape=[2, 2], strides=[2, 2])
+    x = n.node("Mul", [x, n.node("Sigmoid", [x])])
+    x = n.node("LeakyRelu", [n.conv(x, 12, 1, act="", norm=False)], alpha=0.1)
+    y = n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 12, 10)
+    z = n.node("MatMul", [n.node("Flatten", [x]), n.normal(12 * 16, 5, size=0.1)], 5)
+    n.outputs = [y, z]
+    return n
+
+
+def mobilenet_v2(seed: int = 1, size: int = 224) -> Network:
+    n = Network("mobilenet_v2", (1, 3, size, size), seed)
+    x = n.conv(INPUT, 32, 3, 2, act="Relu6")
+    for expand, out, repeats, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)):
+        for i in range(repeats):
+            inner, before = n.channels[x] * expand, x
+            y = n.conv(x, inner, 1, act="Relu6") if expand > 1 else x
+            y = n.conv(y, inner, 3, stride if i == 0 else 1, inner, "Relu6")
+            x = n.conv(y, out, 1, act="", scale=0.7)
+            if i > 0:
+                x = n.node("Add", [x, before])
+    x = n.node("GlobalAveragePool", [n.conv(x, 1280, 1, act="Relu6")])
+    n.outputs = [n.linear(n.node("Flatten", [x]), 1280, 1000)]
+    return n
+
+
+def resnet50(seed: int = 1, size: int = 224) -> Network:
+    n = Network("resnet50", (1, 3, size, size), seed)
+    x = n.node("MaxPool", [n.conv(INPUT, 64, 7, 2)], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    for stage, (width, repeats) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
+        for i in range(repeats):
+            stride = 2 if stage > 0 and i == 0 else 1
+            side = n.conv(x, 4 * width, 1, stride, act="") if i == 0 else x
+            y = n.conv(n.conv(n.conv(x, width, 1), width, 3, stride), 4 * width, 1, act="", scale=0.5)
+            x = n.activation(n.node("Add", [y, side]), "Relu")
+    n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 2048, 1000)]
+    return n
+
+
+def quantized(network: Network, images: int, operators: bool, activations: str, weights: str, per_channel: bool, symmetric: bool = False) -> onnx.ModelProto:
+    """By onnxruntime.quantization. `operators`: the QOperator form instead of QDQ; types: "QInt8", "QUInt8"."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            rng = np.random.default_rng(7)
+            self.left = iter([{INPUT: rng.normal(size=network.shape).astype(np.float32)} for _ in range(images)])
+
+        def get_next(self):
+            return next(self.left, None)
+
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            float_file, prepared, done = (str(Path(folder) / name) for name in ("float.onnx", "prepared.onnx", "quantized.onnx"))
+            onnx.save(network.proto(), float_file)
+            quant_pre_process(float_file, prepared, skip_symbolic_shape=True)
+            quantize_static(
+                prepared, done, Reader(), quant_format=QuantFormat.QOperator if operators else QuantFormat.QDQ, per_channel=per_channel,
+                activation_type=QuantType[activations], weight_type=QuantType[weights], extra_options={"ActivationSymmetric": symmetric},
+            )  # fmt: skip
+            return onnx.load(done)
+    finally:
+        logging.getLogger().setLevel(level)
