@@ -95,13 +95,14 @@ bool is_model(const std::string& workload) {
   return extension == ".tflite" || extension == ".onnx";
 }
 
-std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name) {
+std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name, bool nearest) {
   const auto [folder, python] = importer();
   const TemporaryFolder temporary;
   const std::string messages = temporary.file("messages.json");
   ProcessRequest request;
   request.arguments = {python, "-B", "-m", "gemel.importer", "--out=" + yaml, "--messages=" + messages};
   if (!name.empty()) request.arguments.push_back("--name=" + name);
+  if (nearest) request.arguments.push_back("--nearest");
   request.arguments.insert(request.arguments.end(), {"--", model});
   const char* others = std::getenv("PYTHONPATH");
   request.environment = {{"PYTHONPATH", others != nullptr && *others ? folder + ":" + others : folder}};
@@ -138,12 +139,15 @@ ImportedModel::~ImportedModel() = default;
 void add_import(CLI::App& app) {
   struct Options {
     std::string model, out, name;
+    bool nearest = false;
   };
   auto* command = app.add_subcommand("import", "Make a workload of an ONNX or TensorFlow Lite model, which computes the same bit by bit");
   auto o = std::make_shared<Options>();
   command->add_option("model", o->model, "File NAME.onnx or NAME.tflite, quantized to 8 bits")->required();
   command->add_option("--out,-o", o->out, "The workload, NAME.yaml; its tensors go to NAME.safetensors beside it (default: the model's name, here)");
   command->add_option("--name", o->name, "The workload's name (default: the model's)");
+  command->add_flag("--nearest", o->nearest,
+                    "Where no multipliers give ONNX Runtime's float32 arithmetic for all pairs of bytes, take the closest and say how close");
   command->callback([o, command] {
     catch_signals();
     check_options(*command, {});
@@ -153,7 +157,7 @@ void add_import(CLI::App& app) {
       throw UserError("E0915", "`--out` is " + std::string("`") + out + "`, but must be a name with the extension .yaml");
     }
     require_writable(out);
-    for (const std::string& line : import_model(o->model, out, o->name)) std::cout << line << "\n";
+    for (const std::string& line : import_model(o->model, out, o->name, o->nearest)) std::cout << line << "\n";
   });
 }
 

@@ -12,7 +12,7 @@ bool is_model(const std::string& workload);
 
 // Writes a workload (YAML, with safetensors beside it) that computes what the model computes. What the importer has to say about it.
 // UserError E1101 to E1107: the model; E1108: Python, NumPy or onnx are missing; E0902. Interrupted.
-std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name = {});
+std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name = {}, bool nearest = false);
 
 // A workload's name as load_network() takes it: `workload` itself, or, if that is a model, what import_model() made of it, in a temporary
 // folder that goes with this object.

@@ -76,6 +76,11 @@ Requant conv_requant(Rounding rounding, double input_scale, const std::vector<fl
 Requant add_requant(Rounding rounding, double scale_a, double scale_b, double output_scale) {
   Requant requant;
   requant.rounding = rounding;
+  if (rounding == Rounding::Float) {
+    const float a = static_cast<float>(scale_a), b = static_cast<float>(scale_b), twice = 2 * std::max(a, b);
+    const float sum = twice / (static_cast<float>(output_scale) * (1 << numerics::AddLeftShift));
+    return {rounding, {bits(a / twice), bits(b / twice), bits(sum)}, {0, 0, 0}};
+  }
   const auto q = numerics::add_requant(scale_a, scale_b, output_scale);
   for (const auto& part : {q.first, q.second, q.sum}) append(requant, part);
   return requant;

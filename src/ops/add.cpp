@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sum and difference of two tensors of one shape, each with its scale; TFLite's ADD and SUB.
+// Sum and difference of two tensors of one shape, each with its scale; TFLite's ADD and SUB, with three multipliers of any arithmetic.
 //   y = round(round((a - a_zero) << 20, first) +- round((b - b_zero) << 20, second), sum) + y_zero, clamped
 #include <cmath>
 #include <type_traits>
@@ -59,7 +59,7 @@ OpInfo row_of(const char* summary) {
   row.inputs = 2;
   row.summary = summary;
   row.keys = {"activation", "clamp", "output", "arithmetic"};
-  row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle};
+  row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = 3;
   row.shape = shape<Kind>;
   row.golden = golden_sum<Kind>;

@@ -130,10 +130,10 @@ TEST(NetworkBuilder, RefusesNumbersThatDoNotFitTheirLayer) {
 TEST(NetworkBuilder, RefusesArithmeticThatAnOperatorDoesNotHave) {
   NetworkBuilder b;
   const int x = b.input(tensor("x", {1, 2}));
-  Layer sum = layer("sum", Add{}, {x, x});
-  sum.requant.rounding = Rounding::Float;
-  EXPECT_EQ(refusal([&] { b.quantize(sum, tensor("sum", {1, 2}), {}, quantization::Activation::None); }),
-            (Refusal{"E0213", "layer `sum`: `add` has no `float` arithmetic", "arithmetic"}));
+  Layer product = layer("product", Mul{}, {x, x});
+  product.requant.rounding = Rounding::Float;
+  EXPECT_EQ(refusal([&] { b.quantize(product, tensor("product", {1, 2}), {}, quantization::Activation::None); }),
+            (Refusal{"E0213", "layer `product`: `mul` has no `float` arithmetic", "arithmetic"}));
   Mlp mlp;
   EXPECT_EQ(refusal([&] { NetworkBuilder::narrow_clamp(mlp.dense, -1, 5); }),
             (Refusal{"E0212", "layer `fc`: `clamp` is [-1, 5], but must lie in order between 0 and 127", "clamp"}));

@@ -86,6 +86,12 @@ TEST(MeanRequant, WorksTheDivisionIn) {
   EXPECT_EQ(r.shift[0], -4);
 }
 
+TEST(AddRequant, FloatHasTheSameThreeFactorsInFloat32) {
+  const Requant r = add_requant(Rounding::Float, 0.5, 0.25, 2.0);
+  EXPECT_EQ(r.multiplier, (std::vector<std::int32_t>{0x3f000000 /*1/2*/, 0x3e800000 /*1/4*/, 0x35000000 /*1 / (2^20 * 2)*/}));
+  EXPECT_EQ(r.shift, (std::vector<int>{0, 0, 0}));
+}
+
 TEST(MeanRequant, FloatIsTheScaleOfOnnxRuntime) {
   const float x = 0.1f, y = 0.3f;
   const Requant r = mean_requant(Rounding::Float, x, y, 49);

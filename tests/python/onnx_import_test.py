@@ -293,6 +293,34 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             with self.subTest(text):
                 self.assertIn(text, _refusal(self, model))
 
+    def test_ties_that_the_machine_rounds_in_another_way(self):
+        """Scales that are powers of two, and an odd zero point: the runtime rounds ties to even numbers after it has added the zero point."""
+
+        def add(zero):
+            m = Small()
+            m.nodes = [
+                helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+                helper.make_node("QLinearSigmoid", ["xq", "s", "z", "s", "z"], ["yq"], domain="com.microsoft"),
+                helper.make_node("QLinearAdd", ["xq", "s", "z", "yq", "s", "z", "t", "tz"], ["q"], domain="com.microsoft"),
+                helper.make_node("DequantizeLinear", ["q", "t", "tz"], ["y"]),
+            ]
+            m.constants |= {"s": np.float32(0.25), "z": np.uint8(3), "t": np.float32(0.5), "tz": np.uint8(zero)}
+            proto = m.proto()
+            proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+            return proto
+
+        self.assertEqual([one.keys["arithmetic"] for one in self.load(add(8)).layers if one.op == "add"], ["float"])
+        self.refused(
+            add(7),
+            "error[E1105]: node 2, QLinearAdd `q`: its float32 arithmetic is in 16376 of 65536 pairs of bytes another than any of the machine's\n"
+            "  ./m.onnx\n  supported: scales and zero points with which all pairs agree\n"
+            "hint: --nearest takes the closest; or give the output another scale, which has other ties",
+        )
+        path = self.folder / "m.onnx"
+        self.assertIn(
+            "layer `q` differs from ONNX Runtime's float32 arithmetic in 16376 of 65536 pairs of bytes", import_model(path, nearest=True).notes
+        )
+
     def test_models_in_float(self):
         m = Small()
         m.nodes = [helper.make_node("Relu", ["x"], ["y"])]

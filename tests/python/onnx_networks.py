@@ -45,7 +45,8 @@ class Network:
         y = self.node("Conv", [x, w, *bias], out, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups)
         if norm:
             ones = [np.ones(out, np.float32) + self.rng.normal(size=out).astype(np.float32) * np.float32(0.1) for _ in range(2)]
-            y = self.node("BatchNormalization", [y, self.constant(ones[0]), self.normal(out, size=0.1), self.normal(out, size=0.1), self.constant(ones[1] ** 2)])
+            shift, mean = self.normal(out, size=0.1), self.normal(out, size=0.1)
+            y = self.node("BatchNormalization", [y, self.constant(ones[0]), shift, mean, self.constant(ones[1] ** 2)])
         return self.activation(y, act)
 
     def activation(self, x: str, act: str) -> str:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Diagnostic", "ModelError", "import_model"]
 
 
-def import_model(path: str | Path, *, name: str | None = None) -> Workload:
+def import_model(path: str | Path, *, name: str | None = None, nearest: bool = False) -> Workload:
     """The workload that computes what the model in `path` computes, bit by bit. `name`: the workload's; default: the file's.
+
+    nearest: where no multipliers of the machine give ONNX Runtime's float32 arithmetic for all pairs of bytes, take the closest, and note in how
+    many of the 65,536 pairs they differ (by one). Without it such an operator is refused.
 
     Raises ModelError, whose `diagnostics` say what is wrong, where, and what to do. Nothing but the file itself is read, and of an ONNX
     model the files beside it that hold its weights.
@@ -36,7 +39,7 @@ def import_model(path: str | Path, *, name: str | None = None) -> Workload:
     if path.suffix.lower() == ".onnx":
         from .onnx_model import import_onnx
 
-        return import_onnx(path, data, name)
+        return import_onnx(path, data, name, nearest)
     from .tflite_file import is_tflite
     from .tflite_model import import_tflite
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from .messages import Diagnostic, ModelError
 
 
-def translate(model: str, output: str, name: str | None) -> list[str]:
+def translate(model: str, output: str, name: str | None, nearest: bool = False) -> list[str]:
     """What there is to say about the result. ModelError."""
     if sys.version_info < (3, 10):
         version = ".".join(map(str, sys.version_info[:3]))
@@ -39,7 +39,7 @@ def translate(model: str, output: str, name: str | None) -> list[str]:
     from . import import_model
 
     try:
-        workload = import_model(model, name=name)
+        workload = import_model(model, name=name, nearest=nearest)
         yaml, tensors = workload.save(output)
     except OSError as error:
         raise ModelError(Diagnostic("E0902", f"cannot write `{output}`: {error.strerror or error}")) from None
@@ -64,12 +64,17 @@ def main() -> int:
         help="the workload, NAME.yaml; its tensors go to NAME.safetensors beside it (default: the model's name, here)",
     )
     parser.add_argument("--name", help="the workload's name (default: the model's)")
+    parser.add_argument(
+        "--nearest",
+        action="store_true",
+        help="take the closest multipliers where none give ONNX Runtime's float32 arithmetic for all pairs of bytes, and say how close",
+    )
     parser.add_argument("--messages", help=argparse.SUPPRESS)
     options = parser.parse_args()
     output = options.out or Path(options.model).stem + ".yaml"
     lines, diagnostics = [], []
     try:
-        lines = translate(options.model, output, options.name)
+        lines = translate(options.model, output, options.name, options.nearest)
     except ModelError as error:
         diagnostics = error.diagnostics
         if not options.messages:

@@ -154,10 +154,11 @@ class Operation:
 class Context:
     """What the operators' functions see of the model, and where they put layers."""
 
-    def __init__(self, graph: Graph, workload: Workload, orders: dict, inputs: dict):
+    def __init__(self, graph: Graph, workload: Workload, orders: dict, given: dict, nearest: bool):
         self.graph, self.workload = graph, workload
         self.orders: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = orders  # input -> its axes in memory, and its shape there
-        self.given: dict[str, Quantization] = inputs  # input of 8 bits -> quantization, which the operator that reads it says
+        self.given: dict[str, Quantization] = given  # input of 8 bits -> quantization, which the operator that reads it says
+        self.nearest = nearest  # see import_model()
         self.values: dict[str, object] = {}  # of the model; None: what makes it was refused
         self.layouts: dict[str, Layout] = {}  # of the workload's tensors
         self._inputs: dict[str, Tensor] = {}

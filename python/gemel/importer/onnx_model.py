@@ -17,7 +17,7 @@ import numpy as np
 from .messages import Diagnostic, Findings, ModelError, Refused
 
 try:
-    from .onnx_file import Graph, Node, read_onnx
+    from .onnx_file import Node, read_onnx
 except ImportError as error:
     raise ModelError(
         Diagnostic(
@@ -37,7 +37,7 @@ UNKNOWN_HINT = "docs/reference/onnx.md lists the operators; replace it in the mo
 f32 = np.float32
 
 
-def import_onnx(path: Path, data: bytes, name: str | None) -> Workload:
+def import_onnx(path: Path, data: bytes, name: str | None, nearest: bool) -> Workload:
     """ModelError: E1101 to E1108."""
     graph = read_onnx(path, data)
     orders: dict = {}
@@ -49,17 +49,17 @@ def import_onnx(path: Path, data: bytes, name: str | None) -> Workload:
             f"Every tensor equals that of {REFERENCE}.",
         ]
         try:
-            return _Walk(graph, workload, orders, given).run()
+            return _Walk(Context(graph, workload, orders, given, nearest)).run()
         except Restart:
             continue
 
 
 class _Walk:
-    def __init__(self, graph: Graph, workload: Workload, orders: dict, given: dict):
-        self.graph = graph
-        self.context = Context(graph, workload, orders, given)
+    def __init__(self, context: Context):
+        self.graph = context.graph
+        self.context = context
         self.values = self.context.values
-        self.found = Findings(graph.file)
+        self.found = Findings(context.graph.file)
 
     def run(self) -> Workload:
         workload, found = self.context.workload, self.found

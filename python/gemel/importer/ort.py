@@ -5,6 +5,7 @@ What is a function of one byte becomes a table. What is a function of two bytes 
 multipliers are sought that give its result for each of the 65,536 pairs. Where there are none, the caller is told how close one can come.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,17 +152,33 @@ def _single(x: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
     return (x * np.int64(multiplier) + (np.int64(1) << (30 - shift))) >> (31 - shift)
 
 
-def _sum(da, db, y: Quantization, m: list[tuple[int, int]]) -> np.ndarray:
-    """What the machine's `add` makes of differences to the zero points."""
+def _float(x: np.ndarray, s: f32) -> np.ndarray:
+    """`float`, likewise."""
+    return np.rint(np.clip((x.astype(f32) * s).astype(np.float64), 1 - 2.0**31, 2.0**31 - 1)).astype(np.int64)
+
+
+def _sum(wanted: np.ndarray, da, db, sign: int, y: Quantization, m) -> Multipliers:
+    """What the machine's `add` or `sub` makes of differences to the zero points, with multipliers and shifts of `fixed_single`."""
     low, high = limits(y)
-    x = _single(da << 20, *m[0]) + _single(db << 20, *m[1])
-    return np.clip(_single(x, *m[2]) + y.zero_point, low, high)
+    x = _single(da << 20, *m[0]) + sign * _single(db << 20, *m[1])
+    made = np.clip(_single(x, *m[2]) + y.zero_point, low, high)
+    return Multipliers("fixed_single", np.array([q for q, _ in m], np.int32), np.array([s for _, s in m], np.int32), int((made != wanted).sum()))
+
+
+def _sum_in_float(wanted: np.ndarray, da, db, sign: int, y: Quantization, s: np.ndarray) -> Multipliers:
+    """With float32 factors `s`: ties go to even numbers, as the runtime's do where the zero point is even."""
+    low, high = limits(y)
+    s = s.astype(f32)
+    if (s < np.finfo(f32).tiny).any():
+        return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), wanted.size)
+    made = np.clip(_float(_float(da << 20, s[0]) + sign * _float(db << 20, s[1]), s[2]) + y.zero_point, low, high)
+    return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), int((made != wanted).sum()))
 
 
 def sum_multipliers(wanted: np.ndarray, a: Quantization, b: Quantization, y: Quantization, sign: int = 1) -> Multipliers:
     """For `add` (sign 1) or `sub` (-1). The factors of a and b may move by some 2^-22 of themselves, far less than what float32 rounds: enough to put
     the few pairs that lie next to a tie on the side where the runtime has them."""
-    da, db = (elements(a) - a.zero_point)[:, None], sign * (elements(b) - b.zero_point)[None, :]
+    da, db = (elements(a) - a.zero_point)[:, None], (elements(b) - b.zero_point)[None, :]
     ra, rb = float(f32(a.scale) / f32(y.scale)), float(f32(b.scale) / f32(y.scale))
     low, high = limits(y)
     bits = math.floor(math.log2(((1 << 31) - 1) / (256 * 1.01 * (ra + rb))))  # of the sum below the point
@@ -169,31 +186,52 @@ def sum_multipliers(wanted: np.ndarray, a: Quantization, b: Quantization, y: Qua
     def encoded(fa: float, fb: float) -> list[tuple[int, int]]:
         return [quantize_multiplier(math.ldexp(fa, bits - 20)), quantize_multiplier(math.ldexp(fb, bits - 20)), quantize_multiplier(2.0**-bits)]
 
-    real = ra * da + rb * db
+    factors = np.array([math.ldexp(ra, bits - 20), math.ldexp(rb, bits - 20), 2.0**-bits])
+    in_float = _sum_in_float(wanted, da, db, sign, y, factors)
+    if in_float.differences == 0:
+        return in_float
+    real = ra * da + sign * rb * db
     distance = np.abs(real + 0.5 - np.rint(real + 0.5))
     near = np.argwhere((distance < 2e-3) & (np.abs(real + y.zero_point) < 1000))
-    na, nb = da[near[:, 0], 0].astype(float), db[0, near[:, 1]].astype(float)
+    if len(near) > 1024:  # ties by the thousand: scales that are powers of two
+        m = encoded(ra, rb)
+        usable = all(-31 <= s <= 30 for _, s in m)
+        return min(in_float, _sum(wanted, da, db, sign, y, m), key=lambda one: one.differences) if usable else in_float
+    na, nb = da[near[:, 0], 0].astype(float), sign * db[0, near[:, 1]].astype(float)
     nearest = wanted[near[:, 0], near[:, 1]]
-    best: Multipliers | None = None
-    grid = np.arange(-24, 25)
-    tries = [(1.0, 1.0)]
-    for step in (2.0**-28, 2.0**-26, 2.0**-24, 2.0**-22):
-        fa = ra * (1 + grid * step)
-        fb = rb * (1 + grid * step)
-        sums = fa[:, None, None] * na + fb[None, :, None] * nb
-        wrong = (np.clip(np.floor(sums + 0.5) + y.zero_point, low, high) != nearest).sum(-1)
-        order = np.argsort(wrong + 1e-3 * np.hypot(grid[:, None], grid[None, :]) / 100, axis=None)[:4]
-        tries += [(1 + grid[i // len(grid)] * step, 1 + grid[i % len(grid)] * step) for i in order]
+    best = in_float
+    fine = 2.0 ** np.arange(-29, -19, 0.25)
+    moves = 1 + np.concatenate([-fine[::-1], [0.0], fine])
+    sums = (ra * moves)[:, None, None] * na + (rb * moves)[None, :, None] * nb
+    wrong = (np.clip(np.floor(sums + 0.5) + y.zero_point, low, high) != nearest).sum(-1)
+    far = np.hypot((moves - 1)[:, None], (moves - 1)[None, :])
+    tries = [(1.0, 1.0)] + [(moves[i // len(moves)], moves[i % len(moves)]) for i in np.argsort(wrong + far, axis=None)[:40]]
     for ea, eb in tries:
+        if best.differences == 0:
+            return best
         m = encoded(ra * ea, rb * eb)
-        if any(not -31 <= s <= 30 for _, s in m):
-            continue
-        differences = int((_sum(da, db, y, m) != wanted).sum())
-        if best is None or differences < best.differences:
-            best = Multipliers("fixed_single", np.array([q for q, _ in m], np.int32), np.array([s for _, s in m], np.int32), differences)
-        if differences == 0:
+        if all(-31 <= s <= 30 for _, s in m):
+            best = min(best, _sum(wanted, da, db, sign, y, m), key=lambda one: one.differences)
+    # Two pairs that mirror each other may need the very tie, which fixed point rounds upwards on both sides: in steps of a multiplier's last bit.
+    best_try = tries[1] if len(tries) > 1 else tries[0]
+    m = encoded(ra * best_try[0], rb * best_try[1])
+    da_near, db_near = da[near[:, 0], 0], db[0, near[:, 1]]
+    if best.differences and all(-31 <= s <= 30 for _, s in m):
+        ones = _single(da_near << 20, *m[0])
+        last = np.arange(max(0, m[1][0] - 2048), min((1 << 31) - 1, m[1][0] + 2048), dtype=np.int64)
+        others = ((db_near << 20) * last[:, None] + (np.int64(1) << (30 - m[1][1]))) >> (31 - m[1][1])
+        made = np.clip(_single(ones + sign * others, *m[2]) + y.zero_point, low, high)
+        wrong = (made != nearest).sum(-1)
+        at = [(m[0], (int(last[i]), m[1][1]), m[2]) for i in np.argsort(wrong)[:4]]
+        best = min([best, *(_sum(wanted, da, db, sign, y, one) for one in at)], key=lambda one: one.differences)
+    steps = sorted(itertools.product(range(-4, 5), repeat=2), key=lambda s: s[0] ** 2 + s[1] ** 2)
+    for down, (i, j) in itertools.product((0, 1, 2), steps):
+        if best.differences == 0:
             break
-    return best or Multipliers("fixed_single", np.zeros(3, np.int32), np.zeros(3, np.int32), wanted.size)
+        moved = factors * (1 + i * 2.0**-23, 1 + j * 2.0**-23, 1.0) * (0.5**down, 0.5**down, 2.0**down)
+        made = _sum_in_float(wanted, da, db, sign, y, moved)
+        best = made if made.differences < best.differences else best
+    return best
 
 
 def product_multiplier(wanted: np.ndarray, a: Quantization, b: Quantization, y: Quantization) -> Multipliers:
