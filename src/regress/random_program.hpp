@@ -540,6 +540,21 @@ class RandomProgram {
         i.dilation_y = random_.range(1, 2);
         i.dilation_x = random_.range(1, 2);
       }
+      // What a stretched field alone seldom brings about: more taps than 8 bits count, blocks of the source further apart than they tell.
+      if (i.opcode == isa::Opcode::Depthwise && !small && random_.chance(corner_percent / 4)) {
+        i.kernel_h = random_.range(16, 24);
+        i.kernel_w = random_.range(16, 20);
+        i.blocks = std::min(i.blocks, 2);
+        i.out_planes = i.out_height = i.out_width = 1;
+        if (i.blocks > 1 && i.dst_block_step == 1 && i.dst_pixel_step == 1) i.dst_pixel_step = i.blocks;
+      }
+      if (words(Buffer::Vector) > 600 && random_.chance(corner_percent / 8)) {
+        i.blocks = 2;
+        i.block_step = random_.range(256, words(Buffer::Vector) - 300);
+        if (i.dst_block_step == 1 && i.dst_pixel_step == 1) i.dst_pixel_step = i.blocks;
+        i.src0_base = random_.range(0, words(Buffer::Vector) - i.block_step - 1);
+        if (pair) i.src1_base = random_.range(0, words(Buffer::Vector) - i.block_step - 1);
+      }
     }
     i.src0_zero = zero(-128, 255);
     i.src1_zero = zero(-128, 255);

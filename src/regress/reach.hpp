@@ -16,7 +16,7 @@ namespace gemel::regress {
 
 enum class Reach : std::uint8_t {
   MatrixDilation, MatrixStride, MatrixWindow, MatrixImages, MatrixDepth, MatrixTile,
-  VectorDilation, VectorStride, VectorWindow, VectorImages, VectorTile, VectorBlocks,
+  VectorDilation, VectorStride, VectorWindow, VectorImages, VectorTile, VectorBlocks, VectorTaps, VectorFarBlocks,
   LoadRun, LoadRowOfWindows, LoadStride1, LoadStride2, LoadManyWindows, LoadHigh, LoadWholeBurst, LoadBeats,
   StoreRun, StoreStride1, StoreStride2, StoreHigh, StoreWholeBurst, StoreBeats,
   FetchHigh, LongProgram, LongRun, LastWord, NextBank,
