@@ -7,6 +7,8 @@
 // mul: of two steps the second multiplies by what the first has read, which is still in its register.
 // add, sub: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
 // a plain step would, and everything behind is six cycles later. pool_max: a delay line in place of the requantizer.
+// Where an index chooses one of many registers, Verilator gets the index (a load or a store of its own) and synthesis gets enables and AND-OR
+// selects, which Yosys would not find in a shift over all of them. compute_test holds both against the model.
 // A parameter word is written to its register 5 cycles after its read was issued. That is early enough for the first step of the
 // next block and late enough for the last step of the block before.
 `include "assertions.svh"
@@ -348,9 +350,23 @@ module vector_unit #(
     if (set_q[2] || table_q[2]) parameter3_q <= param_data_i;
     if (set_q[3] || table_q[3]) parameter4_q <= parameter3_q;
     if (set_q[4] || table_q[4]) parameter5_q <= parameter4_q;
+`ifdef VERILATOR
     if (set_q[Feed]) sets_q[WordBits*index_q[8*(Feed-1) +: 8] +: WordBits] <= parameter5_q;
     if (table_q[Feed]) lookup_q[WordBits*index_q[8*(Feed-1) +: 8] +: WordBits] <= parameter5_q;
+`endif
   end
+`ifndef VERILATOR
+  for (genvar w = 0; w < AddSets * SetWords; w++) begin : gen_set_word
+    always_ff @(posedge clk_i) begin
+      if (set_q[Feed] && index_q[8*(Feed-1) +: 8] == 8'(w)) sets_q[WordBits*w +: WordBits] <= parameter5_q;
+    end
+  end
+  for (genvar w = 0; w < TableWords; w++) begin : gen_table_word
+    always_ff @(posedge clk_i) begin
+      if (table_q[Feed] && index_q[8*(Feed-1) +: 8] == 8'(w)) lookup_q[WordBits*w +: WordBits] <= parameter5_q;
+    end
+  end
+`endif
 
   // ---- Lanes ----
 
@@ -425,11 +441,19 @@ module vector_unit #(
         end
       end
     end
+`ifndef VERILATOR
+    logic signed [19:0] product3;
+    assign product3 = value3_q * weight3_q;
+`endif
     assign start4 = !first_tap_line_q[4] ? sum5_q : is_max_q ? 32'h8000_0000 : '0;
     always_ff @(posedge clk_i) begin
       if (step_q[3]) begin
         term4_q <= is_sums_q ? sum3_q : is_add_q ? {{2{value3_q[9]}}, value3_q, 20'd0} :
+`ifdef VERILATOR
                    32'($signed(value3_q)) * 32'($signed(weight3_q));
+`else
+                   $unsigned(32'(product3));  // of 10 x 10 bits, as in pe.sv
+`endif
       end
       if (step_q[4]) begin
         sum5_q <= !inside_q[4] ? start4 :
@@ -441,15 +465,37 @@ module vector_unit #(
     // 6: the requantizer's registers. add: the first result waits for the second.
     logic [31:0] operand_q, multiplier_q, first_result_q, joined;
     logic [5:0]  shift_q;
+    // Of the set that is fed: bias, multiplier, shift.
+    logic [31:0] bias5, multiplier5;
+    logic [5:0]  shift5;
+`ifdef VERILATOR
+    assign bias5 = sets_q[SetBits*feed_set + 32*(Lanes*safe5 + i) +: 32];
+    assign multiplier5 = sets_q[SetBits*feed_set + MultiplierLsb + 32*(Lanes*safe5 + i) +: 32];
+    assign shift5 = sets_q[SetBits*feed_set + ShiftLsb + 8*(Lanes*safe5 + i) +: 6];
+`else
+    always_comb begin
+      bias5 = '0;
+      multiplier5 = '0;
+      shift5 = '0;
+      for (int s = 0; s < AddSets; s++) begin
+        for (int n = 0; n < Slices; n++) begin
+          if (Lanes*n + i < Columns) begin
+            bias5 |= {32{feed_set == 2'(s) && safe5 == SliceWidth'(n)}} & sets_q[SetBits*s + 32*(Lanes*n + i) +: 32];
+            multiplier5 |= {32{feed_set == 2'(s) && safe5 == SliceWidth'(n)}} & sets_q[SetBits*s + MultiplierLsb + 32*(Lanes*n + i) +: 32];
+            shift5 |= {6{feed_set == 2'(s) && safe5 == SliceWidth'(n)}} & sets_q[SetBits*s + ShiftLsb + 8*(Lanes*n + i) +: 6];
+          end
+        end
+      end
+    end
+`endif
     assign joined = is_sub_q ? first_result_q - requantizer_y_i[32*i +: 32] : first_result_q + requantizer_y_i[32*i +: 32];
     always_ff @(posedge clk_i) begin
       if (is_add_q && ends_q[AddFeed-1]) first_result_q <= requantizer_y_i[32*i +: 32];
       if (sends) begin
         if (used5) begin
-          operand_q <= (third ? joined : sum5_q) +
-                 sets_q[SetBits*feed_set + 32*(Lanes*safe5 + i) +: 32];
-          multiplier_q <= sets_q[SetBits*feed_set + MultiplierLsb + 32*(Lanes*safe5 + i) +: 32];
-          shift_q <= sets_q[SetBits*feed_set + ShiftLsb + 8*(Lanes*safe5 + i) +: 6];
+          operand_q <= (third ? joined : sum5_q) + bias5;
+          multiplier_q <= multiplier5;
+          shift_q <= shift5;
         end else begin
           operand_q <= '0;
           multiplier_q <= '0;

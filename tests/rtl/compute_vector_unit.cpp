@@ -7,6 +7,8 @@
 #include "VectorUnit1x1.h"
 #include "VectorUnit4x4.h"
 #include "VectorUnit5x3.h"
+#include "VectorUnitSynthesized4x4.h"
+#include "VectorUnitSynthesized5x3.h"
 #include "base/numerics.hpp"
 #include "blocks/requantizer/requantizer_beat.hpp"
 #include "blocks/vector_unit/vector_unit_beat.hpp"
@@ -255,6 +257,9 @@ void run_vector_unit(int columns, int lanes) {
 TEST(RtlVectorUnit, IsInLockstepWith1ColumnAnd1Lane) { run_vector_unit<VectorUnit1x1>(1, 1); }
 TEST(RtlVectorUnit, IsInLockstepWith4ColumnsAnd4Lanes) { run_vector_unit<VectorUnit4x4>(4, 4); }
 TEST(RtlVectorUnit, IsInLockstepWith5ColumnsAnd3Lanes) { run_vector_unit<VectorUnit5x3>(5, 3); }
+// The text that synthesis gets.
+TEST(RtlVectorUnit, IsInLockstepAsSynthesizedWith4ColumnsAnd4Lanes) { run_vector_unit<VectorUnitSynthesized4x4>(4, 4); }
+TEST(RtlVectorUnit, IsInLockstepAsSynthesizedWith5ColumnsAnd3Lanes) { run_vector_unit<VectorUnitSynthesized5x3>(5, 3); }
 
 }  // namespace
 }  // namespace gemel::rtl_test
