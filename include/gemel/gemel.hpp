@@ -18,3 +18,4 @@
 #include "gemel/result.hpp"
 #include "gemel/run.hpp"
 #include "gemel/version.hpp"
+#include "gemel/yaml.hpp"

@@ -75,6 +75,8 @@ struct GEMEL_API Machine {
 GEMEL_API Machine load_machine(const std::string& name_or_path, const std::vector<std::string>& overrides = {});
 // The same from the text of a machine file; `file` is what messages call it.
 GEMEL_API Machine parse_machine(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {});
+// A machine with `overrides` applied, in microseconds; UserError as above, with places in to_yaml(machine).
+GEMEL_API Machine change_machine(const Machine& machine, const std::vector<std::string>& overrides);
 // A machine file; parse_machine() gives the same machine back.
 GEMEL_API std::string to_yaml(const Machine& machine);
 // Names of the machines that come with Gemel, sorted.

@@ -45,6 +45,8 @@ struct NetworkInfo {
   bool timing_only = false;           // it was loaded without weights
 };
 GEMEL_API NetworkInfo describe(const NetworkPtr& network);
+// 16 hexadecimal digits over layers, tensors and their numbers, as result.json has them.
+GEMEL_API std::string digest(const NetworkPtr& network);
 
 // Images with the right answers that came with a network.
 struct TestImages {

@@ -2,6 +2,7 @@
 // A result as text: for a terminal, a program, a browser.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gemel/export.hpp"
@@ -9,6 +10,10 @@
 #include "gemel/result.hpp"
 
 namespace gemel {
+
+// As in result.json: "load_dma", "matrix_unit", "vector_unit", "store_dma"; "busy", ..., "queue_empty".
+GEMEL_API std::string_view unit_name(int unit);
+GEMEL_API std::string_view cause_name(int cause);
 
 // Tables of layers, units and totals.
 GEMEL_API std::string summary_text(const Result& result, const Machine& machine);

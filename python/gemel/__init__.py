@@ -8,6 +8,7 @@
 machine(), machines(), parameters()   machines, and what can be changed in them
 load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
+sweep(), Space, Sweep                 many machines and networks, and the best of them
 Error                                 what all of them raise; it has a code, a place and a hint
 
 In a checkout whose library has not been built there are only gemel.reference, gemel.tensors, gemel.area, gemel.isa_gen and gemel.importer,
@@ -29,13 +30,15 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._program import Estimate, Program, compile, estimate
     from ._result import LayerResult, Result
     from ._run import run
+    from ._space import Space
+    from ._sweep import Design, Sweep, sweep
 
     __version__ = _version()
     __all__ = [
-        "Comparison", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo",
-        "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "Result", "RunError", "StopToken",
-        "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters",
-        "quantized", "run", "workloads",
+        "Comparison", "Design", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo",
+        "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "Result", "RunError", "Space", "StopToken",
+        "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters",
+        "quantized", "run", "sweep", "workloads",
     ]  # fmt: skip
 else:
 

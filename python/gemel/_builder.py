@@ -7,15 +7,15 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING, Any
 
 from ._errors import user_error
-from ._network import Network, load
+from ._network import Network, Origin, load
 from ._yaml import flow
-from .tensors import write_safetensors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 _TENSORS = ("weight", "bias", "weight_scale", "multiplier", "shift", "table")  # of a layer, in the file of tensors
 
@@ -61,6 +61,8 @@ class NetworkBuilder:
         Arrays are a layer's tensors: weight (int8 or uint8: out, height, width, in; of dense and matmul: out, in), bias (int32: out), weight_scale
         (float32: out, or one), multiplier and shift (int32), table (uint8: 256).
         """
+        import numpy as np
+
         entry: dict[str, Any] = {"name": name, "op": op}
         if isinstance(inputs, str):
             entry["input"] = inputs
@@ -85,6 +87,8 @@ class NetworkBuilder:
 
     def test_images(self, images: ArrayLike, labels: ArrayLike) -> None:
         """Images with the right answers, for `gemel.run(test_images=True)`: of the first input's type, (number, height, width, channels); (number,)."""
+        import numpy as np
+
         self._tensors["test.images"] = np.asarray(images)
         self._tensors["test.labels"] = np.asarray(labels, np.int32)
 
@@ -104,6 +108,8 @@ class NetworkBuilder:
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
         """Writes the workload file, and its tensors beside it, for gemel.load(path) and `gemel run PATH`. Returns what was written."""
+        from .tensors import write_safetensors
+
         target = Path(path)
         beside = target.with_suffix(".safetensors")
         written = [target]
@@ -121,5 +127,7 @@ class NetworkBuilder:
             file = Path(folder, "network.yaml")
             self.save(file)
             network = load(file, batch=batch, timing_only=timing_only)
-            network._source = self.name
-            return network
+        network._source = self.name
+        network._origin = Origin(source=self.text("network.safetensors"), name=self.name, batch=batch, seed=None, timing_only=timing_only,
+                                 called=self.name, tensors=dict(self._tensors))
+        return network

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ def machines() -> list[str]:
     return _gemel.list_machines()
 
 
+@cache
+def _keys() -> tuple[str, ...]:
+    return tuple(parameter.key for parameter in parameters())
+
+
+@cache
 def _key(name: str) -> str:
     """The parameter that a name stands for: its key, the key with `_` for `.`, or what is behind the dot if no other parameter has that."""
-    keys = [parameter.key for parameter in parameters()]
-    found = [key for key in keys if name in (key, key.replace(".", "_"))] or [key for key in keys if key.rpartition(".")[2] == name]
+    found = [key for key in _keys() if name in (key, key.replace(".", "_"))] or [key for key in _keys() if key.rpartition(".")[2] == name]
     if len(found) > 1:
         known = ", ".join(f"`{key.replace('.', '_')}`" for key in found)
         raise user_error("E0103", f"`{name}` is the name of several parameters", f"say which one: {known}", place=name)
@@ -78,7 +84,7 @@ class Machine(Mapping[str, Value]):
         Sizes may be text with a unit. Raises UserError with everything that is wrong: unknown names, values out of range, contradictions (E01xx).
         """
         new = _changes(changes, named)
-        return _checked(Machine(_gemel.Machine.parse(self.to_yaml(), self.name, _overrides(new)), self._source, {**self._changes, **dict(new)}))
+        return _checked(Machine(self._inside.changed(_overrides(new)), self._source, {**self._changes, **dict(new)}))
 
     def diff(self, other: Machine) -> dict[str, tuple[Value, Value]]:
         """The parameters in which two machines differ: key -> (here, there). Names and descriptions count."""

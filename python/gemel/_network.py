@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _gemel
 from ._arrays import Array, array_of
-from ._errors import UserError
+from ._errors import UserError, user_error
 from ._gemel import Diagnostic, LayerInfo, StopToken, TensorInfo
 from ._html import table
 from ._options import whole
@@ -43,6 +44,33 @@ class TestImages:
     float_accuracy: float | None  # of the float network that was quantized, 0 to 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How a network was loaded, to load it again: in another process, or without weights."""
+
+    source: str  # name, absolute path, or text
+    name: str
+    batch: int | None
+    seed: int | None
+    timing_only: bool
+    called: str  # as the command line would be told
+    tensors: Mapping[str, Any] | None = None  # NumPy's, of a network that was put together in Python
+
+    def load(self, *, timing_only: bool) -> Network:
+        if self.tensors is None:
+            network = load(self.source, batch=self.batch, seed=self.seed, timing_only=timing_only, name=self.name)
+        else:
+            from .tensors import write_safetensors
+
+            with tempfile.TemporaryDirectory(prefix="gemel-") as folder:
+                file = Path(folder, "network.yaml")
+                file.write_text(self.source, encoding="utf-8")
+                write_safetensors(file.with_suffix(".safetensors"), self.tensors)
+                network = load(file, batch=self.batch, seed=self.seed, timing_only=timing_only)
+        network._source, network._origin = self.called, self
+        return network
+
+
 class Network:
     """A quantized network. It does not change, and any number of threads may use it. Made by gemel.load()."""
 
@@ -50,6 +78,7 @@ class Network:
         self._inside = inside
         self._info = inside.describe()
         self._source = source  # as the command line would be told
+        self._origin: Origin | None = None
         self._notes: tuple[str, ...] = ()
 
     @property
@@ -98,6 +127,14 @@ class Network:
         """What an importer has to say of the translation: what is left out, or computed elsewhere."""
         return self._notes
 
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits over layers, tensors and their numbers; without weights over what there is."""
+        return self._inside.digest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._origin, self.digest)
+
     def test_images(self) -> TestImages | None:
         """Images with the right answers, if the network came with some."""
         found = self._inside.test_images()
@@ -123,6 +160,13 @@ class Network:
         return table(f"network {self.name}, batch {self.batch}", ("layer", "op", "output", "MACs", "weight bytes"), rows)
 
 
+def _unpickled(origin: Origin, digest: str) -> Network:
+    network = origin.load(timing_only=origin.timing_only)
+    if network.digest != digest:
+        raise user_error("E1213", f"the network `{origin.called}` is not what it was when it was pickled", "its files have changed since")
+    return network
+
+
 def load(source: Source, *, batch: int | None = None, seed: int | None = None, timing_only: bool = False, name: str = "network",
          stop: StopToken | None = None) -> Network:
     """A network: one that comes with Gemel (gemel.workloads()), a file, or the text of a workload file (anything with a line break).
@@ -145,7 +189,11 @@ def load(source: Source, *, batch: int | None = None, seed: int | None = None, t
     is_text = isinstance(source, str) and "\n" in text
     inside = _gemel.Network.load(source=text, file=name if is_text else None, batch=batch or 0, seed=seed, timing_only=timing_only,
                                  stop=stop or StopToken())
-    return Network(inside, name if is_text else text)
+    network = Network(inside, name if is_text else text)
+    is_path = not is_text and (os.sep in text or Path(text).suffix != "")
+    network._origin = Origin(source=os.path.abspath(text) if is_path else text, name=name, batch=batch, seed=seed, timing_only=timing_only,
+                             called=network._source)
+    return network
 
 
 def _imported(path: str, *, batch: int | None, seed: int | None, timing_only: bool, stop: StopToken | None) -> Network:
@@ -159,5 +207,6 @@ def _imported(path: str, *, batch: int | None, seed: int | None, timing_only: bo
             raise UserError(Diagnostic(code=d.code, message=d.message, file=d.file, note=d.note, hint=d.hint) for d in error.diagnostics) from None
         network = load(file, batch=batch, seed=seed, timing_only=timing_only, stop=stop)
     network._source = path
+    network._origin = Origin(source=os.path.abspath(path), name=path, batch=batch, seed=seed, timing_only=timing_only, called=path)
     network._notes = tuple(workload.notes)
     return network

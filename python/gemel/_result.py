@@ -11,9 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import _gemel
 from ._arrays import Array, array_of
 from ._compare import Comparison
@@ -22,7 +19,9 @@ from ._html import table
 from ._machine import Machine
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas  # type: ignore[import-untyped, unused-ignore]
+    from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
@@ -90,17 +89,17 @@ class Result:
     @property
     def seconds(self) -> float:
         """At the machine's clock."""
-        return float(self._fields["seconds_at_clock"])
+        return float(self._figures["seconds_at_clock"])
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates, taps in the padding included."""
-        return int(self._fields["macs"])
+        return int(self._figures["macs"])
 
     @property
     def utilization(self) -> float:
         """Share of the array's MAC slots that were used, 0 to 1."""
-        return float(self._fields["utilization"])
+        return float(self._figures["utilization"])
 
     @property
     def accuracy(self) -> float | None:
@@ -111,7 +110,12 @@ class Result:
     @property
     def units(self) -> dict[str, dict[str, int]]:
         """Cycles of each unit by cause: `result.units["matrix_unit"]["busy"]`. Those of a unit add up to `cycles`."""
-        return {unit: dict(causes) for unit, causes in self._fields["units"].items()}
+        units: dict[str, dict[str, int]] = {}
+        for name, value in self._figures.items():
+            unit, dot, cause = name.partition(".")
+            if dot:
+                units.setdefault(unit, {})[cause] = int(value)
+        return units
 
     @cached_property
     def layers(self) -> tuple[LayerResult, ...]:
@@ -146,6 +150,14 @@ class Result:
             raise KeyError("a timing-only run computes no tensors")
         raise KeyError(f"{name!r} was not kept: gemel.run() takes keep=[{name!r}]; there are {', '.join({**self.tensors, **self.outputs})}")
 
+    def figures(self) -> dict[str, int | float]:
+        """The figures of the whole run, by their names in result.json; cycles by unit and cause as "matrix_unit.busy". In microseconds."""
+        return self._inside.figures()
+
+    @cached_property
+    def _figures(self) -> dict[str, int | float]:
+        return self._inside.figures()
+
     @cached_property
     def _fields(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self._inside.json())
@@ -162,6 +174,8 @@ class Result:
         Names and numbers as in LayerResult; shapes as text ("1x56x56x64"), cycles by unit and cause as "matrix_unit.busy". Where a number is not
         known it is -1, and the utilization not a number.
         """
+        import numpy as np
+
         columns: dict[str, Array] = {}
         for field in fields(LayerResult):
             values = [getattr(layer, field.name) for layer in self.layers]
@@ -183,6 +197,8 @@ class Result:
 
     def table(self) -> NDArray[np.void]:
         """columns() as one structured array: `result.table()["cycles"]`, a row per layer."""
+        import numpy as np
+
         columns = self.columns()
         rows = np.empty(len(self.layers), dtype=[(name, column.dtype) for name, column in columns.items()])
         for name, column in columns.items():
@@ -240,6 +256,10 @@ class Result:
     def compare(self, other: Result) -> Comparison:
         """This run beside another one: cycles, parameters that differ, layers of the same name."""
         return Comparison(self, other)
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = {"layers", "outputs", "tensors", "_fields", "_figures"}  # when they were asked for, and will be again
+        return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __repr__(self) -> str:
         return f"<gemel.Result {self.network} on {self.machine.name}: {self.cycles:,} cycles, {100 * self.utilization:.1f} % of the array>"

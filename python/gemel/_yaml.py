@@ -4,8 +4,6 @@
 import json
 from collections.abc import Mapping
 
-import numpy as np
-
 
 def flow(value: object) -> str:
     """YAML in flow style, on one line. Text is quoted where a plain word could be mistaken for something else."""
@@ -13,7 +11,7 @@ def flow(value: object) -> str:
         return "{" + ", ".join(f"{flow(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(flow, value)) + "]"
-    if isinstance(value, np.generic):
+    if not isinstance(value, str) and hasattr(value, "item"):  # a number of NumPy's
         return flow(value.item())
     if isinstance(value, str) and _is_plain(value):
         return value

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Area of a machine, block by block: the same models as `gemel explain --area`, for sweeps (docs/reference/area.md has units and errors).
 
-    from gemel.area import area, read_machine
+    from gemel.area import area, machine_values, read_machine   # of a gemel.Machine; of a file
     for block in area(read_machine("configs/edge16.yaml")):
         print(block.name, block.nand2, block.error_percent, block.memory_bits)
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .area_gen import INSTANCES, MODELS
 
@@ -39,15 +41,21 @@ def read_machine(path: str | Path) -> dict[str, int]:
     import yaml
 
     file = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    rows, columns = file["pe_array"]["rows"], file["pe_array"]["columns"]
-    machine = dict(rows=rows, columns=columns, lanes=file["vector_unit"]["lanes"], bus_bytes=file["bus"]["bytes"],
-                   burst_bytes=size_bytes(file["dma"]["burst_bytes"]), load_outstanding=file["load_dma"]["outstanding"],
-                   store_outstanding=file["store_dma"]["outstanding"], queue_depth=file["sequencer"]["queue_depth"],
-                   prefetch_instructions=file["sequencer"]["prefetch_instructions"])
+    values = {f"{group}.{name}": value for group, entries in file.items() if isinstance(entries, dict) for name, value in entries.items()}
+    return machine_values({key: size_bytes(value) if key.endswith("_bytes") else value for key, value in values.items()})
+
+
+def machine_values(values: Mapping[str, Any]) -> dict[str, int]:
+    """What area() wants, of a machine's parameters by key, sizes in bytes: a gemel.Machine, for one."""
+    rows, columns = values["pe_array.rows"], values["pe_array.columns"]
+    machine = dict(rows=rows, columns=columns, lanes=values["vector_unit.lanes"], bus_bytes=values["bus.bytes"],
+                   burst_bytes=values["dma.burst_bytes"], load_outstanding=values["load_dma.outstanding"],
+                   store_outstanding=values["store_dma.outstanding"], queue_depth=values["sequencer.queue_depth"],
+                   prefetch_instructions=values["sequencer.prefetch_instructions"])
     for buffer, word_bytes in dict(activation=rows, weight=columns, vector=columns, param=columns, accumulator=4 * columns).items():
-        banks = file[f"{buffer}_buffer"]["banks"]
+        banks = values[f"{buffer}_buffer.banks"]
         machine[f"{buffer}_banks"] = banks
-        machine[f"{buffer}_words"] = size_bytes(file[f"{buffer}_buffer"]["size_bytes"]) // word_bytes // banks * banks
+        machine[f"{buffer}_words"] = values[f"{buffer}_buffer.size_bytes"] // word_bytes // banks * banks
     return machine
 
 

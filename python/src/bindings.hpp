@@ -21,6 +21,7 @@ void bind_machine(py::module_& module);
 void bind_network(py::module_& module);
 void bind_program(py::module_& module);
 void bind_run(py::module_& module);
+void bind_yaml(py::module_& module);
 
 template <typename Container>
 py::tuple as_tuple(const Container& values) {

@@ -44,6 +44,11 @@ void bind_machine(py::module_& module) {
             return without_flags([&] { return parse_machine(text, file, overrides); });
           },
           py::arg("text"), py::arg("file"), py::arg("overrides"))
+      .def(
+          "changed", [](const Machine& machine, const std::vector<std::string>& overrides) {
+            return without_flags([&] { return change_machine(machine, overrides); });
+          },
+          py::arg("overrides"))
       .def_readonly("name", &Machine::name)
       .def_readonly("description", &Machine::description)
       .def("values",

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_gemel, module) {
   gemel::python::bind_network(module);
   gemel::python::bind_program(module);
   gemel::python::bind_run(module);
+  gemel::python::bind_yaml(module);
 }

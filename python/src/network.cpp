@@ -58,6 +58,7 @@ void bind_network(py::module_& module) {
       .def_static("load", &loaded, py::kw_only(), py::arg("source"), py::arg("file"), py::arg("batch"), py::arg("seed"), py::arg("timing_only"),
                   py::arg("stop"))
       .def("describe", [](const NetworkHandle& handle) { return describe(handle.network); })
+      .def("digest", [](const NetworkHandle& handle) { return digest(handle.network); }, py::call_guard<py::gil_scoped_release>())
       .def("test_images", [](const NetworkHandle& handle) -> py::object {
         std::optional<TestImages> test = test_images(handle.network);
         if (!test) return py::none();

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "archive.hpp"
 #include "background.hpp"
 #include "bindings.hpp"
 
@@ -17,6 +18,49 @@ struct ResultHandle {
   Result result;
   Machine machine;
 };
+
+std::string bytes_of(const ResultHandle& handle) {
+  Writer writer;
+  std::string version = gemel::version() + " " + commit(), machine = to_yaml(handle.machine);
+  ResultHandle copy = handle;
+  fields(writer, version, machine, copy.result);
+  return std::move(writer.bytes);
+}
+
+std::shared_ptr<ResultHandle> result_of(const std::string& bytes) {
+  Reader reader(bytes);
+  std::string version, machine;
+  field(reader, version);
+  if (const std::string own = gemel::version() + " " + commit(); version != own) {
+    throw py::value_error("a result that was pickled by Gemel " + version + " cannot be read by " + own);
+  }
+  auto handle = std::make_shared<ResultHandle>();
+  fields(reader, machine, handle->result);
+  if (!reader.at_end()) throw py::value_error("the pickle of a result is damaged");
+  handle->machine = parse_machine(machine, "the machine in the pickle");
+  return handle;
+}
+
+// The figures of the whole run, by their names in result.json; those of units as "matrix_unit.busy".
+py::dict figures(const ResultHandle& handle) {
+  const Result& r = handle.result;
+  py::dict figures;
+  const std::pair<const char*, std::int64_t> counts[] = {
+      {"batch", r.batch},           {"cycles", r.cycles},           {"macs", r.macs},
+      {"array_cycles", r.array_cycles}, {"instructions", r.instructions}, {"load_bytes", r.load_bytes},
+      {"store_bytes", r.store_bytes},   {"fetch_bytes", r.fetch_bytes},   {"load_bursts", r.load_bursts},
+      {"store_bursts", r.store_bursts}, {"fetch_bursts", r.fetch_bursts}};
+  for (const auto& [name, value] : counts) figures[name] = value;
+  figures["seconds_at_clock"] = static_cast<double>(r.cycles) / (r.clock_mhz * 1e6);
+  figures["utilization"] = r.utilization();
+  for (std::size_t unit = 0; unit < r.counters.size(); ++unit) {
+    for (std::size_t cause = 0; cause < r.counters[unit].size(); ++cause) {
+      const std::string name = std::string(unit_name(static_cast<int>(unit))) + "." + std::string(cause_name(static_cast<int>(cause)));
+      figures[py::str(name)] = r.counters[unit][cause];
+    }
+  }
+  return figures;
+}
 
 // Tells Python of a run. Callbacks come in the run's thread; what a callback raises stops the run, and run() raises it.
 class Listener : public Observer {
@@ -159,6 +203,7 @@ void bind_run(py::module_& module) {
   py::class_<ResultHandle, std::shared_ptr<ResultHandle>>(module, "Result")
       .def_property_readonly("cycles", [](const ResultHandle& r) { return r.result.cycles; })
       .def_property_readonly("traced", [](const ResultHandle& r) { return !r.result.trace.empty(); })
+      .def("figures", &figures)
       .def("outputs", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.outputs, self); })
       .def("tensors", [](const py::object& self) { return handles(self.cast<ResultHandle&>().result.tensors, self); })
       .def("add_settings",
@@ -175,7 +220,8 @@ void bind_run(py::module_& module) {
              prepare_reports(folder, !r.result.trace.empty());
              return write_reports(folder, r.result, r.machine);
            },
-           py::arg("folder"), py::call_guard<py::gil_scoped_release>());
+           py::arg("folder"), py::call_guard<py::gil_scoped_release>())
+      .def(py::pickle([](const ResultHandle& r) { return py::bytes(bytes_of(r)); }, [](const py::bytes& bytes) { return result_of(bytes); }));
 
   module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("keep"), py::arg("blocks"),
              py::arg("engine"), py::arg("seed"), py::arg("test_images"), py::arg("compare"), py::arg("timing_only"), py::arg("trace"), py::arg("max_cycles"),

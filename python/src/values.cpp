@@ -11,7 +11,12 @@ void bind_values(py::module_& module) {
       .def_readonly("type", &TensorInfo::type, "Of an element: \"int8\", \"uint8\".")
       .def_readonly("scale", &TensorInfo::scale, "Real value = scale * (element - zero_point).")
       .def_readonly("zero_point", &TensorInfo::zero_point)
-      .def_readonly("bytes", &TensorInfo::bytes);
+      .def_readonly("bytes", &TensorInfo::bytes)
+      .def(py::pickle([](const TensorInfo& t) { return py::make_tuple(t.name, t.shape, t.type, t.scale, t.zero_point, t.bytes); },
+                      [](const py::tuple& t) {
+                        return TensorInfo{t[0].cast<std::string>(), t[1].cast<std::vector<std::int64_t>>(), t[2].cast<std::string>(),
+                                          t[3].cast<double>(),      t[4].cast<int>(),                       t[5].cast<std::int64_t>()};
+                      }));
   // A buffer of bytes that lives as long as the result or network that it belongs to; gemel/_arrays.py makes an array of it without a copy.
   py::class_<TensorData, TensorInfo>(module, "TensorData", "The bytes of a tensor, as a buffer that may only be read.", py::buffer_protocol())
       .def_buffer([](TensorData& t) {

@@ -164,6 +164,21 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1106", User, "A model has tensors of a type that Gemel does not compute with."},
       {"E1107", User, "The quantization of a model's tensor cannot be."},
       {"E1108", User, "The importer of models cannot be run."},
+
+      // E12xx: sweeps, and what else is in Python alone (python/gemel, src/session/yaml.cpp)
+      {"E1201", User, "A space file cannot be read."},
+      {"E1202", User, "A space file is not valid YAML."},
+      {"E1203", User, "A space has a key that is unknown, missing or given twice."},
+      {"E1204", User, "A space has a value of the wrong kind."},
+      {"E1205", User, "A space is too large."},
+      {"E1206", User, "An expression in a space is none, has unknown names, or cannot be computed."},
+      {"E1207", User, "No design keeps a space's constraints."},
+      {"E1208", User, "The file of a sweep is in use."},
+      {"E1209", User, "The file of a sweep cannot be written."},
+      {"E1210", User, "A file is none of a sweep, or damaged."},
+      {"E1211", User, "The workers of a sweep cannot be started, or die."},
+      {"E1212", User, "What is in Python needs a package or a Python that is not there."},
+      {"E1213", User, "A network is not what it was when it was pickled, or when a sweep began."},
   };
   return table;
 }

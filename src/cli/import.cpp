@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -16,8 +15,8 @@
 #include "base/process.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "cli/python.hpp"
 #include "cli/signals.hpp"
-#include "config/home.hpp"
 #include "gemel/gemel.hpp"
 
 namespace gemel::cli {
@@ -51,24 +50,11 @@ namespace {
 
 constexpr std::chrono::seconds Limit{3600};
 
-// The folder to be put into PYTHONPATH, and the Python that reads it: GEMEL_PYTHON, else the checkout's virtual environment, else the
-// `python3` in PATH.
-std::pair<std::string, std::string> importer() {
-  const char* chosen = std::getenv("GEMEL_PYTHON");
+PythonProgram importer() {
+  PythonProgram found = find_python_program("importer/__main__.py", false);
+  if (!found.folder.empty()) return found;
   std::string folders;
-  for (const std::string& home : home_folders()) {
-    fs::path python = fs::path(home) / "python";
-    const fs::path wheel = fs::path(home) / "../../..", environment = fs::path(home) / ".venv/bin/python";  // a wheel is home of itself: gemel/share/gemel
-    std::error_code ignored;
-    constexpr char Program[] = "gemel/importer/__main__.py";
-    if (!fs::is_regular_file(python / Program, ignored) && fs::is_regular_file(wheel / Program, ignored)) python = wheel;
-    if (!fs::is_regular_file(python / Program, ignored)) {
-      folders += (folders.empty() ? "`" : ", `") + python.string() + "`";
-      continue;
-    }
-    if (chosen != nullptr && *chosen) return {python.string(), chosen};
-    return {python.string(), fs::exists(environment, ignored) ? environment.string() : "python3"};
-  }
+  for (const std::string& folder : found.looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
   throw UserError("E1108", "the importer is not there: no `gemel/importer` in " + (folders.empty() ? "any folder of Gemel" : folders),
                   "it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`");
 }
@@ -96,7 +82,8 @@ bool is_model(const std::string& workload) {
 }
 
 std::vector<std::string> import_model(const std::string& model, const std::string& yaml, const std::string& name, bool nearest) {
-  const auto [folder, python] = importer();
+  const PythonProgram program = importer();
+  const std::string& python = program.python;
   const TemporaryFolder temporary;
   const std::string messages = temporary.file("messages.json");
   ProcessRequest request;
@@ -104,8 +91,7 @@ std::vector<std::string> import_model(const std::string& model, const std::strin
   if (!name.empty()) request.arguments.push_back("--name=" + name);
   if (nearest) request.arguments.push_back("--nearest");
   request.arguments.insert(request.arguments.end(), {"--", model});
-  const char* others = std::getenv("PYTHONPATH");
-  request.environment = {{"PYTHONPATH", others != nullptr && *others ? folder + ":" + others : folder}};
+  request.environment = {{"PYTHONPATH", python_path(program.folder)}};
   const ProcessResult result = run_process(request, Limit, stop_token().flag());
 
   std::ifstream file(messages);

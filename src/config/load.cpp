@@ -170,6 +170,15 @@ Machine parse_machine(const std::string& text, const std::string& file, const st
   return read_machine(reader, overrides);
 }
 
+Machine change_machine(const Machine& machine, const std::vector<std::string>& overrides) {
+  Machine changed = machine;
+  std::map<std::string, Origin> origins;
+  YamlReader reader = YamlReader::from_text("{}", machine.name, MachineYamlCodes);
+  for (const auto& text : overrides) apply_override(text, changed, origins, reader);
+  if (reader.clean() && check_machine(changed).empty()) return changed;
+  return parse_machine(to_yaml(machine), machine.name, overrides);  // throws, and says where
+}
+
 std::string find_machine(const std::string& name_or_path) {
   const auto ends_with = [&](const std::string& end) {
     return name_or_path.size() > end.size() && name_or_path.compare(name_or_path.size() - end.size(), end.size(), end) == 0;

@@ -289,6 +289,10 @@ int YamlValue::line() const { return node_ ? node_->place.line : 0; }
 std::string YamlValue::scalar() const { return is_scalar() ? node_->content->scalar : std::string(); }
 bool YamlValue::is_integer() const { return node_ && is_number_text(*node_->content) && parse_integer(node_->content->scalar); }
 
+bool YamlValue::is_quoted() const { return is_scalar() && node_->content->quoted; }
+Diagnostic YamlValue::place() const { return node_ ? state_->diagnostic("", {}, node_->place) : Diagnostic{}; }
+Diagnostic YamlValue::key_place() const { return node_ ? state_->diagnostic("", {}, node_->key) : Diagnostic{}; }
+
 void YamlValue::complain(const std::string& message, const std::string& note, const std::string& hint, const char* code) const {
   Place place;  // a list or a map is best shown by its key
   if (node_) place = (is_scalar() || node_->key.line == 0) ? node_->place : node_->key;

@@ -52,6 +52,9 @@ class YamlValue {
   int line() const;        // from 1; 0 if unknown
   const std::string& path() const { return path_; }  // "layers[3].kernel", for messages
   std::string scalar() const;  // the characters of a scalar, else ""
+  bool is_quoted() const;      // a scalar in quotes
+  Diagnostic place() const;      // file, line, column, length and excerpt; no message
+  Diagnostic key_place() const;  // of its key; line 0: it has none
   bool is_integer() const;     // a scalar that reads as an integer: for keys that take a number or a word
 
   // Typed reading; nullopt after a complaint. Ranges are inclusive.

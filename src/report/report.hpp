@@ -19,8 +19,6 @@ namespace gemel {
 
 // --- figures (figures.cpp) ---
 
-std::string_view unit_name(int unit);    // "load_dma", "matrix_unit", "vector_unit", "store_dma"
-std::string_view cause_name(int cause);  // as in isa.toml: "busy", ..., "queue_empty"
 
 // The causes as a person groups them. The semaphores are one: who waits for whom is the compiler's business.
 enum class Group : int { Busy, OtherUnit, Request, Data, Write, Empty, Error };

@@ -68,6 +68,8 @@ NetworkInfo describe(const NetworkPtr& network) {
   return info;
 }
 
+std::string digest(const NetworkPtr& network) { return network_digest(*network); }
+
 std::optional<TestImages> test_images(const NetworkPtr& network) {
   std::optional<TestSet> set = load_test_set(*network);
   if (!set) return std::nullopt;

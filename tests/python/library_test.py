@@ -8,6 +8,7 @@ import contextlib
 import gc
 import io
 import json
+import multiprocessing
 import os
 import pickle
 import re
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import unittest
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,15 @@ class Machines(unittest.TestCase):
         self.assertEqual((again, again.digest, hash(again)), (machine, machine.digest, hash(machine)))
         error = pickle.loads(pickle.dumps(caught.exception))
         self.assertEqual((type(error), str(error), error.code), (gemel.UserError, str(caught.exception), caught.exception.code))
+
+    def test_changes_of_changes_are_checked_as_a_whole(self):
+        machine = gemel.machine("edge16").with_(columns=8, lanes=8)
+        self.assertEqual(machine, gemel.machine("edge16", columns=8, lanes=8))
+        self.assertEqual(machine.with_(columns=16, lanes=16), gemel.machine("edge16"))
+        with self.assertRaises(gemel.UserError) as caught:
+            machine.with_(columns=4)  # lanes do not fit any more
+        self.assertEqual(caught.exception.code, "E0108")
+        self.assertRegex(caught.exception.place, r"^edge16:\d+:\d+$")  # of what to_yaml() writes
 
     def test_useless_parameters_are_warned_of(self):
         with self.assertWarnsRegex(gemel.GemelWarning, "E0113"):
@@ -257,6 +267,77 @@ class Results(unittest.TestCase):
         self.assertIn("utilization", one.summary())
         with self.assertRaisesRegex(ValueError, "trace=True"):
             two.trace()
+
+    def test_figures_are_those_of_result_json(self):
+        for options in ({}, {"timing_only": True}, {"test_images": True, "batch": 90}):
+            result = gemel.run("digits", "tiny8", **options)
+            fields, figures = result.to_dict(), result.figures()
+            units = {f"{unit}.{cause}": cycles for unit, causes in fields["units"].items() for cause, cycles in causes.items()}
+            numbers = {key: value for key, value in fields.items()
+                       if type(value) in (int, float) and key not in HOST | {"gemel_result", "seed", "rounds", "images", "accuracy", "float_accuracy"}}
+            self.assertEqual(figures, {**numbers, **units})
+            self.assertEqual(result.units, fields["units"])
+
+    def test_results_pickle_with_all_they_have(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(gemel.RunError):
+            for options in ({"trace": True, "keep": True}, {"timing_only": True}, {"test_images": True, "batch": 90}):
+                result = gemel.run("digits", gemel.machine("tiny8", memory_read_latency_cycles=50), **options)
+                result.layers  # noqa: B018  # what is made on demand is not pickled
+                again = pickle.loads(pickle.dumps(result))
+                self.assertEqual(again.to_dict(), result.to_dict())
+                self.assertEqual((again.machine, again.cycles, again.layers, again.accuracy), (result.machine, result.cycles, result.layers, result.accuracy))
+                self.assertEqual((again.summary(), again.explain(), repr(again)), (result.summary(), result.explain(), repr(result)))
+                self.assertEqual([vars(i) if hasattr(i, "__dict__") else (i.name, i.shape) for i in again.output_infos],
+                                 [vars(i) if hasattr(i, "__dict__") else (i.name, i.shape) for i in result.output_infos])
+                self.assertEqual(list(again.tensors), list(result.tensors))
+                for name, array in {**result.outputs, **result.tensors}.items():
+                    np.testing.assert_array_equal(again.tensor(name), array)
+                texts = [one.report(Path(folder, "report.html")).read_text(encoding="utf-8") for one in (result, again)]
+                self.assertEqual(*texts)
+                if options.get("trace"):
+                    self.assertEqual(again.trace(), result.trace())
+            data = pickle.dumps(result)
+            for cut in (10, len(data) // 2):
+                with self.assertRaises((ValueError, pickle.UnpicklingError, EOFError)):
+                    pickle.loads(data[:-cut] if cut == 10 else data[:cut])
+            return
+        self.fail("a run failed")
+
+    def test_networks_pickle_in_whatever_way_they_came(self):
+        builder = gemel.NetworkBuilder("built")
+        builder.input("image", (1, 8, 8, 8), scale=0.5)
+        builder.layer("conv", "conv2d", out_channels=8, kernel=1, weight=np.arange(64, dtype=np.int8).reshape(8, 1, 1, 8), bias=np.arange(8, dtype=np.int32),
+                      weight_scale=np.full(8, 0.01, np.float32), output={"scale": 0.5, "zero_point": 0})
+        text = ("gemel_workload: 1\nname: text\nsynthetic: {seed: 3}\ninputs:\n  - {name: image, shape: [1, 8, 8, 3]}\n"
+                "layers:\n  - {name: scores, op: dense, out_channels: 10}\n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "mine.yaml")
+            path.write_text(text, encoding="utf-8")
+            before = os.getcwd()
+            os.chdir(folder)
+            try:
+                networks = [gemel.load("digits", batch=2), gemel.load("resnet18", timing_only=True, seed=5), gemel.load(text), gemel.load("mine.yaml"),
+                            builder.build()]
+            finally:
+                os.chdir(before)
+            for network in networks:
+                again = pickle.loads(pickle.dumps(network))
+                self.assertEqual((again.digest, again.name, again.batch, again.timing_only), (network.digest, network.name, network.batch, network.timing_only))
+                self.assertEqual(len(again.layers), len(network.layers))
+            result = gemel.run(networks[0], "tiny8")
+            self.assertEqual(result.to_dict()["network_digest"], networks[0].digest)
+            data = pickle.dumps(networks[3])
+            path.write_text(text.replace("10", "11"), encoding="utf-8")
+            with self.assertRaises(gemel.UserError) as caught:
+                pickle.loads(data)
+            self.assertEqual((caught.exception.code, caught.exception.message), ("E1213", "the network `mine.yaml` is not what it was when it was pickled"))
+
+    def test_process_pools_take_and_give_them(self):
+        network, machines = gemel.load("digits", timing_only=True), [gemel.machine("tiny8"), gemel.machine("tiny8", memory_read_latency_cycles=50)]
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            results = list(pool.map(gemel.run, [network, network], machines))
+        for result, machine in zip(results, machines, strict=True):
+            self.assertEqual(without_host(result.to_dict()), without_host(gemel.run(network, machine).to_dict()))
 
     def test_pandas_is_asked_for_politely(self):
         result = gemel.run("digits", "tiny8", timing_only=True)

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands that are programs in Python (python/gemel): where they are, and which Python reads them.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gemel/error.hpp"
+
+namespace gemel::cli {
+
+// The folder to be put into PYTHONPATH, and the Python. The folder: the first among those of Gemel that has `gemel/PROGRAM`, and, with
+// `library`, the module that is compiled into the package as well. The Python: GEMEL_PYTHON, else the checkout's virtual environment, else the
+// `python3` in PATH. Empty folder: there is none; `looked` has where it was looked for.
+struct PythonProgram {
+  std::string folder, python;
+  std::vector<std::string> looked;
+};
+PythonProgram find_python_program(const std::string& program, bool library);
+
+// The value of PYTHONPATH with `folder` in front.
+std::string python_path(const std::string& folder);
+
+}  // namespace gemel::cli
