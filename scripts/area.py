@@ -363,7 +363,8 @@ def page(table, models):
              "They are exact formulas, which equal every row of the table.",
              "* **Depth**: gates on the longest path between registers, as mapped for area. Adders are Yosys' parallel-prefix adders (Brent-Kung), "
              f"full adders of multipliers are mapped by [{CELLS.name}](../../scripts/{CELLS.name}).",
-             "* **Yosys**: " + ", ".join(sorted({row["yosys"] for row in table.values()})) + ". Other versions give other counts; the column `yosys` of the table tells which it was.",
+             "* **Yosys**: " + ", ".join(sorted({row["yosys"] for row in table.values()})) + ". Other versions give other counts; the column "
+             "`yosys` of the table tells which it was.",
              *by_hand(table),
              "* A new size of a block is a row in `POINTS` of the script; a point whose sources have changed is synthesized again by the "
              "next run. The column `sources` of the table tells which text was measured.", "",

@@ -80,7 +80,8 @@ REFUSED = {"E1004", "E1005", "E1006", "E1014"}
 
 def code_lines(text):
     """Line numbers of what is hardware: no comments, assertions, proofs, parameters, ports, widths or heads of loops and functions."""
-    text = re.sub(r"(?ms)^`ifdef FORMAL$.*?^`endif$", lambda proof: "\n" * proof[0].count("\n"), text)
+    # Proofs, and what synthesis gets in place of what Verilator gets (compute_test compares the two).
+    text = re.sub(r"(?ms)^`(ifdef FORMAL|ifndef VERILATOR|else)$.*?^`endif$", lambda part: "\n" * part[0].count("\n"), text)
     behind = 0  # the line behind an assertion
     for number, line in enumerate(text.splitlines()):
         code = line.split("//")[0]

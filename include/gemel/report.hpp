@@ -33,4 +33,8 @@ GEMEL_API std::vector<std::string> write_reports(const std::string& folder, cons
 // LayerResult::compared has it). Whole or not at all. UserError E0902.
 GEMEL_API void write_tensors(const std::string& path, const Result& result);
 
+// Two runs beside each other, as tables for a terminal: cycles, machines, totals, what the units did, and the layers that changed most (or all).
+// `a`, `b`: result.json of each, or the folder that it is in. UserError E0918.
+GEMEL_API std::string compare_results(const std::string& a, const std::string& b, bool all_layers = false);
+
 }  // namespace gemel

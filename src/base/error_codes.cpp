@@ -129,6 +129,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0915", User, "An option has a value that it cannot have, or none."},
       {"E0916", User, "An argument is missing, or one too many."},
       {"E0917", User, "GEMEL_HOME names a folder that is none of Gemel."},
+      {"E0918", User, "A file is no result of a run."},
       {"E0930", User, "GEMEL_SIMD names an instruction set that does not exist or that this computer lacks."},
 
       // E10xx: RTL (src/rtl_host, src/top)

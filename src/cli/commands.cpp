@@ -26,6 +26,7 @@ void add_commands(CLI::App& app) {
   add_sweep(app);
   add_compile(app);
   add_disasm(app);
+  add_compare(app);
   add_explain(app);
   add_regress(app);
   add_new_block(app);
@@ -105,6 +106,22 @@ void add_disasm(CLI::App& app) {
     }
     const std::int64_t count = o->count < 0 ? size - o->first : std::min(size - o->first, o->count);
     for (std::int64_t i = o->first; i < o->first + count; ++i) std::cout << i << "  " << program.disassemble(i) << "\n";
+  });
+}
+
+void add_compare(CLI::App& app) {
+  struct Options {
+    std::string a, b;
+    bool all = false;
+  };
+  auto* command = app.add_subcommand("compare", "Compare two runs: cycles, machines, units and layers");
+  auto o = std::make_shared<Options>();
+  command->add_option("a", o->a, "Folder of a run (--out), or its result.json")->required();
+  command->add_option("b", o->b, "The run to compare with it")->required();
+  command->add_flag("--all", o->all, "Every layer, in their order");
+  command->callback([o, command] {
+    check_options(*command, {});
+    std::cout << compare_results(o->a, o->b, o->all);
   });
 }
 

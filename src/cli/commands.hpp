@@ -27,6 +27,7 @@ void add_import(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_disasm(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_regress(CLI::App& app);
 void add_cache(CLI::App& app);

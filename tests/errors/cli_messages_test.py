@@ -133,6 +133,14 @@ class CommandLine(unittest.TestCase):
             "error[E0907]: workload `gemm_512` has no test images\nhint: leave out --test\n",
         )
 
+    def test_what_is_no_result(self):
+        (self.folder / "x.json").write_text('{"cycles": 3}')
+        self.expect(
+            ["compare", "x.json", "x.json"],
+            "error[E0918]: x.json: is no result of a run: it has no number `gemel_result`\n"
+            "hint: `gemel run ... --out FOLDER` writes result.json there; name the folder or the file\n",
+        )
+
     def test_batch_that_does_not_divide(self):
         self.expect(["run", "digits", "--test", "--batch", "7"], "error[E0908]: a batch of 7 does not divide the 360 test images\n")
 

@@ -526,5 +526,66 @@ TEST(Files, AWriteThatBreaksOffKeepsTheOldFileAndLeavesNoPart) {
   EXPECT_THAT(folder.files(), ::testing::ElementsAre("result.json"));
 }
 
+class Compare : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(::testing::TempDir()) / "gemel_compare";
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "a");
+    RunResult faster = sample_run();
+    Machine larger = sample_machine();
+    larger.rows = 8;
+    faster.cycles = 800;
+    for (auto& causes : faster.counters) causes[static_cast<int>(Cause::QueueEmpty)] -= 200;
+    cell(faster.layers.front().counters, Unit::Matrix, Cause::Busy) -= 100;
+    write_file_atomically((folder_ / "a/result.json").string(), result_json(sample_run(), sample_machine()));
+    write_file_atomically((folder_ / "b.json").string(), result_json(faster, larger));
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string path(const char* name) const { return (folder_ / name).string(); }
+  std::string refused(const std::string& one, bool first = false) const {
+    try {
+      return "accepted: " + (first ? compare_results(one, path("a")) : compare_results(path("a"), one));
+    } catch (const UserError& error) {
+      EXPECT_EQ(error.diagnostics().front().code, "E0918");
+      return error.diagnostics().front().message;
+    }
+  }
+  fs::path folder_;
+};
+
+TEST_F(Compare, TellsWhatDiffers) {
+  const std::string text = compare_results(path("a"), path("b.json"));
+  EXPECT_THAT(text, HasSubstr("800 cycles, -20.0 %: 1.250 times as fast"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("pe_array.rows +4 +8\n"));
+  EXPECT_THAT(text, Not(HasSubstr("pe_array.columns")));
+  EXPECT_THAT(text, ::testing::ContainsRegex("good +conv2d +400 +300 +-100 +-25.0 %"));
+  EXPECT_THAT(text, Not(HasSubstr("pool ")));  // did not change
+  EXPECT_THAT(compare_results(path("a"), path("b.json"), true), HasSubstr("pool"));
+  const std::string same = compare_results(path("a"), path("a"));
+  for (const char* said : {"as many", "equal in every parameter", "none changed"}) EXPECT_THAT(same, HasSubstr(said));
+}
+
+TEST_F(Compare, RefusesWhatIsNoResult) {
+  EXPECT_THAT(refused(path("none")), HasSubstr("No such file"));
+  const auto file = [this](const std::string& text) {
+    write_file_atomically(path("x.json"), text);
+    return path("x.json");
+  };
+  EXPECT_THAT(refused(file("")), HasSubstr("is no JSON"));
+  EXPECT_THAT(refused(file("{\"cycles\": ")), HasSubstr("is no JSON"));
+  EXPECT_THAT(refused(file("[]")), HasSubstr("`gemel_result`"));
+  EXPECT_THAT(refused(file("{\"gemel_result\": 1}")), HasSubstr("form 1"));
+  // Whatever is missing or of another type.
+  const json whole = json::parse(read(path("b.json")));
+  for (const auto& [key, value] : whole.items()) {
+    json without = whole;
+    without[key] = json::array({1});
+    if (key == "cycles" || key == "layers" || key == "machine" || key == "units" || key == "network") {
+      for (const bool first : {true, false}) EXPECT_THAT(refused(file(without.dump()), first), HasSubstr("x.json: is no whole result")) << key;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gemel
