@@ -51,6 +51,7 @@ inline void compare(const Machine& machine, const LoadDmaIn&, const LoadDmaOut& 
   c.value("done_o", e.completion.done, a.completion.done);
   c.value("chain_o", e.completion.chain, a.completion.chain);
   if (e.completion.done) c.value("error_o", e.completion.error, a.completion.error);
+  c.value("status_o", static_cast<std::uint64_t>(e.completion.status), static_cast<std::uint64_t>(a.completion.status));
   compare_requests("arvalid_o", "araddr_o", "ar_bytes_o", e.memory, a.memory, c);
   c.belongs(e.write.enable, {Carries::LoadedWord, e.write.address});
   c.value("write_o", e.write.enable, a.write.enable);

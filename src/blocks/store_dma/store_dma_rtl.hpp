@@ -41,6 +41,7 @@ inline void compare(const Machine& machine, const StoreDmaIn&, const StoreDmaOut
   c.value("done_o", e.completion.done, a.completion.done);
   c.value("chain_o", e.completion.chain, a.completion.chain);
   if (e.completion.done) c.value("error_o", e.completion.error, a.completion.error);
+  c.value("status_o", static_cast<std::uint64_t>(e.completion.status), static_cast<std::uint64_t>(a.completion.status));
   c.value("vector_read_o", e.vector.enable, a.vector.enable);
   if (e.vector.enable) c.value("vector_address_o", e.vector.address, a.vector.address);
   c.value("awvalid_o", e.memory.valid, a.memory.valid);
