@@ -180,6 +180,11 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1211", User, "The workers of a sweep cannot be started, or die."},
       {"E1212", User, "What is in Python needs a package or a Python that is not there."},
       {"E1213", User, "A network is not what it was when it was pickled, or when a sweep began."},
+
+      // E13xx: the chip for other tools (src/export)
+      {"E1301", User, "The folder for an export has something in it."},
+      {"E1302", User, "A workload with layers on the host cannot be exported."},
+      {"E1303", User, "A workload cannot be exported for a machine whose memory the testbench does not have."},
   };
   return table;
 }

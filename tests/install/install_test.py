@@ -63,7 +63,8 @@ class Installed(unittest.TestCase):
             self.assertFalse(path.is_symlink() and path.readlink().is_absolute(), path)
 
     def test_what_comes_along(self):
-        shared = ("share/gemel/configs/edge16.yaml", "share/gemel/workloads/digits.safetensors", "share/gemel/rtl/npu/npu.sv", "share/doc/gemel/LICENSE",
+        shared = ("share/gemel/configs/edge16.yaml", "share/gemel/workloads/digits.safetensors", "share/gemel/rtl/npu/npu.sv",
+                  "share/gemel/rtl/bench/npu_bench.sv", "share/doc/gemel/LICENSE",
                   "share/doc/gemel/docs/reference/errors.md", "share/doc/gemel/docs/reference/result.schema.json",
                   "share/doc/gemel/examples/library/main.cpp", "include/gemel/gemel.hpp", "bin/gemel", "share/gemel/python/gemel/importer/__main__.py")
         self.assertEqual([name for name in shared if not (self.home / name).is_file()], [])
@@ -98,6 +99,13 @@ class Installed(unittest.TestCase):
             self.skipTest("there is no verilator")
         text = self.done(self.home / "bin/gemel", "run", "digits", "-m", "tiny8", "--block", "requantizer=check")
         self.assertIn("block requantizer: check, 0 cycles differ", text)
+
+    def test_its_chip_is_handed_over(self):
+        text = self.done(self.home / "bin/gemel", "export", "digits", "-m", "tiny8", "--out", self.folder / "chip")
+        self.assertIn("30 files of the chip of machine `tiny8`, with `digits` in 18,173 cycles", text)
+        for path in (self.folder / "chip").rglob("*"):
+            if path.is_file():
+                self.assertNotIn(str(self.folder).encode(), path.read_bytes(), path)
 
     def test_a_program_of_25_lines(self):
         self.assertLessEqual(len((self.examples / "library/main.cpp").read_text(encoding="utf-8").splitlines()), 25)

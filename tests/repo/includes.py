@@ -25,7 +25,8 @@ ALLOWED = {
     "regress": {"base", "config", "isa", "network", "ops", "compiler", "sim", "top", "rtl_host"},
     "session": {"base", "config", "isa", "network", "ops", "compiler", "sim", "report"},
     "area": {"base", "config", "rtl_host"},
-    "cli": {"area", "base", "config", "regress", "rtl_host"},
+    "export": {"base", "config", "isa", "network", "rtl_host", "session"},
+    "cli": {"area", "base", "config", "export", "regress", "rtl_host"},
 }
 # The command line is a user of the library like any other: include/gemel. What it has beside that, file by file:
 CLI_MAY_USE = {
@@ -37,6 +38,7 @@ CLI_MAY_USE = {
     "config/home.hpp",          # gemel import: where that program is
     "config/load.hpp",          # explain
     "config/yaml_reader.hpp",   # settings files
+    "export/export.hpp",        # gemel export
     "regress/coverage.hpp",     # gemel regress: machines, networks and programs at random
     "regress/regress.hpp",
     "rtl_host/contract.hpp",    # explain --ports, new-block: for those who write Verilog
