@@ -224,8 +224,8 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
   const Machine& machine = c.machine;
   isa::Word& word = program[random() % program.size()];
   enum Mistake { AnyBit, Outside, OtherMachine, Poison, Field, NoHalt, Overflow };
-  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, Poison, Poison,   Poison,
-                                  Poison, Poison,  Poison,  Poison,  Field,        Field,  NoHalt, Overflow};
+  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, OtherMachine, Poison, Poison, Poison,
+                                  Poison, Poison,  Poison,  Poison,  Field,        Field,        NoHalt, Overflow};
   switch (one_of(random, Mistakes)) {
     case AnyBit: {
       const isa::Word before = word;
@@ -252,7 +252,10 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
       isa::Instruction i = isa::decode(program[at]);
       if (i.unit != isa::Unit::Load) break;
       i.load.machine = chance(random, 0.5) ? machine_digest(machine) ^ 1 << draw(random, 0, 30) : draw(random, 1, 0x7fffffff);
-      if (chance(random, 0.3)) i.load.word_last = chance(random, 0.5) ? std::max(i.load.word_base - 1, 0) : isa::WordAddresses - 1;
+      if (chance(random, 0.6)) {  // and wrong in another way, too: which of the two is told?
+        i.load.word_base = std::max(i.load.word_base, 1);
+        i.load.word_last = chance(random, 0.5) ? i.load.word_base - 1 : isa::WordAddresses - 1;
+      }
       program[at] = isa::encode(i);
       break;
     }
