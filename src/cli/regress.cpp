@@ -22,6 +22,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "cli/regress_results.hpp"
 #include "cli/signals.hpp"
 #include "gemel/error.hpp"
 #include "gemel/machine.hpp"
@@ -38,7 +39,7 @@ struct RegressOptions {
   std::uint64_t seed = 1;
   std::vector<std::string> blocks, repeat;
   std::string out = "regress", replay;
-  std::string machine, coverage;
+  std::string machine, coverage, junit, json;
   bool mixtures = false, programs = false, fail_fast = false, quiet = false;
 };
 
@@ -163,6 +164,12 @@ regress::RunOptions options_of(const std::string& coverage, const RtlHangs& hang
   return options;
 }
 
+// The files that were asked for.
+void write_results(const RegressOptions& o, const RegressionResults& results) {
+  if (!o.json.empty()) write_file_atomically(o.json, results_json(results));
+  if (!o.junit.empty()) write_file_atomically(o.junit, results_junit(results));
+}
+
 constexpr int Stopped = 5;  // exit code of a case that was interrupted
 
 // The next child that has ended, or 0: interrupted. Looks every few milliseconds: a signal just before a wait that blocks would be slept through.
@@ -234,6 +241,15 @@ void run_regress(const RegressOptions& given) {
   const int jobs = o.jobs > 0 ? o.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool show = !o.quiet && ::isatty(STDERR_FILENO) != 0;
   make_output_folder(o.out);
+  for (const std::string& file : {o.json, o.junit}) {
+    if (!file.empty()) require_writable(file);
+  }
+  const char* const kind = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : coverage ? "cases for coverage" : "random cases";
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const Clock::time_point begin = Clock::now();
+  RegressionResults results{kind, o.seed, count, 0, {}};
+  std::map<int, Clock::time_point> starts;  // of running cases
   Shared<regress::Tally> tallies(static_cast<std::size_t>(count));
   regress::Tally total;
   int started = 0, passed = 0, failed = 0;
@@ -270,11 +286,14 @@ void run_regress(const RegressOptions& given) {
         ::_exit(code);
       }
       running[child] = i;
+      starts[i] = Clock::now();
     }
     int status = 0;
     const pid_t child = wait_for_any(&status);
     if (stop_requested()) {
       end_all(running, child);
+      results.seconds = seconds_since(begin);
+      write_results(o, results);
       throw Interrupted("interrupted: " + std::to_string(passed) + " of " + std::to_string(count) + " cases passed, " + std::to_string(failed) +
                         " failed" + (failed > 0 ? "; each is kept below " + o.out : ""));
     }
@@ -282,6 +301,8 @@ void run_regress(const RegressOptions& given) {
     if (it == running.end()) continue;
     const int i = it->second;
     running.erase(it);
+    results.cases.push_back({i, seconds_since(starts[i]), tallies[i], "", ""});
+    starts.erase(i);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       ++passed;
       total = total + tallies[i];
@@ -298,6 +319,8 @@ void run_regress(const RegressOptions& given) {
         text = all.str();
       }
       std::cout << "FAILED " << folder_of(i) << ": " << text << "\n";
+      results.cases.back().failure = text.empty() ? "failed" : text;
+      results.cases.back().folder = folder_of(i);
     }
     if (show) std::cerr << "\r\x1b[K" << passed + failed << " of " << count << ", " << failed << " failed" << std::flush;
   }
@@ -308,8 +331,9 @@ void run_regress(const RegressOptions& given) {
               << " cases with random stalls\n"
               << compared(total) << reached(total);
   }
-  const char* what = o.mixtures ? "mixtures of blocks" : o.programs ? "random programs" : coverage ? "cases for coverage" : "random cases";
-  std::cout << what << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
+  results.seconds = seconds_since(begin);
+  write_results(o, results);
+  std::cout << kind << ", seed " << o.seed << ": " << passed << " passed, " << failed << " failed\n";
   const std::string share = std::to_string(failed) + " of " + std::to_string(passed + failed);
   if (coverage) write_coverage(o, machine, counts, failed, case_of);
   if (failed > 0) throw RunError("E0809", share + " cases failed", "each is kept below " + o.out);
@@ -324,6 +348,7 @@ const std::vector<Rule>& rules() {
       {"--coverage", Rule::Excludes, {"--machines"}, "it counts for one machine"},
       {"--machine", Rule::Needs, {"--programs", "--coverage FOLDER"}, "--machine is for random instructions; random networks come with random machines"},
       {"--machine", Rule::Excludes, {"--machines"}, "it is the only machine"},
+      {"--replay", Rule::Excludes, {"--junit", "--json"}, "results are of a regression, and this is one case of it"},
       {"--replay", Rule::Excludes,
        {"--count", "--seed", "--machines", "--jobs", "--blocks", "--programs", "--coverage", "--machine", "--fail-fast", "--repeat", "--out", "--mixtures"},
        "the folder says all of the one case"},
@@ -354,12 +379,15 @@ void add_regress(CLI::App& app) {
              [o](const std::string& name) { o->repeat.push_back(name); })
       ->delimiter(',');
   command->add_option("--out,-o", o->out, "Folder for failures")->capture_default_str();
+  command->add_option("--json", o->json, "File for the results of all cases, as JSON");
+  command->add_option("--junit", o->junit, "File for the results of all cases, as JUnit's XML");
   command->add_option("--replay", o->replay, "Run the case in this folder again");
   command->add_flag("--mixtures", o->mixtures,
                     "Instead: all 1,024 mixtures of the top-level blocks, each leaf alone and the whole chip, on one small machine");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->callback([o, command] {
     check_options(*command, rules());
+    if (!o->json.empty() && o->json == o->junit) throw UserError("E0911", "`--json` and `--junit` name one file: `" + o->json + "`", "give each its own");
     run_regress(*o);
   });
 }
