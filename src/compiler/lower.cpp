@@ -568,12 +568,13 @@ std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int 
   }, words);
 }
 
-std::uint64_t Lowerer::shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift) {
+std::uint64_t Lowerer::shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift,
+                                   std::int32_t bias) {
   const int c = machine_.columns;
   const std::int64_t words = (stage.has_table ? table_words(machine_) : 0) + static_cast<std::int64_t>(multiplier.size()) * SetWords;
   return add_sets(stage, [&](std::uint8_t* at) {
     for (std::size_t s = 0; s < multiplier.size(); ++s, at += std::int64_t{SetWords} * c) {
-      for (int lane = 0; lane < c; ++lane) put_set(at, c, lane, 0, multiplier[s], shift[s]);
+      for (int lane = 0; lane < c; ++lane) put_set(at, c, lane, s + 1 == multiplier.size() ? bias : 0, multiplier[s], shift[s]);
     }
   }, words);
 }

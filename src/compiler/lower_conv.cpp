@@ -249,7 +249,7 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group)
   if (has_add()) {
     const Requant& r = low_.network_.layers[group_.add.layer].requant;
     add_words_ = set_words(low_.machine_, 3, group_.add.has_table);
-    add_address_ = low_.shared_sets(group_.add, r.multiplier, r.shift);
+    add_address_ = low_.shared_sets(group_.add, r.multiplier, r.shift, r.bias);
   }
 }
 

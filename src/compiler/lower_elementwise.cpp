@@ -64,7 +64,7 @@ void Lowerer::lower_elementwise(int index) {
   multiplier.resize(sets_of_layer, 0);  // a network without numbers has none
   shift.resize(sets_of_layer, 0);
   const std::int64_t set_count = (g.main.has_table ? table_words(machine_) : 0) + SetWords * static_cast<std::int64_t>(multiplier.size());
-  const std::uint64_t sets = shared_sets(g.main, multiplier, shift);
+  const std::uint64_t sets = shared_sets(g.main, multiplier, shift, layer.requant.bias);
   param_.prepare(set_count);
   const std::int64_t base = load_constant(tag, Buffer::Param, sets, set_count);
   if (base < 0) throw InternalError("no room left in param_buffer");

@@ -74,6 +74,7 @@ std::string network_digest(const Network& network) {
     hash.add(to_string(layer.requant.rounding));
     add_all(layer.requant.multiplier);
     add_all(layer.requant.shift);
+    if (layer.requant.bias != 0) add(layer.requant.bias);
     add(layer.clamp_min);
     add(layer.clamp_max);
     if (const auto* table = layer.get<Table>()) add(table->entries);

@@ -183,6 +183,7 @@ struct Requant {
   Rounding rounding = Rounding::FixedDouble;
   std::vector<std::int32_t> multiplier;  // Fixed*: 31-bit multiplier. Float: the bits of the float32 scale S.
   std::vector<int> shift;                // Fixed*: -31..30 (left positive). Float: 0.
+  std::int32_t bias = 0;                 // Add, Sub: joins the sum, wrapping, before that is rounded
 };
 
 struct Layer {

@@ -146,6 +146,10 @@ bool FileNumbers::fill(Layer& layer, const Tensor* input, const Tensor& output, 
     reader.weights(layer, as_convolution(layer, input->shape, output.shape), weight_scales);
   } else if (info.requant_entries > 0) {
     reader.requant(layer.requant, static_cast<std::size_t>(info.requant_entries));
+    if (layer.op() == Op::Add || layer.op() == Op::Sub) {
+      const auto bias = reader.values<std::int32_t>("bias", Dtype::I32, 1, false);
+      if (!bias.empty()) layer.requant.bias = bias[0];
+    }
   }
   if (wants_table) {
     const safetensors::View* table = reader.tensor("table", Dtype::U8, true);

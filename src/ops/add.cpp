@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sum and difference of two tensors of one shape, each with its scale; TFLite's ADD and SUB, with three multipliers of any arithmetic.
-//   y = round(round((a - a_zero) << 20, first) +- round((b - b_zero) << 20, second), sum) + y_zero, clamped
+//   y = round(round((a - a_zero) << 20, first) +- round((b - b_zero) << 20, second) + bias, sum) + y_zero, clamped
 #include <cmath>
 #include <type_traits>
 
@@ -29,7 +29,7 @@ Bytes golden_sum(const Layer& layer, const std::vector<Operand>& inputs, const T
   Bytes y(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t a = scaled(0, i), b = scaled(1, i), sum = Subtracts<Kind> ? numerics::wrap_subtract(a, b) : numerics::wrap_add(a, b);
-    y[static_cast<std::size_t>(i)] = finished(layer, rounded(layer, 2, sum), output.zero_point);
+    y[static_cast<std::size_t>(i)] = finished(layer, rounded(layer, 2, numerics::wrap_add(sum, layer.requant.bias)), output.zero_point);
   }
   return y;
 }

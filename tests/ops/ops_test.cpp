@@ -113,6 +113,22 @@ TEST(Ops, AdditionRescalesBothInputs) {
   EXPECT_EQ(run_layer(b.build(), 0, {raw({10, 12, -90}), raw({100, 108, 103})}), raw({-1, 3, -67}));
 }
 
+// A bias joins the sum of the rounded inputs: here a quarter of the output's step, which takes ties over.
+TEST(Ops, ABiasJoinsTheSumOfAnAddition) {
+  NetworkBuilder b("add");
+  const int x = b.input({1, 1, 1, 4}, {ElementType::Int8, 0.5, 0});
+  Layer& layer = b.layer(b.add(x, b.input({1, 1, 1, 4}, {ElementType::Int8, 0.5, 0}), {ElementType::Int8, 1.0, 0}));
+  layer.requant.rounding = Rounding::Float;
+  layer.requant.multiplier = {0x3f000000, 0x3f000000, 0x35800000};  // 1/2, 1/2, 2^-20
+  layer.requant.shift = {0, 0, 0};
+  const Bytes even = run_layer(b.build(), 0, {raw({1, 3, -1, -3}), raw({0, 0, 0, 0})});
+  EXPECT_EQ(even, raw({0, 2, 0, -2}));
+  layer.requant.bias = 1 << 18;
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({1, 3, -1, -3}), raw({0, 0, 0, 0})}), raw({1, 2, 0, -1}));
+  layer.requant.bias = -(1 << 18);
+  EXPECT_EQ(run_layer(b.build(), 0, {raw({1, 3, -1, -3}), raw({0, 0, 0, 0})}), raw({0, 1, -1, -2}));
+}
+
 TEST(Ops, PoolsIgnoreWhatLiesOutside) {
   NetworkBuilder b("pools");
   const int x = b.input({1, 1, 3, 1}, {ElementType::Int8, 1.0, 50});

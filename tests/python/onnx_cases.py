@@ -226,7 +226,10 @@ def product(d: Draw, gemm: bool) -> Model:
     per_channel = d.chance(0.5)
     w = m.weights("w", (out, inner) if transposed else (inner, out), 0 if transposed else 1, per_channel, kind, zero)
     alpha = d.one_of(1.0, 1.0, 0.5, d.rng.uniform(0.2, 3)) if gemm else 1.0
-    b = [m.bias("b", out, x, w, alpha)] if gemm and d.chance(0.7) else []
+    with_bias = gemm and d.chance(0.7)
+    if with_bias and m.qdq:
+        alpha = 1.0
+    b = [m.bias("b", out, x, w, alpha)] if with_bias else []
     scale = output_scale(d, alpha * float(m.q[x][0]) * float(np.max(m.q[w][0])) * math.sqrt(inner) * 74)
     attributes = {"transB": int(transposed)} | ({"alpha": alpha} if alpha != 1 else {}) if gemm else {}
     axis = 0 if transposed else 1

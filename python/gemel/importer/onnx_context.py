@@ -24,6 +24,9 @@ NUMPY_TYPES = {np.dtype(np.int8): "int8", np.dtype(np.uint8): "uint8"}
 QUANTIZE_HINT = "quantize it first: onnxruntime.quantization.quantize_static(), with QuantFormat.QDQ or QOperator"
 
 
+CLAMPED = {"conv2d", "dense", "matmul", "add", "sub", "mul", "max_pool", "global_avg_pool"}  # layers with the key `clamp`
+
+
 class Restart(Exception):
     """Something about an input of the model became known that its layers must have known from the start."""
 
@@ -52,6 +55,7 @@ class Real:
 
     tensor: Tensor
     values: np.ndarray
+    joined: bool = True  # the runtime joins the DequantizeLinear with what reads it
 
     @property
     def layout(self) -> Layout:
@@ -161,6 +165,7 @@ class Context:
         self.nearest = nearest  # see import_model()
         self.values: dict[str, object] = {}  # of the model; None: what makes it was refused
         self.layouts: dict[str, Layout] = {}  # of the workload's tensors
+        self.given_bytes: set[str] = set()  # inputs of the workload that are such of the model
         self._inputs: dict[str, Tensor] = {}
         self._bytes = 0
 
@@ -279,6 +284,12 @@ class Context:
 
     # What an operator does.
 
+    def approximate(self, attribute: str, value: str, supported: str, note: str) -> None:
+        """What the runtime does in float32 and the machine does not: refused, but for those who take the nearest."""
+        if not self.nearest:
+            raise Refused(attribute, value, supported, "--nearest takes it as near as integers come")
+        self.workload.notes.append(note)
+
     def store(self, size: int) -> None:
         self._bytes += size
         if self._bytes > MOST_BYTES:
@@ -307,6 +318,25 @@ class Context:
         self.workload.sources[name] = op.output
         self.layouts[name] = layout
         self.values[op.output] = made
+
+    def clamp(self, t: Tensor, low: int, high: int, output: str) -> None:
+        """Cuts what a tensor has: where the layer that makes it can, which nobody else may read then."""
+        least, most = ort.limits(t.q)
+        if low <= least and high >= most:
+            self.values[output] = t.viewed(output)
+            return
+        layer = next((one for one in self.workload.layers if one.name == t.name), None)
+        alone = len(self.graph.readers.get(t.value, ())) == 1 and t.value not in self.graph.outputs
+        if layer is not None and alone and layer.op in CLAMPED and "clamp" not in layer.keys:
+            layer.keys["clamp"] = [low, high]
+            self.workload.sources[t.name] = output
+            self.values[output] = t.viewed(output)
+        elif layer is None and t.name not in self.given_bytes:
+            self.workload.notes.append(f"input `{t.name}` has values of {low} to {high} only")
+            self.values[output] = t.viewed(output)
+        else:
+            op = Operation(Node(-1, "Clip", [t.value], [output]), [t], output, t.q)
+            self.table(op, t, np.clip(ort.elements(t.q), low, high))
 
     def integer_layer(self, op: Operation, kind: str, t: Tensor, shape, layout: Layout) -> None:
         """On the host, with int32 for a result: only an output of the model can be."""
@@ -370,6 +400,7 @@ class Context:
                 q = self.given.get(v.name, Quantization(TYPES[v.type], 1.0, 0))
                 t = self.values[v.name] = self.input(v.name, v.name, layout, q)
                 t.open = "" if v.name in self.given else v.name
+                self.given_bytes.add(t.name)
             else:
                 raise Refused(f"type of input `{v.name}`", v.type, "FLOAT before a QuantizeLinear, INT8, UINT8", QUANTIZE_HINT, "E1106")
 

@@ -28,7 +28,8 @@ MOST_CONSTANTS = 1 << 17
 MOST_OPERANDS = 1 << 10  # of one node
 MOST_RANK = 8
 MOST_ELEMENTS = 1 << 40  # of one tensor, as everywhere in Gemel
-DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft"}
+# Whose operators are known by their types alone. QONNX's moved from FINN's domain to its own.
+DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft", "qonnx.custom_op.general": "qonnx", "finn.custom_op.general": "qonnx"}
 
 # What a tensor of constants can be of, with the bits of an element.
 BITS = {

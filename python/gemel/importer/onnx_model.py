@@ -76,7 +76,7 @@ class _Walk:
         for node in unknown:
             shapes = ", ".join(self.described(name) for name in node.inputs if name)
             found.add("E1104", f"{node}: there is no such operator in Gemel", f"its inputs: {shapes or 'none'}", hint_for(node))
-        quantized = any(n.type in ("QuantizeLinear", "DequantizeLinear") or n.type in QLINEAR for n in self.graph.nodes)
+        quantized = any(n.type in ("QuantizeLinear", "DequantizeLinear", "Quant") or n.type in QLINEAR for n in self.graph.nodes)
         if not quantized and not any(v.type in TYPES for v in self.graph.inputs):
             dynamic = any(n.type in DYNAMIC for n in self.graph.nodes)
             state = "quantized while it runs (dynamically)" if dynamic else "not quantized to 8 bits"
@@ -114,7 +114,7 @@ class _Walk:
             NODES[node.type](self, node, values)
         elif node.type in QLINEAR:
             self.qlinear(node, values)
-        elif node.type in FOLDED and node.type not in OPERATORS and node.type not in FLOAT_PAIRS:
+        elif node.type in FOLDED and node.type not in (*OPERATORS, *FLOAT_PAIRS, *NODES):
             raise Refused("operands", "computed by the network", "constants")
         else:
             self.between(node, values)
@@ -156,7 +156,7 @@ class _Walk:
         """An operator in float32: a function of one byte is followed as such, another waits for its QuantizeLinear."""
         out = node.outputs[0]
         operands(Operation(node, values, out, None), 1, 3)
-        if all(isinstance(v, Tensor) for v in values) and node.type in OPERATORS:  # MaxPool, ArgMax on bytes
+        if node.type != "Clip" and all(isinstance(v, Tensor) for v in values) and node.type in OPERATORS:  # MaxPool, ArgMax on bytes
             row = OPERATORS[node.type]
             if row.qlinear or not (row.keeps or node.type == "ArgMax"):
                 raise Refused("operands", "bytes", "float32 of a DequantizeLinear")
@@ -168,6 +168,10 @@ class _Walk:
             before = values[0]
             self.values[out] = Pending(before.node, before.operands, (max(low, before.bounds[0]), min(high, before.bounds[1])))
             self.only_reader(node.inputs[0])
+        elif node.type == "Clip" and isinstance(values[0], Tensor):  # between QuantizeLinear and DequantizeLinear: fewer bits than 8
+            low, high = bounds(node, values)
+            least, most = ort.limits(values[0].q)
+            self.context.clamp(values[0], max(least, math.ceil(low)) if low > least else least, min(most, math.floor(high)) if high < most else most, out)
         elif node.type in ("Relu", "Clip"):
             self.clip(node, values)
         elif node.type in FLOAT_PAIRS:
@@ -211,7 +215,7 @@ class _Walk:
         op.knows()
         a, b = operands(op, 2)
         readers = self.graph.readers.get(node.outputs[0], [])
-        quantized = len(readers) == 1 and readers[0].type == "QuantizeLinear"
+        quantized = len(readers) == 1 and readers[0].type in ("QuantizeLinear", "Quant")
         fused = all((isinstance(v, Real) and v.plain) or (isinstance(v, Constant) and v.scale is not None) for v in (a, b))
         one = [v for v in (a, b) if not isinstance(v, Constant)]
         same = len(one) < 2 or (isinstance(one[0], Real) and isinstance(one[1], Real) and one[0].tensor.name == one[1].tensor.name)
@@ -312,6 +316,48 @@ class _Walk:
             t = c.read(t, q)
         self.values[out] = Real(t, ort.dequantized(q))
 
+    def quant(self, node: Node, values: list) -> None:
+        """QONNX's Quant, which Brevitas writes: QuantizeLinear, Clip and DequantizeLinear in one."""
+        c, out = self.context, node.outputs[0]
+        op = Operation(node, values, out, None)
+        op.knows("narrow", "rounding_mode", "signed")
+        x, scale, zero_point, width = operands(op, 4)
+        op.only("rounding_mode", "ROUND")
+        if not isinstance(width, Constant) or not isinstance(zero_point, Constant):
+            raise Refused("zero point and bit width", "computed by the network", "constants")
+        bits = width.data.reshape(-1)
+        if bits.size != 1 or bits[0] not in range(2, 33):
+            raise Refused("bit width", bits[:4].tolist(), "one whole number of 2 to 32")
+        signed, bits = bool(op.get("signed", 1)), int(bits[0])
+        if zero_point.data.dtype.kind not in "fiu" or not np.all(zero_point.data == 0):
+            raise Refused("zero point", "other than 0", "0")
+        low = -(1 << (bits - 1)) + bool(op.get("narrow", 0)) if signed else 0
+        high = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - bool(op.get("narrow", 0))
+        if not isinstance(scale, Constant) or not np.ndim(scale.data) <= 8 or sum(n > 1 for n in np.shape(scale.data)) > 1:
+            raise Refused("scale", "no constant, or one with several dimensions", "one number, or one per channel")
+        axis = next((d - scale.data.ndim for d, n in enumerate(scale.data.shape) if n > 1), 0)
+        scale = Constant(scale.data.reshape(-1) if scale.data.size != 1 else scale.data.reshape(()), scale.value)
+        if isinstance(x, Constant):
+            whole = Constant(np.zeros(x.data.shape, np.int32), x.value)
+            made = c.scaled(whole, scale, None, axis, f"{x}")
+            along = [1] * x.data.ndim
+            if made.scale.size > 1:
+                along[made.axis] = -1
+            y = np.clip(np.rint(np.asarray(x.real, f32) / made.scale.reshape(along)), low, high)
+            kind = np.int32 if bits > 8 else np.int8 if signed else np.uint8
+            self.values[out] = Constant(np.nan_to_num(y).astype(kind), out, made.scale, made.zero_point, made.axis)
+            return
+        if bits > 8:
+            raise Refused("bit width", bits, "2 to 8 of tensors that the network computes")
+        zero = Constant(np.array(0, np.int8 if signed else np.uint8))
+        inner = f"{out}_quantized"
+        self.graph.readers.setdefault(inner, [node])
+        self.quantize(Node(node.index, "QuantizeLinear", node.inputs[:1], [inner]), [x, scale, zero])
+        if self.values.get(inner) is not None:
+            cut = f"{out}_clipped"
+            c.clamp(self.values[inner], low, high, cut)
+            self.values[out] = Real(self.values[cut], ort.dequantized(self.values[cut].q))
+
     # ---- the same elements under another shape
 
     def view(self, node: Node, values: list) -> None:
@@ -334,7 +380,7 @@ class _Walk:
         elif isinstance(x, Tensor):
             self.values[node.outputs[0]] = x.viewed(node.outputs[0], layout)
         elif isinstance(x, Real):
-            self.values[node.outputs[0]] = Real(x.tensor.viewed(node.outputs[0], layout), x.values)
+            self.values[node.outputs[0]] = Real(x.tensor.viewed(node.outputs[0], layout), x.values, x.joined and node.type != "Flatten")
         else:
             self.values[node.outputs[0]] = RealInput(x.value, layout)
 
@@ -474,6 +520,7 @@ CAST = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.
 FOLDED: dict[str, Callable[..., np.ndarray]] = {
     "Add": lambda op, a, b: a + b,
     "Cast": lambda op, a: a.astype(CAST[op.get("to", 0)]),
+    "Clip": lambda op, a, low=None, high=None: np.clip(a, low, high),
     "Concat": lambda op, *arrays: np.concatenate(arrays, op.get("axis", 0)),
     "Div": lambda op, a, b: a // b if a.dtype.kind in "iu" else a / b,
     "Gather": lambda op, a, i: np.take(a, i.astype(np.int64), op.get("axis", 0)),
@@ -487,6 +534,7 @@ NODES: dict[str, Callable[[_Walk, Node, list], None]] = {
     "DequantizeLinear": _Walk.dequantize,
     "Dropout": _Walk.same,
     "Identity": _Walk.same,
+    "Quant": _Walk.quant,
     "QuantizeLinear": _Walk.quantize,
     "Shape": _Walk.shape,
     **{kind: _Walk.between for kind in (*FLOAT_PAIRS, *ort.UNARY) if kind not in OPERATORS},

@@ -145,6 +145,11 @@ class Multipliers:
     multiplier: np.ndarray
     shift: np.ndarray
     differences: int
+    bias: int = 0
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        bias = {"bias": np.array([self.bias], np.int32)} if self.bias else {}
+        return {"multiplier": self.multiplier, "shift": self.shift, **bias}
 
 
 def _single(x: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
@@ -157,80 +162,69 @@ def _float(x: np.ndarray, s: f32) -> np.ndarray:
     return np.rint(np.clip((x.astype(f32) * s).astype(np.float64), 1 - 2.0**31, 2.0**31 - 1)).astype(np.int64)
 
 
-def _sum(wanted: np.ndarray, da, db, sign: int, y: Quantization, m) -> Multipliers:
-    """What the machine's `add` or `sub` makes of differences to the zero points, with multipliers and shifts of `fixed_single`."""
-    low, high = limits(y)
-    x = _single(da << 20, *m[0]) + sign * _single(db << 20, *m[1])
-    made = np.clip(_single(x, *m[2]) + y.zero_point, low, high)
-    return Multipliers("fixed_single", np.array([q for q, _ in m], np.int32), np.array([s for _, s in m], np.int32), int((made != wanted).sum()))
+@dataclass
+class _Sum:
+    """An `add` (sign 1) or `sub` (-1): the result that it must have for all pairs, and its operands' differences to their zero points."""
 
+    wanted: np.ndarray
+    da: np.ndarray
+    db: np.ndarray
+    sign: int
+    y: Quantization
 
-def _sum_in_float(wanted: np.ndarray, da, db, sign: int, y: Quantization, s: np.ndarray) -> Multipliers:
-    """With float32 factors `s`: ties go to even numbers, as the runtime's do where the zero point is even."""
-    low, high = limits(y)
-    s = s.astype(f32)
-    if (s < np.finfo(f32).tiny).any():
-        return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), wanted.size)
-    made = np.clip(_float(_float(da << 20, s[0]) + sign * _float(db << 20, s[1]), s[2]) + y.zero_point, low, high)
-    return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), int((made != wanted).sum()))
+    def made(self, rounded: Callable, m: list) -> np.ndarray:
+        """What the machine makes of all pairs, with entries (multiplier, shift or nothing) of one arithmetic, and a bias at their end."""
+        *entries, bias = m
+        x = rounded(self.da << 20, *entries[0]) + self.sign * rounded(self.db << 20, *entries[1]) + bias
+        return np.clip(rounded(x, *entries[2]) + self.y.zero_point, *limits(self.y))
+
+    def in_float(self, factors: list[float]) -> Multipliers:
+        """Ties go to even numbers, as the runtime's do where the zero point is even."""
+        s = np.array(factors, f32)
+        none = (s < np.finfo(f32).tiny).any()
+        differences = self.wanted.size if none else int((self.made(_float, [(s[0],), (s[1],), (s[2],), 0]) != self.wanted).sum())
+        return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), differences)
+
+    def in_fixed_point(self, factors: list[float], bias: int) -> Multipliers:
+        m = [quantize_multiplier(f) for f in factors]
+        none = any(not -31 <= s <= 30 for _, s in m) or abs(bias) >= 1 << 31
+        differences = self.wanted.size if none else int((self.made(_single, [*m, bias]) != self.wanted).sum())
+        return Multipliers("fixed_single", np.array([q for q, _ in m], np.int32), np.array([s for _, s in m], np.int32), differences, bias)
 
 
 def sum_multipliers(wanted: np.ndarray, a: Quantization, b: Quantization, y: Quantization, sign: int = 1) -> Multipliers:
-    """For `add` (sign 1) or `sub` (-1). The factors of a and b may move by some 2^-22 of themselves, far less than what float32 rounds: enough to put
-    the few pairs that lie next to a tie on the side where the runtime has them."""
-    da, db = (elements(a) - a.zero_point)[:, None], (elements(b) - b.zero_point)[None, :]
+    """For `add` (sign 1) or `sub` (-1). What is computed is ra (a - za) + rb (b - zb), exactly; what the runtime computes is off by what float32 rounds.
+    So a few pairs that lie next to a tie fall on its other side: they are put there by a bias, and by factors that move by as little."""
+    pairs = _Sum(wanted, (elements(a) - a.zero_point)[:, None], (elements(b) - b.zero_point)[None, :], sign, y)
     ra, rb = float(f32(a.scale) / f32(y.scale)), float(f32(b.scale) / f32(y.scale))
-    low, high = limits(y)
     bits = math.floor(math.log2(((1 << 31) - 1) / (256 * 1.01 * (ra + rb))))  # of the sum below the point
 
-    def encoded(fa: float, fb: float) -> list[tuple[int, int]]:
-        return [quantize_multiplier(math.ldexp(fa, bits - 20)), quantize_multiplier(math.ldexp(fb, bits - 20)), quantize_multiplier(2.0**-bits)]
+    def factors(fa: float, fb: float) -> list[float]:
+        return [math.ldexp(fa, bits - 20), math.ldexp(fb, bits - 20), 2.0**-bits]
 
-    factors = np.array([math.ldexp(ra, bits - 20), math.ldexp(rb, bits - 20), 2.0**-bits])
-    in_float = _sum_in_float(wanted, da, db, sign, y, factors)
-    if in_float.differences == 0:
-        return in_float
-    real = ra * da + sign * rb * db
-    distance = np.abs(real + 0.5 - np.rint(real + 0.5))
-    near = np.argwhere((distance < 2e-3) & (np.abs(real + y.zero_point) < 1000))
-    if len(near) > 1024:  # ties by the thousand: scales that are powers of two
-        m = encoded(ra, rb)
-        usable = all(-31 <= s <= 30 for _, s in m)
-        return min(in_float, _sum(wanted, da, db, sign, y, m), key=lambda one: one.differences) if usable else in_float
-    na, nb = da[near[:, 0], 0].astype(float), sign * db[0, near[:, 1]].astype(float)
-    nearest = wanted[near[:, 0], near[:, 1]]
-    best = in_float
-    fine = 2.0 ** np.arange(-29, -19, 0.25)
-    moves = 1 + np.concatenate([-fine[::-1], [0.0], fine])
-    sums = (ra * moves)[:, None, None] * na + (rb * moves)[None, :, None] * nb
-    wrong = (np.clip(np.floor(sums + 0.5) + y.zero_point, low, high) != nearest).sum(-1)
-    far = np.hypot((moves - 1)[:, None], (moves - 1)[None, :])
-    tries = [(1.0, 1.0)] + [(moves[i // len(moves)], moves[i % len(moves)]) for i in np.argsort(wrong + far, axis=None)[:40]]
-    for ea, eb in tries:
-        if best.differences == 0:
-            return best
-        m = encoded(ra * ea, rb * eb)
-        if all(-31 <= s <= 30 for _, s in m):
-            best = min(best, _sum(wanted, da, db, sign, y, m), key=lambda one: one.differences)
-    # Two pairs that mirror each other may need the very tie, which fixed point rounds upwards on both sides: in steps of a multiplier's last bit.
-    best_try = tries[1] if len(tries) > 1 else tries[0]
-    m = encoded(ra * best_try[0], rb * best_try[1])
-    da_near, db_near = da[near[:, 0], 0], db[0, near[:, 1]]
-    if best.differences and all(-31 <= s <= 30 for _, s in m):
-        ones = _single(da_near << 20, *m[0])
-        last = np.arange(max(0, m[1][0] - 2048), min((1 << 31) - 1, m[1][0] + 2048), dtype=np.int64)
-        others = ((db_near << 20) * last[:, None] + (np.int64(1) << (30 - m[1][1]))) >> (31 - m[1][1])
-        made = np.clip(_single(ones + sign * others, *m[2]) + y.zero_point, low, high)
-        wrong = (made != nearest).sum(-1)
-        at = [(m[0], (int(last[i]), m[1][1]), m[2]) for i in np.argsort(wrong)[:4]]
-        best = min([best, *(_sum(wanted, da, db, sign, y, one) for one in at)], key=lambda one: one.differences)
-    steps = sorted(itertools.product(range(-4, 5), repeat=2), key=lambda s: s[0] ** 2 + s[1] ** 2)
-    for down, (i, j) in itertools.product((0, 1, 2), steps):
+    best = pairs.in_float(factors(ra, rb))
+    if best.differences == 0:
+        return best
+    real = ra * pairs.da + sign * rb * pairs.db
+    near = np.argwhere(np.abs(real + 0.5 - np.rint(real + 0.5)) < 2e-3)
+    if len(near) > 4096:  # ties by the thousand: scales that are powers of two
+        return min(best, pairs.in_fixed_point(factors(ra, rb), 0), key=lambda one: one.differences)
+    da, db = pairs.da[near[:, 0], 0].astype(float), sign * pairs.db[0, near[:, 1]].astype(float)
+    target, (low, high) = wanted[near[:, 0], near[:, 1]], limits(y)
+    fine = 2.0 ** np.arange(-28, -20, 0.5)
+    moves = np.concatenate([[0.0], fine, -fine])
+    tries = []
+    for i, j in itertools.product(moves, moves):
+        sums = ra * (1 + i) * da + rb * (1 + j) * db
+        # target - 1/2 <= sum + bias < target + 1/2, but for what is cut at the ends of the type
+        least = np.where(target > low, target - y.zero_point - 0.5 - sums, -1.0).max(initial=-1.0)
+        most = np.where(target < high, target - y.zero_point + 0.5 - sums, 1.0).min(initial=1.0)
+        tries.append((most - least, i, j, (least + most) / 2))
+    for _, i, j, bias in sorted(tries, reverse=True)[:8]:
+        made = pairs.in_fixed_point(factors(ra * (1 + i), rb * (1 + j)), round(math.ldexp(bias, bits)))
+        best = min(best, made, key=lambda one: one.differences)
         if best.differences == 0:
             break
-        moved = factors * (1 + i * 2.0**-23, 1 + j * 2.0**-23, 1.0) * (0.5**down, 0.5**down, 2.0**down)
-        made = _sum_in_float(wanted, da, db, sign, y, moved)
-        best = made if made.differences < best.differences else best
     return best
 
 
