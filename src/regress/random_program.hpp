@@ -548,12 +548,12 @@ class RandomProgram {
         i.out_planes = i.out_height = i.out_width = 1;
         if (i.blocks > 1 && i.dst_block_step == 1 && i.dst_pixel_step == 1) i.dst_pixel_step = i.blocks;
       }
-      if (words(Buffer::Vector) > 600 && random_.chance(corner_percent / 8)) {
-        i.blocks = 2;
-        i.block_step = random_.range(256, words(Buffer::Vector) - 300);
-        if (i.dst_block_step == 1 && i.dst_pixel_step == 1) i.dst_pixel_step = i.blocks;
-        i.src0_base = random_.range(0, words(Buffer::Vector) - i.block_step - 1);
-        if (pair) i.src1_base = random_.range(0, words(Buffer::Vector) - i.block_step - 1);
+      if (words(Buffer::Vector) > 900 && random_.chance(corner_percent / 8)) {
+        i.blocks = 3;  // from the third on a block's place is the sum of what was added before
+        i.block_step = random_.range(256, (words(Buffer::Vector) - 300) / 2);
+        if (i.dst_block_step == 1 && i.dst_pixel_step < i.blocks) i.dst_pixel_step = i.blocks;
+        i.src0_base = random_.range(0, words(Buffer::Vector) - 2 * i.block_step - 1);
+        if (pair) i.src1_base = random_.range(0, words(Buffer::Vector) - 2 * i.block_step - 1);
       }
     }
     i.src0_zero = zero(-128, 255);

@@ -49,7 +49,7 @@ const char* to_string(Reach reach) {
       "matrix: dilation from 4", "matrix: stride from 4", "matrix: window from 16", "matrix: fourth image", "matrix: more than 63 words per tap",
       "matrix: tile wider than 255",
       "vector: dilation from 4", "vector: stride from 4", "vector: window from 16", "vector: fourth image", "vector: tile wider than 255",
-      "vector: more than 15 blocks", "vector: more than 255 taps with weights", "vector: blocks of the source from 256 words apart",
+      "vector: more than 15 blocks", "vector: more than 255 taps with weights", "vector: third block of a source, from 256 words behind the second",
       "load: run from 64 KiB", "load: row of windows from 64 KiB", "load: inner stride from 64 KiB", "load: outer stride from 64 KiB",
       "load: more than 255 windows", "load: above 4 GiB", "load: burst of 4 KiB", "load: burst of 256 beats",
       "store: run from 64 KiB", "store: inner stride from 64 KiB", "store: outer stride from 64 KiB", "store: above 4 GiB", "store: burst of 4 KiB",
@@ -226,7 +226,7 @@ void ReachObserver::instruction(const isa::Instruction& i) {
                                  beyond(v.origin_y, v.out_height, v.stride_y, v.kernel_h, v.dilation_y, v.src_height));
     count(Reach::VectorBlocks, v.blocks > 15);
     count(Reach::VectorTaps, v.opcode == isa::Opcode::Depthwise && v.kernel_h * v.kernel_w > 255);
-    count(Reach::VectorFarBlocks, isa::reads(v.opcode).sources > 0 && v.blocks > 1 && v.block_step > 255);
+    count(Reach::VectorFarBlocks, isa::reads(v.opcode).sources > 0 && v.blocks > 2 && v.block_step > 255);
   }
 }
 
