@@ -178,12 +178,12 @@ class _Sum:
         x = rounded(self.da << 20, *entries[0]) + self.sign * rounded(self.db << 20, *entries[1]) + bias
         return np.clip(rounded(x, *entries[2]) + self.y.zero_point, *limits(self.y))
 
-    def in_float(self, factors: list[float]) -> Multipliers:
+    def in_float(self, factors: list[float], bias: int = 0) -> Multipliers:
         """Ties go to even numbers, as the runtime's do where the zero point is even."""
         s = np.array(factors, f32)
         none = (s < np.finfo(f32).tiny).any()
-        differences = self.wanted.size if none else int((self.made(_float, [(s[0],), (s[1],), (s[2],), 0]) != self.wanted).sum())
-        return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), differences)
+        differences = self.wanted.size if none else int((self.made(_float, [(s[0],), (s[1],), (s[2],), bias]) != self.wanted).sum())
+        return Multipliers("float", s.view(np.int32), np.zeros(3, np.int32), differences, bias)
 
     def in_fixed_point(self, factors: list[float], bias: int) -> Multipliers:
         m = [quantize_multiplier(f) for f in factors]
@@ -222,6 +222,14 @@ def sum_multipliers(wanted: np.ndarray, a: Quantization, b: Quantization, y: Qua
         tries.append((most - least, i, j, (least + most) / 2))
     for _, i, j, bias in sorted(tries, reverse=True)[:8]:
         made = pairs.in_fixed_point(factors(ra * (1 + i), rb * (1 + j)), round(math.ldexp(bias, bits)))
+        best = min(best, made, key=lambda one: one.differences)
+        if best.differences == 0:
+            return best
+    # Sums that float32 rounds to the very tie go to even numbers: as they do in `float`, with factors a few last bits away and a bias of as much.
+    steps = sorted(itertools.product(range(-3, 4), range(-3, 4), (0, -1, 1, -2, 2, -4, 4)), key=lambda s: sum(map(abs, s)))
+    for i, j, k in steps:
+        bias = k * round(math.ldexp(1, bits - 19))
+        made = pairs.in_float(factors(ra * (1 + i * 2.0**-23), rb * (1 + j * 2.0**-23)), bias)
         best = min(best, made, key=lambda one: one.differences)
         if best.differences == 0:
             break
