@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
+    from ._advise import Advice, Finding
     from ._arrays import dequantized, quantized
     from ._builder import NetworkBuilder
     from ._compare import Comparison, LayerDifference
@@ -35,10 +36,10 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
 
     __version__ = _version()
     __all__ = [
-        "Comparison", "Design", "Diagnostic", "Error", "Estimate", "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerInfo",
-        "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "Result", "RunError", "Space", "StopToken",
-        "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate", "load", "machine", "machines", "parameters",
-        "quantized", "run", "sweep", "workloads",
+        "Advice", "Comparison", "Design", "Diagnostic", "Error", "Estimate", "Finding", "GemelWarning", "InternalError", "Interrupted",
+        "LayerDifference", "LayerInfo", "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress",
+        "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate",
+        "load", "machine", "machines", "parameters", "quantized", "run", "sweep", "workloads",
     ]  # fmt: skip
 else:
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import _gemel
 from ._arrays import Array, array_of
 from ._compare import Comparison
-from ._gemel import TensorInfo
+from ._gemel import StopToken, TensorInfo
 from ._html import table
 from ._machine import Machine
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import NDArray
+
+    from ._advise import Advice
+    from ._network import Network, Origin
 
 Shape = tuple[int, ...]
 
@@ -66,11 +69,13 @@ class Result:
     `to_dict()` is result.json, field by field; what is here beside it are the figures most often wanted.
     """
 
-    def __init__(self, inside: _gemel.Result, network: str, machine: Machine, output_infos: tuple[TensorInfo, ...]) -> None:
+    def __init__(self, inside: _gemel.Result, network: str, machine: Machine, output_infos: tuple[TensorInfo, ...],
+                 origin: Origin | None = None) -> None:
         self._inside = inside  # no program: a thousand results must not keep a thousand programs
         self._network = network
         self._machine = machine
         self._output_infos = output_infos
+        self._origin = origin  # of the network
 
     @property
     def machine(self) -> Machine:
@@ -252,6 +257,23 @@ class Result:
         Returns the paths. Raises UserError E0901, E0902.
         """
         return [Path(path) for path in self._inside.write(os.fspath(folder))]
+
+    def advise(self, network: Network | None = None, *, stop: StopToken | None = None) -> Advice:
+        """What would make this run faster, and what it could do without: each resource of the machine doubled, halved and ideal, and run.
+
+        `str()` of it is the text of `gemel run --advise`. It takes some forty runs without data, several at a time.
+        network: what ran, where that cannot be loaded again (it came from a compiled file). stop: as gemel.run() has it.
+        Raises ValueError if there is no network.
+        """
+        from ._advise import advise
+
+        origin = self._origin if network is None else network._origin
+        if origin is None:
+            raise ValueError("the network of this run cannot be loaded again; advise() takes it as `network`")
+        of = network if network is not None and network.timing_only else origin.load(timing_only=True)
+        in_file = "\n" not in origin.source and origin.tensors is None
+        cycles = self.cycles // int(self._fields["rounds"])
+        return advise(of, self._machine, cycles=cycles, source=origin.called if in_file else "", batch=origin.batch, stop=stop or StopToken())
 
     def compare(self, other: Result) -> Comparison:
         """This run beside another one: cycles, parameters that differ, layers of the same name."""

@@ -141,7 +141,7 @@ def run(
     flags = {"timing-only": timing_only, "test": test_images, "trace": trace, "no-golden": not compare, "keep-going": keep_going, "no-skip": no_skip}
     inside.add_settings([(name, str(value)) for name, value in settings.items() if value not in (None, "")]
                         + [(name, "true") for name, given in flags.items() if given])
-    return Result(inside, program.network, on, program.outputs)
+    return Result(inside, program.network, on, program.outputs, None if program._network is None else program._network._origin)
 
 
 def _prepared(network: Network | Program | Source, machine: Machine | Source | None, *, batch: int | None, seed: int | None, timing_only: bool,

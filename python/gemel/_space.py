@@ -92,7 +92,6 @@ class Workload:
     source: str  # as the command line would be told
     network: Network
     batch: int | None
-    seed: int | None
     can_be_rerun: bool  # by a command
 
     @cached_property
@@ -291,8 +290,6 @@ class Space:
         words = ["gemel", "run", workload.source, "--machine", self._machine_source, "--timing-only"]
         if workload.batch is not None:
             words += ["--batch", str(workload.batch)]
-        if workload.seed is not None:
-            words += ["--seed", str(workload.seed)]
         changes = {**self.machine._changes, **{key: str(value) for key, value in combination.changes}}
         for key, value in changes.items():
             words += ["--set", f"{key}={value}"]
@@ -400,33 +397,32 @@ class Space:
         return tuple(workloads)
 
     def _network(self, label: str, node: Node, given: Mapping[str, Network]) -> Workload | None:
-        batch = seed = None
+        batch = None
         word = node
         if node.kind == "map":
             for key, one in node.entries.items():
-                if key not in ("workload", "batch", "seed"):
-                    self._complain(one, "E1203", f"unknown key `{key}`", note=_near(key, ("workload", "batch", "seed")), at_key=True)
+                if key not in ("workload", "batch"):
+                    self._complain(one, "E1203", f"unknown key `{key}`", note=_near(key, ("workload", "batch")), at_key=True)
             if "workload" not in node.entries:
                 self._complain(node, "E1203", f"`{node.path}` must have a `workload`")
                 return None
             word = node.entries["workload"]
             batch = self._whole(node.entries.get("batch"), 0, 1, 65535) or None
-            seed = self._whole(node.entries["seed"], 0, 0, (1 << 63) - 1) if "seed" in node.entries else None
         source = self._word(word)
         if not source:
             return None
-        if source in given and batch is None and seed is None:
+        if source in given and batch is None:
             network = given[source]
             origin = network._origin
             if origin is not None and not network.timing_only:
                 network = origin.load(timing_only=True)
             in_file = origin is not None and "\n" not in origin.source and origin.tensors is None
-            return Workload(label or source, network._source, network, origin.batch if origin else None, origin.seed if origin else None, in_file)
+            return Workload(label or source, network._source, network, origin.batch if origin else None, in_file)
         if os.sep in source or Path(source).suffix.lower() in (".yaml", ".yml", ".csv", ".tflite", ".onnx"):
             source = os.path.normpath(self._folder / source)
             source = source if os.sep in source else os.path.join(".", source)
         try:
-            return Workload(label or Path(source).stem, source, load(source, batch=batch, seed=seed, timing_only=True), batch, seed, True)
+            return Workload(label or Path(source).stem, source, load(source, batch=batch, timing_only=True), batch, True)
         except UserError as error:
             self._adopt(error, word)
             return None

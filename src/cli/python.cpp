@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/python.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <iostream>
 
 #include "config/home.hpp"
 
@@ -42,6 +48,33 @@ PythonProgram find_python_program(const std::string& program, bool library) {
     }
   }
   return found;
+}
+
+PythonProgram require_package(const std::string& program, const std::string& who) {
+  PythonProgram found = find_python_program(program, true);
+  if (!found.folder.empty()) return found;
+  std::string folders;
+  for (const std::string& folder : found.looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
+  throw UserError("E1212", who + " needs the Python package `gemel` with its library, which is in none of " + folders,
+                  "`pip install .` in the checkout installs it together with this command");
+}
+
+void become(const PythonProgram& program, const std::string& module, const std::vector<std::string>& arguments, const std::string& who) {
+  std::vector<std::string> words = {program.python, "-B", "-m", module};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  ::setenv("PYTHONPATH", python_path(program.folder).c_str(), 1);
+  std::cout.flush();
+  sigset_t signals;  // wait until Python has its handlers (python/gemel/_command.py)
+  ::sigemptyset(&signals);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals, number);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  ::execvp(pointers[0], pointers.data());
+  ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  throw UserError("E1212", who + " needs Python, and `" + program.python + "` cannot be started: " + std::strerror(errno),
+                  "install python3, or let GEMEL_PYTHON name a Python of at least 3.11");
 }
 
 std::string python_path(const std::string& folder) {

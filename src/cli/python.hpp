@@ -18,6 +18,11 @@ struct PythonProgram {
 };
 PythonProgram find_python_program(const std::string& program, bool library);
 
+// Of the package with its library: UserError E1212 if it is nowhere; `who` needs it ("`gemel sweep`").
+PythonProgram require_package(const std::string& program, const std::string& who);
+// This process becomes `python3 -m MODULE ARGUMENTS`. UserError E1212.
+[[noreturn]] void become(const PythonProgram& program, const std::string& module, const std::vector<std::string>& arguments, const std::string& who);
+
 // The value of PYTHONPATH with `folder` in front.
 std::string python_path(const std::string& folder);
 

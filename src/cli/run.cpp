@@ -17,6 +17,7 @@
 #include "cli/commands.hpp"
 #include "cli/import.hpp"
 #include "cli/options.hpp"
+#include "cli/python.hpp"
 #include "cli/settings.hpp"
 #include "cli/signals.hpp"
 #include "gemel/gemel.hpp"
@@ -34,7 +35,7 @@ struct Options {
   std::optional<std::uint64_t> seed;
   int batch = 0;
   std::int64_t max_cycles = std::int64_t{1} << 40;
-  bool timing_only = false, trace = false, no_golden = false, test = false, quiet = false, keep_going = false, no_skip = false;
+  bool timing_only = false, trace = false, no_golden = false, test = false, quiet = false, keep_going = false, no_skip = false, advise = false;
 };
 
 constexpr char DefaultMachine[] = "edge16";
@@ -143,6 +144,9 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
   ProgressLine progress(!o.quiet);
   gemel::RunOptions options = run_options(o, &progress);
   check(options);
+  constexpr char Adviser[] = "`--advise`";
+  std::optional<PythonProgram> adviser;
+  if (o.advise) adviser = require_package("_advise_command.py", Adviser);
   std::optional<Program> program;
   Machine machine;
   if (is_program(o.workload)) {
@@ -201,6 +205,12 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
     std::cout << "\n";
   }
   for (const std::string& path : written) std::cout << "wrote " << path << "\n";
+  if (!adviser) return;
+  std::cout << "\n";
+  std::vector<std::string> words = {"--batch=" + std::to_string(result.batch), "--machine=" + o.machine.value_or(DefaultMachine)};
+  for (const std::string& set : o.set) words.push_back("--set=" + set);
+  words.insert(words.end(), {"--", o.workload});
+  become(*adviser, "gemel._advise_command", words, Adviser);
 }
 
 // Those that the library does not know; check() has the others.
@@ -218,6 +228,7 @@ const std::vector<Rule>& rules() {
 const std::vector<Rule>& program_rules() {
   static const std::vector<Rule> Rules = {
       {"workload", Rule::Excludes, {"--batch"}, "a compiled program has its batch"},
+      {"workload", Rule::Excludes, {"--advise"}, "what is compiled for one machine cannot be tried on others"},
       {"workload", Rule::Excludes, {"--test"}, "a compiled program comes without its network's test images"},
   };
   return Rules;
@@ -291,6 +302,7 @@ void add_run(CLI::App& app) {
   command->add_option("--save-tensors", o->tensors, "File for all tensors: the reference's, which memory was compared with; .safetensors");
   command->add_flag("--timing-only", o->timing_only, "Cycles without data");
   command->add_flag("--trace", o->trace, "Write trace.json (opens in Perfetto)");
+  command->add_flag("--advise", o->advise, "Try each resource of the machine doubled, halved and ideal, and say what it gains and costs");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
   command->add_flag("--test", o->test, "Run all test images of the workload and count the correct ones");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");

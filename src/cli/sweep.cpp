@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemel sweep: the program is in Python (python/gemel/_sweep_command.py), and this process becomes it.
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
-#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/python.hpp"
@@ -22,15 +17,8 @@ struct Options {
   bool quiet = false;
 };
 
-[[noreturn]] void become(const Options& options) {
-  const PythonProgram found = find_python_program("_sweep_command.py", true);
-  const std::string install = "`pip install .` in the checkout installs it together with this command";
-  if (found.folder.empty()) {
-    std::string folders;
-    for (const std::string& folder : found.looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
-    throw UserError("E1212", "`gemel sweep` needs the Python package `gemel` with its library, which is in none of " + folders, install);
-  }
-  std::vector<std::string> words = {found.python, "-B", "-m", "gemel._sweep_command", options.space};
+std::vector<std::string> words(const Options& options) {
+  std::vector<std::string> words = {options.space};
   const auto add = [&words](const char* name, const std::string& value) {
     if (!value.empty()) words.push_back(std::string(name) + "=" + value);
   };
@@ -39,14 +27,7 @@ struct Options {
   add("--parquet", options.parquet);
   if (options.workers > 0) add("--workers", std::to_string(options.workers));
   if (options.quiet) words.push_back("--quiet");
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  ::setenv("PYTHONPATH", python_path(found.folder).c_str(), 1);
-  std::cout.flush();
-  ::execvp(arguments[0], arguments.data());
-  throw UserError("E1212", "`gemel sweep` needs Python, and `" + found.python + "` cannot be started: " + std::strerror(errno),
-                  "install python3, or let GEMEL_PYTHON name a Python of at least 3.11");
+  return words;
 }
 
 }  // namespace
@@ -62,7 +43,8 @@ void add_sweep(CLI::App& app) {
   command->add_flag("--quiet,-q", o->quiet, "No summary and no progress");
   command->callback([o, command] {
     check_options(*command, {});
-    become(*o);
+    constexpr char Who[] = "`gemel sweep`";
+    become(require_package("_sweep_command.py", Who), "gemel._sweep_command", words(*o), Who);
   });
 }
 

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m gemel._advise_command WORKLOAD: what `gemel run --advise` becomes behind its summary. Exit codes are those of `gemel`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from ._command import Ended, catch_signals, said
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="gemel run --advise")
+    parser.add_argument("workload")
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--set", action="append", default=[])
+    options = parser.parse_args()
+    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+
+    def advise() -> str:
+        import warnings
+
+        from ._errors import GemelWarning
+        from ._machine import machine
+        from ._run import run
+
+        warnings.simplefilter("ignore", GemelWarning)  # the run before has told them
+        changes = dict(setting.split("=", 1) for setting in options.set)
+        return str(run(options.workload, machine(options.machine, changes), batch=options.batch, timing_only=True).advise())
+
+    try:
+        return said(advise)
+    except Ended as ended:
+        print("interrupted while trying machines", file=sys.stderr)
+        return 128 + ended.number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
