@@ -29,8 +29,8 @@ MOST_POINTS = 1_000_000  # that are drawn
 MOST_VALUES = 100_000  # of a parameter
 MOST_NETWORKS = 1000
 _FEWEST_IN = 1000  # combinations that are drawn for each design wanted before constraints are said to be too narrow
-_STRATEGIES = ("grid", "random")
-_KEYS = ("name", "machine", "networks", "parameters", "constraints", "objectives", "strategy", "points", "seed")
+_STRATEGIES = ("grid", "random", "search")
+_KEYS = ("name", "machine", "networks", "parameters", "constraints", "objectives", "strategy", "points", "seed", "batch")
 
 
 @dataclass(eq=False)
@@ -165,6 +165,9 @@ class Space:
         self.strategy = self._word(get("strategy"), _STRATEGIES) or "grid"
         self.seed = self._whole(get("seed"), 1, 0, (1 << 63) - 1)
         self.points = self._whole(get("points"), 0, 1, MOST_POINTS)
+        self.batch = self._whole(get("batch"), 20, 1, 10_000)
+        if self.strategy != "search" and "batch" in root.entries:
+            self._complain(root.entries["batch"], "E1203", f"`batch` has no meaning with `strategy: {self.strategy}`", at_key=True)
         if self.strategy == "grid":
             for key in ("points", "seed"):
                 if key in root.entries:
@@ -231,10 +234,15 @@ class Space:
 
     def combination(self, index: int) -> Combination:
         """By its number: the last parameter changes fastest. Raises ExpressionError."""
-        chosen: dict[str, Value | Expression] = {}
+        digits = []
         for domain in reversed(self.domains):
             index, digit = divmod(index, len(domain.values))
-            chosen[domain.key] = domain.values[digit]
+            digits.append(digit)
+        return self.chosen(digits[::-1])
+
+    def chosen(self, digits: Sequence[int]) -> Combination:
+        """By the number of each parameter's value. Raises ExpressionError."""
+        chosen = {domain.key: domain.values[digit] for domain, digit in zip(self.domains, digits, strict=True)}
         values: dict[str, Value] = dict(self.machine)
         for key in self._order:
             one = chosen[key]
@@ -243,17 +251,19 @@ class Space:
 
     def candidates(self) -> Iterator[int]:
         """Numbers of combinations, in the order in which a sweep of grid or random looks at them; each once."""
-        if self.strategy == "grid":
-            yield from range(self.combinations)
-        elif self.combinations <= MOST_COMBINATIONS:  # a permutation
+        return iter(range(self.combinations)) if self.strategy == "grid" else self.draws()
+
+    def draws(self) -> Iterator[int]:
+        """Numbers of combinations at random, each once."""
+        if self.combinations <= MOST_COMBINATIONS:  # a permutation
             yield from sorted(range(self.combinations), key=self._draw)
-        else:
-            seen: set[int] = set()
-            for count in range(_FEWEST_IN * self.points):
-                index = self._draw(count) % self.combinations
-                if index not in seen:
-                    seen.add(index)
-                    yield index
+            return
+        seen: set[int] = set()
+        for count in range(_FEWEST_IN * self.points):
+            index = self._draw(count) % self.combinations
+            if index not in seen:
+                seen.add(index)
+                yield index
 
     def _draw(self, count: int) -> int:
         """A random number of 256 bits; the same on every computer and under every version of Python."""

@@ -153,6 +153,11 @@ class Store:
             self._database.execute("DELETE FROM points")
             self._database.executemany("INSERT INTO points VALUES (?, ?, ?, ?)", points)
 
+    def add_points(self, points: Iterable[tuple[int, str, str, str]]) -> None:
+        """More rows of the sweep's table."""
+        with self._told(), self._transaction():
+            self._database.executemany("INSERT INTO points VALUES (?, ?, ?, ?)", points)
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         self._database.execute("BEGIN IMMEDIATE")

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from ._gemel import Diagnostic, StopToken
 from ._html import shown, table
 from ._machine import Machine, Value
 from ._options import whole
+from ._search import require_optuna, search
 from ._space import Combination, Space, Workload
 from ._store import Store, point_of, version
 from ._worker import Job, Outcome
@@ -291,11 +292,16 @@ def _write(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Pat
 class _Progress:
     """A line on stderr that is written anew, while that is a terminal."""
 
-    def __init__(self, space: Space, total: int, known: int) -> None:
-        self._space, self._total, self._done, self._known = space, total, known, known
+    def __init__(self, space: Space, total: int) -> None:
+        self._space, self._total, self._done, self._known = space, total, 0, 0
         self._start = self._shown = time.monotonic()
         self._failed = 0
         self._front: list[tuple[float, ...]] = []
+
+    def skip(self, points: int) -> None:
+        """So many are known without being computed."""
+        self._done += points
+        self._known += points
 
     def point(self, outcome: Outcome) -> None:
         self._done += 1
@@ -332,21 +338,37 @@ class _Sweeper:
         self._space, self._store, self._workers, self._stop, self._show = space, store, workers, stop, show
         self._version = version()
         self._known, self._others = store.recorded(self._version)
-        self._machines: set[str] = set()
+        self._machines: dict[str, int] = {}  # number by digest
+        self._computed = 0  # candidates whose points are
+        self._line: _Progress | None = None
         self.candidates: list[_Candidate] = []
         self.lost: dict[str, Outcome] = {}  # points whose workers died, by point: not recorded, the next start tries again
 
     def run(self) -> Sweep:
-        self._choose()
-        self.compute()
+        try:
+            if self._space.strategy == "search":
+                search(self._space, self.add_chosen, self.compute, self._costs)
+                if not self.candidates:
+                    raise self.empty(self._space.combinations)
+            else:
+                self._choose()
+                self.compute()
+        finally:
+            if self._line is not None:
+                self._line.end()
         return self.sweep()
+
+    def _costs(self, number: int) -> tuple[float, ...] | None:
+        candidate = self.candidates[number]
+        design = Design(Sweep(self._space, [], []), number, candidate.combination, self.outcomes(candidate))
+        return design.costs if design.status == "done" else None
 
     def sweep(self) -> Sweep:
         notes = [] if not self._others else [f"{self._others:,} results of other versions of Gemel stay in the file and are not used"]
         if self._workers.died:
             notes.append(f"{self._workers.died:,} workers died and were replaced")
         wanted = self._space.points
-        if self._space.strategy == "random" and len(self.candidates) < wanted:
+        if self._space.strategy != "grid" and len(self.candidates) < wanted:
             notes.append(f"{wanted:,} designs are wanted, and {len(self.candidates):,} were found that are different and keep the constraints")
         return Sweep(self._space, [c.combination for c in self.candidates], [self.outcomes(c) for c in self.candidates], notes)
 
@@ -359,35 +381,32 @@ class _Sweeper:
     def _point(self, candidate: _Candidate, workload: Workload) -> str:
         return point_of(candidate.machine, workload.digest, self._version)
 
-    def add(self, combination: Combination) -> bool:
-        """False: the same machine is there already, or constraints exclude it. Raises UserError E1206."""
+    def add_chosen(self, choose: Callable[[], Combination]) -> int | None:
+        """What is chosen, taken up: its number; one of before if the same machine is there already; None: constraints exclude it. UserError E1206."""
+        self._look_for_stop()
+        try:
+            combination = choose()
+        except ExpressionError as error:
+            raise user_error("E1206", f"a parameter cannot be computed: {error}", place=self._space._file) from None
         try:
             if not self._space.allows(combination):
-                return False
+                return None
         except ExpressionError as error:
             raise user_error("E1206", f"a constraint cannot be computed for {_listed(combination)}: {error}", place=self._space._file) from None
         try:
             candidate = _Candidate(combination, self._space.changed(combination).digest, None)
         except UserError as error:
             candidate = _Candidate(combination, "", Outcome(None, error.code, "\n".join(d.message for d in error.diagnostics)))
-        identity = candidate.machine or repr(combination)
-        if identity in self._machines:
-            return False
-        self._machines.add(identity)
-        self.candidates.append(candidate)
-        return True
+        number = self._machines.setdefault(candidate.machine or repr(combination), len(self.candidates))
+        if number == len(self.candidates):
+            self.candidates.append(candidate)
+        return number
 
     def _choose(self) -> None:
         tried = 0
         for index in self._space.candidates():
             tried += 1
-            if tried % 256 == 0:
-                self._look_for_stop()
-            try:
-                combination = self._space.combination(index)
-            except ExpressionError as error:
-                raise user_error("E1206", f"a parameter cannot be computed: {error}", place=self._space._file) from None
-            self.add(combination)
+            self.add_chosen(partial(self._space.combination, index))
             if self._space.strategy == "random" and len(self.candidates) >= self._space.points:
                 return
         if not self.candidates:
@@ -409,44 +428,42 @@ class _Sweeper:
             raise Interrupted("the sweep was asked to stop; what is recorded is kept")
 
     def compute(self) -> None:
-        """The points of the candidates that are not recorded yet."""
-        space, candidates = self._space, self.candidates
-        about = {
-            "name": space.name,
-            "machine": space.machine.to_yaml(),
-            "version": self._version,
-            "networks": json.dumps([w.label for w in space.workloads]),
-        }
+        """The points of the candidates that came since the last time, but for those that are recorded."""
+        space, first = self._space, self._computed
+        candidates = self.candidates[first:]
+        self._computed = len(self.candidates)
         rows = [(index, workload.label, json.dumps(dict(candidate.combination.changes)), self._point(candidate, workload))
-                for index, candidate in enumerate(candidates) for workload in space.workloads]  # fmt: skip
-        self._store.describe(about, rows)
+                for index, candidate in enumerate(candidates, first) for workload in space.workloads]  # fmt: skip
+        if first == 0:
+            labels = json.dumps([workload.label for workload in space.workloads])
+            self._store.describe({"name": space.name, "machine": space.machine.to_yaml(), "version": self._version, "networks": labels}, rows)
+        else:
+            self._store.add_points(rows)
         tasks = [(candidate, index) for candidate in candidates if candidate.outcome is None for index in range(len(space.workloads))
                  if self._point(candidate, space.workloads[index]) not in self._known]  # fmt: skip
-        total = sum(candidate.outcome is None for candidate in candidates) * len(space.workloads)
-        line = _Progress(space, total, total - len(tasks)) if self._show and tasks else None
+        computable = sum(candidate.outcome is None for candidate in candidates) * len(space.workloads)
+        if self._show and self._line is None:
+            self._line = _Progress(space, space.points * len(space.workloads) if space.strategy == "search" else computable)
+        line = self._line
+        if line is not None:
+            line.skip(len(candidates) * len(space.workloads) - len(tasks) if space.strategy == "search" else computable - len(tasks))
         pending = Counter(id(candidate) for candidate, _ in tasks)
         view = Sweep(space, [], [])
-        try:
-            numbered = self._workers.compute((index, candidate.combination.changes) for candidate, index in tasks) if tasks else iter(())
-            for number, outcome in numbered:
-                candidate, index = tasks[number]
-                point = self._point(candidate, space.workloads[index])
-                if isinstance(outcome, str):
-                    self.lost[point] = outcome = Outcome(
-                        None, "E1211", "three workers died while they computed it" + (f": {outcome}" if outcome else "")
-                    )
-                else:
-                    self._store.record(point, candidate.machine, space.workloads[index].digest, self._version, outcome)
-                    self._known[point] = outcome
-                pending[id(candidate)] -= 1
-                if line is not None:
-                    if not pending[id(candidate)]:
-                        line.design(Design(view, 0, candidate.combination, self.outcomes(candidate)))
-                    line.point(outcome)
-                self._look_for_stop()
-        finally:
+        numbered = self._workers.compute((index, candidate.combination.changes) for candidate, index in tasks) if tasks else iter(())
+        for number, outcome in numbered:
+            candidate, index = tasks[number]
+            point = self._point(candidate, space.workloads[index])
+            if isinstance(outcome, str):
+                self.lost[point] = outcome = Outcome(None, "E1211", "three workers died while they computed it" + (f": {outcome}" if outcome else ""))
+            else:
+                self._store.record(point, candidate.machine, space.workloads[index].digest, self._version, outcome)
+                self._known[point] = outcome
+            pending[id(candidate)] -= 1
             if line is not None:
-                line.end()
+                if not pending[id(candidate)]:
+                    line.design(Design(view, 0, candidate.combination, self.outcomes(candidate)))
+                line.point(outcome)
+            self._look_for_stop()
 
 
 def _listed(combination: Combination) -> str:
@@ -472,6 +489,8 @@ def sweep(
     Points that cannot run are rows with their error. Raises UserError E12xx, and E01xx, E02xx for what a space says of machines and networks.
     """
     of = Space.of(space)
+    if of.strategy == "search":
+        require_optuna()
     count = len(os.sched_getaffinity(0)) if workers is None else whole("workers", workers, 1, _MOST_WORKERS)
     for workload in of.workloads:
         if workload.network._origin is None:

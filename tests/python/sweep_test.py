@@ -6,7 +6,9 @@ The package is build/release/python, or the one that GEMEL_PACKAGE names; the pr
 drawn from GEMEL_SEED, which is printed.
 """
 
+import contextlib
 import csv
+import importlib.util
 import json
 import os
 import random
@@ -98,6 +100,12 @@ class Folder(unittest.TestCase):
         self.addCleanup(process.kill)
         return process
 
+    def wait_until(self, condition):
+        for _ in range(60_000):
+            if condition():
+                return
+            time.sleep(0.002)
+
     def recorded(self, file="space.sqlite"):
         """Points on the disk."""
         try:
@@ -171,6 +179,49 @@ class Tables(Folder):
         for changes in drawn(1, 50):
             self.assertLessEqual(dict(changes)["pe_array.rows"] * dict(changes)["pe_array.columns"], 64)
         self.assertEqual(drawn(1, 3)[0], (("memory.read_latency_cycles", 55174), ("pe_array.rows", 7), ("pe_array.columns", 8)))  # on every computer
+
+    @unittest.skipUnless(importlib.util.find_spec("optuna"), "there is no optuna")
+    def test_search_finds_most_of_the_front_and_is_the_same_table(self):
+        space = {"machine": "edge16", "networks": ["digits"], "objectives": ["cycles", "area_kge"], "parameters": {
+            "rows": [8, 16, 32, 64], "columns": [8, 16, 32, 64], "activation_buffer.size_bytes": ["16KiB", "64KiB", "256KiB"],
+            "accumulator_buffer.size_bytes": ["16KiB", "64KiB", "256KiB"], "bus.bytes": [8, 16, 32], "lanes": ["columns // 4", "columns", 12]},
+            "constraints": ["rows <= 4 * columns"]}
+        known = self.folder / "known.sqlite"
+        every = gemel.sweep(space, known)
+        found, shares = {"search": [], "random": []}, {}
+        for seed in (1, 2, 3):
+            for strategy, those in found.items():
+                sweep = gemel.sweep({**space, "strategy": strategy, "points": len(every) // 8, "seed": seed}, known)
+                self.assertEqual(len(sweep), len(every) // 8)
+                self.assertEqual(len({design.machine().digest if design.status == "done" else repr(design.changes) for design in sweep.designs}), len(sweep))
+                those.append(sum(design.costs in {one.costs for one in every.front} for design in sweep.front) / len(every.front))
+        shares = {strategy: sum(those) / len(those) for strategy, those in found.items()}
+        print(f"share of the front's {len(every.front)} designs found with {len(every) // 8} of {len(every)}: {shares}", file=sys.stderr)
+        self.assertGreater(shares["search"], 2 * shares["random"])
+        small = {**space, "strategy": "search", "points": 30, "seed": 5, "batch": 8}
+        tables = [list(gemel.sweep(small, workers=workers).rows) for workers in (1, 2, 5)]
+        self.assertEqual(tables[0], tables[1])
+        self.assertEqual(tables[0], tables[2])
+        self.assertNotEqual(tables[0], list(gemel.sweep({**small, "seed": 6}).rows))
+        file = self.folder / "resumed.sqlite"
+        token = gemel.StopToken()
+        thread = threading.Thread(target=lambda: (self.wait_until(lambda: len(self.recorded("resumed.sqlite")) >= 12), token.request_stop()))
+        thread.start()
+        with contextlib.suppress(gemel.Interrupted):  # it may have been faster
+            gemel.sweep(small, file, stop=token)
+        thread.join()
+        self.assertEqual(list(gemel.sweep(small, file).rows), tables[0])
+
+    def test_search_ends_where_there_is_nothing_new(self):
+        if not importlib.util.find_spec("optuna"):
+            with self.assertRaises(gemel.UserError) as caught:
+                gemel.sweep({"networks": "digits", "parameters": {"rows": [8]}, "strategy": "search", "points": 3})
+            self.assertEqual(caught.exception.code, "E1212")
+            return
+        sweep = gemel.sweep({"networks": "digits", "machine": "tiny8", "strategy": "search", "points": 50,
+                             "parameters": {"rows": [4, 8], "columns": [4, 8], "lanes": [4, 8]}})
+        self.assertEqual(sorted(design.status for design in sweep.designs), 6 * ["done"] + 2 * ["failed"])
+        self.assertIn("note: 50 designs are wanted, and 8 were found", sweep.summary())
 
     def test_points_are_what_gemel_run_says(self):
         space = {
@@ -317,10 +368,15 @@ class Deaths(Folder):
     """Whoever dies, whenever: the finished table is that of an undisturbed sweep, and nothing recorded is computed again (a point is inserted
     once, or the sweep fails)."""
 
+    table = b""
+
     def undisturbed(self):
-        done = self.gemel("sweep", self.file(LONG), "--out", "undisturbed.sqlite", "--csv", "undisturbed.csv", "-q")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return (self.folder / "undisturbed.csv").read_bytes(), len(self.recorded("undisturbed.sqlite"))
+        self.file(LONG)
+        if not self.table:  # once for all
+            done = self.gemel("sweep", "space.yaml", "--out", "undisturbed.sqlite", "--csv", "undisturbed.csv", "-q")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            Deaths.table = (self.folder / "undisturbed.csv").read_bytes()
+        return self.table, len(self.table.splitlines()) - 1
 
     def finish(self, expected):
         before = self.recorded()
@@ -482,7 +538,7 @@ class Mistakes(Folder):
                     "4 | constraint: [rows > 8]\n"
                     "  | ^^^^^^^^^^ did you mean `constraints`?\n"
                     "hint: a space has `name`, `machine`, `networks`, `parameters`, `constraints`, `objectives`, `strategy`, `points`, "
-                    "`seed`\n"
+                    "`seed`, `batch`\n"
                 ),
             ),
             (
@@ -546,7 +602,7 @@ class Mistakes(Folder):
             (
                 head + "  rows: [8]\nstrategy: randm\n",
                 (
-                    "error[E1204]: `strategy` is `randm`, but must be `grid` or `random`\n"
+                    "error[E1204]: `strategy` is `randm`, but must be `grid`, `random` or `search`\n"
                     "  space.yaml:4:11\n"
                     "4 | strategy: randm\n"
                     "  |           ^^^^^ did you mean `random`?\n"
