@@ -202,6 +202,11 @@ class Texts(InFolder):
 
     def test_structure_beyond_the_limits(self):
         self.refused(b"\x3a" + _varint(2 * 70000) + b"\x0a\x00" * 70000, self.damage("it has 70000 nodes, and at most 65536 are read", "graph"))
+        m = Small()
+        m.nodes[5] = helper.make_node("Relu", ["conv"], ["relu"], **{f"a{i}": 1 for i in range(65)})
+        self.refused(m, self.damage("it claims 65 attributes, and at most 64 are read", "graph.node[5]"))
+        m.nodes[5] = helper.make_node("Relu", ["conv"] * 1025, ["relu"])
+        self.refused(m, self.damage("it claims 1025 operands, and at most 1024 are read", "graph.node[5]"))
         many = b"\x3a" + _varint(34 << 20) + (b"\x12" + _varint((34 << 20) - 5) + bytes((34 << 20) - 5))
         self.assertRegex(_refusal(self, many), r"it has \d+ bytes beside its constants, and at most 33554432 are read")
 

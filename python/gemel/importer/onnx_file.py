@@ -26,6 +26,7 @@ MOST_STRUCTURE = 32 << 20
 MOST_NODES = 1 << 16
 MOST_CONSTANTS = 1 << 17
 MOST_OPERANDS = 1 << 10  # of one node
+MOST_ATTRIBUTES = 64  # likewise
 MOST_RANK = 8
 MOST_ELEMENTS = 1 << 40  # of one tensor, as everywhere in Gemel
 # Whose operators are known by their types alone. QONNX's moved from FINN's domain to its own.
@@ -196,6 +197,8 @@ def _node(index: int, node: onnx.NodeProto, loader: "_Constants") -> Node:
     place = f"graph.node[{index}]"
     if len(node.input) > MOST_OPERANDS or len(node.output) > MOST_OPERANDS:
         raise Damaged(place, f"it claims {max(len(node.input), len(node.output))} operands, and at most {MOST_OPERANDS} are read")
+    if len(node.attribute) > MOST_ATTRIBUTES:
+        raise Damaged(place, f"it claims {len(node.attribute)} attributes, and at most {MOST_ATTRIBUTES} are read")
     domain = DOMAINS.get(node.domain)
     kind = node.op_type[:100] if domain is not None else f"{node.domain[:100]}::{node.op_type[:100]}"
     attributes = {}
