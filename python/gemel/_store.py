@@ -14,10 +14,8 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 
-from . import _gemel
 from ._errors import UserError, user_error
 from ._worker import Outcome
 
@@ -37,20 +35,6 @@ _SCHEMA = (
     + ", ".join(f"json_extract(results.figures, '$.{name}') AS {name}" for name in ("cycles", "seconds_at_clock", "utilization", "load_bytes", "store_bytes"))
     + " FROM points LEFT JOIN results USING (point) ORDER BY points.position, points.network",
 )  # fmt: skip
-
-
-def version() -> str:
-    """Of what computes the points. Where the commit does not say it all, the library's own bytes do."""
-    commit = _gemel.commit()
-    text = f"{_gemel.version()} {commit}"
-    if commit and " " not in commit:
-        return text
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        paths = sorted({line.split(maxsplit=5)[5].strip() for line in maps if "/libgemel.so" in line or "/_gemel." in line})
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(Path(path).read_bytes())
-    return f"{text} {digest.hexdigest()[:16]}"
 
 
 def point_of(machine: str, network: str, version: str) -> str:
@@ -188,6 +172,3 @@ class Store:
                 found[point] = Outcome(None if figures is None else json.loads(figures), code or "", message or "")
             others = self._database.execute("SELECT count(*) FROM results WHERE version <> ?", (version,)).fetchone()[0]
         return found, int(others)
-
-
-__all__ = ["Store", "point_of", "version"]

@@ -22,11 +22,12 @@ from ._expression import Expression, ExpressionError, Scope
 from ._figures import DERIVED, FIGURES, MAIN_FIGURES, derived, figure
 from ._gemel import Diagnostic, StopToken
 from ._html import shown, table
+from ._identity import version
 from ._machine import Machine, Value
 from ._options import whole
 from ._search import require_optuna, search
 from ._space import Combination, Space, Workload
-from ._store import Store, point_of, version
+from ._store import Store, point_of
 from ._worker import Job, Outcome
 from ._workers import Workers
 
@@ -497,5 +498,5 @@ def sweep(
             raise UserError([Diagnostic(code="E1204", message=f"the network `{workload.label}` cannot be loaded again in a worker")])
     origins = tuple(workload.network._origin for workload in of.workloads if workload.network._origin is not None)
     timing_only = tuple(workload.digest for workload in of.workloads)
-    with Store(file) as store, Workers(Job(of.machine, origins, timing_only), count) as processes:
+    with Store(file) as store, Workers(Job(of.machine, origins, timing_only, version()), count) as processes:
         return _Sweeper(of, store, processes, stop or StopToken(), progress and sys.stderr.isatty()).run()

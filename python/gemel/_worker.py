@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a worker does: it computes points of a sweep for the process that started it (_workers.py), until that closes the pipe or dies.
 
-Pickles come on stdin and go to what was stdout: first a Job; then for each (number, network, changes) an (number, Outcome). Ctrl-C is the other
-process's matter.
+Pickles come on stdin and go to what was stdout: first a Job, answered by the worker's version of Gemel; then for each (number, network, changes) a
+(number, Outcome). Ctrl-C is the other process's matter.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from . import _gemel
 from ._errors import Error, GemelWarning, UserError, user_error
 from ._gemel import StopToken
+from ._identity import version
 from ._machine import Machine, Value
 from ._network import Network, Origin
 
@@ -33,6 +34,7 @@ class Job:
     machine: Machine
     networks: tuple[Origin, ...]
     digests: tuple[str, ...]  # of the networks
+    version: str  # of Gemel
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ def compute(machine: Machine, network: Network, changes: tuple[tuple[str, Value]
         return Outcome(None, "E0904", "out of memory")
 
 
+def _version() -> str:
+    try:
+        return version()
+    except UserError:
+        return "another one"
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore", GemelWarning)
@@ -105,7 +114,7 @@ def main() -> None:
     threading.Thread(target=read, daemon=True).start()
     networks: dict[int, Network] = {}
     try:
-        pickle.dump(os.getpid(), answers)
+        pickle.dump(_version(), answers)
         answers.flush()
         while True:
             number, index, changes = tasks.get()

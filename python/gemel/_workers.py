@@ -99,7 +99,7 @@ class Workers:
     """Use as a context: at its end the processes are ended, whatever they do."""
 
     def __init__(self, job: Job, count: int) -> None:
-        self._job = pickle.dumps(job)
+        self._job, self._version = pickle.dumps(job), job.version
         self._answers: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
         self._count = count
         self._processes: list[_Process] = []
@@ -160,6 +160,9 @@ class Workers:
                 feed(self._processes[-1])
             elif not process.ready:
                 process.ready = True
+                if answer != self._version:
+                    raise user_error("E1211", f"workers run Gemel {answer}, and this process {self._version}",
+                                     "Gemel was installed or built anew meanwhile: start again")
             else:
                 number, outcome = answer
                 process.under_way.remove(number)

@@ -703,6 +703,20 @@ class Mistakes(Folder):
         again = gemel.sweep(space, self.folder / "x.sqlite", workers=1)  # the same call tries again
         self.assertEqual([row["status"] for row in again.rows], ["done", "done"])
 
+    def test_a_library_that_changes_meanwhile(self):
+        from gemel._identity import _digest_of_library
+
+        space = {"networks": "digits", "machine": "tiny8", "parameters": {"rows": [4, 8]}}
+        with unittest.mock.patch("gemel._sweep.version", lambda: "0.0.1 older"), self.assertRaises(gemel.UserError) as caught:
+            gemel.sweep(space, self.folder / "x.sqlite")
+        self.assertEqual(caught.exception.code, "E1211")
+        self.assertRegex(caught.exception.message, r"^workers run Gemel .*, and this process 0\.0\.1 older$")
+        self.assertEqual(self.recorded("x.sqlite"), set())
+        maps = "7f0-7f1 r-xp 0 00:2a 12 /nowhere/libgemel.so.0 (deleted)\n7f2-7f3 r-xp 0 00:2a 13 /usr/lib/libc.so.6\n"
+        with self.assertRaisesRegex(gemel.UserError, r"`/nowhere/libgemel.so.0 \(deleted\)`, which this Python runs, is not there any more"):
+            _digest_of_library(str(self.folder / self.file(maps, "maps")))
+        self.assertEqual(_digest_of_library(), _digest_of_library())
+
     def test_a_network_that_changes_meanwhile(self):
         text = ("gemel_workload: 1\nname: mine\nsynthetic: {seed: 3}\ninputs:\n  - {name: image, shape: [1, 8, 8, 3]}\n"
                 "layers:\n  - {name: scores, op: dense, out_channels: 10}\n")
