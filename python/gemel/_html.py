@@ -8,7 +8,7 @@ from html import escape
 
 
 def shown(value: object) -> str:
-    """A figure as people read it: 1,126,899, 86.7 %, or the text itself."""
+    """A figure as people read it: 1,124,973, 86.8 %, or the text itself."""
     if value is None:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):

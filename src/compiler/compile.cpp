@@ -296,7 +296,11 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   Chains chains;
   Synchronizer synchronizer(machine);
   Predictor predictor(machine);
-  ProgramOrder order(machine.queue_depth, [&](const Operation& op) { writer.write(op); });
+  Predictor in_program_order(machine, Predictor::Order::Program);
+  ProgramOrder order(machine.queue_depth, [&](Operation& op, const Places& producers) {
+    in_program_order.next(op, producers);
+    writer.write(op);
+  });
   lower_groups(lowerer, 0, groups - 1, options, memory, constants, [&](Operation& op) {
     chains.set(op);
     const Places producers = synchronizer.next(op);

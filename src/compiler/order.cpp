@@ -14,7 +14,7 @@ constexpr int Reserve = 5;  // of a semaphore's greatest value
 
 // When an operation is started, all but the last queue_depth of those of each unit that stand before it have been started too, and have
 // taken their tokens.
-ProgramOrder::ProgramOrder(int queue_depth, std::function<void(const Operation&)> emit)
+ProgramOrder::ProgramOrder(int queue_depth, Emit emit)
     : window_(isa::SemaphoreMax - Reserve - queue_depth), emit_(std::move(emit)) {}
 
 void ProgramOrder::add(const Operation& op, const Places& producers) {
@@ -52,15 +52,15 @@ bool ProgramOrder::emitted(const Places& places) const {
 }
 
 void ProgramOrder::emit_next() {
-  const Waiting* best = nullptr;
-  for (const auto& queue : queues_) {
+  Waiting* best = nullptr;
+  for (auto& queue : queues_) {
     if (queue.empty() || !emitted(queue.front().held) || !emitted(queue.front().producers)) continue;
-    const Waiting& head = queue.front();
+    Waiting& head = queue.front();
     if (best == nullptr || head.op.start < best->op.start || (head.op.start == best->op.start && head.index < best->index)) best = &head;
   }
   if (best == nullptr) throw InternalError("no program order keeps all semaphores within their range");
   const int unit = best->op.unit();
-  emit_(best->op);
+  emit_(best->op, best->producers);
   queues_[unit].pop_front();
   ++next_[unit];
 }

@@ -12,8 +12,9 @@ namespace gemel::compiler {
 
 class ProgramOrder {
  public:
-  // `emit` gets the operations in program order, with their wait and post masks set.
-  ProgramOrder(int queue_depth, std::function<void(const Operation&)> emit);
+  // Gets the operations in program order, with their wait and post masks set, and their producers.
+  using Emit = std::function<void(Operation&, const Places&)>;
+  ProgramOrder(int queue_depth, Emit emit);
 
   // The next operation in sequential order, with its predicted start and its producers. Operations are emitted as soon as
   // nothing that may still come can stand before them or wait for them.
@@ -35,7 +36,7 @@ class ProgramOrder {
   void emit_next();
 
   int window_;                                                    // tokens of a semaphore that may be under way
-  std::function<void(const Operation&)> emit_;
+  Emit emit_;
   std::array<gemel::Ring<Waiting>, Units> queues_;                // not emitted yet
   Places next_{};                                                 // places of the queues' heads
   std::array<std::array<gemel::Ring<Consumer>, Units>, Units> consumers_;  // the last `window_` of each semaphore, oldest first

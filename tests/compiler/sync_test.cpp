@@ -116,7 +116,7 @@ std::vector<int> order_program(std::vector<Operation>& operations, int queue_dep
   std::array<std::vector<int>, Units> index;
   std::array<std::size_t, Units> emitted{};
   int posted = 0, waited = 0, tokens = 0;
-  ProgramOrder program(queue_depth, [&](const Operation& op) {
+  ProgramOrder program(queue_depth, [&](const Operation& op, const Places&) {
     const auto u = static_cast<std::size_t>(op.unit());
     order.push_back(index[u][emitted[u]++]);
     for (int s = 0; s < 16; ++s) posted += op.instruction.header().post_mask >> s & 1;
@@ -287,7 +287,7 @@ TEST(Order, HoldsNoMoreThanItMust) {
   const Machine m = machine();
   Synchronizer synchronizer(m);
   Predictor predictor(m);
-  ProgramOrder program(8, [&](const Operation&) { ++emitted; });
+  ProgramOrder program(8, [&](const Operation&, const Places&) { ++emitted; });
   for (int i = 0; i < rounds; ++i) {
     const int at = i % 50 * 16;
     int k = 0;
