@@ -35,17 +35,17 @@ def uneven(words, banks):
 # and of each parameter the least and greatest value that was synthesized.
 MODELS = {
     "pe_array": {
-        "nand2": lambda Rows, Columns, **_: 263.86 + 3251.76 * (Rows*Columns) + 42.66 * (Rows*Rows) + 135.49 * (Columns*Columns) + -322.47 * (Rows+Columns),
+        "nand2": lambda Rows, Columns, **_: -63.76 + 1554.15 * (Rows*Columns) + 28.94 * (Rows*Rows) + 119.17 * (Columns*Columns) + -80.06 * (Rows+Columns),
         "memory_bits": lambda **_: 0,
-        "error_percent": 11.4,
-        "depth": (38, 38),
+        "error_percent": 6.0,
+        "depth": (38, 39),
         "ranges": {'Rows': (1, 16), 'Columns': (1, 16)},
     },
     "requantizer": {
-        "nand2": lambda Lanes, **_: 101.75 + 16633.94 * (Lanes),
+        "nand2": lambda Lanes, **_: 297.02 + 14951.13 * (Lanes),
         "memory_bits": lambda **_: 0,
-        "error_percent": 0.4,
-        "depth": (40, 42),
+        "error_percent": 0.1,
+        "depth": (34, 35),
         "ranges": {'Lanes': (1, 16)},
     },
     "matrix_unit": {

@@ -9,11 +9,11 @@ namespace {
 double nand2_of_pe_array(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
-  return 263.86 +
-         3251.76 * static_cast<double>(Rows*Columns) +
-         42.66 * static_cast<double>(Rows*Rows) +
-         135.49 * static_cast<double>(Columns*Columns) +
-         -322.47 * static_cast<double>(Rows+Columns);
+  return -63.76 +
+         1554.15 * static_cast<double>(Rows*Columns) +
+         28.94 * static_cast<double>(Rows*Rows) +
+         119.17 * static_cast<double>(Columns*Columns) +
+         -80.06 * static_cast<double>(Rows+Columns);
 }
 
 std::int64_t memory_bits_of_pe_array(const RtlParameters&) {
@@ -22,8 +22,8 @@ std::int64_t memory_bits_of_pe_array(const RtlParameters&) {
 
 double nand2_of_requantizer(const RtlParameters& p) {
   const std::int64_t Lanes = p.at("Lanes");
-  return 101.75 +
-         16633.94 * static_cast<double>(Lanes);
+  return 297.02 +
+         14951.13 * static_cast<double>(Lanes);
 }
 
 std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
@@ -150,9 +150,9 @@ std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
 
 const std::vector<AreaModel>& area_models() {
   static const std::vector<AreaModel> all = {
-      {"pe_array", nand2_of_pe_array, memory_bits_of_pe_array, 11.4, 38, 38,
+      {"pe_array", nand2_of_pe_array, memory_bits_of_pe_array, 6.0, 38, 39,
        {{"Rows", 1, 16}, {"Columns", 1, 16}}},
-      {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 0.4, 40, 42,
+      {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 0.1, 34, 35,
        {{"Lanes", 1, 16}}},
       {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 37, 37,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
