@@ -43,22 +43,22 @@ struct Point {
   int depth = 0;
 };
 
-// docs/reference/area.csv: block,parameters,sources,cells,flipflops,nand2,memory_bits,depth
+// docs/reference/area.csv: block,parameters,sources,yosys,cells,flipflops,nand2,memory_bits,depth
 std::vector<Point> table() {
   std::ifstream file(std::string(GEMEL_SOURCE_DIR) + "/docs/reference/area.csv");
   std::string line;
   std::getline(file, line);
-  EXPECT_EQ(line, "block,parameters,sources,cells,flipflops,nand2,memory_bits,depth");
+  EXPECT_EQ(line, "block,parameters,sources,yosys,cells,flipflops,nand2,memory_bits,depth");
   std::vector<Point> points;
   while (std::getline(file, line)) {
     std::vector<std::string> cells;
     std::istringstream row(line);
     for (std::string cell; std::getline(row, cell, ',');) cells.push_back(cell);
-    if (cells.size() != 8) {
+    if (cells.size() != 9) {
       ADD_FAILURE() << line;
       continue;
     }
-    Point p{cells[0], line, {}, std::stod(cells[5]), std::stoll(cells[6]), std::stoi(cells[7])};
+    Point p{cells[0], line, {}, std::stod(cells[6]), std::stoll(cells[7]), std::stoi(cells[8])};
     std::istringstream parameters(cells[1]);
     for (std::string item; parameters >> item;) p.parameters[item.substr(0, item.find('='))] = std::stoll(item.substr(item.find('=') + 1));
     points.push_back(std::move(p));
