@@ -38,6 +38,9 @@ struct RunOptions {
   // loaded and run again. Empty: nowhere.
   std::string case_file;
   std::string waves_folder;            // for waves around the first difference of a checked block; empty: none
+  // Waves of blocks that are RTL, in a window of clocks since the block's reset, "requantizer:400:600", whether they differ or not: into
+  // waves_folder, as requantizer_400_600.fst. One window of each block.
+  std::vector<std::string> waves;
   Observer* observer = nullptr;
   StopToken stop;
 };
@@ -51,7 +54,7 @@ struct RunOptions {
 //   Interrupted  `stop` was requested
 GEMEL_API Result run(const Program& program, const Machine& machine, const RunOptions& options = {});
 
-// What run() checks before anything else: UserError E0911, E1001, E1010.
+// What run() checks before anything else: UserError E0911, E1001, E1010, E1023.
 GEMEL_API void check(const RunOptions& options);
 
 }  // namespace gemel

@@ -155,6 +155,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1020", Warning, "Compiled RTL in the cache folder is damaged; it is built again."},
       {"E1021", Warning, "The cache folder for compiled RTL cannot be written; the user's own is used."},
       {"E1022", User, "SystemC's time resolution is too coarse for the NPU's clock."},
+      {"E1023", User, "A window of waves is not of the form BLOCK:FROM:TO."},
 
       // E11xx: models of other tools (python/gemel/importer, src/cli)
       {"E1101", User, "A model cannot be read."},

@@ -29,7 +29,7 @@ struct Options {
   std::string workload, out, tensors, settings;
   std::vector<std::string> inputs;
   std::optional<std::string> machine;
-  std::vector<std::string> set, blocks;
+  std::vector<std::string> set, blocks, waves;
   std::optional<std::string> engine;
   std::optional<int> reset_seed;
   std::optional<std::uint64_t> seed;
@@ -104,7 +104,7 @@ UserError in_flags(const UserError& error) {
       {"`test_images`", "--test"},      {"`timing_only`", "--timing-only"}, {"`inputs`", "--input"},
       {"`keep_going`", "--keep-going"}, {"`reset_seed`", "--reset-seed"},   {"`no_skip`", "--no-skip"},
       {"`engine`", "--engine"},         {"`blocks`", "--block"},            {"`trace`", "--trace"},
-      {"`keep_tensors`", "--save-tensors"}};
+      {"`keep_tensors`", "--save-tensors"}, {"`waves_folder`", "--out FOLDER"}, {"`waves`", "--waves"}};
   std::vector<Diagnostic> diagnostics = error.diagnostics();
   for (Diagnostic& d : diagnostics) {
     if (d.code != "E0911") continue;
@@ -133,6 +133,7 @@ gemel::RunOptions run_options(const Options& o, Observer* observer) {
   options.no_skip = o.no_skip;
   options.reset_seed = o.reset_seed;
   options.waves_folder = o.out;
+  options.waves = o.waves;
   if (!o.out.empty()) options.case_file = o.out + "/failing_case.gemel";
   options.observer = observer;
   options.stop = stop_token();
@@ -191,6 +192,10 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
 
   // Files first: whoever reads the summary may leave before its end, and take this process along.
   std::vector<std::string> written = o.out.empty() ? std::vector<std::string>{} : write_reports(o.out, result, machine);
+  for (std::string window : o.waves) {
+    std::replace(window.begin(), window.end(), ':', '_');
+    written.push_back(o.out + "/" + window + ".fst");
+  }
   if (!o.tensors.empty()) {
     write_tensors(o.tensors, result);
     written.push_back(o.tensors);
@@ -295,6 +300,8 @@ void add_run(CLI::App& app) {
       ->expected(1);
   add_integer(*command, "--max-cycles", o->max_cycles, 1, Unlimited, "Stop with an error after so many cycles");
   command->add_option("--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
+  command->add_option("--waves", o->waves, "BLOCK:FROM:TO: waves of a block that is RTL, in these clocks since its reset, as --out/BLOCK_FROM_TO.fst")
+      ->allow_extra_args(false);
   command->add_flag("--keep-going", o->keep_going, "Count differences of checked blocks instead of ending with the first");
   command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");
   add_integer(*command, "--reset-seed", 0, 2147483647, "Registers of RTL start with random bits of this seed",

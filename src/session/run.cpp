@@ -3,6 +3,7 @@
 #include "gemel/run.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -36,7 +37,41 @@ std::vector<BlockChoice> choices_of(const std::vector<std::string>& blocks) {
   return resolve_choices(choices);
 }
 
+// "requantizer:400:600"
+WaveWindow wave_window(const std::string& text, const std::string& folder) {
+  const std::size_t second = text.rfind(':'), first = second == std::string::npos ? second : text.rfind(':', second - 1);
+  WaveWindow window;
+  const auto number = [&](std::size_t begin, std::size_t end, std::int64_t& value) {
+    const char *from = text.data() + begin, *to = text.data() + end;
+    const auto [stop, problem] = std::from_chars(from, to, value);
+    return from != to && stop == to && problem == std::errc() && value >= 0;
+  };
+  if (first == std::string::npos || first == 0 || second == 0 || !number(first + 1, second, window.first) || !number(second + 1, text.size(), window.last) ||
+      window.last < window.first) {
+    throw UserError("E1023", "`--waves " + text + "` is not of the form BLOCK:FROM:TO, with clocks since the block's reset, FROM not beyond TO",
+                    "for example --waves requantizer:400:600");
+  }
+  window.block = text.substr(0, first);
+  window.file = folder + "/" + window.block + "_" + std::to_string(window.first) + "_" + std::to_string(window.last) + ".fst";
+  return window;
+}
+
+void check_waves(const RunOptions& o, const std::vector<BlockChoice>& blocks) {
+  std::set<std::string> seen;
+  for (const std::string& text : o.waves) {
+    const std::string block = wave_window(text, "").block;
+    if (std::none_of(blocks.begin(), blocks.end(), [&](const BlockChoice& c) { return c.block == block; })) {
+      contradict("`waves` are of blocks that are RTL, and `" + block + "` is none", "add `blocks` " + block + "=check");
+    }
+    if (!seen.insert(block).second) contradict("`waves` names `" + block + "` twice: a block has one window");
+  }
+  if (o.waves.empty()) return;
+  if (o.waves_folder.empty()) contradict("`waves` writes files, but there is no folder for them", "add `waves_folder`");
+  if (o.test_images) contradict("`test_images` runs the program again and again, `waves` has the clocks of one run");
+}
+
 void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool timing_only) {
+  check_waves(o, blocks);
   if (o.test_images && timing_only) contradict("`test_images` counts correct outputs, but `timing_only` computes none");
   if (o.test_images && !o.inputs.empty()) contradict("`test_images` takes the workload's test images, `inputs` another one");
   if (timing_only && !o.inputs.empty()) contradict("`inputs` gives data, but `timing_only` moves none");
@@ -49,7 +84,7 @@ void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool tim
   const bool beat = o.engine.value_or(blocks.empty() ? Engine::Systemc : Engine::Beat) == Engine::Beat;
   if (o.no_skip && !beat) contradict("`no_skip` is for stepped blocks, but none is stepped", "add `engine` beat, or `blocks` NAME=rtl");
   const bool array_only = blocks.size() == 1 && (blocks.front().block == "pe_array" || blocks.front().block == "pe");
-  if (o.engine && !beat && !blocks.empty() && !(array_only && !timing_only && !o.no_skip)) {
+  if (o.engine && !beat && !blocks.empty() && !(array_only && !timing_only && !o.no_skip && o.waves.empty())) {
     contradict("`engine` is one of the fast models, and among these only `pe_array` can be RTL, and only with data",
                "leave out `engine`, or make it beat");
   }
@@ -203,6 +238,7 @@ class Runner {
     simulation_.no_skip = options.no_skip;
     simulation_.reset_seed = options.reset_seed.value_or(-1);
     simulation_.waves_folder = options.waves_folder;
+    for (const std::string& text : options.waves) simulation_.waves.push_back(wave_window(text, options.waves_folder));
     if (Observer* observer = options.observer) {
       simulation_.progress = [observer](const Progress& p) { observer->progress(p); };
       simulation_.rtl_progress = [observer](const std::string& line) { observer->log(line); };

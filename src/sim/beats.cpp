@@ -114,6 +114,7 @@ BeatRun::BeatRun(const Run& run)
 SwapOptions BeatRun::swap_options() {
   SwapOptions swap;
   swap.coverage = options_.coverage;
+  swap.waves = options_.waves;
   swap.display = options_.rtl_display;
   swap.build_seconds = &output_.result.build_rtl_seconds;
   swap.on_divergence = [this](const Divergence& d) {

@@ -42,15 +42,13 @@ void repeat(const Run& run, const SwapOptions& swap, const RtlHangs& hangs) {
 std::string record_waves(const Run& run, const Divergence& first) {
   const std::string& folder = run.options.waves_folder;
   if (folder.empty()) return {};
-  SwapOptions swap;
-  swap.waves = folder;
-  swap.waves_block = first.block;
-  swap.waves_first = std::max<std::int64_t>(0, first.clock - WaveClocksBefore);
-  swap.waves_last = first.clock + WaveClocksAfter;
-  swap.on_divergence = [&](const Divergence& d) {
-    if (d.block == first.block && d.clock > swap.waves_last) throw Enough{};
-  };
   const std::string path = folder + "/" + first.block + ".fst";
+  const std::int64_t last = first.clock + WaveClocksAfter;
+  SwapOptions swap;
+  swap.waves = {{first.block, path, std::max<std::int64_t>(0, first.clock - WaveClocksBefore), last}};
+  swap.on_divergence = [&](const Divergence& d) {
+    if (d.block == first.block && d.clock > last) throw Enough{};
+  };
   RtlHangs hangs;
   if (run.options.rtl_hangs) {
     hangs = [&](const UserError& error) {

@@ -11,7 +11,7 @@ namespace {
 bool swaps_array_only(const SimulationOptions& options) {
   return options.engine != Engine::Beat && options.blocks.size() == 1 &&
          (options.blocks.front().block == "pe_array" || options.blocks.front().block == "pe") && !options.timing_only && !options.no_skip &&
-         !options.beats && !options.again && options.reset_at < 0 && options.coverage.empty();
+         !options.beats && !options.again && options.reset_at < 0 && options.coverage.empty() && options.waves.empty();
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ struct SimulationOptions {
   bool keep_going = false;                    // count differences of checked blocks instead of ending with the first
   bool no_skip = false;                       // clock every block in every cycle, also when all are quiet
   std::string waves_folder;                   // where the waves around the first difference go; empty: none
+  std::vector<WaveWindow> waves;              // of blocks that are RTL, whatever they do; beat engine
   RtlProgress rtl_progress;                   // RtlHost (rtl_host/library.hpp)
   RtlNotice rtl_notice;                       // RtlHost
   RtlDisplay rtl_display;                     // told what the Verilog displays; of a run that is repeated to explain a difference: once

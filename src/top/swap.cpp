@@ -199,7 +199,11 @@ class Maker {
   // `pe` stands inside pe_array and is seen at its ports.
   static const BlockSpec& spec_of(const BlockChoice& c) { return block_spec(c.block == "pe" ? "pe_array" : c.block); }
 
-  bool traced(const std::string& block) const { return !options_.waves.empty() && options_.waves_block == block; }
+  const WaveWindow* window_of(const std::string& block) const {
+    const auto found = std::find_if(options_.waves.begin(), options_.waves.end(), [&](const WaveWindow& w) { return w.block == block; });
+    return found == options_.waves.end() ? nullptr : &*found;
+  }
+  bool traced(const std::string& block) const { return window_of(block) != nullptr; }
 
   bool probed(const BlockChoice& c) const { return c.block == "pe" && options_.pe_probe; }
 
@@ -273,7 +277,7 @@ class Maker {
     if (probed(c)) {
       rtl->model().listen([probe = options_.pe_probe, block = rtl.get()](const char* places) { probe(places, block->clock_number()); });
     }
-    if (traced(c.block)) rtl->open_waves(options_.waves + "/" + c.block + ".fst", options_.waves_first, options_.waves_last);
+    if (const WaveWindow* window = window_of(c.block)) rtl->open_waves(window->file, window->first, window->last);
     return rtl;
   }
 

@@ -36,6 +36,12 @@ struct Divergence {
   std::int64_t clock = 0;  // of the block, since reset: the time axis of its waves
 };
 
+// Waves of a block that is RTL, in the clocks [first, last] since its reset.
+struct WaveWindow {
+  std::string block, file;
+  std::int64_t first = 0, last = -1;
+};
+
 // Told what the Verilog of a block displays ($display, $write), line by line or in parts; must not throw. Empty: it is dropped.
 using RtlDisplay = std::function<void(const std::string& block, const char* text)>;
 
@@ -47,9 +53,7 @@ struct SwapOptions {
   RtlPulse* pulse = nullptr;             // told of every evaluation of RTL
   double* build_seconds = nullptr;       // what building and loading RTL takes is added
   std::function<void(const Divergence&)> on_divergence;  // checked blocks; called during the step
-  std::string waves;       // folder for BLOCK.fst of the blocks below, or empty
-  std::string waves_block;
-  std::int64_t waves_first = 0, waves_last = -1;         // in clocks since reset
+  std::vector<WaveWindow> waves;         // one of a block at most
   // Of a `pe` of somebody's: told the places of the array (as Verilog prints them, rtl/pe/pe_probe.sv) whose sums are wrong in a clock.
   std::function<void(const char* places, std::int64_t clock)> pe_probe;
   bool no_skip = false;    // evaluates RTL in every clock, also while it is quiet

@@ -230,6 +230,33 @@ class Commands(unittest.TestCase):
         done = self.run_digits("--block", chip, "--keep-going")
         self.assertRegex(done.stdout.splitlines()[-1], r"^block npu: check, [1-9]\d* cycles differ$")
 
+    def test_waves_of_any_window(self):
+        """Of a block that does not differ; the more clocks, the more there is."""
+        sizes = []
+        for first, last in ((400, 400), (1, 3000)):
+            done = self.run_digits("--block", "requantizer=check", "--waves", f"requantizer:{first}:{last}", "--out", "run")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"wrote run/requantizer_{first}_{last}.fst\n", done.stdout)
+            sizes.append((self.folder / f"run/requantizer_{first}_{last}.fst").stat().st_size)
+        self.assertGreater(sizes[0], 300)
+        self.assertGreater(sizes[1], 2 * sizes[0])
+
+    def test_windows_that_are_none(self):
+        form = "is not of the form BLOCK:FROM:TO, with clocks since the block's reset, FROM not beyond TO\nhint: for example --waves requantizer:400:600\n"
+        checked, waves = ("--block", "requantizer=check"), "requantizer:1:2"
+        for window in ("requantizer", "requantizer:5", "requantizer:9:5", "requantizer:-1:5", ":1:2", "requantizer:1:2x"):
+            self.expect(self.run_digits(*checked, "--waves", window, "--out", "run"), f"error[E1023]: `--waves {window}` {form}")
+        for options, text in (
+            (("--waves", "pe_array:1:2", "--out", "run"),
+             "--waves are of blocks that are RTL, and `pe_array` is none\nhint: add --block pe_array=check\n"),
+            (("--waves", waves), "--waves writes files, but there is no folder for them\nhint: add --out FOLDER\n"),
+            (("--waves", waves, "--waves", "requantizer:3:4", "--out", "run"),
+             "--waves names `requantizer` twice: a block has one window\nhint: leave out one of them\n"),
+            (("--waves", waves, "--out", "run", "--test"),
+             "--test runs the program again and again, --waves has the clocks of one run\nhint: leave out one of them\n"),
+        ):
+            self.expect(self.run_digits(*checked, *options), "error[E0911]: " + text)
+
     def test_whole_chip_equals_the_models(self):
         done = self.run_digits("--block", "npu=check")
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["block npu: check, 0 cycles differ"]), done.stderr)
