@@ -250,8 +250,8 @@ class CommandLine(unittest.TestCase):
 
     def test_options_that_do_not_exist(self):
         self.expect_each(
-            (["run", "resnet50", "--layer", "conv1", "--batchh=2", "-x"],
-             "error[E0913]: `gemel run` has no option `--layer`\nhint: `gemel run --help` lists them\n"
+            (["run", "resnet50", "--column", "conv1", "--batchh=2", "-x"],
+             "error[E0913]: `gemel run` has no option `--column`\nhint: `gemel run --help` lists them\n"
              "error[E0913]: `gemel run` has no option `--batchh`\n  did you mean `--batch`?\nhint: `gemel run --help` lists them\n"
              "error[E0913]: `gemel run` has no option `-x`\nhint: `gemel run --help` lists them\n"),
             (["machines", "--foo"], "error[E0913]: `gemel machines` has no option `--foo`\nhint: `gemel machines --help` lists them\n"),
@@ -381,8 +381,15 @@ class CommandLine(unittest.TestCase):
                         "hint: install python3 and python3-numpy, or let GEMEL_PYTHON name a Python that has NumPy\n", variables={"GEMEL_PYTHON": "no_python"})
         home = self.folder / "home"
         (home / "configs").mkdir(parents=True)
-        self.expect(["import", "m.tflite"], f"error[E1108]: the importer is not there: no `gemel/importer` in `{home}/python`\n"
-                    "hint: it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`\n", variables={"GEMEL_HOME": str(home)})
+        # A program of a build folder has a package beside it; a copy of the program has not.
+        alone = self.folder / "bin" / "gemel"
+        alone.parent.mkdir()
+        shutil.copy(GEMEL, alone)
+        result = subprocess.run([alone, "import", "m.tflite"], env={**os.environ, "GEMEL_HOME": str(home)}, capture_output=True, text=True, check=False)
+        looked = ", ".join(f"`{folder}`" for folder in (alone.resolve().parent / "python", home / "python", Path(os.path.normpath(home / "../../.."))))
+        self.assertEqual(result.stderr, f"error[E1108]: the importer is not there: no `gemel/importer` in {looked}\n"
+                         "hint: it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`\n")
+        self.assertEqual(result.returncode, USER)
         bare = self.folder / "bare"  # a Python without NumPy
         bare.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -I -c "import sys; sys.path.insert(0, \'{ROOT}/python\'); sys.modules[\'numpy\'] = None; '
                         'sys.argv = sys.argv[2:]; import runpy; runpy.run_module(\'gemel.importer\', run_name=\'__main__\')" "$@"\n')

@@ -150,7 +150,7 @@ class Installed(unittest.TestCase):
             self.skipTest("there is no verilator")
         self.built("two_npus", "two")
         text = self.done(self.folder / "two/two_npus", "models", "npu=rtl")
-        for n, first, again in ((0, 23224, 22247), (1, 24420, 23639)):
+        for n, first, again in ((0, 23233, 22226), (1, 24429, 23618)):
             self.assertIn(f"npu{n}: a network: done, {first} cycles, outputs' checksum 246984418", text)
             self.assertIn(f"npu{n}: the network again: done, {again} cycles, outputs' checksum 246984418", text)
 
