@@ -85,7 +85,6 @@ POINTS = {
                        (7, 13)),
     "requantizer": [dict(Lanes=n) for n in (1, 2, 3, 5, 8, 16)],
     "matrix_unit": arrays((1, 1), (4, 4), (3, 5), (8, 4), (4, 8), (8, 8), (7, 13), (16, 8), (16, 16), (16, 64)),
-    # Its parameters are chosen by shifts over all of them: Yosys had 15 GB at (16, 16) and was not done after 15 minutes of one core.
     "vector_unit": points("Columns Lanes", (1, 1), (4, 1), (4, 4), (8, 8), (8, 2), (8, 4), (13, 5), (16, 4), (16, 8), (16, 16)),
     "load_dma": grid(Rows=[8, 4, 16], Columns=[8, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]) +
                 points("Rows Columns BusBytes BurstBytes Outstanding", (8, 8, 8, 128, 16), (7, 13, 16, 256, 16), (16, 16, 16, 256, 16),
@@ -384,9 +383,6 @@ def page(table, models):
     if any(missing.values()):
         lines += ["", "Points that are still to be synthesized, by `scripts/area.py`: " +
                   ", ".join(f"{n} of {len(POINTS[block])} of `{block}`" for block, n in missing.items() if n) + "."]
-    if missing["vector_unit"]:
-        lines += ["The vector unit's parameters are chosen by shifts over all of them, which Yosys makes gates of one by one: at 16 columns and "
-                  "lanes it had 15 GB and was not done after 15 minutes of one core."]
     lines += ["", "## The table", "", "| block | parameters | cells | flip-flops | NAND2 equivalents | memory bits | depth |",
               "|---|---|---|---|---|---|---|"]
     for row in table.values():

@@ -56,11 +56,11 @@ MODELS = {
         "ranges": {'Rows': (1, 16), 'Columns': (1, 64)},
     },
     "vector_unit": {
-        "nand2": lambda Columns, Lanes, **_: 55262.86 + 13716.9 * (Lanes) + 3657.56 * (Columns),
+        "nand2": lambda Columns, Lanes, **_: 38593.98 + 10741.14 * (Lanes) + 2684.16 * (Columns) + 6.55 * (Lanes*Columns),
         "memory_bits": lambda **_: 0,
-        "error_percent": 18.1,
-        "depth": (38, 38),
-        "ranges": {'Columns': (1, 8), 'Lanes': (1, 8)},
+        "error_percent": 4.8,
+        "depth": (32, 34),
+        "ranges": {'Columns': (1, 16), 'Lanes': (1, 16)},
     },
     "load_dma": {
         "nand2": lambda Rows, Columns, BusBytes, BurstBytes, Outstanding, **_: 15552.87 + 27.82 * (row_bytes(larger(Rows,Columns),BusBytes)) + 17.54 * (row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) + 104.53 * (larger(Rows,Columns)) + 295.19 * (log2_up(Outstanding)) + 122.67 * (log2_up(BurstBytes)),

@@ -47,9 +47,10 @@ std::int64_t memory_bits_of_matrix_unit(const RtlParameters& p) {
 double nand2_of_vector_unit(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t Lanes = p.at("Lanes");
-  return 55262.86 +
-         13716.9 * static_cast<double>(Lanes) +
-         3657.56 * static_cast<double>(Columns);
+  return 38593.98 +
+         10741.14 * static_cast<double>(Lanes) +
+         2684.16 * static_cast<double>(Columns) +
+         6.55 * static_cast<double>(Lanes*Columns);
 }
 
 std::int64_t memory_bits_of_vector_unit(const RtlParameters&) {
@@ -156,8 +157,8 @@ const std::vector<AreaModel>& area_models() {
        {{"Lanes", 1, 16}}},
       {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 37, 37,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
-      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 18.1, 38, 38,
-       {{"Columns", 1, 8}, {"Lanes", 1, 8}}},
+      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 4.8, 32, 34,
+       {{"Columns", 1, 16}, {"Lanes", 1, 16}}},
       {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.2, 89, 96,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
       {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.7, 39, 45,

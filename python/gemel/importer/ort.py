@@ -60,7 +60,20 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-x))
+    """The runtime's rational approximation, with its constants (onnxruntime/core/mlas/lib/logistic.cpp), as its kernels for FMA compute it in
+    float32: the exact function rounds another way where a result lies next to a tie."""
+    value = np.clip(x.astype(f32), f32(-18), f32(18))
+    square = value * value
+
+    def polynomial(*coefficients: float) -> np.ndarray:
+        total = np.full_like(value, f32(coefficients[0]))
+        for c in coefficients[1:]:
+            total = _fma(total, square, f32(c))
+        return total
+
+    p = polynomial(4.37031012579801e-11, 1.15627324459942e-07, 6.08574864600143e-05, 8.51377133304701e-03, 2.48287947061529e-01) * value
+    q = polynomial(6.10247389755681e-13, 5.76102136993427e-09, 6.29106785017040e-06, 1.70198817374094e-03, 1.16817656904453e-01, 9.93151921023180e-01)
+    return (p / q + f32(0.5)).astype(np.float64)
 
 
 def _hard_sigmoid(x, alpha=0.2, beta=0.5):
