@@ -63,7 +63,7 @@ void export_to(const Options& o, const std::string& arguments) {
 void add_export(CLI::App& app) {
   auto* command = app.add_subcommand("export", "Write the chip of a machine, and a workload with a testbench, as a folder for other tools");
   auto o = std::make_shared<Options>();
-  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or a model (.tflite); without one there is no testbench");
+  command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml, .csv or a model (.onnx, .tflite); without one there is no testbench");
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml")->capture_default_str();
   command->add_option("--set", o->set, "Override a parameter of the machine: key=value")->allow_extra_args(false);
   add_integer(*command, "--batch", o->batch, 1, 65535, "Images");

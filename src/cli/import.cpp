@@ -53,9 +53,7 @@ constexpr std::chrono::seconds Limit{3600};
 PythonProgram importer() {
   PythonProgram found = find_python_program("importer/__main__.py", false);
   if (!found.folder.empty()) return found;
-  std::string folders;
-  for (const std::string& folder : found.looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
-  throw UserError("E1108", "the importer is not there: no `gemel/importer` in " + (folders.empty() ? "any folder of Gemel" : folders),
+  throw UserError("E1108", "the importer is not there: no `gemel/importer` in " + found.looked_in(),
                   "it comes with Gemel; let GEMEL_HOME name the folder that has `configs` and `python`");
 }
 

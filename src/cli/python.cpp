@@ -29,6 +29,12 @@ bool has_library(const fs::path& package) {
 
 }  // namespace
 
+std::string PythonProgram::looked_in() const {
+  std::string folders;
+  for (const std::string& folder : looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
+  return folders.empty() ? "any folder of Gemel" : folders;
+}
+
 PythonProgram find_python_program(const std::string& program, bool library) {
   PythonProgram found;
   const char* chosen = std::getenv("GEMEL_PYTHON");
@@ -53,9 +59,7 @@ PythonProgram find_python_program(const std::string& program, bool library) {
 PythonProgram require_package(const std::string& program, const std::string& who) {
   PythonProgram found = find_python_program(program, true);
   if (!found.folder.empty()) return found;
-  std::string folders;
-  for (const std::string& folder : found.looked) folders += (folders.empty() ? "`" : ", `") + folder + "`";
-  throw UserError("E1212", who + " needs the Python package `gemel` with its library, which is in none of " + folders,
+  throw UserError("E1212", who + " needs the Python package `gemel` with its library, which is in none of " + found.looked_in(),
                   "`pip install .` in the checkout installs it together with this command");
 }
 

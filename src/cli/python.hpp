@@ -15,6 +15,7 @@ namespace gemel::cli {
 struct PythonProgram {
   std::string folder, python;
   std::vector<std::string> looked;
+  std::string looked_in() const;  // for messages: "`a`, `b`"
 };
 PythonProgram find_python_program(const std::string& program, bool library);
 

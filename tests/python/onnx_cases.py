@@ -10,27 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
+import random_models
 from onnx import TensorProto, helper, numpy_helper
 
 MICROSOFT = "com.microsoft"
 
 
-class Draw:
-    def __init__(self, rng: np.random.Generator):
-        self.rng = rng
-
-    def integer(self, least: int, most: int) -> int:
-        return int(self.rng.integers(least, most + 1))
-
-    def one_of(self, *values):
-        return values[self.integer(0, len(values) - 1)]
-
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
-
-    def scale(self, least: float = 1e-3, most: float = 0.5) -> np.float32:
-        value = math.exp(self.rng.uniform(math.log(least), math.log(most)))
-        return np.float32(2.0 ** round(math.log2(value)) if self.chance(0.2) else value)
+class Draw(random_models.Draw):
+    POWERS_OF_TWO = 0.2
 
     def zero(self, kind: type) -> int:
         low = np.iinfo(kind).min

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx_cases import CASES, Draw
+from random_models import damaged
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
@@ -382,28 +383,6 @@ def _refusal(test: InFolder, model) -> str:
 class Damage(InFolder):
     """Files as bad disks, transfers and people make them."""
 
-    def damaged(self, rng: random.Random, data: bytes) -> bytes:
-        out = bytearray(data)
-        kind = rng.randrange(6)
-        if kind == 0:
-            return bytes(out[: rng.randrange(len(out))])
-        if kind == 1:  # single bits
-            for _ in range(rng.randint(1, 8)):
-                out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-        elif kind == 2:  # bytes
-            for _ in range(rng.randint(1, 20)):
-                out[rng.randrange(len(out))] = rng.randrange(256)
-        elif kind == 3:  # a hole
-            at, size = rng.randrange(len(out)), rng.randint(1, 64)
-            out[at : at + size] = bytes(len(out[at : at + size]))
-        elif kind == 4:  # something missing, so that all behind it is shifted
-            at, size = rng.randrange(len(out)), rng.randint(1, 16)
-            del out[at : at + size]
-        else:  # two pieces changed places
-            a, b = sorted(rng.sample(range(len(out) // 8), 2))
-            out[8 * a : 8 * a + 8], out[8 * b : 8 * b + 8] = out[8 * b : 8 * b + 8], out[8 * a : 8 * a + 8]
-        return bytes(out)
-
     def mistaken(self, rng: random.Random, proto: onnx.ModelProto) -> onnx.ModelProto:
         """Well-formed files with one to three things in them that somebody got wrong."""
         graph = proto.graph
@@ -450,7 +429,7 @@ class Damage(InFolder):
         for i in range(2 * DAMAGED):
             proto = rng.choice(protos)
             if i < DAMAGED:
-                data = self.damaged(rng, proto.SerializeToString())
+                data = damaged(rng, proto.SerializeToString())
             else:
                 copy = onnx.ModelProto()
                 copy.CopyFrom(proto)

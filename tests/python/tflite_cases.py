@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import random_models
 from tflite_writer import Model
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -16,23 +17,7 @@ ACTIVATION_NUMBERS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 SAME, VALID = 0, 1
 
 
-class Draw:
-    def __init__(self, rng: np.random.Generator):
-        self.rng = rng
-
-    def integer(self, least: int, most: int) -> int:
-        return int(self.rng.integers(least, most + 1))
-
-    def one_of(self, *values):
-        return values[self.integer(0, len(values) - 1)]
-
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
-
-    def scale(self, least: float = 1e-3, most: float = 0.5) -> np.float32:
-        value = math.exp(self.rng.uniform(math.log(least), math.log(most)))
-        return np.float32(2.0 ** round(math.log2(value)) if self.chance(0.3) else value)
-
+class Draw(random_models.Draw):
     def zero(self) -> int:
         return self.one_of(self.integer(-128, 127), self.integer(-128, 127), 0, -128, 127, -1, 1)
 

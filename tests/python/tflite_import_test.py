@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tflite
 from tflite_cases import CASES, SAME, Draw
+from random_models import damaged
 from tflite_writer import Model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -496,34 +497,6 @@ class Schema(unittest.TestCase):
 class Damage(InFolder):
     """Files as bad disks, transfers and people make them."""
 
-    def damaged(self, rng: random.Random, data: bytes) -> bytes:
-        out = bytearray(data)
-        kind = rng.randrange(7)
-        if kind == 0:
-            return bytes(out[: rng.randrange(len(out))])
-        if kind == 1:  # single bits
-            for _ in range(rng.randint(1, 8)):
-                out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-        elif kind == 2:  # bytes
-            for _ in range(rng.randint(1, 20)):
-                out[rng.randrange(len(out))] = rng.randrange(256)
-        elif kind == 3:  # words that offsets, counts and indices are made of
-            for _ in range(rng.randint(1, 4)):
-                at = 4 * rng.randrange(len(out) // 4)
-                out[at : at + 4] = struct.pack(
-                    "<I", rng.choice((0, 1, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, len(out), rng.randrange(len(out))))
-                )
-        elif kind == 4:  # a hole
-            at, size = rng.randrange(len(out)), rng.randint(1, 64)
-            out[at : at + size] = bytes(len(out[at : at + size]))
-        elif kind == 5:  # something missing, so that all behind it is shifted
-            at, size = rng.randrange(len(out)), rng.randint(1, 16)
-            del out[at : at + size]
-        else:  # two pieces changed places
-            a, b = sorted(rng.sample(range(len(out) // 8), 2))
-            out[8 * a : 8 * a + 8], out[8 * b : 8 * b + 8] = out[8 * b : 8 * b + 8], out[8 * a : 8 * a + 8]
-        return bytes(out)
-
     def test_damaged_files_end_in_an_error_or_a_workload(self):
         seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
         print(f"GEMEL_SEED={seed}")
@@ -535,7 +508,7 @@ class Damage(InFolder):
         counts: dict[str, int] = {}
         slowest = 0.0
         for i in range(DAMAGED):
-            data = self.damaged(rng, rng.choice(models))
+            data = damaged(rng, rng.choice(models))
             start = time.process_time()
             try:
                 workload = self.load(data)
