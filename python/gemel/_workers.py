@@ -38,7 +38,7 @@ class _Process:
         self.misread = ""  # what could not be understood of its answers
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from gemel._worker import main; main()"],
+                [sys.executable, *(["-B"] if sys.dont_write_bytecode else []), "-c", "from gemel._worker import main; main()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.errors,

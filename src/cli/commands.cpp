@@ -47,7 +47,7 @@ void add_compile(CLI::App& app) {
   auto o = std::make_shared<Options>();
   command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv")->required();
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml")->capture_default_str();
-  command->add_option("--set", o->set, "Override a parameter: key=value");
+  add_repeated(*command, "--set", o->set, "Override a parameter: key=value");
   add_integer(*command, "--batch", o->batch, 1, 65535, "Images");
   add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and of inputs",
               [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
@@ -138,7 +138,7 @@ void add_explain(CLI::App& app) {
   command->add_option("--ports", o->ports, "A block: its contract, parameters and ports");
   command->add_flag("--area", o->area, "Gates and memory bits of a machine, block by block");
   command->add_option("--machine,-m", o->machine, "With --ports or --area: whose")->capture_default_str();
-  command->add_option("--set", o->set, "With --ports or --area: override a parameter of the machine: key=value");
+  add_repeated(*command, "--set", o->set, "With --ports or --area: override a parameter of the machine: key=value");
   command->callback([o, command] {
     static const std::vector<Rule> Rules = {
         {"topic", Rule::Excludes, {"--ports", "--area"}, "one thing is explained at a time"},

@@ -65,7 +65,7 @@ void add_export(CLI::App& app) {
   auto o = std::make_shared<Options>();
   command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml, .csv or a model (.onnx, .tflite); without one there is no testbench");
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml")->capture_default_str();
-  command->add_option("--set", o->set, "Override a parameter of the machine: key=value")->allow_extra_args(false);
+  add_repeated(*command, "--set", o->set, "Override a parameter of the machine: key=value");
   add_integer(*command, "--batch", o->batch, 1, 65535, "Images");
   add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and of inputs",
               [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });

@@ -93,6 +93,10 @@ CLI::Option* add_choice(CLI::App& command, const std::string& names, const std::
   return command.add_option_function<std::vector<std::string>>(names, read, help)->type_name(type);
 }
 
+CLI::Option* add_repeated(CLI::App& command, const std::string& names, std::vector<std::string>& values, const std::string& help) {
+  return command.add_option(names, values, help)->allow_extra_args(false);
+}
+
 void check_options(const CLI::App& command, const std::vector<Rule>& rules) {
   std::vector<Diagnostic> wrong;
   for (const CLI::Option* option : command.get_options()) {

@@ -28,6 +28,9 @@ CLI::Option* add_integer(CLI::App& command, const std::string& names, T& target,
 CLI::Option* add_choice(CLI::App& command, const std::string& names, const std::vector<std::string>& choices, const std::string& help,
                         std::function<void(const std::string&)> set);
 
+// An option that may be given again, each time with one value: what follows the value is the next argument.
+CLI::Option* add_repeated(CLI::App& command, const std::string& names, std::vector<std::string>& values, const std::string& help);
+
 // With `option` given, none of `others` may be (Excludes), or one of them must be (Needs; "--out FOLDER" shows what it takes).
 // `why` completes "`--a` and `--b` exclude each other: ", or is the message of Needs, whose hint names the others.
 struct Rule {

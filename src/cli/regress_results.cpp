@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/markup.hpp"
 #include "base/text.hpp"
 #include "gemel/version.hpp"
 
@@ -24,21 +25,8 @@ std::int64_t failed(const RegressionResults& results) {
   return std::count_if(results.cases.begin(), results.cases.end(), [](const CaseResult& c) { return !c.failure.empty(); });
 }
 
-// Text and attributes of XML: characters that it does not allow at all become `?`.
-std::string xml(const std::string& text) {
-  const std::string valid = Json::parse(Json(text).dump(-1, ' ', false, Replace)).get<std::string>();
-  std::string out;
-  for (const char c : valid) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' ? c : '?';
-    }
-  }
-  return out;
-}
+// Text and attributes of XML: what is no UTF-8 is replaced.
+std::string xml(const std::string& text) { return markup_escape(Json::parse(Json(text).dump(-1, ' ', false, Replace)).get<std::string>()); }
 
 }  // namespace
 

@@ -46,7 +46,7 @@ void add_new_block(CLI::App& app) {
   auto o = std::make_shared<Options>();
   command->add_option("block", o->block, "Name, e.g. requantizer (`gemel explain --ports requantizer` prints its contract)")->required();
   command->add_option("--machine,-m", o->machine, "Whose values the parameters have as defaults")->capture_default_str();
-  command->add_option("--set", o->set, "Override a parameter of the machine: key=value");
+  add_repeated(*command, "--set", o->set, "Override a parameter of the machine: key=value");
   command->add_option("--out,-o", o->out, "Folder to write to")->capture_default_str();
   command->callback([o, command] {
     check_options(*command, {});

@@ -280,7 +280,7 @@ std::vector<std::vector<std::uint8_t>> read_inputs(const std::vector<std::string
 }
 
 void add_inputs(CLI::App& command, std::vector<std::string>& paths) {
-  command.add_option("--input", paths, "Raw bytes of the first input, dense NHWC; given again: of the next one (default: synthetic)")->allow_extra_args(false);
+  add_repeated(command, "--input", paths, "Raw bytes of the first input, dense NHWC; given again: of the next one (default: synthetic)");
 }
 
 void add_run(CLI::App& app) {
@@ -289,7 +289,7 @@ void add_run(CLI::App& app) {
   command->add_option("workload", o->workload, "Name (see `gemel workloads`), .yaml or .csv; a model (.onnx, .tflite); a program (.gemel) of `gemel compile`")
       ->required();
   command->add_option("--machine,-m", o->machine, "Name (see `gemel machines`) or .yaml (default: edge16; of a program: the one it was compiled for)");
-  command->add_option("--set", o->set, "Override a parameter of the machine: key=value");
+  add_repeated(*command, "--set", o->set, "Override a parameter of the machine: key=value");
   add_integer(*command, "--batch", o->batch, 1, 65535, "Images per run");
   add_inputs(*command, o->inputs);
   add_integer(*command, "--seed", 0, Unlimited, "Seed of synthetic tensors and inputs", [o](std::int64_t seed) { o->seed = static_cast<std::uint64_t>(seed); });
@@ -299,9 +299,8 @@ void add_run(CLI::App& app) {
              [o](const std::string& name) { o->engine = name; })
       ->expected(1);
   add_integer(*command, "--max-cycles", o->max_cycles, 1, Unlimited, "Stop with an error after so many cycles");
-  command->add_option("--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
-  command->add_option("--waves", o->waves, "BLOCK:FROM:TO: waves of a block that is RTL, in these clocks since its reset, as --out/BLOCK_FROM_TO.fst")
-      ->allow_extra_args(false);
+  add_repeated(*command, "--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
+  add_repeated(*command, "--waves", o->waves, "BLOCK:FROM:TO: waves of a block that is RTL, in these clocks since its reset, as --out/BLOCK_FROM_TO.fst");
   command->add_flag("--keep-going", o->keep_going, "Count differences of checked blocks instead of ending with the first");
   command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");
   add_integer(*command, "--reset-seed", 0, 2147483647, "Registers of RTL start with random bits of this seed",

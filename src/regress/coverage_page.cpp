@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/markup.hpp"
 #include "regress/coverage.hpp"
 
 namespace gemel::regress {
@@ -22,20 +23,6 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 .hole { color: var(--hole); font-weight: 600; }
 summary { cursor: pointer; }
 )css";
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 std::string percent(const RtlFileCoverage::Share& s) {
   char text[64];
@@ -55,7 +42,7 @@ void list_lines(std::ostream& out, const std::string& title, const std::vector<i
   out << "<details><summary>" << numbers.size() << " " << title << "</summary><pre>";
   for (const int n : numbers) {
     const auto i = static_cast<std::size_t>(n);
-    out << n << ": " << (i >= 1 && i <= source.size() ? escaped(source[i - 1]) : "") << "\n";
+    out << n << ": " << (i >= 1 && i <= source.size() ? markup_escape(source[i - 1]) : "") << "\n";
   }
   out << "</pre></details>";
 }
@@ -67,8 +54,8 @@ std::string coverage_page(const CoverageRun& run, const FunctionalCoverage& func
   const RtlFileCoverage total = rtl.total();
   const std::vector<std::string> holes = functional.holes();
   out << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Coverage</title>\n<style>" << Style
-      << "</style>\n</head>\n<body>\n<h1>Coverage</h1>\n<p><code>" << escaped(run.command) << "</code></p>\n<p>Seed " << run.seed << ", " << run.cases
-      << " cases, " << run.failed << " failed. Gemel " << escaped(run.version) << ".</p>\n<table>\n<tr><th>functional bins</th><th>RTL lines</th>"
+      << "</style>\n</head>\n<body>\n<h1>Coverage</h1>\n<p><code>" << markup_escape(run.command) << "</code></p>\n<p>Seed " << run.seed << ", " << run.cases
+      << " cases, " << run.failed << " failed. Gemel " << markup_escape(run.version) << ".</p>\n<table>\n<tr><th>functional bins</th><th>RTL lines</th>"
       << "<th>RTL branches</th><th>RTL toggles</th></tr>\n<tr><td>" << functional.hit() << " of " << functional.bins() << "</td><td>" << percent(total.lines)
       << "</td><td>" << percent(total.branches) << "</td><td>" << percent(total.toggles) << "</td></tr>\n</table>\n";
 
@@ -77,7 +64,7 @@ std::string coverage_page(const CoverageRun& run, const FunctionalCoverage& func
     out << "<p>None: every bin was hit.</p>\n";
   } else {
     out << "<p>Bins that no case has hit:</p>\n<ul>\n";
-    for (const std::string& hole : holes) out << "<li class=\"hole\">" << escaped(hole) << "</li>\n";
+    for (const std::string& hole : holes) out << "<li class=\"hole\">" << markup_escape(hole) << "</li>\n";
     out << "</ul>\n";
   }
 
@@ -86,7 +73,7 @@ std::string coverage_page(const CoverageRun& run, const FunctionalCoverage& func
          "<table>\n<tr><th>file</th><th>lines</th><th>branches</th><th>toggles</th></tr>\n";
   for (const auto& [name, f] : rtl.files()) {
     const std::vector<std::string> source = source_lines(rtl_folder + "/" + name);
-    out << "<tr><td><code>" << escaped(name) << "</code>";
+    out << "<tr><td><code>" << markup_escape(name) << "</code>";
     list_lines(out, "lines never run", f.missed_lines, source);
     list_lines(out, "lines with a branch never taken", f.partly_lines, source);
     out << "</td><td class=\"n\">" << percent(f.lines) << "</td><td class=\"n\">" << percent(f.branches) << "</td><td class=\"n\">" << percent(f.toggles)
@@ -95,13 +82,13 @@ std::string coverage_page(const CoverageRun& run, const FunctionalCoverage& func
   out << "</table>\n<h2>Functional bins</h2>\n<p>Counted from programs, memory, counters and times of the fast models: instructions that have run, "
          "each once for every bin it falls into; for stalls, cases.</p>\n<table>\n";
   for (const FunctionalCoverage::Group& g : functional.groups()) {
-    out << "<tr><td><code>" << escaped(g.name) << "</code></td><td>";
+    out << "<tr><td><code>" << markup_escape(g.name) << "</code></td><td>";
     for (const FunctionalCoverage::Bin& b : g.bins) {
-      out << "<span class=\"bin" << (b.hits == 0 ? " hole" : "") << "\">" << escaped(b.name) << ": " << b.hits << "</span> ";
+      out << "<span class=\"bin" << (b.hits == 0 ? " hole" : "") << "\">" << markup_escape(b.name) << ": " << b.hits << "</span> ";
     }
     out << "</td></tr>\n";
   }
-  out << "</table>\n<h2>Machine</h2>\n<pre>" << escaped(run.machine) << "</pre>\n</body>\n</html>\n";
+  out << "</table>\n<h2>Machine</h2>\n<pre>" << markup_escape(run.machine) << "</pre>\n</body>\n</html>\n";
   return out.str();
 }
 

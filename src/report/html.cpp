@@ -5,6 +5,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "base/markup.hpp"
 #include "report/report.hpp"
 #include "report/text.hpp"
 
@@ -58,25 +59,25 @@ const char* layer_class(const LayerResult& layer) {
 
 std::string rect(double x, double y, double width, double height, const std::string& css, const std::string& title) {
   return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) + "\" height=\"" + number(height) +
-         "\" class=\"" + css + "\"><title>" + html_escape(title) + "</title></rect>\n";
+         "\" class=\"" + css + "\"><title>" + markup_escape(title) + "</title></rect>\n";
 }
 
 std::string text_at(double x, double y, const std::string& anchor, const std::string& text, const std::string& css = "") {
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\"" +
-         (css.empty() ? "" : " class=\"" + css + "\"") + ">" + html_escape(text) + "</text>\n";
+         (css.empty() ? "" : " class=\"" + css + "\"") + ">" + markup_escape(text) + "</text>\n";
 }
 
 void legend(std::ostream& out, const std::vector<std::pair<std::string, std::string>>& entries) {
   out << "<div class=\"legend\">";
   for (const auto& [css, name] : entries) {
-    out << "<span><svg viewBox=\"0 0 12 12\"><rect width=\"12\" height=\"12\" class=\"" << css << "\"/></svg>" << html_escape(name)
+    out << "<span><svg viewBox=\"0 0 12 12\"><rect width=\"12\" height=\"12\" class=\"" << css << "\"/></svg>" << markup_escape(name)
         << "</span>";
   }
   out << "</div>\n";
 }
 
 void tile(std::ostream& out, const std::string& value, const std::string& what) {
-  out << "<div class=\"tile\"><b>" << html_escape(value) << "</b><span>" << html_escape(what) << "</span></div>\n";
+  out << "<div class=\"tile\"><b>" << markup_escape(value) << "</b><span>" << markup_escape(what) << "</span></div>\n";
 }
 
 // Nothing for runs in which no burst was counted.
@@ -192,7 +193,7 @@ void layer_table(std::ostream& out, const RunResult& result, const Machine& mach
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& layer = result.layers[i];
     const LayerFigures figures = layer_figures(layer, machine);
-    out << "<tr><td class=\"left\">" << html_escape(layer.name) << "</td><td class=\"left\">" << html_escape(layer.op) << "</td>";
+    out << "<tr><td class=\"left\">" << markup_escape(layer.name) << "</td><td class=\"left\">" << markup_escape(layer.op) << "</td>";
     if (figures.span_cycles == 0) {
       out << "<td>-</td><td>-</td><td>-</td><td class=\"left\">-</td><td>-</td><td>-</td>";
     } else {
@@ -209,8 +210,8 @@ void layer_table(std::ostream& out, const RunResult& result, const Machine& mach
       out << "</td><td>" << bytes_text(layer.load_bytes) << "</td><td>" << bytes_text(layer.store_bytes) << "</td>";
     }
     const bool well_used = figures.utilization && *figures.utilization >= WellUsed;
-    out << "<td class=\"left\">" << html_escape(layer.compared) << "</td><td class=\"why\">"
-        << (well_used ? "" : html_escape(bottleneck(result, i, machine))) << "</td></tr>\n";
+    out << "<td class=\"left\">" << markup_escape(layer.compared) << "</td><td class=\"why\">"
+        << (well_used ? "" : markup_escape(bottleneck(result, i, machine))) << "</td></tr>\n";
   }
   out << "</table></div>\n";
 }
@@ -265,7 +266,7 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
   for (const Dot& dot : dots) {
     out << "<circle cx=\"" << number(px(dot.intensity)) << "\" cy=\"" << number(py(dot.speed)) << "\" r=\"4\" fill-opacity=\"0.75\" class=\""
         << layer_class(*dot.layer) << "\"><title>"
-        << html_escape(dot.layer->name + ": " + fixed(dot.speed, 1) + " MACs a cycle, " + fixed(dot.intensity, 1) + " MACs a byte")
+        << markup_escape(dot.layer->name + ": " + fixed(dot.speed, 1) + " MACs a cycle, " + fixed(dot.intensity, 1) + " MACs a byte")
         << "</title></circle>\n";
   }
   out << text_at(Left + Width / 2, Top + Height + 34, "middle", "MACs per byte", "soft") << "</svg>\n";
@@ -274,7 +275,7 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
 void run_table(std::ostream& out, const RunResult& result) {
   out << "<h2>The run</h2>\n<div class=\"scroll\"><table>\n";
   const auto row = [&](const std::string& key, const std::string& value) {
-    out << "<tr><td class=\"left\">" << html_escape(key) << "</td><td class=\"why\">" << html_escape(value) << "</td></tr>\n";
+    out << "<tr><td class=\"left\">" << markup_escape(key) << "</td><td class=\"why\">" << markup_escape(value) << "</td></tr>\n";
   };
   row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched" +
                           bursts_text(result.fetch_bursts) + ")");
@@ -294,10 +295,10 @@ std::string report_html(const RunResult& result, const Machine& machine) {
   const std::string title = result.network + " on " + result.machine;
   out << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
          "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>"
-      << html_escape(title) << "</title>\n<style>" << Style << "</style>\n</head>\n<body>\n<h1>" << html_escape(title)
+      << markup_escape(title) << "</title>\n<style>" << Style << "</style>\n</head>\n<body>\n<h1>" << markup_escape(title)
       << "</h1>\n<p class=\"soft\">" << result.rows << " x " << result.columns << " array, " << fixed(result.clock_mhz, 0)
-      << " MHz, batch " << result.batch << ", engine " << html_escape(result.engine)
-      << (result.timing_only ? ", timing only (no data)" : "") << ". Gemel " << html_escape(result.version) << ".</p>\n";
+      << " MHz, batch " << result.batch << ", engine " << markup_escape(result.engine)
+      << (result.timing_only ? ", timing only (no data)" : "") << ". Gemel " << markup_escape(result.version) << ".</p>\n";
   tiles(out, result);
   where(out, result);
   timeline(out, result);

@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "base/text.hpp"
 
@@ -13,6 +12,5 @@ std::string percent(double share, int decimals = 1);        // "93.4 %"
 std::string bytes_text(std::int64_t bytes);                 // "512 B", "97.5 KiB", "24.4 MiB"
 std::string seconds_text(double seconds);                   // "16.8 ms"
 std::string count_text(double value);                       // "4.09 G", for MACs and rates
-std::string html_escape(std::string_view text);
 
 }  // namespace gemel

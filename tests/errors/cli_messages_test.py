@@ -110,6 +110,21 @@ class CommandLine(unittest.TestCase):
             "hint: for example `--set pe_array.rows=32`\n",
         )
 
+    def test_an_option_takes_the_one_value_behind_it(self):
+        """What follows is the command's argument. `--set` and `--block` took all that came, and the workload was missing."""
+        for command in (
+            ["run", "--set", "pe_array.rows=0", "digits"],
+            ["compile", "--set", "pe_array.rows=0", "digits"],
+            ["export", "--out", "chip", "--set", "pe_array.rows=0", "digits"],
+            ["new-block", "--set", "pe_array.rows=0", "requantizer"],
+        ):
+            with self.subTest(command):
+                self.expect(command, "error[E0107]: `pe_array.rows` is 0, but must be 1 to 256\n  --set pe_array.rows=0\n")
+        self.expect(["explain", "--set", "rows=1", "machine"],
+                    "error[E0911]: --set is for what depends on a machine, and no such thing is asked for\nhint: add --ports BLOCK or --area\n")
+        done = self.gemel("run", "--timing-only", "--block", "pe_array=model", "digits", "-m", "tiny8")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_input_that_is_not_there(self):
         self.expect(["run", "digits", "--input", "image.bin"], "error[E0905]: cannot read the input `image.bin`: No such file or directory\n")
 

@@ -94,6 +94,22 @@ class Installed(unittest.TestCase):
         self.assertRegex(wrong.stderr, r"error\[E1102\]: `\S+m.tflite` is no TensorFlow Lite model|error\[E1108\]: the importer needs NumPy")
         self.assertEqual(list(self.home.rglob("__pycache__")), [])
 
+    def test_its_sweeps_and_advice(self):
+        """With the installation's own Python module, where one was built."""
+        modules = list((self.home / "share/gemel/python/gemel").glob("_gemel.*.so"))
+        space = self.folder / "space.yaml"
+        space.write_text("networks: [digits]\nmachine: tiny8\nparameters: {rows: [4, 8]}\n", encoding="utf-8")
+        done = self.run_hidden(self.home / "bin/gemel", "sweep", space, "--workers", "1", GEMEL_PYTHON=sys.executable)
+        if not (Path(BUILD) / "python").is_dir():
+            self.assertEqual((modules, done.returncode), ([], 2))
+            self.assertIn("error[E1212]: `gemel sweep` needs the Python package", done.stderr)
+            return
+        self.assertEqual(len(modules), 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2 designs of tiny8 x 1 (digits): 2 done", done.stdout)
+        self.assertIn("doubled", self.done(self.home / "bin/gemel", "run", "digits", "-m", "tiny8", "--timing-only", "--advise", GEMEL_PYTHON=sys.executable))
+        self.assertEqual(list(self.home.rglob("__pycache__")), [])
+
     def test_its_own_verilog_runs(self):
         if shutil.which("verilator") is None:
             self.skipTest("there is no verilator")

@@ -32,6 +32,7 @@ ALLOWED = {
 CLI_MAY_USE = {
     "area/area.hpp",            # explain --area
     "base/files.hpp",           # whole or not at all
+    "base/markup.hpp",          # regress --junit
     "base/heap.hpp",            # of the process, not of a library
     "base/process.hpp",         # gemel import: the importer is a program in Python
     "base/text.hpp",            # suggestions, numbers

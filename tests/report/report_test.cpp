@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The writers, on a run made up by hand: figures and reasons by paper, forms by their grammar, failures of the disk.
+#include "base/markup.hpp"
 #include "report/report.hpp"
 
 #include <gmock/gmock.h>
@@ -414,7 +415,7 @@ TEST(Page, ShowsEveryLayerAndTheReasonOfThePoorOnes) {
   const RunResult run = sample_run();
   const std::string html = report_html(run, sample_machine());
   for (const LayerResult& layer : run.layers) EXPECT_THAT(html, HasSubstr("<td class=\"left\">" + layer.name + "</td>"));
-  EXPECT_THAT(html, HasSubstr(html_escape(bottleneck(run, 1, sample_machine()))));
+  EXPECT_THAT(html, HasSubstr(markup_escape(bottleneck(run, 1, sample_machine()))));
   EXPECT_THAT(html, Not(HasSubstr("array bound")));
 }
 
