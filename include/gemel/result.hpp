@@ -32,6 +32,20 @@ struct TraceEvent {  // one instruction on one unit
   int layer = 0;
   std::int64_t start = 0, end = 0;  // command on the wires .. done on the wires
   std::uint32_t instruction = 0;
+  int opcode = 0;                   // isa::Opcode
+  std::int64_t bytes = 0;           // moved between memory and buffers
+  std::uint32_t posts = 0;          // bit s: its end posts to semaphore s; unit u waits for semaphores 4 u to 4 u + 3
+  // The cycles that the unit's counters put down to this instruction, counted .. end, and what they were: their sum. Before the end of the
+  // instruction ahead a chained one has none. -1: not known, the beat engine counts by layer only.
+  std::int64_t counted = -1;
+  std::int64_t busy = 0, wait_request = 0, wait_other = 0;  // wait_other: wait_data of load_dma, wait_write of store_dma
+};
+
+struct TraceWait {  // cycles in which a unit had no instruction at work
+  int unit = 0;
+  int layer = 0;                    // whose cycles these are
+  int cause = 0;                    // isa::Cause
+  std::int64_t first = 0, cycles = 0;
 };
 
 // The bytes of a tensor after a run.
@@ -60,6 +74,7 @@ struct Result {
   // Why the layers' `counters` are not known (and first and last cycle where they are -1); empty: they are.
   std::string layers_note;
   std::vector<TraceEvent> trace;   // only with tracing on
+  std::vector<TraceWait> trace_waits;  // likewise; empty of the beat engine
   std::vector<TensorData> outputs;  // of the network; of the last round; empty in a timing-only run
   std::vector<TensorData> tensors;  // RunOptions::keep_tensors, in the network's order; of the last round
   std::vector<std::pair<std::string, std::string>> blocks;  // that were not models: name, "rtl" or "check"

@@ -61,6 +61,8 @@ void field(Archive& a, LayerResult& layer);
 template <typename Archive>
 void field(Archive& a, TraceEvent& event);
 template <typename Archive>
+void field(Archive& a, TraceWait& wait);
+template <typename Archive>
 void field(Archive& a, TensorData& tensor);
 
 template <typename Archive, typename T>
@@ -95,7 +97,11 @@ void field(Archive& a, LayerResult& l) {
 }
 template <typename Archive>
 void field(Archive& a, TraceEvent& e) {
-  fields(a, e.unit, e.layer, e.start, e.end, e.instruction);
+  fields(a, e.unit, e.layer, e.start, e.end, e.instruction, e.opcode, e.bytes, e.posts, e.counted, e.busy, e.wait_request, e.wait_other);
+}
+template <typename Archive>
+void field(Archive& a, TraceWait& w) {
+  fields(a, w.unit, w.layer, w.cause, w.first, w.cycles);
 }
 template <typename Archive>
 void field(Archive& a, TensorData& t) {
@@ -105,7 +111,7 @@ template <typename Archive>
 void field(Archive& a, Result& r) {
   fields(a, r.network, r.machine, r.batch, r.clock_mhz, r.rows, r.columns, r.timing_only, r.engine, r.rounds, r.cycles, r.counters, r.macs, r.array_cycles,
          r.load_bytes, r.store_bytes, r.fetch_bytes, r.load_bursts, r.store_bursts, r.fetch_bursts, r.instructions, r.host_bytes, r.layers, r.layers_note,
-         r.trace, r.outputs, r.tensors, r.blocks, r.differences, r.compile_seconds, r.build_rtl_seconds, r.simulate_seconds, r.golden_seconds,
+         r.trace, r.trace_waits, r.outputs, r.tensors, r.blocks, r.differences, r.compile_seconds, r.build_rtl_seconds, r.simulate_seconds, r.golden_seconds,
          r.peak_memory_mib, r.images, r.accuracy, r.float_accuracy, r.settings, r.version, r.commit, r.machine_digest, r.network_digest, r.program_digest,
          r.seed);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// result.json and trace.json; see report.hpp. The form of result.json is published: docs/reference/result.schema.json.
+// result.json; see report.hpp. Its form is published: docs/reference/result.schema.json.
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -123,70 +123,6 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["layers"] = Json::array();
   for (std::size_t i = 0; i < result.layers.size(); ++i) json["layers"].push_back(layer_json(result, i, machine));
   return dump(json, 1);
-}
-
-std::string trace_json(const RunResult& result) {
-  // One microsecond of the viewer is one cycle: whole numbers, whatever the clock.
-  constexpr int UnitsProcess = 1, LayersProcess = 2;
-  Json events = Json::array();
-  const auto name_track = [&](const char* what, int process, int thread, const std::string& name) {
-    events.push_back({{"ph", "M"}, {"name", what}, {"pid", process}, {"tid", thread}, {"args", {{"name", name}}}});
-  };
-  name_track("process_name", UnitsProcess, 0, result.network + " on " + result.machine + " (1 us = 1 cycle)");
-  name_track("process_name", LayersProcess, 0, "layers");
-  for (int unit = 0; unit < UnitCount; ++unit) {
-    name_track("thread_name", UnitsProcess, unit + 1, std::string(unit_name(unit)));
-    events.push_back({{"ph", "M"},
-                      {"name", "thread_sort_index"},
-                      {"pid", UnitsProcess},
-                      {"tid", unit + 1},
-                      {"args", {{"sort_index", unit}}}});
-  }
-  const auto layer_name = [&](int layer) {
-    const bool known = layer >= 0 && layer < static_cast<int>(result.layers.size());
-    return known ? result.layers[layer].name : std::string("(no layer)");
-  };
-
-  // Slices of a track must not overlap, but a chained instruction starts before the one ahead is done: it is shown from
-  // there on, and its own first and last cycle are in `args`. Events come per unit in order of start.
-  std::array<std::int64_t, UnitCount> shown_until{};
-  for (const TraceEvent& event : result.trace) {
-    std::int64_t& free = shown_until.at(static_cast<std::size_t>(event.unit));
-    const std::int64_t end = std::max(event.end + 1, event.start + 1);
-    const std::int64_t start = std::min(std::max(event.start, free), end);
-    free = std::max(free, end);
-    events.push_back({{"ph", "X"},
-                      {"name", layer_name(event.layer)},
-                      {"cat", std::string(unit_name(event.unit))},
-                      {"pid", UnitsProcess},
-                      {"tid", event.unit + 1},
-                      {"ts", start},
-                      {"dur", end - start},
-                      {"args", {{"instruction", event.instruction}, {"first_cycle", event.start}, {"last_cycle", event.end}}}});
-  }
-  // Layers overlap freely: asynchronous slices.
-  for (std::size_t i = 0; i < result.layers.size(); ++i) {
-    const LayerResult& layer = result.layers[i];
-    if (layer.first_cycle < 0) continue;
-    for (const bool begin : {true, false}) {
-      events.push_back({{"ph", begin ? "b" : "e"},
-                        {"cat", "layer"},
-                        {"name", layer.name},
-                        {"id", i},
-                        {"pid", LayersProcess},
-                        {"tid", 0},
-                        {"ts", begin ? layer.first_cycle : layer.last_cycle + 1}});
-    }
-  }
-  Json json;
-  json["displayTimeUnit"] = "ns";
-  json["otherData"] = {{"network", result.network},
-                       {"machine", result.machine},
-                       {"cycles", result.cycles},
-                       {"time", "1 us is 1 cycle"},
-                       {"version", result.version}};
-  json["traceEvents"] = std::move(events);
-  return dump(json, -1);
 }
 
 }  // namespace gemel

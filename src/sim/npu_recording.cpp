@@ -32,7 +32,9 @@ void NpuRecording::finished(isa::Unit unit, std::uint32_t index, const isa::Inst
   recorder_->finished(unit, index, instruction, s, p);
 }
 
-void NpuRecording::counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) { recorder_->counted(unit, cause, tag, cycles); }
+void NpuRecording::counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) {
+  recorder_->counted(unit, cause, tag, first, cycles);
+}
 
 RunResult NpuRecording::result() const {
   RunResult result = result_;

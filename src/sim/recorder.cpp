@@ -69,7 +69,11 @@ void Recorder::finished(isa::Unit unit, std::uint32_t index, const isa::Instruct
   const int tag = instruction.header().tag;
   LayerResult& layer = layer_of(tag);
   layer.last_cycle = std::max(layer.last_cycle, p - cycle0_);
-  if (options_.trace) result_.trace.push_back({static_cast<int>(unit), tag, s - cycle0_, p - cycle0_, index});
+  if (options_.trace) {
+    ended_[static_cast<std::size_t>(unit)] = static_cast<int>(result_.trace.size());
+    result_.trace.push_back({static_cast<int>(unit), tag, s - cycle0_, p - cycle0_, index, static_cast<int>(instruction.opcode),
+                             payload_bytes(instruction), static_cast<std::uint32_t>(instruction.header().post_mask)});
+  }
   if (unit == isa::Unit::Store) stored(index, p);
 }
 
@@ -98,6 +102,25 @@ void Recorder::rethrow() const {
   if (interrupted_) {
     throw Interrupted("interrupted at cycle " + std::to_string(interrupted_at_) + ", after " +
                       std::to_string(started_) + " of " + std::to_string(schedule_.program.size()) + " instructions");
+  }
+}
+
+void Recorder::trace_counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) {
+  const auto u = static_cast<std::size_t>(unit);
+  TraceEvent* const ended = ended_[u] < 0 ? nullptr : &result_.trace[static_cast<std::size_t>(ended_[u])];
+  if (ended != nullptr && first <= ended->end) {
+    if (ended->counted < 0) {
+      // The cycle before a start that nothing else was at work in counts as busy.
+      const bool decided = decided_[u] >= 0 && decided_[u] + 1 == first;
+      ended->counted = decided ? decided_[u] : first;
+      ended->busy = decided ? 1 : 0;
+      decided_[u] = -1;
+    }
+    (cause == isa::Cause::Busy ? ended->busy : cause == isa::Cause::WaitRequest ? ended->wait_request : ended->wait_other) += cycles;
+  } else if (cause == isa::Cause::Busy && cycles == 1) {
+    decided_[u] = first;
+  } else {
+    result_.trace_waits.push_back({static_cast<int>(unit), tag, static_cast<int>(cause), first, cycles});
   }
 }
 

@@ -2,6 +2,7 @@
 // Watches a program run, in every engine: collects figures by layer and compares a layer's output with golden as soon as it is
 // complete in memory.
 #pragma once
+#include <array>
 #include <exception>
 #include <functional>
 #include <utility>
@@ -20,8 +21,9 @@ class Recorder : public SequencerObserver {
   void running_from(Cycle cycle0) override { cycle0_ = cycle0; }
   void started(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s) override;
   void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override;
-  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override {
+  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) override {
     layer_of(tag).counters[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
+    if (options_.trace) trace_counted(unit, cause, tag, first - cycle0_, cycles);
   }
 
   // The store instruction is complete.
@@ -35,6 +37,7 @@ class Recorder : public SequencerObserver {
 
  private:
   LayerResult& layer_of(int tag);
+  void trace_counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles);
   void complete(int layer, Cycle at);  // the layer's output is in memory
   bool compares() const { return options_.golden && !options_.timing_only; }
 
@@ -49,6 +52,9 @@ class Recorder : public SequencerObserver {
   bool interrupted_ = false;
   Cycle interrupted_at_ = 0;
   std::exception_ptr failure_;
+  // Of a trace, per unit: its last instruction that has ended, -1: none; the cycle in which the start of the next was decided, -1: none was.
+  std::array<int, UnitCount> ended_{-1, -1, -1, -1};
+  std::array<Cycle, UnitCount> decided_{-1, -1, -1, -1};
 };
 
 }  // namespace gemel

@@ -9,7 +9,6 @@
 #include "blocks/matrix_unit/matrix_unit_ports.hpp"
 
 namespace gemel {
-namespace {
 
 std::int64_t payload_bytes(const isa::Instruction& instruction) {
   if (instruction.unit == isa::Unit::Load) {
@@ -20,6 +19,8 @@ std::int64_t payload_bytes(const isa::Instruction& instruction) {
   }
   return 0;
 }
+
+namespace {
 
 LayerResult& layer_of(std::size_t tag, RunResult& result) { return result.layers[std::min(tag, result.layers.size() - 1)]; }
 

@@ -37,6 +37,8 @@ class Stopwatch {
 
 // Names, shapes and settings; nothing has been counted. Throws UserError E0511.
 RunResult new_result(const char* engine, const Run& run);
+// Bytes that a load or a store moves between memory and buffers; 0 of any other instruction.
+std::int64_t payload_bytes(const isa::Instruction& instruction);
 // Adds what the instruction moves and computes, whenever it does.
 void add_work(LayerResult& layer, const isa::Instruction& instruction);
 void take_traffic(const MemoryTraffic& traffic, RunResult& result);

@@ -61,8 +61,8 @@ void ModelChip::finished(isa::Unit unit, std::uint32_t index, const isa::Instruc
   if (observer_ != nullptr) observer_->finished(unit, index, instruction, s, p);
 }
 
-void ModelChip::counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) {
-  if (observer_ != nullptr) observer_->counted(unit, cause, tag, cycles);
+void ModelChip::counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) {
+  if (observer_ != nullptr) observer_->counted(unit, cause, tag, first, cycles);
 }
 
 void ModelChip::halted(Cycle x) {

@@ -64,7 +64,7 @@ class ModelChip : private SequencerObserver {
   void running_from(Cycle cycle0) override;
   void started(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s) override;
   void finished(isa::Unit unit, std::uint32_t index, const isa::Instruction& instruction, Cycle s, Cycle p) override;
-  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle cycles) override;
+  void counted(isa::Unit unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) override;
   void halted(Cycle x) override;
   void settle_array(Cycle last);
   struct Units {

@@ -138,16 +138,16 @@ void SequencerModel::read_response(Cycle first_beat, bool error) {
   schedule_fetch();
 }
 
-void SequencerModel::count(int unit, isa::Cause cause, int tag, Cycle cycles) {
+void SequencerModel::count(int unit, isa::Cause cause, int tag, Cycle first, Cycle cycles) {
   if (cycles == 0) return;
   counters_[static_cast<std::size_t>(unit)][static_cast<std::size_t>(cause)] += cycles;
-  if (observer_ != nullptr) observer_->counted(static_cast<isa::Unit>(unit), cause, tag, cycles);
+  if (observer_ != nullptr) observer_->counted(static_cast<isa::Unit>(unit), cause, tag, first, cycles);
 }
 
 // A unit's cycles of one class, until before `end`.
 void SequencerModel::count_idle(int u, Cycle end) {
   Unit& unit = unit_[static_cast<std::size_t>(u)];
-  if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, end - unit.idle_from);
+  if (unit.idle) count(u, unit.idle_cause, unit.idle_tag, unit.idle_from, end - unit.idle_from);
 }
 
 // What those units did that are done in this cycle, but from the cycle of an error on.
@@ -161,9 +161,9 @@ void SequencerModel::count_work(Cycle now) {
     if (last < first) continue;
     const StatusCounts status = units_[static_cast<std::size_t>(u)]->status(first, last);
     const int tag = entry.instruction.header().tag;
-    count(u, isa::Cause::WaitRequest, tag, status.wait_request);
-    count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, tag, status.wait_other);
-    count(u, isa::Cause::Busy, tag, last - first + 1 - status.wait_request - status.wait_other);
+    count(u, isa::Cause::WaitRequest, tag, first, status.wait_request);
+    count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, tag, first, status.wait_other);
+    count(u, isa::Cause::Busy, tag, first, last - first + 1 - status.wait_request - status.wait_other);
   }
 }
 

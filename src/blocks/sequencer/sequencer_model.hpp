@@ -23,8 +23,9 @@ class SequencerObserver {
   virtual void running_from(Cycle /*cycle0*/) {}
   virtual void started(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/) {}
   virtual void finished(isa::Unit /*unit*/, std::uint32_t /*index*/, const isa::Instruction&, Cycle /*s*/, Cycle /*p*/) {}
-  // `cycles` of `cause` in `unit` belong to layer `tag`.
-  virtual void counted(isa::Unit /*unit*/, isa::Cause /*cause*/, int /*tag*/, Cycle /*cycles*/) {}
+  // `cycles` of `cause` in `unit` belong to layer `tag`. What an instruction in flight did is told behind finished(), its causes in cycles that
+  // may alternate, `first` being the first of all; other cycles follow one another from `first` on.
+  virtual void counted(isa::Unit /*unit*/, isa::Cause /*cause*/, int /*tag*/, Cycle /*first*/, Cycle /*cycles*/) {}
   virtual void halted(Cycle /*x*/) {}  // running is 0 from x+1
 };
 
@@ -92,7 +93,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void apply_staged();
   void count_idle(int u, Cycle end);
   void count_work(Cycle now);
-  void count(int unit, isa::Cause cause, int tag, Cycle cycles);
+  void count(int unit, isa::Cause cause, int tag, Cycle first, Cycle cycles);
   void take_dones(Cycle now);
   void dispatch(Cycle now);
   bool wants_to_start(int u) const;
