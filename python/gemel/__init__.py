@@ -8,6 +8,7 @@
 machine(), machines(), parameters()   machines, and what can be changed in them
 load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
+quantize()                            int8 ONNX of float32 ONNX
 sweep(), Space, Sweep                 many machines and networks, and the best of them
 Error                                 what all of them raise; it has a code, a place and a hint
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._machine import Machine, machine, machines, parameters
     from ._network import Network, TestImages, load, workloads
     from ._program import Estimate, Program, compile, estimate
+    from ._quantize import LayerError, QuantizedModel, quantize
     from ._result import LayerResult, Result
     from ._run import run
     from ._space import Space
@@ -37,9 +39,9 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     __version__ = _version()
     __all__ = [
         "Advice", "Comparison", "Design", "Diagnostic", "Error", "Estimate", "Finding", "GemelWarning", "InternalError", "Interrupted",
-        "LayerDifference", "LayerInfo", "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress",
-        "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized", "estimate",
-        "load", "machine", "machines", "parameters", "quantized", "run", "sweep", "workloads",
+        "LayerDifference", "LayerError", "LayerInfo", "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress",
+        "QuantizedModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized",
+        "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "run", "sweep", "workloads",
     ]  # fmt: skip
 else:
 

@@ -166,6 +166,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1106", User, "A model has tensors of a type that Gemel does not compute with."},
       {"E1107", User, "The quantization of a model's tensor cannot be."},
       {"E1108", User, "The importer of models cannot be run."},
+      {"E1109", User, "A model cannot be quantized or compressed."},
 
       // E12xx: sweeps, and what else is in Python alone (python/gemel, src/session/yaml.cpp)
       {"E1201", User, "A space file cannot be read."},
@@ -181,6 +182,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1211", User, "The workers of a sweep cannot be started, or die."},
       {"E1212", User, "What is in Python needs a package or a Python that is not there."},
       {"E1213", User, "A network is not what it was when it was pickled, or when a sweep began."},
+      {"E1214", User, "Images for a network cannot be read, or do not fit it."},
 
       // E13xx: the chip for other tools (src/export)
       {"E1301", User, "The folder for an export has something in it."},

@@ -23,6 +23,7 @@ namespace gemel::cli {
 void add_commands(CLI::App& app) {
   add_run(app);
   add_import(app);
+  add_quantize(app);
   add_sweep(app);
   add_compile(app);
   add_disasm(app);

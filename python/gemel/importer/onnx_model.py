@@ -185,10 +185,16 @@ class _Walk:
         if len(self.graph.readers.get(value, ())) != 1 or value in self.graph.outputs:
             raise Refused(f"readers of `{value}`", len(self.graph.readers.get(value, ())), "one: its QuantizeLinear, or a Relu or Clip before that")
 
+    def is_function(self, value) -> bool:
+        """A sigmoid or the like behind which no QuantizeLinear stands."""
+        if not isinstance(value, Pending) or value.node.type not in ort.UNARY:
+            return False
+        return isinstance(value.operands[0], Real) or self.is_function(value.operands[0])
+
     def real(self, value) -> Real:
-        """A function of one byte. Of a Pending that is one: sigmoids and the like before which no QuantizeLinear stands."""
-        if isinstance(value, Pending) and value.node.type in ort.UNARY and isinstance(value.operands[0], Real):
-            x = value.operands[0]
+        """A function of one byte."""
+        if self.is_function(value):
+            x = self.real(value.operands[0])
             check_function(Operation(value.node, value.operands, "", None))
             return Real(x.tensor, ort.unary(value.node.type, x.values, value.node.attributes))
         if isinstance(value, Pending) and value.node.type in FLOAT_PAIRS:
@@ -217,7 +223,7 @@ class _Walk:
         readers = self.graph.readers.get(node.outputs[0], [])
         quantized = len(readers) == 1 and readers[0].type in ("QuantizeLinear", "Quant")
         fused = all((isinstance(v, Real) and v.plain) or (isinstance(v, Constant) and v.scale is not None) for v in (a, b))
-        one = [v for v in (a, b) if not isinstance(v, Constant)]
+        one = [self.real(v) if self.is_function(v) else v for v in (a, b) if not isinstance(v, Constant)]
         same = len(one) < 2 or (isinstance(one[0], Real) and isinstance(one[1], Real) and one[0].tensor.name == one[1].tensor.name)
         if ((fused and quantized) or not same) and node.type in OPERATORS:
             self.values[node.outputs[0]] = Pending(node, values)
@@ -243,6 +249,15 @@ class _Walk:
         with np.errstate(all="ignore"):
             made = FLOAT_PAIRS[node.type](*arrays).astype(f32)
         return Real(first.tensor, np.broadcast_to(made, (256,)))
+
+    def softmax(self, node: Node, values: list) -> None:
+        """At the end of a model it keeps the order of its values, and is left to whoever reads them."""
+        (x,) = operands(Operation(node, values, node.outputs[0], None), 1)
+        out = node.outputs[0]
+        if out not in self.graph.outputs or self.graph.readers.get(out) or not (isinstance(x, Real) and x.plain):
+            raise Refused("place", "within the model", "its end, behind a DequantizeLinear", "ONNX Runtime computes it in float32")
+        self.values[out] = x
+        self.context.workload.notes.append(f"output `{out}`: its {node.type} is left to whoever reads the bytes before it")
 
     # ---- edges between float32 and bytes
 
@@ -515,6 +530,7 @@ VIEWS: dict[str, Callable[[Operation, Layout], Layout | None]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+ENDS = ("LogSoftmax", "Softmax")
 CAST = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 # Of constants, such as the shape that a Reshape takes; not the views, which are above.
 FOLDED: dict[str, Callable[..., np.ndarray]] = {
@@ -537,6 +553,7 @@ NODES: dict[str, Callable[[_Walk, Node, list], None]] = {
     "Quant": _Walk.quant,
     "QuantizeLinear": _Walk.quantize,
     "Shape": _Walk.shape,
+    **dict.fromkeys(ENDS, _Walk.softmax),
     **{kind: _Walk.between for kind in (*FLOAT_PAIRS, *ort.UNARY) if kind not in OPERATORS},
 }
 DYNAMIC = {"DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}

@@ -464,6 +464,7 @@ OTHERS = {
     "Quant": ("nothing, or `table`", "QONNX's, of Brevitas: as QuantizeLinear, Clip and DequantizeLinear; zero point 0, 2 to 8 bits, of constants 2 to 32"),
     "Identity": ("nothing", "any"),
     "Dropout": ("nothing", "any"),
+    **dict.fromkeys(("LogSoftmax", "Softmax"), ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so")),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),
     **{kind: FUNCTION for kind in (*ort.UNARY, "Clip") if kind not in OPERATORS},
     "Relu": ("nothing, or `table`", "behind a layer, if the quantization cuts at 0 by itself; else any scales"),

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantization of float ONNX models."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ._errors import UserError, user_error
+from ._gemel import Diagnostic
+from ._html import table
+from ._network import Source
+from ._options import choice, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    Images = Source | ArrayLike | Mapping[str, ArrayLike]
+else:
+    Images = Any
+
+Method = Literal["minmax", "percentile", "mse", "entropy"]
+METHODS = ("minmax", "percentile", "mse", "entropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """What quantization does to the result of one operator. Ratios of signal to noise in dB: 6 more are one bit more."""
+
+    name: str  # of the result, as the model has it
+    operator: str
+    sqnr: float  # of the result, all errors before it included
+    weight_sqnr: float | None  # of the weights alone
+    low: float  # least and largest value that the result's bytes can have
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedModel:
+    """An int8 ONNX model in the QDQ form, and where its error arises."""
+
+    layers: tuple[LayerError, ...]  # in order of execution
+    outputs: Mapping[str, float]  # of each output of the model: signal to noise in dB
+    images: int  # that the ranges were found with
+    method: str
+    per_channel: bool
+    notes: tuple[str, ...]
+    _model: Any = field(repr=False, compare=False)
+
+    def save(self, path: Source) -> None:
+        """Writes the .onnx file, whole or not at all. Raises UserError E0902."""
+        _called(lambda: import_module("gemel.rewrite.graph").save(self._model, os.fspath(path)))
+
+    def report(self) -> dict[str, Any]:
+        """The same as plain data, for JSON. A ratio without noise is None."""
+
+        def number(value: float | None) -> float | None:
+            return value if value is not None and math.isfinite(value) else None
+
+        return {
+            "method": self.method, "per_channel": self.per_channel, "images": self.images, "notes": list(self.notes),
+            "outputs": {name: number(value) for name, value in self.outputs.items()},
+            "layers": [{"name": one.name, "operator": one.operator, "sqnr_db": number(one.sqnr), "weight_sqnr_db": number(one.weight_sqnr),
+                        "low": one.low, "high": one.high} for one in self.layers],
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        """The report as a table: where the error arises."""
+        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr), f"{one.low:.4g}", f"{one.high:.4g}") for one in self.layers]
+        heads = ("operator's result", "operator", "SQNR", "weights'", "least", "largest")
+        widths = [min(40, max(len(row[i]) for row in [heads, *rows])) for i in range(len(heads))]
+        lines = [_line(row, widths) for row in [heads, *rows]]
+        kind = "per channel" if self.per_channel else "per tensor"
+        lines.append(f"{self.method}, weights {kind}, ranges of {self.images} images; SQNR in dB, of a result with all errors before it")
+        lines += [f"output {name}: {_decibels(value)} dB" for name, value in self.outputs.items()]
+        return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+    def _repr_html_(self) -> str:
+        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr)) for one in self.layers]
+        return table(f"quantized, {self.method}", ("result", "operator", "SQNR, dB", "weights' SQNR, dB"), rows)
+
+
+def _decibels(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}" if math.isfinite(value) else "exact" if value > 0 else "-inf"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    cut = [cell if len(cell) <= width else cell[: width - 3] + "..." for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(cut, widths, strict=True))).rstrip()
+
+
+class Counted:
+    """How far something is, as a line on stderr that is written anew."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if now - self._shown > 0.1:
+            self._shown = now
+            print(f"\r{what}: {done} of {of}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _called(action: Callable[[], Any]) -> Any:
+    """What the importer and its relatives raise, as this library's errors."""
+    messages = import_module("gemel.importer.messages")
+    try:
+        return action()
+    except messages.ModelError as error:
+        raise UserError(Diagnostic(code=d.code, message=d.message, file=d.file, note=d.note, hint=d.hint) for d in error.diagnostics) from None
+
+
+def quantize(
+    model: Source,
+    calibrate: Images,
+    out: Source | None = None,
+    *,
+    method: Method = "minmax",
+    percentile: float = 99.99,
+    per_channel: bool = True,
+    images: int | None = None,
+    keep_float: Sequence[str] = (),
+    progress: bool = False,
+) -> QuantizedModel:
+    """Makes an int8 ONNX model of a float32 one: QDQ, weights symmetric, activations asymmetric, ranges found by running it on images.
+
+    model: a float32 .onnx file. Batch norms, constants and computed shapes are folded; a number of images that it leaves open becomes 1.
+    calibrate: images as the model takes them (float32, NCHW): a .npz or .npy file, which is read image by image, an array, or arrays by the names of the
+        model's inputs. An array `labels` in a file is left aside.
+    out: file to write; None: .save() writes it.
+    method: how a range is found. "minmax": all values. "percentile": without the outermost. "mse": least square of the error. "entropy": least
+        divergence of the histograms.
+    percentile: of the values that a range has room for on either side.
+    per_channel: a scale for each output channel of weights, or one for all.
+    images: use the first so many of them; None: all.
+    keep_float: names of operators, or of their results, that stay in float32 (only ONNX Runtime runs such a model).
+    progress: a line on stderr.
+
+    The result runs in ONNX Runtime, and gemel.load() takes it. Scales of sums and products of two tensors are chosen so that the machine's integers give
+    what ONNX Runtime computes, to the bit.
+
+    Raises UserError E11xx (the model), E1214 (the images), E1212 (onnx or onnxruntime are missing), E0915 (options), E0902.
+    """
+    choice("method", method, METHODS)
+    if not 50 < percentile <= 100:
+        raise user_error("E0915", f"`percentile` is {percentile}, but must be a number above 50, at most 100")
+    most = None if images is None else whole("images", images, 1)
+    line = Counted() if progress and sys.stderr.isatty() else None
+
+    def made() -> Any:
+        more = {} if line is None else {"progress": line}
+        return import_module("gemel.rewrite.quantize").quantize(
+            Path(os.fspath(model)), os.fspath(calibrate) if isinstance(calibrate, os.PathLike) else calibrate, method=method, percentile=percentile,
+            per_channel=per_channel, images=most, keep_float=tuple(keep_float), **more)  # fmt: skip
+
+    try:
+        outcome = _called(made)
+    finally:
+        if line is not None:
+            line.end()
+    layers = tuple(LayerError(name=row.name, operator=row.operator, sqnr=row.sqnr, weight_sqnr=row.weight_sqnr, low=row.low, high=row.high)
+                   for row in outcome.rows)  # fmt: skip
+    result = QuantizedModel(layers=layers, outputs=outcome.outputs, images=outcome.images, method=method, per_channel=per_channel, notes=tuple(outcome.notes),
+                            _model=outcome.model)  # fmt: skip
+    if out is not None:
+        result.save(out)
+    return result

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of a network over images, and what is kept of them: histograms of ranges, and the noise that quantization adds to each value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ..importer.messages import Diagnostic, ModelError
+from .graph import Graph
+from .images import Images
+from .qdq import ratio
+from .ranges import Histogram
+from .runtime import Session, onnx
+
+Progress = Callable[[str, int, int], object]  # what is done, so many of so many images
+
+
+def _silent(what: str, done: int, of: int) -> None:
+    return None
+
+
+def histograms(graph: Graph, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent) -> dict[str, Histogram]:
+    """Of each of the values, over the images. Memory does not grow with their number."""
+    wanted = list(values)
+    session = Session(graph.proto(), wanted, graph.file)
+    found = {name: Histogram() for name in wanted}
+    total = images.count if most is None else min(most, images.count)
+    done = 0
+    for inputs, counted in images.runs(most):
+        made = session.run(inputs)
+        for name in wanted:
+            values_of = made[name]
+            if not np.isfinite(values_of).all():
+                raise ModelError(Diagnostic("E1109", f"`{name}` is not finite for one of the images {done} to {done + counted - 1}", graph.file,
+                                            hint="does the network run on them in float32? Are they scaled as its training had them?"))  # fmt: skip
+            found[name].add(values_of)
+        done += counted
+        progress("calibrating", done, total)
+    return found
+
+
+def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent) -> dict[str, float]:
+    """Signal to noise in dB of each value that both models make, all errors before it included."""
+    wanted = list(values)
+    first, second = Session(graph.proto(), wanted, graph.file), Session(quantized, wanted, graph.file)
+    signal, wrong = dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0)
+    total = images.count if most is None else min(most, images.count)
+    done = 0
+    for inputs, counted in images.runs(most):
+        exact, noisy = first.run(inputs), second.run(inputs)
+        for name in wanted:
+            one, other = exact[name], noisy[name]
+            signal[name] += float(np.square(one, dtype=np.float64).sum())
+            wrong[name] += float(np.square(one - other, dtype=np.float64).sum())
+        done += counted
+        progress("comparing", done, total)
+    return {name: ratio(signal[name], wrong[name]) for name in wanted}

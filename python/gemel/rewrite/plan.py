@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which values of a float network become bytes, and which of them share a scale.
+
+1. Operators that the machine has are quantized; others stay in float32, and so do those that the caller names.
+2. A Relu, or a Clip around 0, that alone reads a layer's result is part of the layer: the range of its result, which begins at 0, cuts as it does.
+3. A chain of functions of one value (HardSwish, or what exporters make of it) is one function: nothing within it becomes bytes.
+4. What only moves elements (MaxPool, Reshape, ...) keeps the scale of its input, and a Concat has one scale with all of its inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..importer import ort
+from ..importer.onnx_model import VIEWS
+from ..importer.onnx_ops import FLOAT_PAIRS
+from .graph import Graph, attributes
+from .runtime import onnx
+
+LAYERS = ("Conv", "Gemm", "MatMul")
+POOLS = ("AveragePool", "GlobalAveragePool")
+KEEPS = ("MaxPool", *VIEWS)
+PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
+
+
+@dataclass
+class Plan:
+    nodes: list[onnx.NodeProto] = field(default_factory=list)  # that compute on bytes, in order
+    left: list[onnx.NodeProto] = field(default_factory=list)  # that stay in float32
+    group: dict[str, str] = field(default_factory=dict)  # value of bytes -> name of the group of values with one scale
+    observed: dict[str, list[str]] = field(default_factory=dict)  # group -> values whose range it is
+    layers: list[onnx.NodeProto] = field(default_factory=list)  # of `nodes` those with weights
+    made: dict[str, str] = field(default_factory=dict)  # output of a node of `nodes` -> value of bytes that it ends in, behind its activation
+
+
+def weights_of(graph: Graph, node: onnx.NodeProto) -> tuple[np.ndarray, int] | None:
+    """Constant weights of a layer, and their dimension of output channels."""
+    if node.op_type not in LAYERS or len(node.input) < 2:
+        return None
+    w = graph.constants.get(node.input[1])
+    if w is None or w.dtype != np.float32 or w.size == 0 or (len(node.input) > 2 and node.input[2] and node.input[2] not in graph.constants):
+        return None
+    if node.op_type == "Conv":
+        return (w, 0) if w.ndim in (3, 4) else None
+    given = attributes(node)
+    if w.ndim != 2 or given.get("transA", 0):
+        return None
+    return w, 0 if node.op_type == "Gemm" and given.get("transB", 0) else 1
+
+
+def clip_bounds(graph: Graph, node: onnx.NodeProto) -> tuple[float, float] | None:
+    """Of Relu and Clip with constant bounds."""
+    if node.op_type == "Relu":
+        return 0.0, float("inf")
+    if node.op_type != "Clip":
+        return None
+    found = [float("-inf"), float("inf")]
+    for i, name in enumerate(node.input[1:3]):
+        if name:
+            bound = graph.constants.get(name)
+            if bound is None or bound.size != 1:
+                return None
+            found[i] = float(bound.reshape(-1)[0])
+    return found[0], found[1]
+
+
+def make_plan(graph: Graph, keep_float: set[str] | None = None) -> Plan:
+    """keep_float: outputs of nodes that stay in float32."""
+    return _Planner(graph, keep_float or set()).plan()
+
+
+class _Planner:
+    def __init__(self, graph: Graph, keep_float: set[str]):
+        self.graph, self.keep_float = graph, keep_float
+        self.readers, self.makers = graph.readers(), graph.makers()
+        self.outputs = set(graph.outputs)
+        self.joined: dict[str, str] = {}  # result of a layer -> that of the activation which is part of it
+
+    def computed(self, node: onnx.NodeProto) -> list[str]:
+        return [name for name in node.input if name and name not in self.graph.constants]
+
+    def kind(self, node: onnx.NodeProto) -> str:
+        """"layer", "pool", "keep", "pair", "concat", "function"; "": stays in float32."""
+        if node.output[0] in self.keep_float or any(node.output[1:]):
+            return ""
+        shapes = self.graph.shapes
+        computed = self.computed(node)
+        if any(name not in shapes for name in (*computed, node.output[0])) or not computed:
+            return ""
+        if node.op_type in LAYERS:
+            return "layer" if weights_of(self.graph, node) is not None and computed == [node.input[0]] else ""
+        if node.op_type in POOLS:
+            return "pool" if len(shapes[computed[0]]) in (3, 4) else ""
+        if node.op_type in KEEPS:
+            return "keep" if computed == [node.input[0]] else ""
+        if node.op_type == "Concat":
+            return "concat" if len(computed) == len(node.input) else ""
+        if node.op_type in FLOAT_PAIRS:
+            if len(computed) == 1:
+                return "function" if all(self.graph.constants[n].size == 1 for n in node.input if n in self.graph.constants) else ""
+            return "pair"
+        if node.op_type == "Clip":
+            return "function" if clip_bounds(self.graph, node) is not None else ""
+        return "function" if node.op_type in ort.UNARY else ""
+
+    def plan(self) -> Plan:
+        kinds = [(node, self.kind(node)) for node in self.graph.nodes]
+        self.join(kinds)
+        roots: dict[str, str] = {}
+        ends: set[str] = set()  # values within chains that become bytes all the same
+        while True:
+            roots, chained = self.chains(kinds, ends)
+            more = {out for out in roots if out in self.outputs or any(id(reader) not in chained for reader in self.readers.get(out, ()))}
+            if more <= ends:
+                break
+            ends |= more
+        return self.assemble(kinds, chained, ends)
+
+    def join(self, kinds: list[tuple[onnx.NodeProto, str]]) -> None:
+        """Rule 2."""
+        results: set[str] = set()  # of layers, pools and sums, and of activations behind them
+        for node, kind in kinds:
+            x = node.input[0] if node.input else ""
+            bounds = clip_bounds(self.graph, node) if kind == "function" else None
+            if kind in ("layer", "pool", "pair"):
+                results.add(node.output[0])
+            elif bounds and bounds[0] <= 0 <= bounds[1] and x in results and len(self.readers[x]) == 1 and x not in self.outputs:
+                self.joined[x] = node.output[0]
+                results.add(node.output[0])
+
+    def chains(self, kinds: list[tuple[onnx.NodeProto, str]], ends: set[str]) -> tuple[dict[str, str], set[int]]:
+        """Rule 3: results of functions with the value that they are functions of, and the ids of their nodes."""
+        roots: dict[str, str] = {}
+        chained: set[int] = set()
+        parts = set(self.joined.values())
+        for node, kind in kinds:
+            out = node.output[0] if node.output else ""
+            if kind not in ("function", "pair") or out in parts:
+                continue
+            sources = {name if name in ends else roots.get(name, name) for name in self.computed(node)}
+            if len(sources) == 1:
+                roots[out] = sources.pop()
+                chained.add(id(node))
+        return roots, chained
+
+    def assemble(self, kinds: list[tuple[onnx.NodeProto, str]], chained: set[int], ends: set[str]) -> Plan:
+        plan = Plan()
+        quantized: dict[str, None] = {}  # in order
+        for node, kind in kinds:
+            if not kind:
+                plan.left.append(node)
+                continue
+            plan.nodes.append(node)
+            if kind == "layer":
+                plan.layers.append(node)
+            for name in (*self.computed(node), node.output[0]):
+                within = id(node) in chained and name == node.output[0] and name not in ends
+                if not within and name not in self.joined and not self.within_chain(name, chained, ends):
+                    quantized[name] = None
+        for node, kind in kinds:
+            out = node.output[0] if node.output else ""
+            if kind in ("keep", "concat") and out in quantized:
+                inputs = [name for name in self.computed(node) if name in quantized]
+                if len(inputs) == len(self.computed(node)):
+                    self.share(plan, out, inputs)
+                    continue
+            for name in node.output:
+                if name in quantized:
+                    plan.group.setdefault(name, name)
+                    plan.observed.setdefault(plan.group[name], [name])
+            for name in self.computed(node):
+                if name in quantized and name in self.graph.inputs:
+                    plan.group.setdefault(name, name)
+                    plan.observed.setdefault(plan.group[name], [name])
+        for node in plan.nodes:
+            out = node.output[0]
+            while out in self.joined:
+                out = self.joined[out]
+            plan.made[node.output[0]] = out
+        return plan
+
+    def within_chain(self, name: str, chained: set[int], ends: set[str]) -> bool:
+        maker = self.makers.get(name)
+        return maker is not None and id(maker) in chained and name not in ends
+
+    def share(self, plan: Plan, out: str, inputs: list[str]) -> None:
+        """Rule 4."""
+        for name in inputs:
+            plan.group.setdefault(name, name)
+            plan.observed.setdefault(plan.group[name], [name])
+        first = plan.group[inputs[0]]
+        for other in {plan.group[name] for name in inputs[1:]} - {first}:
+            for name, group in plan.group.items():
+                if group == other:
+                    plan.group[name] = first
+            plan.observed[first] += [v for v in plan.observed.pop(other) if v not in plan.observed[first]]
+        plan.group[out] = first

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime: the float engine of calibration, and the reference of what has been quantized."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..importer.messages import Diagnostic, ModelError
+
+try:
+    import onnx
+    import onnxruntime
+except ImportError as error:
+    raise ModelError(
+        Diagnostic(
+            "E1212", f"float models are run by ONNX Runtime, and {sys.executable} lacks it: {error}",
+            hint=f"install it: {sys.executable} -m pip install onnx onnxruntime; or let GEMEL_PYTHON name a Python that has both",
+        )  # fmt: skip
+    ) from None
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Level = onnxruntime.GraphOptimizationLevel
+
+
+def _options(level: Level) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.add_session_config_entry("session.qdqisint8allowed", "1")  # int8 layers on integers, as docs/reference/onnx.md has it
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.log_severity_level = 3
+    return options
+
+
+class Session:
+    """A model that runs. `wanted`: values to give besides the model's outputs."""
+
+    def __init__(self, model: onnx.ModelProto, wanted: list[str] | None = None, file: str = ""):
+        have = {v.name for v in [*model.graph.output, *model.graph.input]}
+        more = sorted(set(wanted or ()) - have)
+        if more:
+            whole = onnx.ModelProto()
+            whole.CopyFrom(model)
+            whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
+            model = whole
+        try:
+            self._session = onnxruntime.InferenceSession(model.SerializeToString(), _options(Level.ORT_ENABLE_EXTENDED), ["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions are of classes that have no names
+            raise refused(file, error) from None
+        self._outputs = [o.name for o in self._session.get_outputs()]
+        self._file = file
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            made = self._session.run(None, inputs)
+        except Exception as error:
+            raise refused(self._file, error) from None
+        return inputs | dict(zip(self._outputs, made, strict=True))
+
+
+def refused(file: str, error: Exception) -> ModelError:
+    text = str(error).strip().splitlines()
+    return ModelError(Diagnostic("E1109", f"ONNX Runtime does not run the model: {text[0] if text else type(error).__name__}", file,
+                                 hint="the runtime must be able to run a model before it can be quantized or compressed"))  # fmt: skip
+
+
+def simplified(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
+    """The same function with constants, batch norms, identities and computed shapes folded: ONNX Runtime's optimization level basic, whose graphs
+    have ONNX's own operators only."""
+    options = _options(Level.ORT_ENABLE_BASIC)
+    with tempfile.TemporaryDirectory(prefix="gemel-") as folder:
+        options.optimized_model_filepath = str(Path(folder, "simplified.onnx"))
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        except Exception as error:
+            raise refused(file, error) from None
+        return onnx.load(options.optimized_model_filepath)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemel quantize: the program is in Python (python/gemel/_quantize_command.py), and this process becomes it.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "cli/python.hpp"
+
+namespace gemel::cli {
+namespace {
+
+struct Options {
+  std::string model, calibrate, out, json, method = "minmax";
+  double percentile = 99.99;
+  std::vector<std::string> keep_float;
+  int images = 0;
+  bool per_tensor = false, quiet = false;
+};
+
+std::vector<std::string> words(const Options& o) {
+  std::vector<std::string> words = {"--calibrate=" + o.calibrate, "--out=" + o.out, "--method=" + o.method,
+                                    "--percentile=" + std::to_string(o.percentile)};
+  for (const std::string& name : o.keep_float) words.push_back("--keep-float=" + name);
+  if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
+  if (!o.json.empty()) words.push_back("--json=" + o.json);
+  if (o.per_tensor) words.push_back("--per-tensor");
+  if (o.quiet) words.push_back("--quiet");
+  words.insert(words.end(), {"--", o.model});
+  return words;
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app) {
+  auto* command = app.add_subcommand("quantize", "Make an int8 ONNX model of a float32 one, and show where the error arises");
+  auto o = std::make_shared<Options>();
+  command->add_option("model", o->model, "File NAME.onnx, float32")->required();
+  command->add_option("--calibrate", o->calibrate, "Images to find ranges with, as the model takes them: NAME.npz or NAME.npy")->required();
+  command->add_option("--out,-o", o->out, "The int8 model (default: NAME_int8.onnx, here)");
+  add_choice(*command, "--method", {"minmax", "percentile", "mse", "entropy"}, "How ranges are found (default: minmax)",
+             [o](const std::string& value) { o->method = value; });
+  command->add_option("--percentile", o->percentile, "With --method percentile: of the values that a range has room for")->capture_default_str();
+  add_integer(*command, "--images", o->images, 1, Unlimited, "Use the first so many images (default: all)");
+  command->add_flag("--per-tensor", o->per_tensor, "One scale for all weights of a layer, not one for each output channel");
+  command->add_option("--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
+  command->add_option("--json", o->json, "Write the report as JSON");
+  command->add_flag("--quiet,-q", o->quiet, "No report and no progress");
+  command->callback([o, command] {
+    check_options(*command, {});
+    if (command->count("--percentile") > 0 && o->method != "percentile") {
+      throw UserError("E0911", "--percentile is for --method percentile, and the method is " + o->method, "add --method percentile");
+    }
+    if (o->out.empty()) o->out = std::filesystem::path(o->model).stem().string() + "_int8.onnx";
+    require_writable(o->out);
+    if (!o->json.empty()) require_writable(o->json);
+    constexpr char Who[] = "`gemel quantize`";
+    become(require_package("_quantize_command.py", Who), "gemel._quantize_command", words(*o), Who);
+  });
+}
+
+}  // namespace gemel::cli

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemel.quantize() and `gemel quantize`: what they make runs in ONNX Runtime, is imported, and gives ONNX Runtime's numbers on the simulated machine;
+ranges, reports and messages.
+
+GEMEL_SEED=N replays the random networks.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_reference
+from onnx_networks import INPUT, Network, small
+from onnx_reference import compare
+
+ROOT = onnx_reference.ROOT
+PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+sys.path.insert(0, str(PYTHON))
+
+if onnx_reference.missing():
+    print(f"skipped: {onnx_reference.missing()}")
+    sys.exit(0)
+
+import gemel  # noqa: E402
+from gemel.importer import import_model  # noqa: E402
+from gemel.rewrite.graph import load_float  # noqa: E402
+from gemel.rewrite.images import Images  # noqa: E402
+from gemel.rewrite.ranges import METHODS, Histogram  # noqa: E402
+
+ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
+
+
+def drawn(network: Network, count: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, *network.shape[1:])).astype(np.float32)
+
+
+def styles() -> Network:
+    """What exporters write in ways that the machine has no operator for as they stand."""
+    n = Network("styles", (1, 6, 9, 9), 2)
+    x = n.node("BatchNormalization", [INPUT, *(n.constant(np.abs(n.rng.normal(size=6)).astype(np.float32) + np.float32(0.5)) for _ in range(4))])
+    x = n.conv(x, 8, 3, 2, norm=False, act="")
+    y = n.node("Clip", [n.node("Add", [x, n.constant(np.float32(3))]), n.constant(np.float32(0)), n.constant(np.float32(6))])
+    y = n.node("Div", [n.node("Mul", [x, y]), n.constant(np.float32(6))])  # hard swish
+    y = n.node("Mul", [y, n.normal(8, 1, 1)], 8)  # one factor for each channel
+    z = n.node("Sub", [y, n.node("Tanh", [x])], 8)
+    z = n.node("Relu", [n.node("Add", [n.conv(z, 8, 1, norm=False, act=""), y])], 8)
+    z = n.node("ReduceMean", [z], 8, axes=[2, 3], keepdims=0)
+    z = n.node("Gemm", [z, n.normal(8, 5), n.normal(1, 5)], 5, alpha=0.5, beta=2.0)
+    n.outputs = [n.node("Softmax", [z], axis=-1)]
+    return n
+
+
+def random_network(seed: int) -> Network:
+    rng = random.Random(seed)
+    n = Network(f"random_{seed}", (1, rng.choice((1, 3, 5)), rng.randint(5, 12), rng.randint(5, 12)), seed)
+    values = [n.conv(INPUT, rng.choice((4, 7, 8)), 3, rng.choice((1, 2)), act=rng.choice(("", "Relu", "Relu6", "Sigmoid")))]
+    for _ in range(rng.randint(2, 6)):
+        x = rng.choice(values[-2:])
+        depth = n.channels[x]
+        kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number"))
+        if kind == "conv":
+            values = [n.conv(x, rng.choice((4, 6, 9)), rng.choice((1, 3)), act=rng.choice(("", "Relu", "Relu6")), norm=rng.random() < 0.5)]
+        elif kind == "depthwise":
+            values.append(n.conv(x, depth, 3, groups=depth, act=rng.choice(("", "Relu"))))
+        elif kind == "function":
+            values.append(n.node(rng.choice(("HardSwish", "Tanh", "Sigmoid", "Elu", "LeakyRelu", "Relu")), [x]))
+        elif kind == "swish":
+            values.append(n.node("Mul", [x, n.node("Sigmoid", [x])]))
+        elif kind in ("add", "mul"):
+            values.append(n.node("Add" if kind == "add" else "Mul", [x, n.conv(x, depth, 3, act=rng.choice(("", "Relu")))]))
+        elif kind == "max":
+            values = [n.node("MaxPool", [x], kernel_shape=[2, 2], pads=[0, 0, 1, 1])]
+        elif kind == "channels":
+            values.append(n.node(rng.choice(("Mul", "Add")), [x, n.normal(1, depth, 1, 1)], depth))
+        else:
+            values.append(n.node(rng.choice(("Mul", "Add", "Max", "Sub")), [x, n.constant(np.float32(rng.uniform(-2, 2)))], depth))
+    x = values[-1]
+    n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), n.channels[x], 4)]
+    return n
+
+
+class Quantize(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-quantize-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def saved(self, network: Network) -> Path:
+        path = self.folder / f"{network.name}.onnx"
+        onnx.save(network.proto(), path)
+        return path
+
+    def made(self, network: Network, images: np.ndarray, **options):
+        out = self.folder / "int8.onnx"
+        result = gemel.quantize(self.saved(network), images, out, **options)
+        return result, import_model(out), onnx.load(out)
+
+    def test_every_method_gives_a_model_that_machine_and_runtime_compute_alike(self):
+        images = drawn(small(), 24)
+        for method in METHODS:
+            for per_channel in (True, False):
+                with self.subTest(method, per_channel=per_channel):
+                    result, workload, model = self.made(small(), images, method=method, per_channel=per_channel)
+                    tensors, elements, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, "odd7x13")
+                    self.assertEqual(wrong, [])
+                    self.assertGreaterEqual(tensors, 11)
+                    self.assertEqual(nodes["Conv"] + nodes["Gemm"] + nodes["MatMul"] + nodes["Add"], 0, dict(nodes))
+                    self.assertEqual(result.notes, ())
+                    self.assertGreater(min(result.outputs.values()), 25)
+                    print(f"{method}, per channel {per_channel}: {elements} elements equal, outputs {dict(result.outputs)}")
+
+    def test_what_exporters_write(self):
+        images = drawn(styles(), 16)
+        result, workload, model = self.made(styles(), images)
+        *_, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, "edge16")
+        self.assertEqual(wrong, [])
+        self.assertEqual([layer.op for layer in workload.layers],
+                         ["conv2d", "conv2d", "table", "table", "conv2d", "sub", "conv2d", "add", "global_avg_pool", "dense"])
+        self.assertEqual(result.notes, ("stay in float32: Softmax `softmax14`",))
+        self.assertIn("output `gemm13` is int8 bytes: the model's DequantizeLinear to float32 is left to whoever reads them", "\n".join(workload.notes))
+        self.assertIn("its Softmax is left to whoever reads the bytes before it", "\n".join(workload.notes))
+        self.assertGreater(min(result.outputs.values()), 25)
+        self.assertEqual(nodes["Conv"] + nodes["Gemm"], 0)
+
+    def test_random_networks(self):
+        seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        rng = random.Random(seed)
+        layers = 0
+        for number in range(12):
+            one = rng.randrange(1 << 32)
+            network = random_network(one)
+            with self.subTest(f"network {number} of seed {seed}"):
+                images = drawn(network, 6, one)
+                method = rng.choice(METHODS)
+                result, workload, model = self.made(network, images, method=method, per_channel=rng.random() < 0.5)
+                self.assertEqual(result.notes, (), network.name)
+                *_, wrong, _ = compare(workload, model, {INPUT: images[:1]}, rng.choice(("edge16", "odd7x13", "tiny8")))
+                self.assertEqual(wrong, [], network.name)
+                layers += len(workload.layers)
+        print(f"12 random networks, {layers} layers equal")
+        self.assertGreater(layers, 40)
+
+    def test_an_operator_can_stay_in_float(self):
+        network = small()
+        result = gemel.quantize(self.saved(network), drawn(network, 8), keep_float=["conv6"])
+        self.assertEqual(result.notes, ("stay in float32: Conv `conv6`",))
+        self.assertNotIn("conv6", [one.name for one in result.layers])
+        with self.assertRaises(gemel.UserError) as raised:
+            gemel.quantize(self.saved(network), drawn(network, 8), keep_float=["conv99"])
+        self.assertEqual(str(raised.exception), "error[E1109]: there is no operator `conv99` that could stay in float32\n"
+                         f"  {self.folder / 'small.onnx'}\nhint: the report of `gemel quantize` lists the operators")
+
+    def test_memory_does_not_grow_with_the_number_of_images(self):
+        network = small()
+        path = self.saved(network)
+        peaks = {}
+        for count in (20, 2000):
+            np.savez(self.folder / "images.npz", images=drawn(network, count), labels=np.zeros(count, np.int64))
+            code = ("import gemel, resource, sys\ngemel.quantize(sys.argv[1], sys.argv[2], method='entropy')\n"
+                    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+            done = subprocess.run([sys.executable, "-c", code, path, self.folder / "images.npz"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+            peaks[count] = int(done.stdout)
+        print(f"peak memory with 20 images {peaks[20]} KiB, with 2,000 {peaks[2000]} KiB")
+        self.assertLess(peaks[2000], peaks[20] * 1.2)
+
+    def test_command_line(self):
+        network = small()
+        np.savez_compressed(self.folder / "images.npz", images=drawn(network, 10), labels=np.arange(10))
+        self.saved(network)
+        done = self.gemel("quantize", "small.onnx", "--calibrate", "images.npz", "--method", "percentile", "--percentile", "99.9", "--json", "report.json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("percentile, weights per channel, ranges of 10 images", done.stdout)
+        self.assertIn("small_int8.onnx: 13 operators on int8", done.stdout)
+        report = json.loads((self.folder / "report.json").read_text())
+        self.assertEqual(report["method"], "percentile")
+        self.assertEqual([one["operator"] for one in report["layers"]].count("Conv"), 4)
+        self.assertGreater(min(one["weight_sqnr_db"] for one in report["layers"] if one["weight_sqnr_db"]), 35)
+        done = self.gemel("run", "small_int8.onnx", "-m", "tiny8", "-q")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("every layer equal to golden", done.stdout)
+
+    def gemel(self, *arguments):
+        return subprocess.run([onnx_reference.gemel_program(), *arguments], cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    def refused(self, text: str, *arguments: str) -> None:
+        done = self.gemel("quantize", *arguments)
+        self.assertEqual(done.stderr, text + "\n")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertFalse((self.folder / "out.onnx").exists())
+
+    def test_messages(self):
+        network = small()
+        self.saved(network)
+        good = drawn(network, 2)
+        shape = "hint: numpy.savez(FILE, images=..., labels=...): the first dimension counts the images, the others are those of the network's input"
+        files = {
+            "good.npy": good, "nhwc.npy": good.transpose(0, 2, 3, 1), "one.npy": good[0], "text.npy": np.array(["a"]), "none.npy": good[:0],
+            "infinite.npy": np.where(np.arange(2).reshape(-1, 1, 1, 1) == 1, np.float32(np.inf), good),
+        }  # fmt: skip
+        for name, array in files.items():
+            np.save(self.folder / name, np.ascontiguousarray(array))
+        np.savez(self.folder / "labels.npz", images=good, labels=np.arange(3))
+        np.savez(self.folder / "names.npz", one=good, two=good)
+        (self.folder / "cut.npy").write_bytes((self.folder / "good.npy").read_bytes()[:-4])
+        (self.folder / "no.npz").write_bytes(b"no images at all")
+        for name, text in {
+            "absent.npz": "error[E1214]: cannot read the images `absent.npz`: No such file or directory\n" + shape,
+            "no.npz": "error[E1214]: `no.npz` is no file of NumPy (.npz or .npy): File is not a zip file\n" + shape,
+            "cut.npy": "error[E1214]: `images` ends before its last image\n  cut.npy\nhint: the file is cut short; make it anew",
+            "nhwc.npy": "error[E1214]: images for input `image` have the shape [2, 16, 16, 3], but must have [images, 3, 16, 16]\n  nhwc.npy\n"
+                        "hint: they are NHWC, and the network takes NCHW: images.transpose(0, 3, 1, 2)",
+            "one.npy": "error[E1214]: images for input `image` have the shape [3, 16, 16], but must have [images, 3, 16, 16]\n  one.npy\n"
+                       "hint: one image is images[None]",
+            "text.npy": "error[E1214]: `images` is an array of <U1\n  text.npy\nhint: supported: numbers, in C's order (numpy.ascontiguousarray())",
+            "none.npy": "error[E1214]: there are no images\n  none.npy\n" + shape,
+            "infinite.npy": "error[E1214]: image 1 for input `image` has numbers that are not finite\n  infinite.npy\n"
+                            "hint: look for NaN and infinity in what made it",
+            "labels.npz": "error[E1214]: there are 2 images, and labels of the shape [3]\n  labels.npz\nhint: one whole number for each image",
+            "names.npz": "error[E1214]: there is no array for input `image`; there are: `one`, `two`\n  names.npz\n" + shape,
+        }.items():  # fmt: skip
+            with self.subTest(name):
+                self.refused(text, "small.onnx", "--calibrate", name, "-o", "out.onnx")
+        self.refused("error[E0915]: `percentile` is 20.0, but must be a number above 50, at most 100",
+                     "small.onnx", "--calibrate", "good.npy", "-o", "out.onnx", "--method", "percentile", "--percentile", "20")  # fmt: skip
+        self.refused("error[E0911]: --percentile is for --method percentile, and the method is mse\nhint: add --method percentile",
+                     "small.onnx", "--calibrate", "good.npy", "-o", "out.onnx", "--method", "mse", "--percentile", "99")  # fmt: skip
+        gemel.quantize(self.folder / "small.onnx", good, self.folder / "int8.onnx")
+        self.refused("error[E1106]: the model is quantized already\n  int8.onnx\nhint: give the float32 model that it was made of",
+                     "int8.onnx", "--calibrate", "good.npy", "-o", "out.onnx")  # fmt: skip
+        n = Network("bare", (1, 3, 16, 16))
+        n.outputs = [n.node("Relu", [INPUT])]
+        self.saved(n)
+        self.refused("error[E1109]: the model has no layer with constant weights that could be quantized\n  bare.onnx\n"
+                     "hint: Conv, Gemm and MatMul with constant float32 weights are", "bare.onnx", "--calibrate", "good.npy", "-o", "out.onnx")  # fmt: skip
+
+    def test_a_model_that_the_runtime_does_not_run(self):
+        model = small().proto()
+        model.graph.node[0].op_type = "Cnov"
+        onnx.save(model, self.folder / "odd.onnx")
+        np.save(self.folder / "good.npy", drawn(small(), 2))
+        done = self.gemel("quantize", "odd.onnx", "--calibrate", "good.npy", "-o", "out.onnx")
+        self.assertRegex(done.stderr, r"^error\[E1109\]: ONNX Runtime does not run the model: .*Cnov")
+        self.assertEqual(done.returncode, 2)
+
+
+class Ranges(unittest.TestCase):
+    def test_counts_are_exact_however_the_values_come(self):
+        rng = np.random.default_rng(3)
+        values = np.concatenate([rng.normal(size=3000) * s for s in (1e-3, 0.1, 7, 300)]).astype(np.float32)
+        whole, parts = Histogram(), Histogram()
+        whole.add(values)
+        for part in np.array_split(values, 37):
+            parts.add(part)
+        self.assertTrue(np.array_equal(whole.counts, parts.counts))
+        self.assertEqual((whole.low, whole.high, int(whole.counts.sum())), (float(values.min()), float(values.max()), values.size))
+        expected, _ = np.histogram(values.astype(np.float64), whole.edges())
+        self.assertLessEqual(int(np.abs(expected - whole.counts).sum()), 4)  # values on an edge between two bins, in float32
+
+    def test_percentile(self):
+        rng = np.random.default_rng(4)
+        values = rng.normal(size=100000).astype(np.float32)
+        h = Histogram()
+        h.add(values)
+        for percentile in (99, 99.9, 99.99):
+            low, high = h.range("percentile", percentile)
+            bin_width = 2 * h.span / 8192
+            self.assertAlmostEqual(high, float(np.percentile(values, percentile)), delta=2 * bin_width + 0.02)
+            self.assertAlmostEqual(low, float(np.percentile(values, 100 - percentile)), delta=2 * bin_width + 0.02)
+        self.assertEqual(h.range("percentile", 100), h.range("minmax", 0))
+
+    def test_mean_square_error_beats_the_extremes(self):
+        rng = np.random.default_rng(5)
+        values = np.concatenate([rng.laplace(size=100000), [25.0, -20.0]]).astype(np.float32)
+        h = Histogram()
+        h.add(values)
+
+        def error(low, high):
+            step = (high - low) / 255
+            rounded = low + np.rint((np.clip(values, low, high) - low) / step) * step
+            return float(np.square(values - rounded).sum())
+
+        least = min(error(-20 * i / 64, 25 * j / 64) for i in range(8, 65, 2) for j in range(8, 65, 2))
+        found = error(*h.range("mse", 0))
+        self.assertLess(found, error(-20, 25) * 0.8)
+        self.assertLess(found, least * 1.1)
+        print(f"square error: {found:.1f}; extremes {error(-20, 25):.1f}; best of a grid {least:.1f}")
+
+    def test_what_has_no_range(self):
+        h = Histogram()
+        h.add(np.zeros(100, np.float32))
+        for method in METHODS:
+            self.assertEqual(h.range(method, 99), (0.0, 0.0))
+        h.add(np.full(3, 2.5, np.float32))
+        self.assertEqual(int(h.counts.sum()), 103)
+        for method in METHODS:
+            low, high = h.range(method, 99.99)
+            self.assertEqual(low, 0.0)
+            self.assertTrue(0 <= high <= 2.5)
+
+
+class Data(unittest.TestCase):
+    def test_files_are_read_in_runs(self):
+        images, labels = drawn(small(), 7), np.arange(7)
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez_compressed(f"{folder}/a.npz", x=images, labels=labels)
+            data = Images(f"{folder}/a.npz", {"image": (3, 3, 16, 16)})
+            self.assertEqual((data.count, data.labels.tolist()), (7, labels.tolist()))
+            runs = list(data.runs())
+        self.assertEqual([counted for _, counted in runs], [3, 3, 1])
+        self.assertTrue(np.array_equal(np.concatenate([made["image"][:counted] for made, counted in runs]), images))
+        self.assertTrue(np.array_equal(runs[-1][0]["image"], np.repeat(images[-1:], 3, axis=0)))
+
+    def test_prepared_networks_compute_the_same(self):
+        from gemel.rewrite.prepare import prepare
+        from gemel.rewrite.runtime import Session
+
+        for network in (small(), styles()):
+            with self.subTest(network.name), tempfile.TemporaryDirectory() as folder:
+                onnx.save(network.proto(), f"{folder}/net.onnx")
+                graph = load_float(f"{folder}/net.onnx")
+                prepare(graph)
+                image = {INPUT: drawn(network, 1)}
+                before, after = Session(network.proto()).run(image), Session(graph.proto()).run(image)
+                for name in network.outputs:
+                    self.assertLess(float(np.abs(before[name] - after[name]).max()), 1e-5 * max(1, float(np.abs(before[name]).max())))
+                self.assertNotIn("BatchNormalization", {node.op_type for node in graph.nodes})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
