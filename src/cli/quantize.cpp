@@ -46,7 +46,7 @@ void add_quantize(CLI::App& app) {
   command->add_option("--percentile", o->percentile, "With --method percentile: of the values that a range has room for")->capture_default_str();
   add_integer(*command, "--images", o->images, 1, Unlimited, "Use the first so many images (default: all)");
   command->add_flag("--per-tensor", o->per_tensor, "One scale for all weights of a layer, not one for each output channel");
-  command->add_option("--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
+  add_repeated(*command, "--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
   command->add_option("--json", o->json, "Write the report as JSON");
   command->add_flag("--quiet,-q", o->quiet, "No report and no progress");
   command->callback([o, command] {
