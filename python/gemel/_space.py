@@ -233,12 +233,16 @@ class Space:
         return math.prod(len(domain.values) for domain in self.domains)
 
     def combination(self, index: int) -> Combination:
-        """By its number: the last parameter changes fastest. Raises ExpressionError."""
-        digits = []
+        """By its number. Raises ExpressionError."""
+        return self.chosen(self.digits(index))
+
+    def digits(self, index: int) -> tuple[int, ...]:
+        """Of a combination, by its number: the number of each parameter's value. The last parameter changes fastest."""
+        digits: list[int] = []
         for domain in reversed(self.domains):
             index, digit = divmod(index, len(domain.values))
             digits.append(digit)
-        return self.chosen(digits[::-1])
+        return tuple(digits[::-1])
 
     def chosen(self, digits: Sequence[int]) -> Combination:
         """By the number of each parameter's value. Raises ExpressionError."""

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._cluster import Cluster
 from ._errors import UserError, user_error
 from ._expression import Expression, ExpressionError, Scope
 from ._figures import DERIVED, FIGURES, MAIN_FIGURES, derived, figure
@@ -335,7 +336,7 @@ def _duration(seconds: float) -> str:
 class _Sweeper:
     """One sweep under way."""
 
-    def __init__(self, space: Space, store: Store, workers: Workers, stop: StopToken, show: bool) -> None:
+    def __init__(self, space: Space, store: Store, workers: Workers | Cluster, stop: StopToken, show: bool) -> None:
         self._space, self._store, self._workers, self._stop, self._show = space, store, workers, stop, show
         self._version = version()
         self._known, self._others = store.recorded(self._version)
@@ -343,7 +344,7 @@ class _Sweeper:
         self._computed = 0  # candidates whose points are
         self._line: _Progress | None = None
         self.candidates: list[_Candidate] = []
-        self.lost: dict[str, Outcome] = {}  # points whose workers died, by point: not recorded, the next start tries again
+        self.lost: dict[str, Outcome] = {}  # what is wrong with points for now, by point: not recorded, the next start tries again
 
     def run(self) -> Sweep:
         try:
@@ -455,7 +456,9 @@ class _Sweeper:
             candidate, index = tasks[number]
             point = self._point(candidate, space.workloads[index])
             if isinstance(outcome, str):
-                self.lost[point] = outcome = Outcome(None, "E1211", "three workers died while they computed it" + (f": {outcome}" if outcome else ""))
+                self.lost[point] = outcome = Outcome(None, "E1211", outcome, lasting=False)
+            elif not outcome.lasting:
+                self.lost[point] = outcome
             else:
                 self._store.record(point, candidate.machine, space.workloads[index].digest, self._version, outcome)
                 self._known[point] = outcome
@@ -476,6 +479,7 @@ def sweep(
     file: str | os.PathLike[str] | None = None,
     *,
     workers: int | None = None,
+    scheduler: Any = None,
     progress: bool = False,
     stop: StopToken | None = None,
 ) -> Sweep:
@@ -484,6 +488,8 @@ def sweep(
     space: a file, a mapping of the same form (there `machine` and `networks` may be objects), or a Space.
     file: where points are recorded, one SQLite database; the same call goes on where an earlier one ended, however it ended. None: nowhere.
     workers: processes that compute; None: as many as there are processors for this process. The table does not depend on it.
+    scheduler: of a Dask cluster, whose workers compute instead: an address, the scheduler's file (NAME.json), or a distributed.Client. Needs the
+        extra `cluster`.
     progress: a line on stderr, if that is a terminal.
     stop: ends the call in gemel.Interrupted when another thread asks for it. Ctrl-C raises KeyboardInterrupt. What is recorded is kept.
 
@@ -492,11 +498,14 @@ def sweep(
     of = Space.of(space)
     if of.strategy == "search":
         require_optuna()
+    if scheduler is not None and workers is not None:
+        raise user_error("E0911", "`workers` and `scheduler` exclude each other: a Dask cluster has workers of its own", "leave out one of them")
     count = len(os.sched_getaffinity(0)) if workers is None else whole("workers", workers, 1, _MOST_WORKERS)
     for workload in of.workloads:
         if workload.network._origin is None:
             raise UserError([Diagnostic(code="E1204", message=f"the network `{workload.label}` cannot be loaded again in a worker")])
     origins = tuple(workload.network._origin for workload in of.workloads if workload.network._origin is not None)
     timing_only = tuple(workload.digest for workload in of.workloads)
-    with Store(file) as store, Workers(Job(of.machine, origins, timing_only, version()), count) as processes:
+    job = Job(of.machine, origins, timing_only, version())
+    with Store(file) as store, Workers(job, count) if scheduler is None else Cluster(job, scheduler) as processes:
         return _Sweeper(of, store, processes, stop or StopToken(), progress and sys.stderr.isatty()).run()

@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--csv")
     parser.add_argument("--parquet")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--scheduler")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()
     out = options.out or Path(options.space).stem + ".sqlite"
@@ -30,7 +31,7 @@ def main() -> int:
         space = Space.read(options.space)
         if options.parquet:
             require_parquet()
-        found = sweep(space, out, workers=options.workers, progress=not options.quiet)
+        found = sweep(space, out, workers=options.workers, scheduler=options.scheduler, progress=not options.quiet)
         if options.csv:
             found.to_csv(options.csv)
         if options.parquet:

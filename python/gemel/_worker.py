@@ -44,6 +44,7 @@ class Outcome:
     figures: Mapping[str, int | float] | None
     code: str = ""
     message: str = ""
+    lasting: bool = True  # False: of this computer now, not of the point; not recorded, so that the same command tries again
 
 
 def network_of(job: Job, index: int) -> Network:
@@ -85,7 +86,7 @@ def compute(machine: Machine, network: Network, changes: tuple[tuple[str, Value]
     except Error as error:
         return Outcome(None, error.code, error.message)
     except MemoryError:
-        return Outcome(None, "E0904", "out of memory")
+        return Outcome(None, "E0904", "out of memory", lasting=False)
 
 
 def _version() -> str:
@@ -123,7 +124,7 @@ def main() -> None:
                     networks[index] = network_of(job, index)
                 outcome = compute(job.machine, networks[index], changes)
             except UserError as error:
-                outcome = Outcome(None, error.code, error.message)
+                outcome = Outcome(None, error.code, error.message, lasting=False)
             pickle.dump((number, outcome), answers)
             answers.flush()
     except BrokenPipeError:

@@ -114,7 +114,7 @@ class Workers:
         self._processes = []
 
     def compute(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Outcome | str]]:
-        """(number, outcome) as they are done, numbered as they come. Text: the point's workers died several times, and what the last one said."""
+        """(number, outcome) as they are done, numbered as they come. Text: the point's workers died several times."""
         numbered = enumerate(tasks)
         waiting: collections.deque[tuple[int, Task]] = collections.deque()
         open_tasks: dict[int, Task] = {}
@@ -154,7 +154,7 @@ class Workers:
                     deaths[lost[0]] += 1
                     if deaths[lost[0]] >= _TRIES:
                         del open_tasks[lost[0]]
-                        yield lost.pop(0), words
+                        yield lost.pop(0), "three workers died while they computed it" + (f": {words}" if words else "")
                 waiting.extendleft((number, open_tasks[number]) for number in reversed(lost))
                 self._processes.append(_Process(self._job, self._answers))
                 feed(self._processes[-1])

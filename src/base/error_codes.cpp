@@ -183,6 +183,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1212", User, "What is in Python needs a package or a Python that is not there."},
       {"E1213", User, "A network is not what it was when it was pickled, or when a sweep began."},
       {"E1214", User, "Images for a network cannot be read, or do not fit it."},
+      {"E1215", User, "The Dask scheduler of a sweep does not answer, or is gone."},
 
       // E13xx: the chip for other tools (src/export)
       {"E1301", User, "The folder for an export has something in it."},

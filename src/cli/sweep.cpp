@@ -12,7 +12,7 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string space, out, csv, parquet;
+  std::string space, out, csv, parquet, scheduler;
   int workers = 0;
   bool quiet = false;
 };
@@ -25,6 +25,7 @@ std::vector<std::string> words(const Options& options) {
   add("--out", options.out);
   add("--csv", options.csv);
   add("--parquet", options.parquet);
+  add("--scheduler", options.scheduler);
   if (options.workers > 0) add("--workers", std::to_string(options.workers));
   if (options.quiet) words.push_back("--quiet");
   return words;
@@ -38,11 +39,14 @@ void add_sweep(CLI::App& app) {
   command->add_option("space", o->space, "File of the space, YAML (docs/reference/sweep.md)")->required();
   command->add_option("--out,-o", o->out, "Where points are recorded; the same command goes on where it ended (default: the space's name, .sqlite, here)");
   add_integer(*command, "--workers,-j", o->workers, 1, 1024, "Processes that compute (default: one for each processor)");
+  command->add_option("--scheduler", o->scheduler,
+                      "Of a Dask cluster that computes instead: its address, or its file NAME.json (needs the package's extra `cluster`)");
   command->add_option("--csv", o->csv, "Write the table of all points as CSV");
   command->add_option("--parquet", o->parquet, "Write the table of all points as Parquet (needs the package's extra `frames`)");
   command->add_flag("--quiet,-q", o->quiet, "No summary and no progress");
   command->callback([o, command] {
-    check_options(*command, {});
+    static const std::vector<Rule> Rules = {{"--scheduler", Rule::Excludes, {"--workers"}, "a Dask cluster has workers of its own"}};
+    check_options(*command, Rules);
     constexpr char Who[] = "`gemel sweep`";
     become(require_package("_sweep_command.py", Who), "gemel._sweep_command", words(*o), Who);
   });

@@ -148,7 +148,7 @@ class DisturbedSweep:
             self.kills += 1
             while not all(gone(pid) for pid in workers):  # they see that nobody wants their points any more
                 time.sleep(0.01)
-            self.settle()
+            self.settle(2 * AHEAD)
         self.finish(2 * AHEAD * count)
 
     def kill_workers(self, count: int, longest_wait: float = 0.05) -> None:
@@ -171,14 +171,17 @@ class DisturbedSweep:
         out, errors = process.communicate()
         assert (process.returncode, out, errors) == (0, "", ""), f"{process.returncode} {out} {errors}"
 
-    def settle(self) -> None:
-        """Claims that no point that was recorded at the last call has been begun since, or is lost."""
+    def settle(self, most_open: int | None = None) -> None:
+        """Claims that no point that was recorded at the last call has been begun since, or is lost; and, when all are dead, that they left at most so
+        many points begun and not recorded."""
         recorded = self.recorded()  # before the lines: what is recorded was begun
         begun = collections.Counter(self._lines())
         again = [line for line, times in self._marks.items() if begun[line] > times]
         assert not again, f"{len(again)} recorded points were begun again: {again[:3]}"
         lost = set(self._marks) - set(recorded)
         assert not lost, f"{len(lost)} recorded points are lost: {sorted(lost)[:3]}"
+        left = set(begun) - set(recorded)
+        assert most_open is None or len(left) <= most_open, f"{len(left)} points were under way, at most {most_open} could be"
         self._marks = {line: begun[line] for line in recorded}
 
     def finish(self, most_again: int) -> None:
