@@ -111,6 +111,16 @@ package isa_pkg;
   localparam logic [9:0] CsrVersion = 10'h030;  // r: instruction set version
   localparam logic [9:0] CsrCounters = 10'h100;  // r: counter of (unit u, cause c), 64 bits, at 0x100 + 8*(10*u + c)
 
+  // Whether the word at this offset is a register that can be read.
+  function automatic logic csr_readable(input logic [11:0] offset);
+    csr_readable = (offset >= 12'h004 && offset < 12'h034) || (offset >= 12'h100 && offset < 12'h240);
+  endfunction
+
+  // Whether the word at this offset is a register that can be written.
+  function automatic logic csr_writable(input logic [11:0] offset);
+    csr_writable = offset < 12'h004 || (offset >= 12'h008 && offset < 12'h018);
+  endfunction
+
   // Fields of every instruction.
   // What to do; see opcodes. Legal: 0..255.
   localparam int HeaderOpcodeLsb = 0;

@@ -32,7 +32,7 @@ std::vector<BlockArea> area(const Machine& machine) {
   const RtlParameters values = machine_parameters(machine);
   std::vector<BlockArea> blocks;
   for (const BlockSpec& spec : block_specs()) {
-    if (spec.name == std::string("npu")) continue;  // all the others
+    if (spec.name == std::string("npu") || spec.name == std::string("npu_axi")) continue;  // all the others
     const AreaModel& model = model_of(spec.module);
     const RtlParameters p = spec.parameters(values);
     BlockArea b{spec.name, model.nand2(p), model.memory_bits(p), model.error_percent, model.least_depth, model.greatest_depth, {}};

@@ -21,8 +21,8 @@ struct Chip {
   std::vector<PortSpec> ports;                                   // all of them, clk_i first
 };
 
-Chip chip_of(const Machine& machine) {
-  const BlockSpec& spec = block_spec("npu");
+Chip chip_of(const Machine& machine, const char* block) {
+  const BlockSpec& spec = block_spec(block);
   Chip chip;
   chip.parameters = spec.parameters(machine_parameters(machine));
   chip.expressions = spec.expressions;
@@ -53,24 +53,39 @@ std::string without_always_comb(std::string text) {
   return text;
 }
 
-std::string wrapper(const Machine& machine, const Chip& chip) {
+// The name that tools know an AXI port by: m_axi_fetch_araddr of fetch_araddr_o.
+std::string name_of_axi(const PortSpec& port) {
+  if (port.name == "clk_i") return "aclk";
+  if (port.name == "rst_ni") return "aresetn";
+  if (port.name == "interrupt_o") return "irq";  // Verilator: `interrupt` is a word of C++
+  const std::string name = port.name.substr(0, port.name.size() - 2);
+  constexpr std::string_view Registers = "csr_";
+  if (name.compare(0, Registers.size(), Registers) == 0) return "s_axi_" + name.substr(Registers.size());
+  for (const std::string_view master : {"fetch_", "load_", "store_"}) {
+    if (name.compare(0, master.size(), master) == 0) return "m_axi_" + name;
+  }
+  return name;
+}
+
+// A module without parameters around `block`. `name_of` names its ports.
+template <class NameOf>
+std::string wrapper(const Machine& machine, const Chip& chip, const char* top, const char* block, const char* what, NameOf name_of) {
   std::ostringstream out;
-  out << "// SPDX-License-Identifier: Apache-2.0\n// " << ExportedTop << ": the chip `npu` with the parameters of the machine " << on_one_line(machine.name)
-      << ", and nothing else. Written by `gemel export`.\n\nmodule " << ExportedTop << " (\n";
+  out << "// SPDX-License-Identifier: Apache-2.0\n// " << top << ": " << what << " with the parameters of the machine " << on_one_line(machine.name)
+      << ", and nothing else. Written by `gemel export`.\n\nmodule " << top << " (\n";
   for (std::size_t i = 0; i < chip.ports.size(); ++i) {
     const PortSpec& port = chip.ports[i];
     const std::string range = port.width == 1 ? "" : "[" + std::to_string(port.width - 1) + ":0] ";
-    out << "  " << (port.input ? "input  logic " : "output logic ") << range << port.name << (i + 1 < chip.ports.size() ? "," : "") << "\n";
+    out << "  " << (port.input ? "input  logic " : "output logic ") << range << name_of(port) << (i + 1 < chip.ports.size() ? "," : "") << "\n";
   }
-  out << ");\n\n  npu #(\n";
+  out << ");\n\n  " << block << " #(\n";
   for (std::size_t i = 0; i < chip.expressions.size(); ++i) {
     const std::string& name = chip.expressions[i].first;
     out << "    ." << name << "(" << chip.parameters.at(name) << ")" << (i + 1 < chip.expressions.size() ? "," : "") << "\n";
   }
-  out << "  ) u_npu (\n";
+  out << "  ) u_" << block << " (\n";
   for (std::size_t i = 0; i < chip.ports.size(); ++i) {
-    const std::string& name = chip.ports[i].name;
-    out << "    ." << name << "(" << name << ")" << (i + 1 < chip.ports.size() ? "," : "") << "\n";
+    out << "    ." << chip.ports[i].name << "(" << name_of(chip.ports[i]) << ")" << (i + 1 < chip.ports.size() ? "," : "") << "\n";
   }
   out << "  );\n\n" << NotForIcarus << "endmodule\n";
   return out.str();
@@ -122,7 +137,7 @@ ExportedFile icarus_file(const std::vector<ExportedFile>& files) {
   for (const ExportedFile& file : files) {
     if (file.path.size() < 3 || file.path.compare(file.path.size() - 3, 3, ".sv") != 0) continue;
     std::string part = file.text;
-    const std::size_t guard = part.find(NotForIcarus);
+    const std::size_t guard = part.find(NotForIcarus);  // of the tops
     if (guard != std::string::npos) part.erase(guard, sizeof NotForIcarus - 1);
     text += without_always_comb(std::move(part));
   }
@@ -130,12 +145,12 @@ ExportedFile icarus_file(const std::vector<ExportedFile>& files) {
 }
 
 std::vector<ExportedFile> chip_files(const Machine& machine) {
-  const Chip chip = chip_of(machine);
+  const Chip chip = chip_of(machine, "npu");
   const fs::path rtl = own_rtl_folder();
   std::vector<ExportedFile> files;
   std::vector<std::string> sources;
   RtlRequest request;
-  request.block = "npu";
+  request.block = "npu_axi";  // which has `npu` in it
   const auto copy = [&](const fs::path& file) {
     const std::string path = "rtl/" + file.lexically_relative(rtl).generic_string();
     files.push_back({path, read_text_file(file, "E1003", "the source")});
@@ -143,9 +158,13 @@ std::vector<ExportedFile> chip_files(const Machine& machine) {
   };
   for (const std::string& file : sources_of(request).files) sources.push_back(copy(fs::path(file).lexically_normal()));
   for (const char* name : {"common/assertions.svh", "waivers.vlt"}) copy(rtl / name);
-  const std::string top = std::string("rtl/") + ExportedTop + ".sv";
-  sources.push_back(top);
-  files.push_back({top, wrapper(machine, chip)});
+  const auto add_top = [&](const char* top, std::string text) {
+    sources.push_back(std::string("rtl/") + top + ".sv");
+    files.push_back({sources.back(), std::move(text)});
+  };
+  add_top(ExportedTop, wrapper(machine, chip, ExportedTop, "npu", "the chip `npu`", [](const PortSpec& port) { return port.name; }));
+  const Chip axi = chip_of(machine, "npu_axi");
+  add_top(ExportedAxiTop, wrapper(machine, axi, ExportedAxiTop, "npu_axi", "the chip behind AXI4 and AXI4-Lite, `npu_axi`,", name_of_axi));
 
   std::string list = "+incdir+rtl/common\n";
   for (const std::string& source : sources) list += source + "\n";

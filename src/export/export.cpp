@@ -60,6 +60,7 @@ ExportedFile readme_file(const Machine& machine, const ExportedRun* run) {
       << ". Nothing outside of this folder is needed. All commands are for this folder. Licence: Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0).\n\n"
       << "| file | what |\n|---|---|\n"
       << "| `rtl/" << ExportedTop << ".sv` | the top: `npu` with this machine's parameters, and none of its own |\n"
+      << "| `rtl/" << ExportedAxiTop << ".sv` | another top: the same chip behind AXI4 masters with all their signals and an AXI4-Lite slave |\n"
       << "| `rtl/` | the RTL in SystemVerilog, which Verilator 5.006, Icarus 11 and Yosys 0.23 read |\n"
       << "| `rtl/common/isa_pkg.gen.sv` | registers and instructions |\n"
       << "| `files.f` | all of it for a simulator or another tool, packages first (`-f files.f`) |\n"
@@ -94,6 +95,10 @@ ExportedFile readme_file(const Machine& machine, const ExportedRun* run) {
          "  later. To start: program_base_low, program_base_high, program_bytes, then 1 into control. `running_o` is 1 while it runs.\n"
          "* Three AXI masters: `fetch` and `load` read, `store` writes. RREADY and BREADY would always be 1 and are left out. Bursts are\n"
          "  INCR, full beats of the bus; `*_bytes_o` beside each request is the number of bytes that count, from its address on.\n";
+  out << "\n## The chip behind AXI\n\n`" << ExportedAxiTop
+      << "` has ports for an interconnect or for verification components, under the names that tools know: `s_axi_*` is an\n"
+         "AXI4-Lite slave of 4 KiB with 32-bit registers, `m_axi_fetch_*`, `m_axi_load_*` (both read) and `m_axi_store_*` (writes) are AXI4 masters,\n"
+         "`aresetn` may end at any time. A program takes the same cycles as with `" << ExportedTop << "`. Offsets without a register are answered SLVERR.\n";
   if (run != nullptr) out << "\nMade with: `gemel export " << run->arguments << "`\n";
   return {"README.md", out.str()};
 }

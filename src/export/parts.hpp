@@ -22,6 +22,6 @@ std::vector<ExportedFile> workload_files(const Machine& machine, const ExportedR
 // README.md.
 ExportedFile readme_file(const Machine& machine, const ExportedRun* run);
 
-inline constexpr char ExportedTop[] = "gemel_npu";
+inline constexpr char ExportedTop[] = "gemel_npu", ExportedAxiTop[] = "gemel_npu_axi";
 
 }  // namespace gemel

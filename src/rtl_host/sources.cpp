@@ -87,7 +87,7 @@ void append_text(const std::string& path, const std::vector<std::string>& folder
 
 }  // namespace
 
-std::string module_of(const std::string& block) { return block == "npu" ? "npu" : block_spec(block).module; }
+std::string module_of(const std::string& block) { return block_spec(block).module; }
 
 std::string own_rtl_folder() {
   for (const std::string& home : home_folders()) {

@@ -182,27 +182,53 @@ class Exported(Tools):
 
     def test_the_chip_alone(self):
         folder, said = self.export("-m", "odd7x13")
-        self.assertEqual(said, "out: 22 files of the chip of machine `odd7x13`; README.md says how to use them\n")
+        self.assertEqual(said, "out: 26 files of the chip of machine `odd7x13`; README.md says how to use them\n")
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        self.assertEqual(len(names), 22)
+        self.assertEqual(len(names), 26)
         self.assertEqual({name for name in names if "/" not in name}, {"README.md", "constraints.sdc", "files.f", "machine.yaml", "synth.ys"})
         self.assertFalse((folder / "bench").exists())
         listed = (folder / "files.f").read_text().splitlines()
         self.assertEqual(listed[:2], ["+incdir+rtl/common", "rtl/common/isa_pkg.gen.sv"])
         self.assertEqual({name for name in names if name.endswith(".sv")}, set(listed[1:]))
-        for name in listed[1:-1]:  # as they are in the checkout
+        self.assertEqual(listed[-2:], ["rtl/gemel_npu.sv", "rtl/gemel_npu_axi.sv"])
+        for name in listed[1:-2]:  # as they are in the checkout
             self.assertEqual((folder / name).read_bytes(), (ROOT / name).read_bytes())
-        wrapper = (folder / "rtl/gemel_npu.sv").read_text()
-        self.assertIn("    .Rows(7),\n    .Columns(13),\n", wrapper)
+        for top in ("gemel_npu", "gemel_npu_axi"):
+            self.assertIn("    .Rows(7),\n    .Columns(13),\n", (folder / f"rtl/{top}.sv").read_text())
         for path in folder.rglob("*"):
             if path.is_file():
                 self.assertNotIn(str(ROOT).encode(), path.read_bytes(), path)
         if shutil.which("verilator"):
-            lint = self.tool(folder, "verilator", "--lint-only", "-Wall", "-Wno-DECLFILENAME", "rtl/waivers.vlt", "-f", "files.f", "--top-module", "gemel_npu")
-            self.assertEqual((lint.returncode, lint.stderr), (0, ""))
+            for top in ("gemel_npu", "gemel_npu_axi"):
+                lint = self.tool(folder, "verilator", "--lint-only", "-Wall", "-Wno-DECLFILENAME", "rtl/waivers.vlt", "-f", "files.f", "--top-module", top)
+                self.assertEqual((lint.returncode, lint.stderr), (0, ""))
         again, _ = self.export("-m", "odd7x13", out="again")  # the same, byte for byte
         for name in names:
             self.assertEqual((folder / name).read_bytes(), (again / name).read_bytes(), name)
+
+    def test_the_top_behind_axi_has_the_names_that_tools_know(self):
+        folder, _ = self.export("-m", "tiny8")
+        wrapper = (folder / "rtl/gemel_npu_axi.sv").read_text()
+        ports = dict((name, (direction, int(high or 0) + 1)) for direction, high, name in
+                     re.findall(r"^  (input|output) +logic (?:\[(\d+):0\] )?(\w+)", wrapper, re.M))
+        request = {"valid": 1, "id": 1, "addr": 40, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3, "qos": 4, "region": 4}
+        wanted = {"aclk": ("input", 1), "aresetn": ("input", 1), "running": ("output", 1), "irq": ("output", 1), "quiet": ("output", 1)}
+
+        def add(prefix, outputs, inputs):
+            wanted.update({prefix + name: ("output", width) for name, width in outputs.items()})
+            wanted.update({prefix + name: ("input", width) for name, width in inputs.items()})
+        for master in ("fetch", "load"):
+            add(f"m_axi_{master}_ar", request, {"ready": 1})
+            add(f"m_axi_{master}_r", {"ready": 1}, {"valid": 1, "id": 1, "data": 64, "resp": 2, "last": 1})
+        add("m_axi_store_aw", request, {"ready": 1})
+        add("m_axi_store_w", {"valid": 1, "data": 64, "strb": 8, "last": 1}, {"ready": 1})
+        add("m_axi_store_b", {"ready": 1}, {"valid": 1, "id": 1, "resp": 2})
+        for channel in ("aw", "ar"):
+            add(f"s_axi_{channel}", {"ready": 1}, {"valid": 1, "addr": 12, "prot": 3})
+        add("s_axi_w", {"ready": 1}, {"valid": 1, "data": 32, "strb": 4})
+        add("s_axi_b", {"valid": 1, "resp": 2}, {"ready": 1})
+        add("s_axi_r", {"valid": 1, "data": 32, "resp": 2}, {"ready": 1})
+        self.assertEqual(ports, wanted)
 
     def test_constraints_name_every_port_once(self):
         folder, _ = self.export("-m", "tiny8")
