@@ -8,7 +8,7 @@
 machine(), machines(), parameters()   machines, and what can be changed in them
 load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
-quantize()                            int8 ONNX of float32 ONNX
+quantize(), compress(), accuracy()    int8 and smaller ONNX of float32 ONNX, and how often a network is right
 sweep(), Space, Sweep                 many machines and networks, and the best of them
 Error                                 what all of them raise; it has a code, a place and a hint
 
@@ -20,10 +20,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
+    from ._accuracy import Accuracy, Count, accuracy
     from ._advise import Advice, Finding
     from ._arrays import dequantized, quantized
     from ._builder import NetworkBuilder
     from ._compare import Comparison, LayerDifference
+    from ._compress import CompressedModel, Cost, compress
     from ._errors import Error, GemelWarning, InternalError, Interrupted, RunError, UserError
     from ._gemel import Diagnostic, LayerInfo, ParameterInfo, Progress, StopToken, TensorInfo
     from ._gemel import version as _version
@@ -38,10 +40,11 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
 
     __version__ = _version()
     __all__ = [
-        "Advice", "Comparison", "Design", "Diagnostic", "Error", "Estimate", "Finding", "GemelWarning", "InternalError", "Interrupted",
-        "LayerDifference", "LayerError", "LayerInfo", "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress",
-        "QuantizedModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "compile", "dequantized",
-        "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "run", "sweep", "workloads",
+        "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "Error", "Estimate", "Finding",
+        "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerResult", "Machine", "Network",
+        "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "Result", "RunError", "Space", "StopToken", "Sweep",
+        "TensorInfo", "TestImages", "UserError", "accuracy", "compile", "compress", "dequantized", "estimate", "load", "machine", "machines",
+        "parameters", "quantize", "quantized", "run", "sweep", "workloads",
     ]  # fmt: skip
 else:
 

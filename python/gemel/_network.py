@@ -80,6 +80,7 @@ class Network:
         self._source = source  # as the command line would be told
         self._origin: Origin | None = None
         self._notes: tuple[str, ...] = ()
+        self._layouts: Mapping[str, Any] = {}  # of an imported network: inputs and outputs -> gemel.importer.layout.Layout
 
     @property
     def name(self) -> str:
@@ -209,4 +210,5 @@ def _imported(path: str, *, batch: int | None, seed: int | None, timing_only: bo
     network._source = path
     network._origin = Origin(source=os.path.abspath(path), name=path, batch=batch, seed=seed, timing_only=timing_only, called=path)
     network._notes = tuple(workload.notes)
+    network._layouts = {name: workload.layouts[name] for name in [*(entry["name"] for entry in workload.inputs), *workload.outputs] if name in workload.layouts}
     return network

@@ -24,6 +24,7 @@ void add_commands(CLI::App& app) {
   add_run(app);
   add_import(app);
   add_quantize(app);
+  add_compress(app);
   add_sweep(app);
   add_compile(app);
   add_disasm(app);

@@ -26,14 +26,14 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string workload, out, tensors, settings;
-  std::vector<std::string> inputs;
+  std::string workload, out, tensors, settings, data;
+  std::vector<std::string> inputs, beside;
   std::optional<std::string> machine;
   std::vector<std::string> set, blocks, waves;
   std::optional<std::string> engine;
   std::optional<int> reset_seed;
   std::optional<std::uint64_t> seed;
-  int batch = 0;
+  int batch = 0, images = 0;
   std::int64_t max_cycles = std::int64_t{1} << 40;
   bool timing_only = false, trace = false, no_golden = false, test = false, quiet = false, keep_going = false, no_skip = false, advise = false;
 };
@@ -141,6 +141,20 @@ gemel::RunOptions run_options(const Options& o, Observer* observer) {
   return options;
 }
 
+// --data: many runs, which are in Python.
+[[noreturn]] void run_on_data(const Options& o) {
+  constexpr char Who[] = "`--data`";
+  std::vector<std::string> words = {"--data=" + o.data, "--machine=" + o.machine.value_or(DefaultMachine)};
+  for (const std::string& setting : o.set) words.push_back("--set=" + setting);
+  for (const std::string& model : o.beside) words.push_back("--beside=" + model);
+  if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
+  if (o.batch > 0) words.push_back("--batch=" + std::to_string(o.batch));
+  if (o.no_golden) words.push_back("--no-golden");
+  if (o.quiet) words.push_back("--quiet");
+  words.insert(words.end(), {"--", o.workload});
+  become(require_package("_accuracy_command.py", Who), "gemel._accuracy_command", words, Who);
+}
+
 void run(const Options& o, const std::vector<std::pair<std::string, std::string>>& arguments) {
   ProgressLine progress(!o.quiet);
   gemel::RunOptions options = run_options(o, &progress);
@@ -225,6 +239,12 @@ const std::vector<Rule>& rules() {
       {"--trace", Rule::Needs, {"--out FOLDER"}, "--trace writes trace.json, but there is no folder for it"},
       {"--seed", Rule::Excludes, {"--test"}, "test images are not drawn, and neither are the weights of their network"},
       {"--seed", Rule::Excludes, {"--timing-only"}, "without data no numbers are drawn"},
+      {"--data", Rule::Excludes,
+       {"--input", "--test", "--timing-only", "--seed", "--out", "--trace", "--save-tensors", "--advise", "--block", "--engine", "--waves", "--keep-going",
+        "--no-skip", "--reset-seed", "--max-cycles"},
+       "--data runs image after image and counts, the other is of a single run"},
+      {"--beside", Rule::Needs, {"--data FILE"}, "--beside runs another model on the same images, and there are none"},
+      {"--images", Rule::Needs, {"--data FILE"}, "--images counts images, and there are none"},
   };
   return Rules;
 }
@@ -234,6 +254,7 @@ const std::vector<Rule>& program_rules() {
   static const std::vector<Rule> Rules = {
       {"workload", Rule::Excludes, {"--batch"}, "a compiled program has its batch"},
       {"workload", Rule::Excludes, {"--advise"}, "what is compiled for one machine cannot be tried on others"},
+      {"workload", Rule::Excludes, {"--data"}, "a compiled program does not know how its images lie: give the model or the workload"},
       {"workload", Rule::Excludes, {"--test"}, "a compiled program comes without its network's test images"},
   };
   return Rules;
@@ -311,6 +332,9 @@ void add_run(CLI::App& app) {
   command->add_flag("--advise", o->advise, "Try each resource of the machine doubled, halved and ideal, and say what it gains and costs");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
   command->add_flag("--test", o->test, "Run all test images of the workload and count the correct ones");
+  command->add_option("--data", o->data, "Run the network on these images (NAME.npz, NAME.npy) and count the right answers, if `labels` are among them");
+  add_repeated(*command, "--beside", o->beside, "With --data: an ONNX model that ONNX Runtime runs on the same images");
+  add_integer(*command, "--images", o->images, 1, Unlimited, "With --data: the first so many images (default: all)");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->add_option("--settings", o->settings, "Options from a YAML file, by the names of the flags; the command line wins");
   command->callback([o, command] {
@@ -318,6 +342,7 @@ void add_run(CLI::App& app) {
     if (command->get_option("--settings")->count() > 0) apply_settings(o->settings, *command);
     check_options(*command, rules());
     if (is_program(o->workload)) check_options(*command, program_rules());
+    if (!o->data.empty()) run_on_data(*o);
     std::vector<std::pair<std::string, std::string>> arguments;
     for (const CLI::Option* option : command->get_options()) {
       if (option->count() == 0) continue;

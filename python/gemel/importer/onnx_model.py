@@ -176,7 +176,7 @@ class _Walk:
             self.clip(node, values)
         elif node.type in FLOAT_PAIRS:
             self.pair(node, values)
-        elif node.type in ort.UNARY and node.type not in OPERATORS:
+        elif node.type in ort.UNARY and (node.type not in OPERATORS or isinstance(values[0], Real)):
             self.function(node, values)
         else:
             self.values[out] = Pending(node, values)
@@ -185,18 +185,8 @@ class _Walk:
         if len(self.graph.readers.get(value, ())) != 1 or value in self.graph.outputs:
             raise Refused(f"readers of `{value}`", len(self.graph.readers.get(value, ())), "one: its QuantizeLinear, or a Relu or Clip before that")
 
-    def is_function(self, value) -> bool:
-        """A sigmoid or the like behind which no QuantizeLinear stands."""
-        if not isinstance(value, Pending) or value.node.type not in ort.UNARY:
-            return False
-        return isinstance(value.operands[0], Real) or self.is_function(value.operands[0])
-
     def real(self, value) -> Real:
         """A function of one byte."""
-        if self.is_function(value):
-            x = self.real(value.operands[0])
-            check_function(Operation(value.node, value.operands, "", None))
-            return Real(x.tensor, ort.unary(value.node.type, x.values, value.node.attributes))
         if isinstance(value, Pending) and value.node.type in FLOAT_PAIRS:
             return self.combined(value.node, value.operands)
         if isinstance(value, Real):
@@ -223,7 +213,7 @@ class _Walk:
         readers = self.graph.readers.get(node.outputs[0], [])
         quantized = len(readers) == 1 and readers[0].type in ("QuantizeLinear", "Quant")
         fused = all((isinstance(v, Real) and v.plain) or (isinstance(v, Constant) and v.scale is not None) for v in (a, b))
-        one = [self.real(v) if self.is_function(v) else v for v in (a, b) if not isinstance(v, Constant)]
+        one = [v for v in (a, b) if not isinstance(v, Constant)]
         same = len(one) < 2 or (isinstance(one[0], Real) and isinstance(one[1], Real) and one[0].tensor.name == one[1].tensor.name)
         if ((fused and quantized) or not same) and node.type in OPERATORS:
             self.values[node.outputs[0]] = Pending(node, values)

@@ -143,7 +143,7 @@ def load_float(path: str | Path) -> Graph:
     for tensor in model.graph.initializer:  # of files beside the model, which read_onnx() has looked at
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(numpy_helper.from_array(checked.constants[tensor.name], tensor.name))
-    _fix_shapes(model, str(path), set(checked.constants))
+    fix_shapes(model, str(path), set(checked.constants))
     if checked.opset < PER_CHANNEL:
         try:
             model = onnx.version_converter.convert_version(model, OPSET)
@@ -155,7 +155,7 @@ def load_float(path: str | Path) -> Graph:
     return Graph(model, str(path))
 
 
-def _fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> None:
+def fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> None:
     found = []
     for value in model.graph.input:
         if value.name in constants:

@@ -66,6 +66,7 @@ class Images:
         self._file = str(source) if isinstance(source, str | Path) else ""
         self._source: Any = source
         self._members: dict[str, str] = {}  # input -> name in the file, or in the mapping
+        self.types: dict[str, np.dtype[Any]] = {}  # input -> type of its array
         self.labels: np.ndarray | None = None
         with ExitStack() as stack:
             arrays = self._open(stack)
@@ -124,6 +125,7 @@ class Images:
                 self._members = {name: name for name in self._inputs}
         shapes = {}
         for name, shape in self._inputs.items():
+            self.types[name] = arrays[self._members[name]].dtype
             found = tuple(arrays[self._members[name]].shape)
             wanted = shape[1:]
             if len(found) != len(shape) or found[1:] != wanted:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any ONNX model, float or quantized, run by ONNX Runtime on images: what a machine's outputs are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..importer.files import read_bytes
+from ..importer.onnx_file import read_onnx
+from .graph import fix_shapes
+from .images import Images
+from .indices import indices
+from .runtime import Session, onnx
+
+
+class Beside:
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        data = read_bytes(path)
+        graph = read_onnx(path, data)
+        model = onnx.ModelProto.FromString(data)
+        fix_shapes(model, str(path), set(graph.constants))
+        self.inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input if v.name not in graph.constants}
+        self._session = Session(model, file=str(path))
+        self._output = graph.outputs[0]
+
+    def predictions(self, source: Any, most: int | None) -> np.ndarray:
+        """For each image the index of the largest value of the first output."""
+        found = []
+        for inputs, counted in Images(source, self.inputs).runs(most):
+            found.append(indices(np.asarray(self._session.run(inputs)[self._output]), next(iter(inputs.values())).shape[0])[:counted])
+        return np.concatenate(found)
