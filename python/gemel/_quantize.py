@@ -38,6 +38,7 @@ class LayerError:
     operator: str
     sqnr: float  # of the result, all errors before it included
     weight_sqnr: float | None  # of the weights alone
+    alone: float | None  # of the worst output, if this layer alone is quantized; None: not asked for
     low: float  # least and largest value that the result's bytes can have
     high: float
 
@@ -68,13 +69,17 @@ class QuantizedModel:
             "method": self.method, "per_channel": self.per_channel, "images": self.images, "notes": list(self.notes),
             "outputs": {name: number(value) for name, value in self.outputs.items()},
             "layers": [{"name": one.name, "operator": one.operator, "sqnr_db": number(one.sqnr), "weight_sqnr_db": number(one.weight_sqnr),
+                        "alone_db": number(one.alone),
                         "low": one.low, "high": one.high} for one in self.layers],
         }  # fmt: skip
 
     def __str__(self) -> str:
         """The report as a table: where the error arises."""
-        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr), f"{one.low:.4g}", f"{one.high:.4g}") for one in self.layers]
-        heads = ("operator's result", "operator", "SQNR", "weights'", "least", "largest")
+        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr), _decibels(one.alone), f"{one.low:.4g}", f"{one.high:.4g}")
+                for one in self.layers]  # fmt: skip
+        heads: tuple[str, ...] = ("operator's result", "operator", "SQNR", "weights'", "alone", "least", "largest")
+        if all(one.alone is None for one in self.layers):
+            heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]  # type: ignore[misc]
         widths = [min(40, max(len(row[i]) for row in [heads, *rows])) for i in range(len(heads))]
         lines = [_line(row, widths) for row in [heads, *rows]]
         kind = "per channel" if self.per_channel else "per tensor"
@@ -132,6 +137,8 @@ def quantize(
     per_channel: bool = True,
     images: int | None = None,
     keep_float: Sequence[str] = (),
+    improve: bool = False,
+    sensitivity: bool = False,
     progress: bool = False,
 ) -> QuantizedModel:
     """Makes an int8 ONNX model of a float32 one: QDQ, weights symmetric, activations asymmetric, ranges found by running it on images.
@@ -146,6 +153,9 @@ def quantize(
     per_channel: a scale for each output channel of weights, or one for all.
     images: use the first so many of them; None: all.
     keep_float: names of operators, or of their results, that stay in float32 (only ONNX Runtime runs such a model).
+    improve: try cross-layer equalization and bias correction, and keep each only if the outputs of held-out images (the last quarter, at most 32) come
+        nearer to those of float32. The notes say what was tried and what it brought.
+    sensitivity: quantize each layer alone, too: which of them cost the outputs most.
     progress: a line on stderr.
 
     The result runs in ONNX Runtime, and gemel.load() takes it. Scales of sums and products of two tensors are chosen so that the machine's integers give
@@ -163,14 +173,14 @@ def quantize(
         more = {} if line is None else {"progress": line}
         return import_module("gemel.rewrite.quantize").quantize(
             Path(os.fspath(model)), os.fspath(calibrate) if isinstance(calibrate, os.PathLike) else calibrate, method=method, percentile=percentile,
-            per_channel=per_channel, images=most, keep_float=tuple(keep_float), **more)  # fmt: skip
+            per_channel=per_channel, images=most, keep_float=tuple(keep_float), improve=improve, sensitivity=sensitivity, **more)  # fmt: skip
 
     try:
         outcome = _called(made)
     finally:
         if line is not None:
             line.end()
-    layers = tuple(LayerError(name=row.name, operator=row.operator, sqnr=row.sqnr, weight_sqnr=row.weight_sqnr, low=row.low, high=row.high)
+    layers = tuple(LayerError(name=row.name, operator=row.operator, sqnr=row.sqnr, weight_sqnr=row.weight_sqnr, alone=row.alone, low=row.low, high=row.high)
                    for row in outcome.rows)  # fmt: skip
     result = QuantizedModel(layers=layers, outputs=outcome.outputs, images=outcome.images, method=method, per_channel=per_channel, notes=tuple(outcome.notes),
                             _model=outcome.model)  # fmt: skip

@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--per-tensor", action="store_true")
     parser.add_argument("--images", type=int)
     parser.add_argument("--keep-float", action="append", default=[])
+    parser.add_argument("--improve", action="store_true")
+    parser.add_argument("--sensitivity", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()
@@ -33,6 +35,7 @@ def main() -> int:
 
         made = quantize(options.model, options.calibrate, options.out, method=options.method, percentile=options.percentile,
                         per_channel=not options.per_tensor, images=options.images, keep_float=options.keep_float,
+                        improve=options.improve, sensitivity=options.sensitivity,
                         progress=not options.quiet)  # fmt: skip
         if options.json:
             try:

@@ -18,7 +18,7 @@ struct Options {
   double percentile = 99.99;
   std::vector<std::string> keep_float;
   int images = 0;
-  bool per_tensor = false, quiet = false;
+  bool per_tensor = false, improve = false, sensitivity = false, quiet = false;
 };
 
 std::vector<std::string> words(const Options& o) {
@@ -28,6 +28,8 @@ std::vector<std::string> words(const Options& o) {
   if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
   if (!o.json.empty()) words.push_back("--json=" + o.json);
   if (o.per_tensor) words.push_back("--per-tensor");
+  if (o.improve) words.push_back("--improve");
+  if (o.sensitivity) words.push_back("--sensitivity");
   if (o.quiet) words.push_back("--quiet");
   words.insert(words.end(), {"--", o.model});
   return words;
@@ -47,6 +49,8 @@ void add_quantize(CLI::App& app) {
   add_integer(*command, "--images", o->images, 1, Unlimited, "Use the first so many images (default: all)");
   command->add_flag("--per-tensor", o->per_tensor, "One scale for all weights of a layer, not one for each output channel");
   add_repeated(*command, "--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
+  command->add_flag("--improve", o->improve, "Try equalization of layers and correction of biases, and keep what brings held-out images nearer to float32");
+  command->add_flag("--sensitivity", o->sensitivity, "Quantize each layer alone, too: which of them cost the outputs most");
   command->add_option("--json", o->json, "Write the report as JSON");
   command->add_flag("--quiet,-q", o->quiet, "No report and no progress");
   command->callback([o, command] {

@@ -86,6 +86,97 @@ def random_network(seed: int) -> Network:
     return n
 
 
+def uneven() -> onnx.ModelProto:
+    """Channels whose weights differ a thousandfold, as training leaves them in depthwise layers: one scale for all of them wastes most of its steps."""
+    n = Network("uneven", (1, 3, 10, 10), 3)
+    x = n.conv(n.conv(INPUT, 16, 3), 16, 3, groups=16)
+    n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [n.conv(x, 24, 1)])]), 24, 6)]
+    model = n.proto()
+    factors = (10.0 ** n.rng.uniform(-1.5, 1.5, size=16)).astype(np.float32)
+    constants = {t.name: t for t in model.graph.initializer}
+    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    norms = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    for name in norms[0].input[1:3]:  # what comes out of the first layer is larger, what the second makes of it as much smaller
+        constants[name].CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(constants[name]) * factors, name))
+    w = onnx.numpy_helper.to_array(constants[convs[1].input[1]])
+    constants[convs[1].input[1]].CopyFrom(onnx.numpy_helper.from_array(w / factors.reshape(-1, 1, 1, 1), convs[1].input[1]))
+    return model
+
+
+class Improve(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-improve-")
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name, "net.onnx")
+        onnx.save(uneven(), self.path)
+        self.images = np.random.default_rng(8).normal(size=(24, 3, 10, 10)).astype(np.float32)
+
+    def test_equalization_keeps_the_function(self):
+        from gemel.rewrite.equalize import equalize
+        from gemel.rewrite.prepare import prepare
+        from gemel.rewrite.runtime import Session
+
+        graph = load_float(self.path)
+        prepare(graph)
+        before = Session(graph.proto()).run({INPUT: self.images[:1]})[graph.outputs[0]]
+        self.assertEqual(equalize(graph), 3)
+        after = Session(graph.proto()).run({INPUT: self.images[:1]})[graph.outputs[0]]
+        self.assertLess(float(np.abs(before - after).max()), 1e-4 * float(np.abs(before).max()))
+
+    def test_what_helps_is_kept_and_told(self):
+        plain = gemel.quantize(self.path, self.images, per_channel=False)
+        better = gemel.quantize(self.path, self.images, self.path.with_name("int8.onnx"), per_channel=False, improve=True)
+        print(f"per tensor: {plain.outputs}, improved: {better.outputs}; {better.notes}")
+        self.assertGreater(min(better.outputs.values()), min(plain.outputs.values()) + 6)
+        self.assertRegex(better.notes[0], r"^held out: 6 images; outputs as they are -?[0-9.]+ dB$")
+        self.assertRegex(better.notes[1], r"^equalization \(3 pairs of layers\): .* dB, kept$")
+        workload, model = import_model(self.path.with_name("int8.onnx")), onnx.load(self.path.with_name("int8.onnx"))
+        *_, wrong, _ = compare(workload, model, {INPUT: self.images[:1]}, "tiny8")
+        self.assertEqual(wrong, [])
+
+    def test_a_bias_takes_out_what_rounding_adds_on_average(self):
+        """Inputs with a mean, and weights whose rounding errors have one sign."""
+        n = Network("biased", (1, 8, 6, 6), 3)
+        w = np.full((4, 8, 1, 1), 0.4053, np.float32)
+        w[:, 0] = 1.0  # the scale is 1 / 127: 0.4053 is 51.47 steps
+        x = n.node("Conv", [INPUT, n.constant(w)], 4, kernel_shape=[1, 1])
+        n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 4, 3)]
+        onnx.save(n.proto(), self.path)
+        images = (np.random.default_rng(1).normal(size=(24, 8, 6, 6)) * 0.2 + 2).astype(np.float32)
+        plain, better = gemel.quantize(self.path, images), gemel.quantize(self.path, images, improve=True)
+        self.assertGreater(min(better.outputs.values()), min(plain.outputs.values()) + 3)
+        self.assertRegex(better.notes[-1], r"^bias correction: .* dB, kept$")
+
+    def test_each_layer_alone(self):
+        n = Network("outlier", (1, 3, 10, 10), 6)
+        x = n.conv(n.conv(n.conv(INPUT, 8, 3), 8, 3, norm=False), 8, 3)
+        n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 8, 4)]
+        model = n.proto()
+        second = [node for node in model.graph.node if node.op_type == "Conv"][1]
+        constant = next(t for t in model.graph.initializer if t.name == second.input[1])
+        w = onnx.numpy_helper.to_array(constant).copy()
+        w[0, 0, 0, 0] *= 60  # one weight takes nearly all steps of the layer's only scale
+        constant.CopyFrom(onnx.numpy_helper.from_array(w, constant.name))
+        onnx.save(model, self.path)
+        found = gemel.quantize(self.path, self.images[:8], per_channel=False, sensitivity=True)
+        alone = {one.name: one.alone for one in found.layers if one.alone is not None}
+        self.assertEqual(list(alone), [one.name for one in found.layers if one.weight_sqnr is not None])
+        worst = min(alone, key=alone.get)
+        self.assertEqual(list(alone).index(worst), 1, alone)
+        for name, decibels in alone.items():  # the same by another road: all others stay in float32
+            others = [one.name for one in found.layers if one.name != name]
+            without = gemel.quantize(self.path, self.images[:8], per_channel=False, keep_float=others)
+            self.assertAlmostEqual(min(without.outputs.values()), decibels, delta=1e-6)
+        self.assertIn("alone", str(found))
+        self.assertNotIn("alone", str(without))
+
+    def test_one_image_judges_nothing(self):
+        with self.assertRaises(gemel.UserError) as raised:
+            gemel.quantize(self.path, self.images[:1], improve=True)
+        self.assertEqual(str(raised.exception), "error[E1214]: there is 1 image, and improvements are judged on images that chose nothing\n"
+                         f"  {self.path}\nhint: give 8 images or more")  # fmt: skip
+
+
 class Quantize(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="gemel-quantize-")
@@ -175,7 +266,8 @@ class Quantize(unittest.TestCase):
         network = small()
         np.savez_compressed(self.folder / "images.npz", images=drawn(network, 10), labels=np.arange(10))
         self.saved(network)
-        done = self.gemel("quantize", "small.onnx", "--calibrate", "images.npz", "--method", "percentile", "--percentile", "99.9", "--json", "report.json")
+        done = self.gemel("quantize", "small.onnx", "--calibrate", "images.npz", "--method", "percentile", "--percentile", "99.9", "--json", "report.json",
+                          "--improve", "--sensitivity")  # fmt: skip
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("percentile, weights per channel, ranges of 10 images", done.stdout)
         self.assertIn("small_int8.onnx: 13 operators on int8", done.stdout)

@@ -41,14 +41,36 @@ def histograms(graph: Graph, values: Iterable[str], images: Images, most: int | 
     return found
 
 
-def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent) -> dict[str, float]:
+def means(graph: Graph, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent) -> dict[str, np.ndarray]:
+    """Of each value for each of its channels: dimension 1 of images, else the last one."""
+    wanted = list(values)
+    session = Session(graph.proto(), wanted, graph.file)
+    sums: dict[str, np.ndarray] = {}
+    counts = dict.fromkeys(wanted, 0)
+    total = images.count if most is None else min(most, images.count)
+    done = 0
+    for inputs, counted in images.runs(most):
+        made = session.run(inputs)
+        for name in wanted:
+            array = made[name]
+            axis = 1 if array.ndim > 2 else array.ndim - 1
+            rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+            sums[name] = sums.get(name, 0) + rows.sum(axis=1, dtype=np.float64)
+            counts[name] += rows.shape[1]
+        done += counted
+        progress("means", done, total)
+    return {name: sums[name] / counts[name] for name in wanted}
+
+
+def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent,
+          skip: int = 0) -> dict[str, float]:  # fmt: skip
     """Signal to noise in dB of each value that both models make, all errors before it included."""
     wanted = list(values)
     first, second = Session(graph.proto(), wanted, graph.file), Session(quantized, wanted, graph.file)
     signal, wrong = dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0)
-    total = images.count if most is None else min(most, images.count)
+    total = images.count - skip if most is None else min(most, images.count - skip)
     done = 0
-    for inputs, counted in images.runs(most):
+    for inputs, counted in images.runs(most, skip):
         exact, noisy = first.run(inputs), second.run(inputs)
         for name in wanted:
             one, other = exact[name], noisy[name]

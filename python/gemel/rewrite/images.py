@@ -140,15 +140,19 @@ class Images:
             shapes[name] = found
         return shapes
 
-    def runs(self, most: int | None = None) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    def runs(self, most: int | None = None, skip: int = 0) -> Iterator[tuple[dict[str, np.ndarray], int]]:
         """Inputs of one run after the other, float32, and how many of their images count (a last run that is not full repeats its last image).
-        `most`: so many images at the most."""
+        `most`: so many images at the most, behind the first `skip`."""
         lengths = {shape[0] for shape in self._inputs.values()}
         per_run = lengths.pop() if len(lengths) == 1 else 1
-        left = self.count if most is None else min(most, self.count)
-        start = 0
+        left = self.count - skip if most is None else min(most, self.count - skip)
+        start = skip
         with ExitStack() as stack:
             arrays = self._open(stack)
+            for name in self._inputs if skip else ():
+                array = arrays[self._members[name]]
+                for first in range(0, skip if isinstance(array, _Member) else 0, per_run):
+                    array.rows(min(per_run, skip - first))
             while left > 0:
                 taken = min(per_run, left)
                 inputs = {}

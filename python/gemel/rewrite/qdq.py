@@ -10,7 +10,7 @@ import numpy as np
 
 from ..importer import ort
 from ..importer.workload import Quantization
-from .graph import Graph
+from .graph import Graph, attributes
 from .plan import Plan, weights_of
 from .ranges import scale_of
 from .runtime import onnx
@@ -94,12 +94,14 @@ class Quantized:
     weight_sqnr: dict[str, float]  # output of a layer -> dB
 
 
-def insert(graph: Graph, plan: Plan, scales: Scales, per_channel: bool) -> Quantized:
-    return _Writer(graph.copy(), graph, plan, scales, per_channel).write()
+def insert(graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray] | None = None) -> Quantized:
+    """means: of the inputs of layers, by channel: with them biases take out the mean of what the rounding of weights adds (bias correction)."""
+    return _Writer(graph.copy(), graph, plan, scales, per_channel, means or {}).write()
 
 
 class _Writer:
-    def __init__(self, made: Graph, graph: Graph, plan: Plan, scales: Scales, per_channel: bool):
+    def __init__(self, made: Graph, graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray]):
+        self.means = means
         self.made, self.graph, self.plan, self.scales, self.per_channel = made, graph, plan, scales, per_channel
         self.nodes: list[onnx.NodeProto] = []
         self.parameters: dict[str, tuple[str, str]] = {}
@@ -153,6 +155,12 @@ class _Writer:
         scale = weight_scales(w, axis, self.per_channel, least)
         q = to_int8(w, axis, scale)
         self.sqnr[out] = sqnr(w, q.astype(np.float32) * along(scale, axis, w.ndim))
+        mean = self.means.get(source)
+        if mean is not None:
+            added = _mean_error(node, q.astype(np.float32) * along(scale, axis, w.ndim) - w, axis, mean)
+            bias = (np.zeros(w.shape[axis]) if bias is None else bias.reshape(-1).astype(np.float64)) - added
+            del node.input[2:]
+            node.input.append("")
         shaped = scale if scale.size > 1 else scale.reshape(())
         node.input[1] = self.constant(f"{out}.weight", q, shaped, axis)
         if bias is not None:
@@ -172,6 +180,17 @@ class _Writer:
         more = {"axis": axis} if scale.ndim else {}
         self.nodes.append(onnx.helper.make_node("DequantizeLinear", inputs, [made], name=f"{name}_DequantizeLinear", **more))
         return made
+
+
+def _mean_error(node: onnx.NodeProto, error: np.ndarray, axis: int, mean: np.ndarray) -> np.ndarray:
+    """For each output, what errors of weights add to it on average, paddings aside. `mean`: of the inputs."""
+    if node.op_type != "Conv":
+        return np.moveaxis(error, axis, 0) @ mean
+    groups = attributes(node).get("group", 1)
+    sums = error.reshape(*error.shape[:2], -1).sum(axis=2).astype(np.float64)  # [outputs, inputs of a group]
+    blocks = sums.reshape(groups, -1, sums.shape[1])
+    made: np.ndarray = np.einsum("goi,gi->go", blocks, mean.reshape(groups, -1)).reshape(-1)
+    return made
 
 
 def sqnr(signal: np.ndarray, noisy: np.ndarray) -> float:

@@ -11,25 +11,30 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from .calibrate import Progress, _silent, histograms, noise
+from .calibrate import Progress, _silent, histograms, means, noise
+from .equalize import equalize, widen_clips
 from .graph import Graph, load_float
 from .images import Images
 from .plan import Plan, make_plan
 from .prepare import prepare
-from .qdq import Quantized, choose_scales, insert
+from .qdq import Quantized, Scales, choose_scales, insert
 from .runtime import onnx
 
-MOST_COMPARED = 32  # images of the report
+MOST_COMPARED = 32  # images of the report, and those that are held out to judge improvements
+MOST_ALONE = 8  # images with which each layer is quantized alone
+HELD_OUT = 4  # one image in so many, the last ones
 
 
 @dataclass(frozen=True)
 class Row:
-    """One operator of the report. Signal to noise in dB, of its result with all errors before it, and of its weights alone."""
+    """One operator of the report. Signal to noise in dB: of its result with all errors before it, of its weights alone, and of the network's outputs if this
+    layer is quantized alone."""
 
     name: str
     operator: str
     sqnr: float
     weight_sqnr: float | None
+    alone: float | None
     low: float
     high: float
 
@@ -43,42 +48,141 @@ class Outcome:
     images: int
 
 
+@dataclass
+class _Way:
+    """A way to quantize, with what it is made of."""
+
+    graph: Graph
+    plan: Plan
+    scales: Scales
+    quantized: Quantized
+    held_out: float = 0.0  # dB of the worst output
+
+
 def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str, Any], *, method: str, percentile: float, per_channel: bool,
-             images: int | None, keep_float: tuple[str, ...] = (), progress: Progress = _silent) -> Outcome:  # fmt: skip
+             images: int | None, keep_float: tuple[str, ...] = (), improve: bool = False, sensitivity: bool = False,
+             progress: Progress = _silent) -> Outcome:  # fmt: skip
     """ModelError: the model (E11xx), the images (E1214)."""
     graph = load_float(path)
     prepare(graph)
     data = Images(calibrate, {name: graph.shapes[name] for name in graph.inputs})
-    plan = make_plan(graph, _named(graph, keep_float))
-    if not plan.layers:
-        raise ModelError(Diagnostic("E1109", "the model has no layer with constant weights that could be quantized", graph.file,
-                                    hint="Conv, Gemm and MatMul with constant float32 weights are"))  # fmt: skip
-    observed = [name for names in plan.observed.values() for name in names]
-    found = histograms(graph, observed, data, images, progress)
-    ranges = {name: histogram.range(method, percentile) for name, histogram in found.items()}
-    scales = choose_scales(graph, plan, ranges)
-    quantized = insert(graph, plan, scales, per_channel)
-    compared = min(images or MOST_COMPARED, MOST_COMPARED)
+    count = min(images or data.count, data.count)
+    kept = _named(graph, keep_float)
+    maker = _Maker(data, count, method, percentile, per_channel, kept, progress)
+    notes: list[str] = []
+    if improve:
+        way = _improved(graph, maker, notes)
+    else:
+        way = maker.make(graph)
+    compared = min(count, MOST_COMPARED)
+    plan = way.plan
     values = [name for name in dict.fromkeys([*plan.made.values(), *graph.outputs]) if name in plan.group or name in graph.outputs]
-    errors = noise(graph, quantized.model, values, data, compared, progress)
-    return Outcome(quantized.model, _rows(plan, quantized, errors), {name: errors[name] for name in graph.outputs}, _notes(graph, plan, quantized),
-                   min(images or data.count, data.count))  # fmt: skip
+    errors = noise(way.graph, way.quantized.model, values, data, compared, progress)
+    errors |= noise(graph, way.quantized.model, graph.outputs, data, compared, progress)
+    alone = _alone(way, maker, min(count, MOST_ALONE)) if sensitivity else {}
+    rows = _rows(plan, way.quantized, errors, alone)
+    return Outcome(way.quantized.model, rows, {name: errors[name] for name in graph.outputs}, notes + _notes(graph, plan, way.quantized), count)
+
+
+@dataclass
+class _Maker:
+    data: Images
+    count: int
+    method: str
+    percentile: float
+    per_channel: bool
+    keep_float: set[str]
+    progress: Progress
+
+    def make(self, graph: Graph, count: int | None = None) -> _Way:
+        plan = make_plan(graph, self.keep_float)
+        if not plan.layers:
+            raise ModelError(Diagnostic("E1109", "the model has no layer with constant weights that could be quantized", graph.file,
+                                        hint="Conv, Gemm and MatMul with constant float32 weights are"))  # fmt: skip
+        observed = [name for names in plan.observed.values() for name in names]
+        found = histograms(graph, observed, self.data, count or self.count, self.progress)
+        ranges = {name: histogram.range(self.method, self.percentile) for name, histogram in found.items()}
+        scales = choose_scales(graph, plan, ranges)
+        return _Way(graph, plan, scales, insert(graph, plan, scales, self.per_channel))
+
+
+def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:
+    """Equalization and bias correction, each kept only where the outputs of images that chose nothing come nearer to those of float32."""
+    held = min(max(maker.count // HELD_OUT, 1), MOST_COMPARED)
+    used = maker.count - held
+    if used < 1:
+        raise ModelError(Diagnostic("E1214", f"there is {maker.count} image, and improvements are judged on images that chose nothing", graph.file,
+                                    hint="give 8 images or more"))  # fmt: skip
+
+    def judge(way: _Way) -> _Way:
+        errors = noise(graph, way.quantized.model, graph.outputs, maker.data, held, maker.progress, skip=used)
+        way.held_out = min(errors.values())
+        return way
+
+    best = judge(maker.make(graph, used))
+    notes.append(f"held out: {held} images; outputs as they are {best.held_out:.1f} dB")
+    for what, widened in (("equalization", False), ("equalization, each Clip from 0 made a Relu", True)):
+        changed = graph.copy()
+        if widened and widen_clips(changed) == 0:
+            continue
+        pairs = equalize(changed)
+        if pairs == 0:
+            continue
+        best = _better(best, judge(maker.make(changed, used)), f"{what} ({pairs} pairs of layers)", notes)
+    inputs = [node.input[0] for node in best.plan.layers]
+    found = means(best.graph, inputs, maker.data, used, maker.progress)
+    corrected = _Way(best.graph, best.plan, best.scales, insert(best.graph, best.plan, best.scales, maker.per_channel, found))
+    return _better(best, judge(corrected), "bias correction", notes)
+
+
+def _better(best: _Way, way: _Way, what: str, notes: list[str]) -> _Way:
+    kept = way.held_out > best.held_out
+    notes.append(f"{what}: {best.held_out:.1f} -> {way.held_out:.1f} dB, {'kept' if kept else 'not kept'}")
+    return way if kept else best
+
+
+def _alone(way: _Way, maker: _Maker, images: int) -> dict[str, float]:
+    """For each layer: the worst output's signal to noise, if this layer alone is quantized with its input and its result."""
+    graph, plan = way.graph, way.plan
+    outputs = [name for node in graph.nodes for name in node.output]
+    found = {}
+    makers = graph.makers()
+    for done, node in enumerate(plan.layers):
+        one = make_plan(graph, set(outputs) - _chain(makers, node, plan.made[node.output[0]]))
+        if not one.layers:
+            continue
+        scales = Scales({group: way.scales.values[plan.group[next(v for v in one.group if one.group[v] == group)]] for group in one.observed})
+        made = insert(graph, one, scales, maker.per_channel)
+        found[node.output[0]] = min(noise(graph, made.model, graph.outputs, maker.data, images).values())
+        maker.progress("layers alone", done + 1, len(plan.layers))
+    return found
+
+
+def _chain(makers: dict[str, onnx.NodeProto], node: onnx.NodeProto, value: str) -> set[str]:
+    """Results of a layer and of the activations that are part of it, the last of which is `value`."""
+    chain = {value}
+    while value != node.output[0]:
+        value = makers[value].input[0]
+        chain.add(value)
+    return chain
 
 
 def _named(graph: Graph, names: tuple[str, ...]) -> set[str]:
     makers = graph.makers()
     by_name = {node.name: node.output[0] for node in graph.nodes if node.name}
-    found = set()
+    found: set[str] = set()
+    plan = make_plan(graph)
+    layers = {plan.made[node.output[0]]: node for node in reversed(plan.nodes)}  # the report names a layer by what its activation makes
     for name in names:
         value = name if name in makers else by_name.get(name)
         if value is None:
             raise ModelError(Diagnostic("E1109", f"there is no operator `{name}` that could stay in float32", graph.file,
                                         hint="the report of `gemel quantize` lists the operators"))  # fmt: skip
-        found.add(value)
+        found |= _chain(makers, layers[value], value) if value in layers else {value}
     return found
 
 
-def _rows(plan: Plan, quantized: Quantized, errors: dict[str, float]) -> list[Row]:
+def _rows(plan: Plan, quantized: Quantized, errors: dict[str, float], alone: dict[str, float]) -> list[Row]:
     rows, seen = [], set()
     for node in plan.nodes:
         value = plan.made[node.output[0]]
@@ -86,8 +190,8 @@ def _rows(plan: Plan, quantized: Quantized, errors: dict[str, float]) -> list[Ro
             continue
         seen.add(value)
         q = quantized.scales.of(plan, value)
-        rows.append(Row(value, node.op_type, errors[value], quantized.weight_sqnr.get(node.output[0]), q.scale * (-128 - q.zero_point),
-                        q.scale * (127 - q.zero_point)))  # fmt: skip
+        rows.append(Row(value, node.op_type, errors[value], quantized.weight_sqnr.get(node.output[0]), alone.get(node.output[0]),
+                        q.scale * (-128 - q.zero_point), q.scale * (127 - q.zero_point)))  # fmt: skip
     return rows
 
 
