@@ -155,7 +155,7 @@ class _Writer:
         scale = weight_scales(w, axis, self.per_channel, least)
         q = to_int8(w, axis, scale)
         self.sqnr[out] = sqnr(w, q.astype(np.float32) * along(scale, axis, w.ndim))
-        mean = self.means.get(source)
+        mean = self.means.get(source) if node.op_type != "MatMul" else None  # which has no bias
         if mean is not None:
             added = _mean_error(node, q.astype(np.float32) * along(scale, axis, w.ndim) - w, axis, mean)
             bias = (np.zeros(w.shape[axis]) if bias is None else bias.reshape(-1).astype(np.float64)) - added
