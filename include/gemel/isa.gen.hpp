@@ -371,10 +371,10 @@ struct Halt : Header {
 
 // Strided read of memory into an input buffer. Runs: for i2 in count2, for i1 in count1: the run at address +
 // i2*stride2 + i1*stride1.
-// Rows mode (window_count = 0): run_bytes bytes are cut into groups of group_bytes; each group fills
-// ceil(group_bytes/W) words (W = word bytes of the
-// buffer), the last padded with 0. Window mode (window_count > 0): the run is a row of run_bytes bytes; window i
-// holds its bytes
+// Rows mode (window_count = 0): run_bytes bytes are cut into groups of group_bytes, the last as short as the run
+// leaves it; a group of n bytes fills
+// ceil(n/W) words (W = word bytes of the buffer), the last padded with 0. Window mode (window_count > 0): the run is
+// a row of run_bytes bytes; window i holds its bytes
 // [window_offset + i*window_step, + window_bytes) in ceil(window_bytes/W) words, bytes outside the row being `fill`,
 // the last word padded with 0.
 // Words go to consecutive addresses from word_base; word_last is the last of them.
@@ -387,7 +387,7 @@ struct Load : Header {
   std::int32_t word_base = 0;  // [words] First word written.
   std::int32_t word_last = 0;  // [words] Last word written: the claim.
   std::uint64_t address = 0;  // [bytes] Memory address of the first run.
-  std::int32_t run_bytes = 1;  // [bytes] Contiguous bytes of a run (rows mode: a multiple of group_bytes).
+  std::int32_t run_bytes = 1;  // [bytes] Contiguous bytes of a run.
   std::int32_t group_bytes = 0;  // [bytes] Rows mode: bytes after which a new word begins, at least 1. Window mode: 0.
   std::int32_t count1 = 1;  // Inner count of runs.
   std::uint32_t stride1 = 0;  // [bytes] Distance of inner runs.
@@ -509,14 +509,14 @@ struct Vector : Header {
 };
 
 // Strided write of vector_buffer words to memory. Runs as in load. A run of run_bytes is made of groups of
-// group_bytes; each group takes ceil(group_bytes/C)
-// consecutive words from the buffer, of the last only the bytes that remain.
+// group_bytes, the last as short as the run leaves
+// it; a group of n bytes takes ceil(n/C) consecutive words from the buffer, of the last only the bytes that remain.
 struct Store : Header {
   Store() { opcode = Opcode::Store; }  // opcodes: Store
   std::int32_t word_base = 0;  // [words] First word read.
   std::int32_t word_last = 0;  // [words] Last word read: the claim.
   std::uint64_t address = 0;  // [bytes] Memory address of the first run.
-  std::int32_t run_bytes = 1;  // [bytes] Contiguous bytes of a run, a multiple of group_bytes.
+  std::int32_t run_bytes = 1;  // [bytes] Contiguous bytes of a run.
   std::int32_t group_bytes = 1;  // [bytes] Bytes after which a new word begins.
   std::int32_t count1 = 1;  // Inner count of runs.
   std::uint32_t stride1 = 0;  // [bytes] Distance of inner runs.
@@ -959,7 +959,7 @@ inline constexpr FieldInfo LoadFields[] = {
     {"word_base", 64, 18, false, 0, 262143, "words", nullptr, "First word written."},
     {"word_last", 82, 18, false, 0, 262143, "words", nullptr, "Last word written: the claim."},
     {"address", 128, 40, false, 0, 1099511627775, "bytes", nullptr, "Memory address of the first run."},
-    {"run_bytes", 168, 24, false, 1, 16777215, "bytes", nullptr, "Contiguous bytes of a run (rows mode: a multiple of group_bytes)."},
+    {"run_bytes", 168, 24, false, 1, 16777215, "bytes", nullptr, "Contiguous bytes of a run."},
     {"group_bytes", 192, 24, false, 0, 16777215, "bytes", nullptr, "Rows mode: bytes after which a new word begins, at least 1. Window mode: 0."},
     {"count1", 216, 16, false, 1, 65535, "", nullptr, "Inner count of runs."},
     {"stride1", 256, 32, false, 0, 4294967295, "bytes", nullptr, "Distance of inner runs."},
@@ -1050,7 +1050,7 @@ inline constexpr FieldInfo StoreFields[] = {
     {"word_base", 45, 18, false, 0, 262143, "words", nullptr, "First word read."},
     {"word_last", 64, 18, false, 0, 262143, "words", nullptr, "Last word read: the claim."},
     {"address", 82, 40, false, 0, 1099511627775, "bytes", nullptr, "Memory address of the first run."},
-    {"run_bytes", 128, 24, false, 1, 16777215, "bytes", nullptr, "Contiguous bytes of a run, a multiple of group_bytes."},
+    {"run_bytes", 128, 24, false, 1, 16777215, "bytes", nullptr, "Contiguous bytes of a run."},
     {"group_bytes", 152, 24, false, 1, 16777215, "bytes", nullptr, "Bytes after which a new word begins."},
     {"count1", 176, 16, false, 1, 65535, "", nullptr, "Inner count of runs."},
     {"stride1", 192, 32, false, 0, 4294967295, "bytes", nullptr, "Distance of inner runs."},

@@ -180,10 +180,10 @@ class Halt(Header):
 class Load(Header):
     """Strided read of memory into an input buffer. Runs: for i2 in count2, for i1 in count1: the run at address +
     i2*stride2 + i1*stride1.
-    Rows mode (window_count = 0): run_bytes bytes are cut into groups of group_bytes; each group fills
-    ceil(group_bytes/W) words (W = word bytes of the
-    buffer), the last padded with 0. Window mode (window_count > 0): the run is a row of run_bytes bytes; window
-    i holds its bytes
+    Rows mode (window_count = 0): run_bytes bytes are cut into groups of group_bytes, the last as short as the
+    run leaves it; a group of n bytes fills
+    ceil(n/W) words (W = word bytes of the buffer), the last padded with 0. Window mode (window_count > 0): the
+    run is a row of run_bytes bytes; window i holds its bytes
     [window_offset + i*window_step, + window_bytes) in ceil(window_bytes/W) words, bytes outside the row being
     `fill`, the last word padded with 0.
     Words go to consecutive addresses from word_base; word_last is the last of them.
@@ -198,7 +198,7 @@ class Load(Header):
         Field("word_base", 64, 18, False, 0, 262143, "words", "First word written."),
         Field("word_last", 82, 18, False, 0, 262143, "words", "Last word written: the claim."),
         Field("address", 128, 40, False, 0, 1099511627775, "bytes", "Memory address of the first run."),
-        Field("run_bytes", 168, 24, False, 1, 16777215, "bytes", "Contiguous bytes of a run (rows mode: a multiple of group_bytes)."),
+        Field("run_bytes", 168, 24, False, 1, 16777215, "bytes", "Contiguous bytes of a run."),
         Field("group_bytes", 192, 24, False, 0, 16777215, "bytes", "Rows mode: bytes after which a new word begins, at least 1. Window mode: 0."),
         Field("count1", 216, 16, False, 1, 65535, "", "Inner count of runs."),
         Field("stride1", 256, 32, False, 0, 4294967295, "bytes", "Distance of inner runs."),
@@ -417,8 +417,9 @@ class Vector(Header):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Store(Header):
     """Strided write of vector_buffer words to memory. Runs as in load. A run of run_bytes is made of groups of
-    group_bytes; each group takes ceil(group_bytes/C)
-    consecutive words from the buffer, of the last only the bytes that remain.
+    group_bytes, the last as short as the run leaves
+    it; a group of n bytes takes ceil(n/C) consecutive words from the buffer, of the last only the bytes that
+    remain.
     """
 
     RESERVED: ClassVar[int] = 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffff00000000ffff0000000000000000000000000000fc000000000000008000000000000000
@@ -426,7 +427,7 @@ class Store(Header):
         Field("word_base", 45, 18, False, 0, 262143, "words", "First word read."),
         Field("word_last", 64, 18, False, 0, 262143, "words", "Last word read: the claim."),
         Field("address", 82, 40, False, 0, 1099511627775, "bytes", "Memory address of the first run."),
-        Field("run_bytes", 128, 24, False, 1, 16777215, "bytes", "Contiguous bytes of a run, a multiple of group_bytes."),
+        Field("run_bytes", 128, 24, False, 1, 16777215, "bytes", "Contiguous bytes of a run."),
         Field("group_bytes", 152, 24, False, 1, 16777215, "bytes", "Bytes after which a new word begins."),
         Field("count1", 176, 16, False, 1, 65535, "", "Inner count of runs."),
         Field("stride1", 192, 32, False, 0, 4294967295, "bytes", "Distance of inner runs."),

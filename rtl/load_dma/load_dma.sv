@@ -339,15 +339,15 @@ module load_dma #(
     next_row_offset = '0;
     next_run_offset = '0;
     if (writes) begin
-      group_ends = group_left_q == 24'(length);
-      run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end == row_end;
+      run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end >= row_end;  // the last group may be short
+      group_ends = group_left_q == 24'(length) || (!window_mode_q && run_ends);
       job_ends = left1_q == 16'd1 && left2_q == 16'd1;
       at_sum = 13'(at_offset_q) + 13'(advance);
       if (group_ends) begin
         next_group = group_q + $signed({18'd0, windows_step_q});
         group_move = windows_step_q;
         if (group_q[29]) group_move = next_group[29] ? '0 : next_group[11:0];
-        rest = 13'(length);
+        rest = 13'(memory_end);
         if (window_mode_q) rest = 13'(row_end - (group_q[29] ? 30'sd0 : group_q));
         group_sum = 13'(group_offset_q) + 13'(group_move);
         rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;

@@ -127,6 +127,7 @@ module store_dma #(
     reads = 1'b0;
     if (reading_q) begin
       length = group_left_q < 24'(Columns) ? group_left_q[8:0] : 9'(Columns);
+      if (run_left_q < 24'(length)) length = run_left_q[8:0];  // the last group may be short
       last_sum = SumBits'(at_offset_q) + SumBits'(length) - 13'd1;
       last_number = at_number_q + NumberBits'(last_sum >> OffsetBits);
       reads = NumberBits'(last_number - freed_q) < NumberBits'(PlacesNeeded);
@@ -143,8 +144,8 @@ module store_dma #(
     at_place_next = at_place_q;
     at_offset_next = at_offset_q;
     if (reads) begin
-      group_ends = group_left_q == 24'(length);
       run_ends = run_left_q == 24'(length);
+      group_ends = group_left_q == 24'(length) || run_ends;
       job_ends = run_ends && left1_q == 16'd1 && left2_q == 16'd1;
       if (run_ends) begin  // the run's last burst is whole even if it does not reach the next boundary
         next_row_offset = row_offset_q + stride2_q[OffsetBits-1:0];

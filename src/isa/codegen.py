@@ -633,7 +633,6 @@ def rules(isa: Isa) -> dict[str, Rules]:
         "load": Rules(
             (
                 "@window_count == 16'd0 && @group_bytes == 24'd0",
-                "@window_count == 16'd0 && @group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
                 "@window_count == 16'd0 && (@window_bytes != 12'd0 || @window_step != 12'd0 || @window_offset != 16'd0)",
                 "@window_count != 16'd0 && @group_bytes != 24'd0",
                 "@window_count != 16'd0 && (@window_bytes == 12'd0 || @window_step == 12'd0 || @window_step > @window_bytes)",
@@ -675,10 +674,7 @@ def rules(isa: Isa) -> dict[str, Rules]:
             ),
         ),
         "store": Rules(
-            (
-                "@group_bytes == 24'd0",
-                "@group_bytes != 24'd0 && @run_bytes % @group_bytes != 24'd0",
-            ),
+            (),
             ("word",),
             (("word", "vector", ""),),
         ),
@@ -1077,11 +1073,8 @@ def make_legal(fmt: Format, reads: Reads | None, v: Values, rng: random.Random) 
         v["chain"] = 0
     if fmt.name == "halt":
         v["wait_mask"] = v["post_mask"] = 0
-    if fmt.name == "store" or fmt.name == "load" and v["window_count"] == 0:
-        v["group_bytes"] = max(1, v["group_bytes"])
-        limit = (1 << 24) - 1
-        v["run_bytes"] = v["group_bytes"] * rng.randint(1, limit // v["group_bytes"])
     if fmt.name == "load" and v["window_count"] == 0:
+        v["group_bytes"] = max(1, v["group_bytes"])
         v["window_bytes"] = v["window_step"] = v["window_offset"] = 0
     elif fmt.name == "load":
         v["group_bytes"] = 0

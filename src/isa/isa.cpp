@@ -34,18 +34,9 @@ Illegal check_interval(const char* format, const char* operand, int base, int la
                  std::string("must be at least ") + operand + "_base = " + std::to_string(base));
 }
 
-Illegal check_groups(const char* format, int run_bytes, int group_bytes) {
-  if (group_bytes < 1) return illegal(std::string(format) + ".group_bytes", group_bytes, "must be at least 1 in rows mode");
-  if (run_bytes % group_bytes != 0) {
-    return illegal(std::string(format) + ".run_bytes", run_bytes,
-                   "must be a multiple of group_bytes = " + std::to_string(group_bytes));
-  }
-  return {};
-}
-
 Illegal check_rules(const Load& i) {
   if (i.window_count == 0) {
-    if (auto bad = check_groups("load", i.run_bytes, i.group_bytes)) return bad;
+    if (i.group_bytes < 1) return illegal("load.group_bytes", i.group_bytes, "must be at least 1 in rows mode");
     if (i.window_bytes != 0) return illegal("load.window_bytes", i.window_bytes, "must be 0 in rows mode");
     if (i.window_step != 0) return illegal("load.window_step", i.window_step, "must be 0 in rows mode");
     if (i.window_offset != 0) return illegal("load.window_offset", i.window_offset, "must be 0 in rows mode");
@@ -123,7 +114,6 @@ Illegal check_rules(const Vector& i) {
 }
 
 Illegal check_rules(const Store& i) {
-  if (auto bad = check_groups("store", i.run_bytes, i.group_bytes)) return bad;
   return check_interval("store", "word", i.word_base, i.word_last);
 }
 
@@ -182,14 +172,19 @@ Extent touched_source(const Vector& i, std::int64_t base) {
               (i.blocks - 1) * std::int64_t{i.block_step}};
 }
 
+// Words of a run in groups: every group begins a word, and the last is as short as the run leaves it.
+std::int64_t words_of_run(int run_bytes, int group_bytes, int word_bytes) {
+  return run_bytes / group_bytes * ceil_div(group_bytes, word_bytes) + ceil_div(run_bytes % group_bytes, word_bytes);
+}
+
 std::int64_t loaded_words(const Load& i, int word_bytes) {
   const std::int64_t runs = std::int64_t{i.count1} * i.count2;
   if (i.window_count > 0) return runs * i.window_count * ceil_div(i.window_bytes, word_bytes);
-  return runs * (i.run_bytes / i.group_bytes) * ceil_div(i.group_bytes, word_bytes);
+  return runs * words_of_run(i.run_bytes, i.group_bytes, word_bytes);
 }
 
 std::int64_t stored_words(const Store& i, int word_bytes) {
-  return std::int64_t{i.count1} * i.count2 * (i.run_bytes / i.group_bytes) * ceil_div(i.group_bytes, word_bytes);
+  return std::int64_t{i.count1} * i.count2 * words_of_run(i.run_bytes, i.group_bytes, word_bytes);
 }
 
 // Names of the `_last` fields in the order of claims(); the accumulator's read and write share one.

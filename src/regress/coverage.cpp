@@ -145,8 +145,9 @@ FunctionalCoverage::FunctionalCoverage(const Machine& machine) {
     for (const FieldBins& f : fields_of(info.opcode)) define(std::string(info.name) + "." + f.field, bins_of(f.kind));
     if (info.format->unit == isa::Unit::Vector) define(std::string(info.name) + ".clamp", bins_of(Class::Clamp));
   }
-  define("load: runs", {"rows", "rows of several words a group", "windows", "windows that overlap", "windows that begin before the row"});
-  define("store: runs", {"one word a group", "several words a group", "a last word in part"});
+  define("load: runs", {"rows", "rows of several words a group", "rows with a short last group", "windows", "windows that overlap",
+                        "windows that begin before the row"});
+  define("store: runs", {"one word a group", "several words a group", "a last word in part", "a short last group"});
   define("matrix: padding", {"none", "above or left", "taps wholly outside"});
   for (int b = 0; b < 4; ++b) define(std::string("bytes loaded into ") + to_string(static_cast<Buffer>(b)), {std::begin(DataCorners), std::end(DataCorners)});
   for (int u = 0; u < isa::UnitCount; ++u) {
@@ -235,11 +236,13 @@ void FunctionalCoverage::count_word(const isa::Word& word, const Machine& machin
     const int word_bytes = machine.word_bytes(static_cast<Buffer>(l.buffer));
     count("load: runs", l.window_count > 0 ? "windows" : "rows");
     if (l.window_count == 0 && l.group_bytes > word_bytes) count("load: runs", "rows of several words a group");
+    if (l.window_count == 0 && l.run_bytes % l.group_bytes != 0) count("load: runs", "rows with a short last group");
     if (l.window_count > 1 && l.window_step < l.window_bytes) count("load: runs", "windows that overlap");
     if (l.window_offset < 0) count("load: runs", "windows that begin before the row");
   } else if (i.unit == isa::Unit::Store) {
     count("store: runs", i.store.group_bytes > machine.columns ? "several words a group" : "one word a group");
     if (i.store.group_bytes % machine.columns != 0) count("store: runs", "a last word in part");
+    if (i.store.run_bytes % i.store.group_bytes != 0) count("store: runs", "a short last group");
   } else if (i.unit == isa::Unit::Matrix) {
     const isa::Matrix& m = i.matrix;
     const bool padded = m.origin_y < 0 || m.origin_x < 0;

@@ -433,6 +433,7 @@ class RandomProgram {
     if (random_.chance(60)) {
       i.group_bytes = size(1, 60);
       i.run_bytes = i.group_bytes * size(1, 8);
+      if (random_.chance(30)) i.run_bytes -= random_.range(0, i.group_bytes - 1);  // the last group is short
     } else {
       i.run_bytes = random_.range(1, 80);
       i.window_count = random_.range(1, 24);
@@ -586,6 +587,7 @@ class RandomProgram {
     i.address = store_region + static_cast<std::uint64_t>(random_.range(0, 2000));
     i.group_bytes = size(1, 60);
     i.run_bytes = i.group_bytes * size(1, 8);
+    if (random_.chance(30)) i.run_bytes -= random_.range(0, i.group_bytes - 1);  // the last group is short
     i.count1 = size(1, 6);
     i.count2 = size(1, 3);
     i.stride1 = static_cast<std::uint32_t>(random_.range(0, 300));

@@ -224,10 +224,10 @@ class Stretch {
     constexpr int Most = (1 << 24) - 1;
     if (run_pinned_ && !group_pinned_) {
       const int parts = random_.range(1, 8);
-      i.group_bytes = i.run_bytes % parts == 0 ? i.run_bytes / parts : i.run_bytes;
+      i.group_bytes = std::max(1, i.run_bytes / parts);
     } else {
       i.group_bytes = std::max(i.group_bytes, 1);
-      i.run_bytes = i.group_bytes * std::clamp(i.run_bytes / i.group_bytes, 1, Most / i.group_bytes);
+      if (random_.chance(50)) i.run_bytes = i.group_bytes * std::clamp(i.run_bytes / i.group_bytes, 1, Most / i.group_bytes);
     }
   }
   // Puts the first taps to where the tile ends, if its size is what is tried; or the end of the tile to the last taps.

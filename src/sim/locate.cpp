@@ -29,11 +29,12 @@ std::uint64_t run_address(const Transfer& t, std::int64_t run) {
 // Address of the byte in `lane` of the word'th word of a transfer whose runs are cut into groups; none in the padding of a group's last word.
 template <class Transfer>
 std::optional<std::uint64_t> grouped_address(const Transfer& t, std::int64_t word_bytes, std::int64_t word, std::int64_t lane) {
-  const std::int64_t words_of_group = ceil_div(t.group_bytes, word_bytes), groups = t.run_bytes / t.group_bytes;
-  const std::int64_t run = word / (groups * words_of_group), group = word / words_of_group % groups;
-  const std::int64_t byte = word % words_of_group * word_bytes + lane;
-  if (byte >= t.group_bytes) return {};
-  return run_address(t, run) + static_cast<std::uint64_t>(group * t.group_bytes + byte);
+  const std::int64_t words_of_group = ceil_div(t.group_bytes, word_bytes);
+  const std::int64_t words_of_run = t.run_bytes / t.group_bytes * words_of_group + ceil_div(t.run_bytes % t.group_bytes, word_bytes);
+  const std::int64_t run = word / words_of_run, group = word % words_of_run / words_of_group;
+  const std::int64_t in_group = word % words_of_run % words_of_group * word_bytes + lane, in_run = group * t.group_bytes + in_group;
+  if (in_group >= t.group_bytes || in_run >= t.run_bytes) return {};
+  return run_address(t, run) + static_cast<std::uint64_t>(in_run);
 }
 
 std::int64_t result_word(const isa::Vector& v, std::int64_t block, std::int64_t pixel) {

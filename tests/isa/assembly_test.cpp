@@ -139,11 +139,11 @@ TEST(Assembly, RefusesRepetition) {
 }
 
 TEST(Assembly, RefusesIllegalInstructions) {
-  EXPECT_EQ(message("store run_bytes=3 group_bytes=2"),
-            "error[E0705]: this is not a legal instruction: store.run_bytes = 3: must be a multiple of group_bytes = 2\n"
+  EXPECT_EQ(message("load run_bytes=3 group_bytes=0"),
+            "error[E0705]: this is not a legal instruction: load.group_bytes = 0: must be at least 1 in rows mode\n"
             "  program.s:1:1\n"
-            "1 | store run_bytes=3 group_bytes=2\n"
-            "  | ^^^^^");
+            "1 | load run_bytes=3 group_bytes=0\n"
+            "  | ^^^^");
 }
 
 TEST(Assembly, ReportsEveryLine) {

@@ -31,9 +31,11 @@ Words walk(const Load& i, const Machine& m) {
   for (int i2 = 0; i2 < i.count2; ++i2) {
     for (int i1 = 0; i1 < i.count1; ++i1) {
       const bool windows = i.window_count > 0;
-      const int pieces = windows ? i.window_count : i.run_bytes / i.group_bytes;
-      for (int piece = 0; piece < pieces; ++piece) {
-        for (int byte = 0; byte < (windows ? i.window_bytes : i.group_bytes); byte += word_bytes) words.insert(next++);
+      for (int piece = 0; windows && piece < i.window_count; ++piece) {
+        for (int byte = 0; byte < i.window_bytes; byte += word_bytes) words.insert(next++);
+      }
+      for (int at = 0; !windows && at < i.run_bytes; at += i.group_bytes) {
+        for (int byte = 0; byte < i.group_bytes && at + byte < i.run_bytes; byte += word_bytes) words.insert(next++);
       }
     }
   }
@@ -45,7 +47,7 @@ Words walk(const Store& i, const Machine& m) {
   std::int64_t next = i.word_base;
   for (int run = 0; run < i.count1 * i.count2; ++run) {
     for (int at = 0; at < i.run_bytes; at += i.group_bytes) {
-      for (int byte = 0; byte < i.group_bytes; byte += m.columns) words.insert(next++);
+      for (int byte = 0; byte < i.group_bytes && at + byte < i.run_bytes; byte += m.columns) words.insert(next++);
     }
   }
   return {words};
@@ -150,7 +152,7 @@ Instruction random_tile(test::Random& random) {
       i.count2 = small(random, 1, 3);
       if (random() % 2) {
         i.group_bytes = small(random, 1, 40);
-        i.run_bytes = i.group_bytes * small(random, 1, 4);
+        i.run_bytes = small(random, 1, 4 * i.group_bytes);
       } else {
         i.run_bytes = small(random, 1, 60);
         i.window_count = small(random, 1, 8);
@@ -201,7 +203,7 @@ Instruction random_tile(test::Random& random) {
       i.count1 = small(random, 1, 3);
       i.count2 = small(random, 1, 3);
       i.group_bytes = small(random, 1, 40);
-      i.run_bytes = i.group_bytes * small(random, 1, 4);
+      i.run_bytes = small(random, 1, 4 * i.group_bytes);
       return i;
     }
   }

@@ -107,12 +107,12 @@ class Oracle {
       return fits("act_zero", "act_unsigned") && fits("weight_zero", "weight_unsigned") && at("act_last") >= at("act_base") &&
              at("weight_last") >= at("weight_base") && at("acc_last") >= at("acc_base");
     }
-    if (format == "store") return at("run_bytes") % at("group_bytes") == 0 && at("word_last") >= at("word_base");
+    if (format == "store") return at("word_last") >= at("word_base");
     if (format == "load") {
       if (at("word_last") < at("word_base")) return false;
       const std::int64_t bytes = at("window_bytes"), step = at("window_step"), offset = at("window_offset");
       if (at("window_count") == 0) {
-        return bytes == 0 && step == 0 && offset == 0 && at("group_bytes") > 0 && at("run_bytes") % at("group_bytes") == 0;
+        return bytes == 0 && step == 0 && offset == 0 && at("group_bytes") > 0;
       }
       return at("group_bytes") == 0 && bytes > 0 && 0 < step && step <= bytes && -offset < bytes;
     }
@@ -325,8 +325,6 @@ INSTANTIATE_TEST_SUITE_P(
                  "header.post_mask = 1: must be 0 in halt"},
         RuleCase{"RowsHaveGroups", Rows, [](Instruction& i) { i.load.group_bytes = 0; },
                  "load.group_bytes = 0: must be at least 1 in rows mode"},
-        RuleCase{"RunsAreWholeGroups", Rows, [](Instruction& i) { i.load.run_bytes = 33; },
-                 "load.run_bytes = 33: must be a multiple of group_bytes = 16"},
         RuleCase{"RowsHaveNoWindowBytes", Rows, [](Instruction& i) { i.load.window_bytes = 1; },
                  "load.window_bytes = 1: must be 0 in rows mode"},
         RuleCase{"RowsHaveNoWindowStep", Rows, [](Instruction& i) { i.load.window_step = 1; },
@@ -399,8 +397,6 @@ INSTANTIATE_TEST_SUITE_P(
                  "vector.dst_last = 11: must be at least dst_base = 12"},
         RuleCase{"ParametersClaimForward", Sliding, [](Instruction& i) { i.vector.param_base = 10; },
                  "vector.param_last = 9: must be at least param_base = 10"},
-        RuleCase{"StoredRunsAreWholeGroups", "store run_bytes=32 group_bytes=16", [](Instruction& i) { i.store.run_bytes = 31; },
-                 "store.run_bytes = 31: must be a multiple of group_bytes = 16"},
         RuleCase{"StoreClaimsForward", "store", [](Instruction& i) { i.store.word_base = 1; },
                  "store.word_last = 0: must be at least word_base = 1"}),
     [](const auto& rule) { return std::string(rule.param.name); });

@@ -37,7 +37,6 @@ inline Load make_legal(Load i, Random& random) {
   sort_pair(i.word_base, i.word_last);
   if (i.window_count == 0) {
     i.group_bytes = std::max(1, i.group_bytes);
-    i.run_bytes = static_cast<int>(i.group_bytes * between(random, 1, ((1 << 24) - 1) / i.group_bytes));
     i.window_bytes = i.window_step = i.window_offset = 0;
   } else {
     i.group_bytes = 0;
@@ -74,9 +73,8 @@ inline Vector make_legal(Vector i, Random&) {
   return i;
 }
 
-inline Store make_legal(Store i, Random& random) {
+inline Store make_legal(Store i, Random&) {
   sort_pair(i.word_base, i.word_last);
-  i.run_bytes = static_cast<int>(i.group_bytes * between(random, 1, ((1 << 24) - 1) / i.group_bytes));
   return i;
 }
 

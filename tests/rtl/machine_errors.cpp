@@ -174,7 +174,7 @@ std::vector<Kind> kinds() {
     k.push_back({name, std::string(LoadActivation) + "\n" + line + "\nhalt\n", code, 1, 1, 0, line, field, value});
   };
   spoilt("LoadWithoutGroups", Load, "group_bytes", 0);
-  spoilt("LoadOfHalfAGroup", Load, "run_bytes", 63);
+  spoilt("LoadOfNoBytes", Load, "run_bytes", 0);
   spoilt("LoadIntoTheAccumulator", Load, "buffer", 4);
   spoilt("LoadInRowsWithAWindow", Load, "window_bytes", 1);
   spoilt("LoadInRowsWithAWindowStep", Load, "window_step", 1);
@@ -202,7 +202,7 @@ std::vector<Kind> kinds() {
   spoilt("PoolWithParameters", Pool, "param_last", 1);
   spoilt("VectorClampUpsideDown", Pool, "clamp_min", 255);
   spoilt("StoreWithoutGroups", Store, "group_bytes", 0);
-  spoilt("StoreOfHalfAGroup", Store, "run_bytes", 63);
+  spoilt("StoreOfNoBytes", Store, "run_bytes", 0);
   spoilt("HaltThatWaits", "halt", "wait_mask", 1);
   spoilt("HaltThatPosts", "halt", "post_mask", 1);
   spoilt("HaltThatChains", "halt", "chain", 1);

@@ -40,6 +40,7 @@ isa::Load random_load(Random& random, const Machine& machine) {
       i.group_bytes = skewed(1, chance(random, 30) ? 300 : 50);
       if (chance(random, 10)) i.group_bytes = between(random, 1, 2 * machine.burst_bytes);  // whole bursts
       i.run_bytes = i.group_bytes * skewed(1, 12);
+      if (chance(random, 40)) i.run_bytes -= between(random, 0, i.group_bytes - 1);  // the last group is short
     } else {
       i.run_bytes = between(random, 1, chance(random, 50) ? 30 : 200);
       i.window_count = skewed(1, 40);

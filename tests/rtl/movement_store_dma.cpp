@@ -32,6 +32,7 @@ isa::Store random_store(Random& random, const Machine& machine) {
     i.group_bytes = skewed(1, chance(random, 30) ? 300 : 50);
     if (chance(random, 10)) i.group_bytes = between(random, 1, 2 * machine.burst_bytes);  // whole bursts
     i.run_bytes = i.group_bytes * skewed(1, 12);
+    if (chance(random, 40)) i.run_bytes -= between(random, 0, i.group_bytes - 1);  // the last group is short
     i.count1 = skewed(1, 9);
     i.count2 = skewed(1, 4);
     i.stride1 = static_cast<std::uint32_t>(chance(random, 50) ? between(random, 0, 40) : between(random, 0, 1000));

@@ -163,7 +163,7 @@ void LoadDmaBeat::begin_run() {
     group_end_ = group_first_ + job_.load.window_bytes;
   } else {
     group_first_ = 0;
-    group_end_ = job_.load.group_bytes;
+    group_end_ = std::min<std::int64_t>(job_.load.group_bytes, job_.run_bytes);
   }
   at_ = group_first_;
 }
@@ -219,6 +219,7 @@ void LoadDmaBeat::next_group() {
   }
   group_first_ += step;
   group_end_ += step;
+  if (!job_.window_mode) group_end_ = std::min(group_end_, job_.run_bytes);  // the last group may be short
   at_ = group_first_;
   const std::int64_t needed = std::max<std::int64_t>(at_, 0);
   drained_ = needed < job_.run_bytes ? burst_of(needed) : burst_of(job_.run_bytes - 1) + 1;

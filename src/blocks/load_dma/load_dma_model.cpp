@@ -33,7 +33,7 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
 std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
   const std::int64_t group = index / words_per_group, part = index % words_per_group;
   if (!windowed()) {
-    return std::min(group * load->group_bytes + (part + 1) * word_bytes, (group + 1) * load->group_bytes) - 1;
+    return std::min({group * load->group_bytes + (part + 1) * word_bytes, (group + 1) * load->group_bytes, std::int64_t{load->run_bytes}}) - 1;
   }
   const std::int64_t window = load->window_offset + group * load->window_step;
   const std::int64_t first = window + part * word_bytes;
@@ -65,12 +65,15 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
     job.run_bytes = std::min<std::int64_t>(
         load.run_bytes, load.window_offset + (job.groups - 1) * load.window_step + load.window_bytes);
   } else {
-    job.groups = load.run_bytes / load.group_bytes;
+    job.groups = ceil_div(load.run_bytes, load.group_bytes);
     job.words_per_group = ceil_div(load.group_bytes, job.word_bytes);
     job.run_bytes = load.run_bytes;
-    job.whole_words = load.group_bytes % job.word_bytes == 0;
+    job.whole_words = load.group_bytes % job.word_bytes == 0 && load.run_bytes % job.word_bytes == 0;
   }
   job.words = job.groups * job.words_per_group;
+  if (!job.windowed()) {  // the last group may be short
+    job.words += ceil_div(load.run_bytes - (job.groups - 1) * load.group_bytes, job.word_bytes) - job.words_per_group;
+  }
   if (Scratchpad* buffer = buffers_[static_cast<std::size_t>(load.buffer)]) {
     bool free = true;  // no load in flight writes these words, too
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
@@ -276,7 +279,8 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
     undrained_.push_back({burst.run, job.draining_word(end - 1)});
     if (!job.windowed() && job.word_bytes <= bus_bytes_) {
       const std::int64_t group_bytes = job.load->group_bytes;
-      const std::int64_t ready = end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
+      const std::int64_t ready =
+          end == job.run_bytes ? job.words : end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
       emit_until(job, burst, first_beat, ready, job.last_byte(job.word));
     } else {
       Cycle first = std::max(word_ + 1, job.s + 3);
@@ -343,10 +347,13 @@ void LoadDmaModel::place(Job& job) {
   const std::int64_t padded = job.words_per_group * width;
   for (std::int64_t run = 0; run < job.runs; ++run) {
     const std::uint8_t* bytes = job.staging.data() + run * job.run_bytes;
-    for (std::int64_t group = 0; group < job.groups; ++group, out += padded) {
+    for (std::int64_t group = 0; group < job.groups; ++group) {
       if (!job.windowed()) {
-        std::memcpy(out, bytes + group * load.group_bytes, static_cast<std::size_t>(load.group_bytes));
-        std::memset(out + load.group_bytes, 0, static_cast<std::size_t>(padded - load.group_bytes));
+        const std::int64_t first = group * load.group_bytes, count = std::min<std::int64_t>(load.group_bytes, load.run_bytes - first);
+        const std::int64_t filled = ceil_div(count, width) * width;
+        std::memcpy(out, bytes + first, static_cast<std::size_t>(count));
+        std::memset(out + count, 0, static_cast<std::size_t>(filled - count));
+        out += filled;
         continue;
       }
       const std::int64_t window = load.window_offset + group * load.window_step;
@@ -355,6 +362,7 @@ void LoadDmaModel::place(Job& job) {
       std::memset(out, load.fill, static_cast<std::size_t>(load.window_bytes));
       std::memset(out + load.window_bytes, 0, static_cast<std::size_t>(padded - load.window_bytes));
       if (last > first) std::memcpy(out + (first - window), bytes + first, static_cast<std::size_t>(last - first));
+      out += padded;
     }
   }
 }

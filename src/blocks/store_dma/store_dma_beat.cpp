@@ -67,7 +67,7 @@ void StoreDmaBeat::accept_command(const CommandWires& command) {
   run2_left_ = job_.count2;
   row_address_ = run_address_ = job_.address;
   at_ = 0;
-  group_end_ = job_.group_bytes;
+  group_end_ = std::min(job_.group_bytes, job_.run_bytes);
   word_address_ = static_cast<std::uint32_t>(job_.word_base);
   waiting_.push_back(job_);
   ++inside_;
@@ -192,13 +192,13 @@ void StoreDmaBeat::read_word() {
   tags_[0] = {true, run_address_ + static_cast<std::uint64_t>(at_), burst_of(at_), static_cast<int>(end - at_), burst_of(end)};
   at_ = end;
   if (at_ < group_end_) return;
-  group_end_ += job_.group_bytes;
+  group_end_ = std::min(group_end_ + job_.group_bytes, std::int64_t{job_.run_bytes});  // the last group may be short
   if (at_ < job_.run_bytes) return;
 
   // The run's last burst is whole even if it does not reach the next boundary.
   tags_[0].whole_after = run_first_burst_ = burst_of(job_.run_bytes - 1) + 1;
   at_ = 0;
-  group_end_ = job_.group_bytes;
+  group_end_ = std::min(job_.group_bytes, job_.run_bytes);
   run_address_ += job_.stride1;
   if (--run1_left_ > 0) return;
   run1_left_ = job_.count1;

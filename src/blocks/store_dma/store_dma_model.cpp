@@ -38,16 +38,19 @@ void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   job.words_per_group = ceil_div(store.group_bytes, machine_.columns);
   if (vector_ != nullptr) {
     const std::uint8_t* words = vector_->word(store.word_base);
-    if (store.group_bytes % machine_.columns == 0) {
+    if (store.group_bytes % machine_.columns == 0 && store.run_bytes % machine_.columns == 0) {
       job.data = words;
     } else {
-      const std::int64_t groups = job.runs * (store.run_bytes / store.group_bytes);
-      const std::int64_t pitch = job.words_per_group * machine_.columns;
       job.staging = std::move(spare_staging_);
-      job.staging.resize(static_cast<std::size_t>(groups * store.group_bytes));
-      for (std::int64_t g = 0; g < groups; ++g) {
-        std::memcpy(job.staging.data() + g * store.group_bytes, words + g * pitch,
-                    static_cast<std::size_t>(store.group_bytes));
+      job.staging.resize(static_cast<std::size_t>(job.runs * store.run_bytes));
+      std::uint8_t* out = job.staging.data();
+      for (std::int64_t run = 0; run < job.runs; ++run) {
+        for (std::int64_t at = 0; at < store.run_bytes; at += store.group_bytes) {
+          const std::int64_t count = std::min(store.group_bytes, store.run_bytes - static_cast<int>(at));
+          std::memcpy(out, words, static_cast<std::size_t>(count));
+          out += count;
+          words += ceil_div(count, machine_.columns) * machine_.columns;
+        }
       }
       job.data = job.staging.data();  // stays where it is when the job moves
     }
@@ -82,8 +85,12 @@ bool StoreDmaModel::read_next_burst() {
   if (job.data != nullptr) burst.data = job.data + job.run * store.run_bytes + job.offset;
   const std::int64_t end = job.offset + burst.bytes;
   const std::int64_t in_group = end % store.group_bytes;
-  const std::int64_t complete = end / store.group_bytes * job.words_per_group + in_group / machine_.columns;
+  std::int64_t complete = end / store.group_bytes * job.words_per_group + in_group / machine_.columns;
   burst.ends_in_word = in_group % machine_.columns != 0;
+  if (burst.ends_in_word && end == store.run_bytes) {  // the run's last group is short, and its last word whole for all that is wanted
+    burst.ends_in_word = false;
+    ++complete;
+  }
 
   const std::int64_t words = complete - job.word;
   if (words > 0) {

@@ -33,6 +33,7 @@ isa::Load random_load(Random& random, const Machine& machine) {
   if (random.chance(50)) {
     i.group_bytes = random.skewed(1, 90);
     i.run_bytes = i.group_bytes * random.skewed(1, 8);
+    if (random.chance(40)) i.run_bytes -= random.range(0, i.group_bytes - 1);  // the last group is short
   } else {
     i.run_bytes = random.range(1, 120);
     i.window_count = random.range(1, 30);
@@ -70,7 +71,7 @@ void expect_load(const isa::Load& l, const Machine& machine, const std::vector<s
       // Groups or windows: [first, end) within the run.
       std::vector<std::pair<int, int>> groups;
       if (l.window_count == 0) {
-        for (int g = 0; g < l.run_bytes; g += l.group_bytes) groups.emplace_back(g, g + l.group_bytes);
+        for (int g = 0; g < l.run_bytes; g += l.group_bytes) groups.emplace_back(g, std::min(g + l.group_bytes, l.run_bytes));
       } else {
         for (int g = 0; g < l.window_count; ++g) {
           groups.emplace_back(l.window_offset + g * l.window_step, l.window_offset + g * l.window_step + l.window_bytes);

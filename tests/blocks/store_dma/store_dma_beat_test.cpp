@@ -25,6 +25,7 @@ isa::Store random_store(Random& random) {
   i.address = static_cast<std::uint64_t>(random.range(0, 3000));
   i.group_bytes = random.skewed(1, 90);
   i.run_bytes = i.group_bytes * random.skewed(1, 8);
+  if (random.chance(40)) i.run_bytes -= random.range(0, i.group_bytes - 1);  // the last group is short
   i.count1 = random.skewed(1, 6);
   i.count2 = random.skewed(1, 3);
   i.stride1 = static_cast<std::uint32_t>(random.range(0, 900));
@@ -59,13 +60,14 @@ void expect_store(const isa::Store& i, const Machine& machine, const std::vector
         e.bursts.push_back({a, static_cast<std::uint32_t>(std::min(end, a / BB * BB + BB) - a)});
       }
       for (int group = 0; group < i.run_bytes; group += i.group_bytes) {
-        for (int at = group; at < group + i.group_bytes; at += C, ++word) {
-          for (int o = at; o < std::min(at + C, group + i.group_bytes); ++o) {
+        const int group_end = std::min(group + i.group_bytes, i.run_bytes);
+        for (int at = group; at < group_end; at += C, ++word) {
+          for (int o = at; o < std::min(at + C, group_end); ++o) {
             const std::uint64_t address = run + static_cast<std::uint64_t>(o);
             memory[address] = buffer[static_cast<std::size_t>(word * C + o - at)];
             const std::size_t burst = first_burst + static_cast<std::size_t>(address / BB - run / BB);
             e.bursts[burst].last_word = e.word_burst.size();
-            if (o + 1 == std::min(at + C, group + i.group_bytes)) {
+            if (o + 1 == std::min(at + C, group_end)) {
               e.word_burst.push_back(burst);
               e.word_address.push_back(word);
             }
