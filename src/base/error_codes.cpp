@@ -28,6 +28,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0111", User, "There is nothing of that name to explain."},
       {"E0112", User, "A parameter is set twice with --set."},
       {"E0113", Warning, "A parameter of a machine has no effect, because another one allows no more."},
+      {"E0114", User, "Machine files are based on one another in a circle."},
 
       // E02xx: workloads in YAML (src/network)
       {"E0201", User, "A workload file cannot be read."},

@@ -86,13 +86,17 @@ std::string machine_json_schema() {
   schema["additionalProperties"] = false;
   schema["required"] = json::array();
   schema["properties"] = json::object();
+  schema["properties"]["base"] = {
+      {"description", "Another machine, by name or by a path from this file: what this file leaves out is as there."}, {"type", "string"}};
+  // What only a machine without a base must have.
+  json whole = {{"required", json::array()}, {"properties", json::object()}};
   for (const auto& p : parameters()) {
     json* map = &schema;
     if (!p.group().empty()) {
       if (!schema["properties"].contains(p.group())) {
-        schema["required"].push_back(p.group());
-        schema["properties"][p.group()] = {
-            {"type", "object"}, {"additionalProperties", false}, {"required", json::array()}, {"properties", json::object()}};
+        whole["required"].push_back(p.group());
+        whole["properties"][p.group()] = {{"required", json::array()}};
+        schema["properties"][p.group()] = {{"type", "object"}, {"additionalProperties", false}, {"properties", json::object()}};
       }
       map = &schema["properties"][p.group()];
     }
@@ -129,8 +133,13 @@ std::string machine_json_schema() {
         break;
     }
     (*map)["properties"][p.leaf()] = type;
-    if (p.required) (*map)["required"].push_back(p.leaf());
+    if (!p.required) continue;
+    if (!p.group().empty()) whole["properties"][p.group()]["required"].push_back(p.leaf());
+    else if (p.type == ParameterType::Name) schema["required"].push_back(p.leaf());
+    else whole["required"].push_back(p.leaf());
   }
+  schema["if"] = {{"not", {{"required", {"base"}}}}};
+  schema["then"] = whole;
   return schema.dump(2) + "\n";
 }
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/text.hpp"
@@ -124,16 +126,53 @@ void apply_override(const std::string& text, Machine& machine, std::map<std::str
   }
 }
 
-Machine read_machine(YamlReader& reader, const std::vector<std::string>& overrides) {
+Machine read_machine(YamlReader& reader, const std::string& file, const std::vector<std::string>& overrides, std::vector<std::string> above);
+
+// The machine that a file's `base` names: one of the machines that come with Gemel, or a file, beside the one that names it. `above`: the files
+// that are based on the one that names it, and it.
+std::optional<Machine> read_base(const YamlValue& base, const std::vector<std::string>& above) {
+  const auto name = base.as_text();
+  if (!name) return std::nullopt;
+  std::string path;
+  try {
+    path = find_machine(*name);
+  } catch (const UserError& e) {
+    for (const auto& d : e.diagnostics()) base.complain(d.message, d.note, d.hint, d.code.c_str());
+    return std::nullopt;
+  }
+  if (path == *name) path = (std::filesystem::path(above.back()).parent_path() / path).lexically_normal().string();
+  const auto same = [&](const std::string& other) {
+    std::error_code none;
+    return path == other || std::filesystem::equivalent(path, other, none);
+  };
+  if (std::any_of(above.begin(), above.end(), same)) {
+    base.complain("`base` is `" + *name + "`, which is based on this file itself", {}, "name a machine whose file gives every parameter", "E0114");
+    return std::nullopt;
+  }
+  YamlReader reader = YamlReader::from_file(path, MachineYamlCodes);
+  return read_machine(reader, path, {}, above);
+}
+
+// `above`: the files that are based on this one.
+Machine read_machine(YamlReader& reader, const std::string& file, const std::vector<std::string>& overrides, std::vector<std::string> above) {
   Machine machine;
   std::map<std::string, YamlMap> groups;
   std::map<std::string, Origin> origins;
   YamlMap top = reader.root().map();
+  const YamlValue base = top.find("base");
+  if (base.exists()) {
+    above.push_back(file);
+    if (const auto found = read_base(base, above)) machine = *found;
+  }
   for (const auto& p : parameters()) {
     const std::string group = p.group();
-    if (!group.empty() && !groups.count(group)) groups.emplace(group, top.map(group));
+    if (!group.empty() && !groups.count(group)) {
+      if (base.exists() && !top.has(group)) continue;
+      groups.emplace(group, top.map(group));
+    }
     YamlMap& map = group.empty() ? top : groups.at(group);
-    const YamlValue value = p.required ? map.require(p.leaf()) : map.find(p.leaf());
+    // A machine that is based on another has a name of its own.
+    const YamlValue value = p.required && (!base.exists() || p.type == ParameterType::Name) ? map.require(p.leaf()) : map.find(p.leaf());
     origins[p.key].value = value;
     if (value.exists()) read_value(p, value, machine);
   }
@@ -144,7 +183,7 @@ Machine read_machine(YamlReader& reader, const std::vector<std::string>& overrid
     for (const auto& [key, message] : check_machine(machine)) {
       const Origin& origin = origins[key];
       if (origin.override.empty()) {
-        origin.value.complain(message, {}, {}, "E0108");
+        (base.exists() && !origin.value.exists() ? base : origin.value).complain(message, {}, {}, "E0108");
       } else {
         Diagnostic d;
         d.code = "E0108";
@@ -161,13 +200,14 @@ Machine read_machine(YamlReader& reader, const std::vector<std::string>& overrid
 }  // namespace
 
 Machine load_machine(const std::string& name_or_path, const std::vector<std::string>& overrides) {
-  YamlReader reader = YamlReader::from_file(find_machine(name_or_path), MachineYamlCodes);
-  return read_machine(reader, overrides);
+  const std::string path = find_machine(name_or_path);
+  YamlReader reader = YamlReader::from_file(path, MachineYamlCodes);
+  return read_machine(reader, path, overrides, {});
 }
 
 Machine parse_machine(const std::string& text, const std::string& file, const std::vector<std::string>& overrides) {
   YamlReader reader = YamlReader::from_text(text, file, MachineYamlCodes);
-  return read_machine(reader, overrides);
+  return read_machine(reader, file, overrides, {});
 }
 
 Machine change_machine(const Machine& machine, const std::vector<std::string>& overrides) {

@@ -25,8 +25,11 @@
 namespace gemel {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string configs(const std::string& name) { return std::string(GEMEL_SOURCE_DIR) + "/configs/" + name + ".yaml"; }
 
@@ -307,6 +310,62 @@ TEST(Config, AFileThatIsNotThereIsAnError) {
   EXPECT_EQ(text_of([] { load_machine("/"); }), "error[E0101]: cannot read machine file `/`: it is a folder");
 }
 
+// Files of a test in a folder of their own.
+class ConfigBase : public ::testing::Test {
+ protected:
+  ConfigBase() { std::filesystem::create_directories(folder_ / "more"); }
+  ~ConfigBase() override { std::filesystem::remove_all(folder_); }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  }
+  const std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / ("gemel-base-" + std::to_string(::getpid()));
+};
+
+TEST_F(ConfigBase, AMachineHasWhatItsBaseHasAndItDoesNotGive) {
+  const std::string wide = file("wide.yaml", "name: wide\nbase: edge16\nbus:\n  bytes: 32\nmemory: {bytes_per_cycle: 32}\n");
+  EXPECT_EQ(to_yaml(load_machine(wide)), to_yaml(load_machine("edge16", {"name=wide", "bus.bytes=32", "memory.bytes_per_cycle=32"})));
+  // A base has a base; paths are told from the file that has them; --set comes last.
+  const std::string more = file("more/wider.yaml", "name: wider\nbase: ../wide.yaml\nvector_unit: {lanes: 8}\nbus: {bytes: 64}\n");
+  EXPECT_EQ(to_yaml(load_machine(more, {"bus.bytes=16"})),
+            to_yaml(load_machine("edge16", {"name=wider", "bus.bytes=16", "memory.bytes_per_cycle=32", "vector_unit.lanes=8"})));
+  EXPECT_EQ(load_machine(more).bus_bytes, 64);
+}
+
+TEST_F(ConfigBase, MistakesInWhatIsGivenAreToldInItsFile) {
+  const auto error = [&](const std::string& text) {
+    const std::string path = file("mine.yaml", text);
+    std::string message = text_of([&] { load_machine(path); });
+    for (std::size_t at; (at = message.find(folder_.string() + "/")) != std::string::npos;) message.erase(at, folder_.string().size() + 1);
+    return message;
+  };
+  EXPECT_THAT(error("base: edge16\n"), AllOf(HasSubstr("error[E0104]: "), HasSubstr("`name`")));
+  EXPECT_THAT(error("name: mine\nbase: edge61\n"),
+              AllOf(HasSubstr("error[E0109]: there is no machine `edge61`"), HasSubstr("mine.yaml:2:7"), HasSubstr("did you mean `edge16`?")));
+  EXPECT_THAT(error("name: mine\nbase: 3.yaml\n"), HasSubstr("error[E0101]: cannot read machine file `3.yaml`: No such file or directory"));
+  EXPECT_THAT(error("name: mine\nbase: [edge16]\n"), HasSubstr("error[E0106]: `base` must be "));
+  EXPECT_THAT(error("name: mine\nbase: edge16\npe_array: {rosw: 8}\n"), HasSubstr("error[E0103]: unknown key `rosw`"));
+  EXPECT_THAT(error("name: mine\nbase: edge16\nbus: {bytes: 24}\n"), HasSubstr("error[E0107]: `bus.bytes` is 24"));
+  // Two parameters that contradict each other: told where one of them stands.
+  EXPECT_THAT(error("name: mine\nbase: edge16\nvector_unit: {lanes: 17}\n"), AllOf(HasSubstr("error[E0108]: "), HasSubstr("mine.yaml:3:")));
+  // Inside the base, in its file.
+  file("bad.yaml", "name: bad\nbase: edge16\nbus: {bytes: 24}\n");
+  EXPECT_THAT(error("name: mine\nbase: bad.yaml\n"), AllOf(HasSubstr("error[E0107]: `bus.bytes` is 24"), HasSubstr("bad.yaml:3:")));
+}
+
+TEST_F(ConfigBase, FilesThatAreBasedOnOneAnotherAreAnError) {
+  const std::string a = file("a.yaml", "name: a\nbase: ./b.yaml\n");
+  file("b.yaml", "name: b\nbase: more/../a.yaml\n");
+  EXPECT_EQ(text_of([&] { load_machine(a); }),
+            "error[E0114]: `base` is `more/../a.yaml`, which is based on this file itself\n"
+            "  " + folder_.string() + "/b.yaml:2:7\n"
+            "2 | base: more/../a.yaml\n"
+            "  |       ^^^^^^^^^^^^^^\n"
+            "hint: name a machine whose file gives every parameter");
+  const std::string self = file("self.yaml", "name: self\nbase: self.yaml\n");
+  EXPECT_THAT(text_of([&] { load_machine(self); }), HasSubstr("error[E0114]: "));
+}
+
 TEST(Config, GemelHomeComesFirstAndAlone) {
   const auto home = std::filesystem::path(::testing::TempDir()) / ("gemel-home-" + std::to_string(::getpid()));
   std::filesystem::create_directories(home / "configs");
@@ -371,6 +430,12 @@ TEST(Config, SchemaHasEveryParameterAndItsLimits) {
   }
   EXPECT_EQ(schema["properties"]["bus"]["properties"]["bytes"]["enum"], nlohmann::json({4, 8, 16, 32, 64, 128}));
   EXPECT_FALSE(schema["additionalProperties"]);
+  // All that a machine must have, or `base`.
+  EXPECT_EQ(schema["required"], nlohmann::json({"name"}));
+  EXPECT_EQ(schema["if"], nlohmann::json::parse(R"({"not": {"required": ["base"]}})"));
+  EXPECT_THAT(schema["then"]["required"], Contains("pe_array"));
+  EXPECT_THAT(schema["then"]["properties"]["pe_array"]["required"], Contains("rows"));
+  EXPECT_THAT(schema["then"]["properties"]["memory"]["required"], Not(Contains("jitter_cycles")));
 }
 
 TEST(Config, ReferencePageIsFresh) {
