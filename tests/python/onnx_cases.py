@@ -407,13 +407,107 @@ def named(function: Callable, *arguments, **more) -> Callable[[Draw], Model]:
     return lambda d: function(d, *arguments, **more)
 
 
+def concat(d: Draw) -> Model:
+    m = begin(d)
+    n, c, *size = d.one_of(d.image(), (d.integer(1, 3), d.integer(1, 20)), d.image(rank=1))
+    count = d.one_of(1, 2, 2, 2, 3)
+    first = None
+    names = []
+    for i in range(count):
+        numbers = () if first is None or d.chance(0.5) else m.q[first]
+        names.append(m.input(f"x{i}", (n, c if i == 0 else d.integer(1, 9), *size), *numbers))
+        first = first or names[0]
+    numbers = m.q[first] if d.chance(0.3) else (np.float32(m.q[first][0] * np.float32(d.rng.uniform(0.5, 2))), d.zero(m.kind))
+    if m.qdq:
+        m.quantize(m.node("Concat", [m.real(x) for x in names], "made", axis=d.one_of(1, 1 - len(size) - 2)), "y", *numbers)
+    else:
+        m.node("QLinearConcat", [*m.scaled("y", *numbers), *(o for x in names for o in (x, f"{x}_scale", f"{x}_zero"))], "y", MICROSOFT, axis=1)
+    return m.output("y")
+
+
+def like(m: Model, x: str, changes: bool = True) -> tuple:
+    """Scale and zero point of a result: the input's, or others. `changes`: something is done to the input, so that both may be the same."""
+    return m.q[x] if changes and m.d.chance(0.6) else (np.float32(m.q[x][0] * np.float32(m.d.rng.uniform(0.5, 2))), m.d.zero(m.kind))
+
+
+def padding(d: Draw) -> Model:
+    m = begin(d, qlinear=False)
+    shape = d.one_of(d.image(), d.image(), d.image(rank=1))
+    x = m.input("x", shape)
+    amounts = [[0, 0, *(d.integer(0, 3) for _ in shape[2:])] for _ in range(2)]
+    operands = [m.real(x), m.constant("pads", np.array([*amounts[0], *amounts[1]], np.int64))]
+    operands += [m.constant("number", np.float32(0))] if d.chance(0.5) else []
+    m.quantize(m.node("Pad", operands, "made"), "y", *like(m, x, any(amounts[0] + amounts[1])))
+    return m.output("y")
+
+
+def cut(d: Draw) -> Model:
+    m = begin(d, qlinear=False)
+    shape = d.one_of(d.image(), d.image(), d.image(rank=1), (2, d.integer(2, 20)))
+    x = m.input("x", shape)
+    starts, ends, axes, steps = [], [], [], []
+    for axis in range(1, len(shape)):
+        if d.chance(0.3):
+            continue
+        length = shape[axis]
+        first = d.integer(0, length - 1)
+        last = d.integer(first + 1, length)
+        step = d.integer(1, 3)
+        if axis == 1 and d.chance(0.2):  # from the end
+            starts, ends, steps = [*starts, length - 1], [*ends, -length - 1], [*steps, -1]
+        else:
+            starts, ends, steps = [*starts, d.one_of(first, first - length)], [*ends, d.one_of(last, 1 << 40) if last == length else last], [*steps, step]
+        axes.append(d.one_of(axis, axis - len(shape)))
+    if not axes:
+        starts, ends, axes, steps = [0], [shape[1]], [1], [1]
+    numbers = [m.constant(name, np.array(values, np.int64)) for name, values in (("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps))]
+    whole = np.empty(shape)
+    for first, last, axis, step in zip(starts, ends, axes, steps):
+        whole = np.take(whole, range(shape[axis])[slice(first, last if step > 0 else None, step)], axis)
+    made = m.node("Slice", [m.real(x), *numbers[: 3 if set(steps) == {1} else 4]], "made")
+    m.quantize(made, "y", *like(m, x, whole.shape != shape or -1 in steps and shape[1] > 1))
+    return m.output("y")
+
+
+def split(d: Draw) -> Model:
+    m = begin(d, qlinear=False)
+    n, c, *size = d.image()
+    axis = d.one_of(1, 1, 2, 3)
+    shape = [n, c, *size]
+    shape[axis] += 2
+    first = d.integer(1, shape[axis] - 1)
+    x = m.input("x", shape)
+    lengths = m.constant("lengths", np.array([first, shape[axis] - first], np.int64))
+    m.nodes.append(helper.make_node("Split", [m.real(x), lengths], ["a", "b"], axis=axis))
+    for name in ("a", "b"):
+        m.quantize(name, f"{name}_y", *like(m, x))
+        m.output(f"{name}_y")
+    return m
+
+
+def gate(d: Draw, kind: str) -> Model:
+    """One factor or addend for each channel, computed by the network, as squeeze and excitation has it."""
+    m = begin(d)
+    shape = d.image()
+    x, y = m.input("x", shape), m.input("k", (*shape[:2], 1, 1))
+    sx, sy = float(m.q[x][0]), float(m.q[y][0])
+    scale = output_scale(d, 60 * sx * sy if kind == "Mul" else 0.5 * max(sx, sy))
+    names = [x, y] if d.chance(0.5) else [y, x]
+    if m.qdq:
+        m.quantize(m.node(kind, [m.real(one) for one in names], "made"), "y", scale, d.zero(m.kind))
+    else:
+        m.node(f"QLinear{kind}", [o for one in names for o in (one, f"{one}_scale", f"{one}_zero")] + m.scaled("y", scale, d.zero(m.kind)), "y", MICROSOFT)
+    return m.output("y")
+
+
 CASES: dict[str, Callable[[Draw], Model]] = {
     "Abs": named(function, "Abs"),
-    "Add": named(pair, "Add"),
+    "Add": lambda d: d.one_of(lambda: pair(d, "Add"), lambda: pair(d, "Add"), lambda: gate(d, "Add"))(),
     "ArgMax": arg_max,
     "AveragePool": named(average, "AveragePool"),
     "Ceil": named(function, "Ceil"),
     "Clip": clip,
+    "Concat": concat,
     "Conv": convolution,
     "Div": named(with_number, "Div"),
     "Elu": lambda d: function(d, "Elu", alpha=float(d.rng.uniform(0.2, 2))),
@@ -431,16 +525,19 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Max": named(with_number, "Max"),
     "MaxPool": max_pool,
     "Min": named(with_number, "Min"),
-    "Mul": lambda d: d.one_of(lambda: pair(d, "Mul"), lambda: pair(d, "Mul"), lambda: composed(d, "Silu"))(),
+    "Mul": lambda d: d.one_of(lambda: pair(d, "Mul"), lambda: pair(d, "Mul"), lambda: gate(d, "Mul"), lambda: composed(d, "Silu"))(),
     "Neg": named(function, "Neg"),
+    "Pad": padding,
     "Pow": named(with_number, "Pow"),
     "QuantizeLinear": requantize,
     "Relu": lambda d: function(d, "Relu", same=d.chance(0.3)),
     "Reshape": named(view, "Reshape"),
     "Round": named(function, "Round"),
     "Sigmoid": named(function, "Sigmoid", True),
+    "Slice": cut,
     "Softplus": named(function, "Softplus"),
     "Softsign": named(function, "Softsign"),
+    "Split": split,
     "Squeeze": named(view, "Squeeze"),
     "Sub": named(pair, "Sub"),
     "Tanh": named(function, "Tanh"),

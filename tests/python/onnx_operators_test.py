@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx_reference
-from onnx_cases import CASES, Draw
-from onnx_reference import compare
+from onnx_cases import CASES, MICROSOFT, Draw, Model
+from onnx_reference import Reference, compare, simulate
 
 from gemel.importer import ModelError, import_model
 
@@ -47,6 +47,36 @@ class Operators(unittest.TestCase):
         )
         self.assertEqual(wrong, [], "\n".join(wrong[:20]))
         self.assertLessEqual(set(refused), {"Add", "Mul", "Sub"})
+
+    def test_averages_over_part_of_an_image(self):
+        """Sums in float32, whose results next to a tie may go either way: refused, or with `nearest` within one step."""
+        rng = np.random.default_rng(11)
+        for qdq, kernel, pads in ((True, [2, 2], [0] * 4), (True, [3, 3], [1] * 4), (False, [3, 2], [1, 0, 1, 1])):
+            draw = Draw(rng)
+            m = Model(draw, qdq, np.int8)
+            x = m.input("x", (1, 5, 9, 8))
+            if qdq:
+                m.quantize(m.node("AveragePool", [m.real(x)], "made", kernel_shape=kernel, pads=pads, strides=[2, 1]), "y", *m.q[x])
+            else:
+                m.node("QLinearAveragePool", [x, "x_scale", "x_zero", *m.scaled("y", *m.q[x])], "y", MICROSOFT, kernel_shape=kernel, pads=pads, strides=[2, 1])
+            proto = m.output("y").proto()
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model.onnx"
+                path.write_bytes(proto.SerializeToString())
+                with self.assertRaises(ModelError) as raised:
+                    import_model(path)
+                self.assertIn(f"kernel_shape is {kernel} of an image [9, 8]", str(raised.exception))
+                workload = import_model(path, nearest=True)
+                self.assertIn("pixels are rounded in another way where they lie next to a tie", "\n".join(workload.notes))
+                inputs = m.values()
+                expected = Reference(proto, ["y"]).run(inputs)["y"].astype(int)
+                yaml, _ = workload.save(Path(folder) / "net.yaml")
+                given = Reference(proto, ["x"]).run(inputs)["x"]
+                made, _ = simulate(yaml, "tiny8", [workload.layouts[workload.inputs[0]["name"]].of_memory(given)])
+                name = next(n for n, v in workload.sources.items() if v == "y")
+                actual = workload.layouts[name].of_model(made[name]).astype(int)
+                self.assertLessEqual(int(np.abs(actual - expected).max()), 1)
+                self.assertLess(float((actual != expected).mean()), 0.2)
 
     def test_what_random_models_have_found_before(self):
         for name, seed, case in (("Sigmoid", 1237675225, 68),):  # next to a tie, where the exact function rounds another way

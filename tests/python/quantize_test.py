@@ -64,7 +64,7 @@ def random_network(seed: int) -> Network:
     for _ in range(rng.randint(2, 6)):
         x = rng.choice(values[-2:])
         depth = n.channels[x]
-        kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number"))
+        kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number", "gate", "concat", "average", "part"))
         if kind == "conv":
             values = [n.conv(x, rng.choice((4, 6, 9)), rng.choice((1, 3)), act=rng.choice(("", "Relu", "Relu6")), norm=rng.random() < 0.5)]
         elif kind == "depthwise":
@@ -77,6 +77,21 @@ def random_network(seed: int) -> Network:
             values.append(n.node("Add" if kind == "add" else "Mul", [x, n.conv(x, depth, 3, act=rng.choice(("", "Relu")))]))
         elif kind == "max":
             values = [n.node("MaxPool", [x], kernel_shape=[2, 2], pads=[0, 0, 1, 1])]
+        elif kind == "gate":  # squeeze and excitation
+            s = n.node("GlobalAveragePool", [x])
+            s = n.node("HardSigmoid", [n.conv(n.conv(s, 4, 1, norm=False), depth, 1, act="", norm=False)])
+            values.append(n.node("Mul", [x, s], depth))
+        elif kind == "concat":
+            values = [n.node("Concat", [x, n.conv(x, 3, 3, act=rng.choice(("", "Relu")))], depth + 3, axis=1)]
+        elif kind == "average":
+            values = [n.node("AveragePool", [x], kernel_shape=[2, 2], pads=[0, 0, 1, 1], count_include_pad=1)]
+        elif kind == "part" and depth > 2:
+            a, b = f"first{len(n.nodes)}", f"second{len(n.nodes)}"
+            n.nodes.append(onnx.helper.make_node("Split", [x, n.constant(np.array([2, depth - 2], np.int64))], [a, b], axis=1))
+            n.channels |= {a: 2, b: depth - 2}
+            values = [n.node("Add", [n.conv(a, 5, 1, norm=False), n.conv(b, 5, 3, act="", norm=False)], 5)]
+        elif kind == "part":
+            values = [n.node("Pad", [n.node("Relu", [x]), n.constant(np.array([0, 0, 1, 0, 0, 0, 0, 2], np.int64))])]
         elif kind == "channels":
             values.append(n.node(rng.choice(("Mul", "Add")), [x, n.normal(1, depth, 1, 1)], depth))
         else:
@@ -195,8 +210,8 @@ class Quantize(unittest.TestCase):
 
     def test_every_method_gives_a_model_that_machine_and_runtime_compute_alike(self):
         images = drawn(small(), 24)
-        for method in METHODS:
-            for per_channel in (True, False):
+        for number, method in enumerate(METHODS):
+            for per_channel in (True, False) if number == 0 else (number % 2 == 0,):
                 with self.subTest(method, per_channel=per_channel):
                     result, workload, model = self.made(small(), images, method=method, per_channel=per_channel)
                     tensors, elements, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, "odd7x13")
@@ -225,7 +240,7 @@ class Quantize(unittest.TestCase):
         print(f"GEMEL_SEED={seed}")
         rng = random.Random(seed)
         layers = 0
-        for number in range(12):
+        for number in range(8):
             one = rng.randrange(1 << 32)
             network = random_network(one)
             with self.subTest(f"network {number} of seed {seed}"):
@@ -236,8 +251,8 @@ class Quantize(unittest.TestCase):
                 *_, wrong, _ = compare(workload, model, {INPUT: images[:1]}, rng.choice(("edge16", "odd7x13", "tiny8")))
                 self.assertEqual(wrong, [], network.name)
                 layers += len(workload.layers)
-        print(f"12 random networks, {layers} layers equal")
-        self.assertGreater(layers, 40)
+        print(f"8 random networks, {layers} layers equal")
+        self.assertGreater(layers, 30)
 
     def test_an_operator_can_stay_in_float(self):
         network = small()

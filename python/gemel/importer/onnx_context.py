@@ -155,6 +155,22 @@ class Operation:
             raise Refused(name, self.node.attributes[name], f"the attributes {', '.join(names)}" if names else "no attributes")
 
 
+def operands(op: Operation, least: int, most: int | None = None) -> list:
+    """Those that the model leaves out are None."""
+    most = least if most is None else most
+    found = op.operands + [None] * (most - len(op.operands))
+    if len(found) > most or any(v is None for v in found[:least]):
+        raise Refused("operands", len(op.operands), f"{least if least == most else f'{least} to {most}'}")
+    return found
+
+
+def made_image(t: Tensor, n: int, channels: int, size: list[int]):
+    """Shape in memory and layout of an image that is made of `t`: of 2 dimensions, or of 1 as `t` is."""
+    one_dimension = len(t.layout.shape) == 3
+    dense = Layout.dense((n, size[1], channels) if one_dimension else (n, *size, channels))
+    return (n, *size, channels), dense.transposed((0, 2, 1) if one_dimension else (0, 3, 1, 2))
+
+
 class Context:
     """What the operators' functions see of the model, and where they put layers."""
 

@@ -125,6 +125,9 @@ class _Walk:
         """Operands of the QOperator form: each with scale and zero point behind it."""
         kind = QLINEAR[node.type]
         c = self.context
+        if kind == "Concat":
+            self.qlinear_concat(node, values)
+            return
         least = 8 if kind in ("Conv", "MatMul", "Add", "Mul") else 6 if kind == "Gemm" else 4
         if not least <= len(values) <= 9:
             raise Refused("operands", len(values), f"{least} to 9, scales and zero points among them")
@@ -150,12 +153,22 @@ class _Walk:
             found, made = [tensor(0)], target(3)
         OPERATORS[kind].translate(c, Operation(node, found, node.outputs[0], made))
 
+    def qlinear_concat(self, node: Node, values: list) -> None:
+        """Scale and zero point of the result, then each operand with its own."""
+        c = self.context
+        if len(values) < 5 or (len(values) - 2) % 3:
+            raise Refused("operands", len(values), "5, 8, 11, ..., scales and zero points among them")
+        read = [c.read(values[i], c.quantization(values[i + 1], values[i + 2], f"`{node.inputs[i]}`")) for i in range(2, len(values), 3)]
+        made = c.quantization(values[0], values[1], f"`{node.outputs[0]}`")
+        OPERATORS["Concat"].translate(c, Operation(node, read, node.outputs[0], made))
+
     # ---- nodes in float32
 
     def between(self, node: Node, values: list) -> None:
         """An operator in float32: a function of one byte is followed as such, another waits for its QuantizeLinear."""
         out = node.outputs[0]
-        operands(Operation(node, values, out, None), 1, 3)
+        if node.type not in MANY:
+            operands(Operation(node, values, out, None), 1, 3)
         if node.type != "Clip" and all(isinstance(v, Tensor) for v in values) and node.type in OPERATORS:  # MaxPool, ArgMax on bytes
             row = OPERATORS[node.type]
             if row.qlinear or not (row.keeps or node.type == "ArgMax"):
@@ -239,6 +252,30 @@ class _Walk:
         with np.errstate(all="ignore"):
             made = FLOAT_PAIRS[node.type](*arrays).astype(f32)
         return Real(first.tensor, np.broadcast_to(made, (256,)))
+
+    def split(self, node: Node, values: list) -> None:
+        """Each part is a Slice."""
+        op = Operation(node, values, node.outputs[0], None)
+        op.knows("axis", "num_outputs", "split")
+        x, lengths = operands(op, 1, 2)
+        if not isinstance(x, Real):
+            self.context.tensor(x, "float32 of a DequantizeLinear")
+            raise Refused(f"operand {x}", "bytes", "float32 of a DequantizeLinear")
+        shape, axis = x.layout.shape, op.get("axis", 0)
+        if not -len(shape) <= axis < len(shape):
+            raise Refused("axis", axis, f"{-len(shape)} to {len(shape) - 1}")
+        parts = len(node.outputs)
+        given = [int(n) for n in lengths.data.reshape(-1)] if isinstance(lengths, Constant) else op.get("split", None)
+        if given is None:
+            each = -(-shape[axis] // parts)
+            given = [max(0, min(each, shape[axis] - i * each)) for i in range(parts)]
+        if len(given) != parts or sum(given) != shape[axis]:
+            raise Refused("split", given, f"{parts} lengths that come to {shape[axis]}")
+        begin = 0
+        for out, length in zip(node.outputs, given):
+            constants = [Constant(np.array([n], np.int64)) for n in (begin, begin + length, axis)]
+            self.values[out] = Pending(Node(node.index, "Slice", node.inputs[:1], [out]), [x, *constants])
+            begin += length
 
     def softmax(self, node: Node, values: list) -> None:
         """At the end of a model it keeps the order of its values, and is left to whoever reads them."""
@@ -520,6 +557,7 @@ VIEWS: dict[str, Callable[[Operation, Layout], Layout | None]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+MANY = ("Concat", "Pad", "Slice")  # more operands than three
 ENDS = ("LogSoftmax", "Softmax")
 CAST = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 # Of constants, such as the shape that a Reshape takes; not the views, which are above.
@@ -543,6 +581,7 @@ NODES: dict[str, Callable[[_Walk, Node, list], None]] = {
     "Quant": _Walk.quant,
     "QuantizeLinear": _Walk.quantize,
     "Shape": _Walk.shape,
+    "Split": _Walk.split,
     **dict.fromkeys(ENDS, _Walk.softmax),
     **{kind: _Walk.between for kind in (*FLOAT_PAIRS, *ort.UNARY) if kind not in OPERATORS},
 }

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import onnx_moves as moves
 from . import ort
 from .layout import Layout
 from .messages import Refused
-from .onnx_context import Constant, Context, Operation, Real, Tensor, readable
+from .onnx_context import Constant, Context, Operation, Real, Tensor, made_image, operands, readable
 from .workload import Quantization, shape_text
 
 f32 = np.float32
@@ -31,15 +32,6 @@ class Row:
     becomes: str  # the layer, for the table in the documentation
     supported: str
     keeps: bool = False  # the quantization of its input
-
-
-def operands(op: Operation, least: int, most: int | None = None) -> list:
-    """Those that the model leaves out are None."""
-    most = least if most is None else most
-    found = op.operands + [None] * (most - len(op.operands))
-    if len(found) > most or any(v is None for v in found[:least]):
-        raise Refused("operands", len(op.operands), f"{least if least == most else f'{least} to {most}'}")
-    return found
 
 
 # ---- layers with weights -------------------------------------------------------------------------------------------------------
@@ -149,13 +141,6 @@ def window(op: Operation, size: tuple[int, ...], kernel: tuple[int, ...], dilate
     keys = {"kernel": one + list(kernel), "stride": one + strides, "padding": none + list(before) + none + list(after)}
     keys |= {"dilation": one + dilations} if any(d > 1 for d in dilations) else {}
     return keys, one + made
-
-
-def made_image(t: Tensor, n: int, channels: int, size: list[int]):
-    """Shape in memory and layout of an image that is made of `t`: of 2 dimensions, or of 1 as `t` is."""
-    one_dimension = len(t.layout.shape) == 3
-    dense = Layout.dense((n, size[1], channels) if one_dimension else (n, *size, channels))
-    return (n, *size, channels), dense.transposed((0, 2, 1) if one_dimension else (0, 3, 1, 2))
 
 
 def conv(c: Context, op: Operation) -> None:
@@ -276,9 +261,14 @@ def pair(kind: str) -> Callable[[Context, Operation], None]:
             with_constant(c, op, a, b, number, wanted)
             return
         ta, tb = c.tensor(a), c.tensor(b)
+        if one_pixel(ta, tb):
+            tb = moves.spread(c, op, tb, ta)
+        elif one_pixel(tb, ta):
+            ta = moves.spread(c, op, ta, tb)
         if ta.layout.shape != tb.layout.shape:
             raise Refused(
-                "shapes", f"{shape_text(ta.layout.shape)} and {shape_text(tb.layout.shape)}", "two of one shape (no broadcast)"
+                "shapes", f"{shape_text(ta.layout.shape)} and {shape_text(tb.layout.shape)}",
+                "two of one shape, or one with one pixel for each channel of the other"
             )  # fmt: skip
         if ta.layout.plain() != tb.layout.plain():
             tb = c.ordered(tb, *like(ta), "the order of the other operand")
@@ -304,6 +294,12 @@ def pair(kind: str) -> Callable[[Context, Operation], None]:
         )  # fmt: skip
 
     return translate
+
+
+def one_pixel(large: Tensor, small: Tensor) -> bool:
+    """[N, C, H, W] and [N, C, 1, 1]."""
+    a, b = large.layout.shape, small.layout.shape
+    return len(a) == len(b) == 4 and a[:2] == b[:2] and b[2:] == (1, 1) != a[2:]
 
 
 def like(t: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -380,10 +376,21 @@ def average_pool(c: Context, op: Operation) -> None:
     t = c.image(x)
     size = t.layout.shape[2:]
     kernel = op.integers("kernel_shape", [0] * len(size), 1)
-    keys, _ = window(op, size, tuple(kernel), dilated=False)
-    if tuple(kernel) != tuple(size) or any(keys["padding"]):
-        raise Refused("kernel_shape", f"{kernel} of an image {list(size)}", "the whole image, without padding", SLOPE_HINT)
-    average(c, op, t)
+    keys, made = window(op, size, tuple(kernel), dilated=False)
+    if tuple(kernel) == tuple(size) and not any(keys["padding"]):
+        average(c, op, t)
+        return
+    pads, (kh, kw) = keys["padding"], keys["kernel"]
+    if any(pads) and (op.get("count_include_pad", 0) or op.get("ceil_mode", 0)):
+        raise Refused("count_include_pad, ceil_mode", "pixels of the padding counted", "averages over the pixels of the image", SLOPE_HINT)
+    if max(pads[0], pads[2]) >= kh or max(pads[1], pads[3]) >= kw:
+        raise Refused("pads", pads, "less than the kernel")
+    c.approximate(
+        "kernel_shape", f"{kernel} of an image {list(size)}", "the whole image, without padding",
+        f"layer `{readable(op.output)}` is float32 in ONNX Runtime: sums over {kh}x{kw} pixels are rounded in another way where they lie next to a tie"
+    )  # fmt: skip
+    shape, layout = made_image(t, t.shape[0], t.shape[3], made)
+    requantized(c, op, "avg_pool", t, shape, layout, **keys)
 
 
 # ---- others --------------------------------------------------------------------------------------------------------------------
@@ -436,10 +443,18 @@ def arg_max(c: Context, op: Operation) -> None:
 OPERATORS: dict[str, Row] = {
     "Add": Row(
         pair("Add"), "QLinearAdd", "`add`, or `table`",
-        "two computed tensors of one shape, if the machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number"
+        "two computed tensors of one shape, or one with one pixel for each channel of the other (two depthwise convolutions with ones more), if the "
+        "machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number"
     ),
     "ArgMax": Row(arg_max, "", "`argmax`, on the host", "over the innermost dimension in memory (channels), at the end of a model; as int32"),
-    "AveragePool": Row(average_pool, "QLinearAveragePool", "`global_avg_pool`", "over the whole image, without padding"),
+    "AveragePool": Row(
+        average_pool, "QLinearAveragePool", "`global_avg_pool`",
+        "over the whole image, without padding; other windows with `--nearest`, as `avg_pool`"
+    ),
+    "Concat": Row(
+        moves.concat, "QLinearConcat", "`conv2d` with ones and zeros, `add`, `table`",
+        "along the channels, any scales; of constants folded, such as the shape that a Reshape takes"
+    ),
     "Conv": Row(
         conv, "QLinearConv", "`conv2d`",
         "1 or 2 dimensions; constant weights, per tensor or per channel, int32 bias or none; any window, stride, dilation, padding, group"
@@ -450,7 +465,12 @@ OPERATORS: dict[str, Row] = {
     "MatMul": Row(matmul, "QLinearMatMul", "`dense` or `matmul`", "constant weights [K, N], per tensor or per channel; any rank of the other operand"),
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
     "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
+    "Pad": Row(moves.pad, "", "`conv2d` with ones", "constant, with zeros, of height and width; any scales"),
     "Sigmoid": Row(sigmoid, "QLinearSigmoid", "`table`", "any scales"),
+    "Slice": Row(
+        moves.slices, "", "`conv2d` with ones and zeros",
+        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of constants folded"
+    ),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
 }  # fmt: skip
 QLINEAR = {row.qlinear: kind for kind, row in OPERATORS.items() if row.qlinear}
@@ -464,13 +484,14 @@ OTHERS = {
     "Quant": ("nothing, or `table`", "QONNX's, of Brevitas: as QuantizeLinear, Clip and DequantizeLinear; zero point 0, 2 to 8 bits, of constants 2 to 32"),
     "Identity": ("nothing", "any"),
     "Dropout": ("nothing", "any"),
+    "Split": ("as `Slice`", "along the channels, height or width, each part as a Slice"),
     **dict.fromkeys(("LogSoftmax", "Softmax"), ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so")),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),
     **{kind: FUNCTION for kind in (*ort.UNARY, "Clip") if kind not in OPERATORS},
     "Relu": ("nothing, or `table`", "behind a layer, if the quantization cuts at 0 by itself; else any scales"),
     "Clip": ("nothing, `table` or `clamp`", "as Relu, with constant bounds; of bytes, too (Brevitas' QCDQ form)"),
     **dict.fromkeys(("Div", "Max", "Min", "Pow"), ("`table`", "a tensor and a number, or functions of one tensor")),
-    **dict.fromkeys(("Cast", "Concat", "Constant", "Gather", "Shape", "Slice"), ("nothing", "constants, such as the shape that a Reshape takes")),
+    **dict.fromkeys(("Cast", "Constant", "Gather", "Shape"), ("nothing", "constants, such as the shape that a Reshape takes")),
 }  # fmt: skip
 
 

@@ -4,7 +4,8 @@
 1. Operators that the machine has are quantized; others stay in float32, and so do those that the caller names.
 2. A Relu, or a Clip around 0, that alone reads a layer's result is part of the layer: the range of its result, which begins at 0, cuts as it does.
 3. A chain of functions of one value (HardSwish, or what exporters make of it) is one function: nothing within it becomes bytes.
-4. What only moves elements (MaxPool, Reshape, ...) keeps the scale of its input, and a Concat has one scale with all of its inputs.
+4. What only moves elements (MaxPool, Reshape, Slice, ...) keeps the scale of its input. A Concat has a scale of its own: one for all of its inputs would
+   take from a Relu before it that its range begins at 0.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .runtime import onnx
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 POOLS = ("AveragePool", "GlobalAveragePool")
-KEEPS = ("MaxPool", *VIEWS)
+KEEPS = ("MaxPool", "Pad", "Slice", "Split", *VIEWS)
 PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
 
 
@@ -83,7 +84,7 @@ class _Planner:
 
     def kind(self, node: onnx.NodeProto) -> str:
         """"layer", "pool", "keep", "pair", "concat", "function"; "": stays in float32."""
-        if node.output[0] in self.keep_float or any(node.output[1:]):
+        if node.output[0] in self.keep_float or (any(node.output[1:]) and node.op_type != "Split"):
             return ""
         shapes = self.graph.shapes
         computed = self.computed(node)
@@ -94,6 +95,8 @@ class _Planner:
         if node.op_type in POOLS:
             return "pool" if len(shapes[computed[0]]) in (3, 4) else ""
         if node.op_type in KEEPS:
+            if node.op_type == "Pad" and (attributes(node).get("mode", b"constant") != b"constant" or self.pads_other_than_zero(node)):
+                return ""  # such values may lie outside of the input's range
             return "keep" if computed == [node.input[0]] else ""
         if node.op_type == "Concat":
             return "concat" if len(computed) == len(node.input) else ""
@@ -104,6 +107,10 @@ class _Planner:
         if node.op_type == "Clip":
             return "function" if clip_bounds(self.graph, node) is not None else ""
         return "function" if node.op_type in ort.UNARY else ""
+
+    def pads_other_than_zero(self, node: onnx.NodeProto) -> bool:
+        number = self.graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        return number is not None and bool((number != 0).any())
 
     def plan(self) -> Plan:
         kinds = [(node, self.kind(node)) for node in self.graph.nodes]
@@ -155,16 +162,17 @@ class _Planner:
             plan.nodes.append(node)
             if kind == "layer":
                 plan.layers.append(node)
-            for name in (*self.computed(node), node.output[0]):
+            for name in (*self.computed(node), *node.output):
                 within = id(node) in chained and name == node.output[0] and name not in ends
                 if not within and name not in self.joined and not self.within_chain(name, chained, ends):
                     quantized[name] = None
         for node, kind in kinds:
-            out = node.output[0] if node.output else ""
-            if kind in ("keep", "concat") and out in quantized:
-                inputs = [name for name in self.computed(node) if name in quantized]
-                if len(inputs) == len(self.computed(node)):
-                    self.share(plan, out, inputs)
+            if kind == "keep":
+                source = node.input[0]
+                if source in quantized:
+                    for out in node.output:
+                        if out in quantized:
+                            self.share(plan, out, source)
                     continue
             for name in node.output:
                 if name in quantized:
@@ -185,15 +193,8 @@ class _Planner:
         maker = self.makers.get(name)
         return maker is not None and id(maker) in chained and name not in ends
 
-    def share(self, plan: Plan, out: str, inputs: list[str]) -> None:
+    def share(self, plan: Plan, out: str, source: str) -> None:
         """Rule 4."""
-        for name in inputs:
-            plan.group.setdefault(name, name)
-            plan.observed.setdefault(plan.group[name], [name])
-        first = plan.group[inputs[0]]
-        for other in {plan.group[name] for name in inputs[1:]} - {first}:
-            for name, group in plan.group.items():
-                if group == other:
-                    plan.group[name] = first
-            plan.observed[first] += [v for v in plan.observed.pop(other) if v not in plan.observed[first]]
-        plan.group[out] = first
+        plan.group.setdefault(source, source)
+        plan.observed.setdefault(plan.group[source], [source])
+        plan.group[out] = plan.group[source]

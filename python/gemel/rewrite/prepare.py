@@ -10,7 +10,7 @@ from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (_means, _norms_and_channels, _gemms):
+    for step in (_means, _averages, _norms_and_channels, _gemms):
         step(graph)
     graph.infer()
 
@@ -35,6 +35,24 @@ def _means(graph: Graph) -> None:
         if not given.get("keepdims", 1):
             new.append(onnx.helper.make_node("Flatten", [pooled], [node.output[0]], axis=1))
         _replace(graph, node, new)
+
+
+def _averages(graph: Graph) -> None:
+    """An average over part of an image, as many pixels everywhere, is a depthwise convolution: ONNX Runtime sums its bytes as integers then."""
+    for node in list(graph.nodes):
+        shape = graph.shapes.get(node.input[0]) if node.input else None
+        if node.op_type != "AveragePool" or shape is None or len(shape) not in (3, 4):
+            continue
+        given = attributes(node)
+        kernel, pads = list(given["kernel_shape"]), given.get("pads", [0] * 2 * (len(shape) - 2))
+        plain = given.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID") and not given.get("ceil_mode", 0)
+        if not plain or (any(pads) and not given.get("count_include_pad", 0)) or (kernel == list(shape[2:]) and not any(pads)):
+            continue
+        taps = int(np.prod(kernel))
+        w = graph.add_constant(f"{node.output[0]}_ones", np.full((shape[1], 1, *kernel), 1 / taps, np.float32))
+        kept = {name: given[name] for name in ("strides", "dilations") if name in given}
+        _replace(graph, node, [onnx.helper.make_node("Conv", [node.input[0], w], [node.output[0]], name=node.name, group=shape[1],
+                                                     kernel_shape=kernel, pads=list(pads), **kept)])  # fmt: skip
 
 
 def _norms_and_channels(graph: Graph) -> None:

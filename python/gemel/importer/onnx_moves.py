@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX's operators that put elements elsewhere, and broadcasts, from layers that the machine has: convolutions whose weights are ones and zeros.
+
+A weight of 1 with the scale 1 gives its input's byte unchanged, and what no weight reads gives the zero point, which is the real number 0. So a
+selection of channels is a 1x1 convolution, a crop or a border is a depthwise one, and tensors put behind each other are the sum of two such, in each
+element of which one operand is 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import ort
+from .layout import Layout
+from .messages import Refused
+from .onnx_context import Constant, Context, Operation, Tensor, made_image, operands
+from .workload import Quantization, shape_text
+
+WEIGHT_SCALE = np.ones(1, np.float32)
+PLACES = "images of 3 or 4 dimensions, or rows [N, F]"
+
+
+def _part(c: Context, op: Operation, name: str, kind: str, inputs: list[Tensor], shape, layout: Layout, tensors: dict, q: Quantization, last: bool,
+          **keys) -> Tensor:  # fmt: skip
+    """A layer of several that make the operation's result. Only the last one's is a value of the model."""
+    inner = op.output if last else f"{op.output}.{name}"
+    c.layer(Operation(op.node, [], inner, q), kind, inputs, shape, layout, tensors, **keys)
+    made = c.values[inner]
+    assert isinstance(made, Tensor)
+    if not last:
+        del c.values[inner]
+        c.workload.sources.pop(made.name, None)
+    return made
+
+
+def _pixels(c: Context, value) -> tuple[Tensor, int]:
+    """[n, height, width, channels], and the model's rank. Rows [N, F] are images of one pixel."""
+    t = c.tensor(value)
+    if len(t.layout.shape) == 2:
+        n, features = t.layout.shape
+        return c.ordered(t, (0, 1), (n, 1, 1, features), PLACES), 2
+    return c.image(value), len(t.layout.shape)
+
+
+def _layout(t: Tensor, rank: int, n: int, channels: int, size: list[int]) -> tuple[tuple[int, ...], Layout]:
+    if rank == 2:
+        return (n, 1, 1, channels), Layout.dense((n, channels))
+    return made_image(t, n, channels, size)
+
+
+def _requantized(c: Context, op: Operation, name: str, t: Tensor, q: Quantization) -> Tensor:
+    """As DequantizeLinear and QuantizeLinear do."""
+    if t.q == q:
+        return t
+    return _part(c, op, name, "table", [t], t.shape, t.layout, {"table": ort.table_of(t.q, ort.quantized(ort.dequantized(t.q), q))}, q, False)
+
+
+def _target(op: Operation, t: Tensor) -> Quantization:
+    return op.target or t.q
+
+
+def concat(c: Context, op: Operation) -> None:
+    op.knows("axis")
+    if not op.operands:
+        raise Refused("operands", 0, "one or more")
+    found = [_pixels(c, v) for v in op.operands]
+    rank = found[0][1]
+    axis = op.get("axis", 1)
+    if any(r != rank for _, r in found) or not -rank <= axis < rank or axis % rank != 1:
+        raise Refused("axis", axis, f"1, that of the channels, of {PLACES}")
+    first = found[0][0]
+    if any(t.shape[:3] != first.shape[:3] for t, _ in found):
+        raise Refused("shapes", ", ".join(shape_text(t.layout.shape) for t, _ in found), "equal ones but for the channels")
+    q = _target(op, first)
+    n, height, width, _ = first.shape
+    channels = sum(t.shape[3] for t, _ in found)
+    shape, layout = _layout(first, rank, n, channels, [height, width])
+    total, begin = None, 0
+    for i, (t, _) in enumerate(found):
+        t = _requantized(c, op, f"scaled{i}", t, q)
+        weight = np.zeros((channels, 1, 1, t.shape[3]), np.int8)
+        weight[np.arange(begin, begin + t.shape[3]), 0, 0, np.arange(t.shape[3])] = 1
+        begin += t.shape[3]
+        placed = _part(c, op, f"placed{i}", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, len(found) == 1,
+                       out_channels=channels, kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
+        if total is None:
+            total = placed
+            continue
+        m = ort.sum_multipliers(ort.added(q, q, q), q, q, q)
+        assert m.differences == 0, "a sum of one scale"
+        total = _part(c, op, f"joined{i}", "add", [total, placed], shape, layout, m.tensors(), q, i == len(found) - 1, arithmetic=m.arithmetic)
+    if len(found) > 1:
+        how = f"{len(found)} convolutions with ones and zeros and their sum"
+        c.workload.notes.append(f"layer `{total.name}`: a Concat, as {how}: the machine has no operator for it")
+
+
+def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray]) -> None:
+    """`which`: of the channels, the rows and the columns those that stay, each with even steps but for the channels."""
+    q = _target(op, t)
+    n, height, width, depth = t.shape
+    if any(one.size == 0 for one in which):
+        raise Refused("elements", "none", "one or more")
+    channels, lines, columns = which
+    crop = lines.size != height or columns.size != width
+    select = channels.size != depth or (channels != np.arange(depth)).any()
+    if not crop and not select:
+        t = _requantized(c, op, "scaled", t, q)
+        c.values[op.output] = t.viewed(op.output)
+        return
+    t = _requantized(c, op, "scaled", t, q)
+    if crop:
+        strides, kernel, taps = [], [], []
+        for one, length in ((lines, height), (columns, width)):
+            step = int(one[1] - one[0]) if one.size > 1 else 1
+            strides.append(step)
+            kernel.append(length - (one.size - 1) * step)
+            taps.append(int(one[0]))
+        weight = np.zeros((depth, *kernel, 1), np.int8)
+        weight[:, taps[0], taps[1], 0] = 1
+        shape, layout = _layout(t, rank, n, depth, [lines.size, columns.size])
+        t = _part(c, op, "cropped", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, not select, out_channels=depth,
+                  kernel=kernel, stride=strides, padding=[0] * 4, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+    if select:
+        weight = np.zeros((channels.size, 1, 1, depth), np.int8)
+        weight[np.arange(channels.size), 0, 0, channels] = 1
+        shape, layout = _layout(t, rank, n, channels.size, [lines.size, columns.size])
+        t = _part(c, op, "selected", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, True, out_channels=channels.size,
+                  kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
+    c.workload.notes.append(f"layer `{t.name}`: a {op.node.type}, as a convolution with ones and zeros: the machine has no operator for it")
+
+
+def slices(c: Context, op: Operation) -> None:
+    op.knows()
+    x, *given = operands(op, 3, 5)
+    t, rank = _pixels(c, x)
+    numbers = []
+    for name, value in zip(("starts", "ends", "axes", "steps"), given, strict=True):
+        if value is not None and (not isinstance(value, Constant) or value.data.dtype.kind != "i"):
+            raise Refused(name, "computed by the network", "a constant")
+        numbers.append(None if value is None else [int(n) for n in value.data.reshape(-1)])
+    starts, ends, axes, steps = numbers
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise Refused("starts, ends, axes, steps", [len(one) for one in (starts, ends, axes, steps)], "as many of each")
+    shape = t.layout.shape
+    which = [np.arange(length) for length in shape]
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if not -rank <= axis < rank or step == 0:
+            raise Refused("axis, step", [axis, step], f"axes of {-rank} to {rank - 1}, steps other than 0")
+        if step < 0 and axis % rank != 1:
+            raise Refused("step", step, "above 0 but for the channels")
+        last = end if step > 0 or end >= -shape[axis] else None
+        which[axis % rank] = np.arange(shape[axis])[start:last:step]
+    if which[0].size != shape[0]:
+        raise Refused("axes", axes, "all but the first, that of the images")
+    pick(c, op, t, rank, _of_pixels(which, rank))
+
+
+def _of_pixels(which: list[np.ndarray], rank: int) -> list[np.ndarray]:
+    """Channels, rows and columns of the model's dimensions."""
+    one = np.arange(1)
+    return [which[1], one, one] if rank == 2 else [which[1], one, which[2]] if rank == 3 else which[1:]
+
+
+def pad(c: Context, op: Operation) -> None:
+    op.knows("mode")
+    op.only("mode", "constant")
+    x, pads, number, axes = operands(op, 2, 4)
+    if not isinstance(pads, Constant) or pads.data.dtype.kind != "i" or axes is not None:
+        raise Refused("pads", "computed by the network" if axes is None else "with axes", "a constant for all dimensions")
+    if number is not None and not (isinstance(number, Constant) and number.data.size == 1 and float(number.real.reshape(-1)[0]) == 0):
+        raise Refused("constant_value", f"{number}", "0")
+    t, rank = _pixels(c, x)
+    amounts = [int(n) for n in pads.data.reshape(-1)]
+    before, after = amounts[:rank], amounts[rank:]
+    if len(amounts) != 2 * rank or any(amounts[d] for d in (0, 1, rank, rank + 1)) or rank == 2 or min(amounts) < 0 or max(amounts) > 255:
+        raise Refused("pads", amounts, "0 to 255 of height and width")
+    q = _target(op, t)
+    t = _requantized(c, op, "scaled", t, q)
+    n, height, width, depth = t.shape
+    lines = (0, 0) if rank == 3 else (before[2], after[2])
+    columns = before[-1], after[-1]
+    shape, layout = _layout(t, rank, n, depth, [height + sum(lines), width + sum(columns)])
+    if shape == t.shape:
+        c.values[op.output] = t.viewed(op.output)
+        return
+    _part(c, op, "padded", "conv2d", [t], shape, layout, {"weight": np.ones((depth, 1, 1, 1), np.int8), "weight_scale": WEIGHT_SCALE}, q, True,
+          out_channels=depth, kernel=[1, 1], stride=[1, 1], padding=[lines[0], columns[0], lines[1], columns[1]],
+          **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+
+
+def spread(c: Context, op: Operation, small: Tensor, large: Tensor) -> Tensor:
+    """One pixel for each channel, everywhere: a window of ones over a border of zeros, first along the width, then along the height."""
+    t = c.image(small)
+    n, height, width, depth = c.image(large).shape
+    for name, lines, columns in (("width", 1, width), ("height", height, 1)):
+        if lines * columns == 1:
+            continue
+        shape, layout = made_image(large, n, depth, [1 if name == "width" else height, width])
+        t = _part(c, op, f"along_{name}", "conv2d", [t], shape, layout,
+                  {"weight": np.ones((depth, lines, columns, 1), np.int8), "weight_scale": WEIGHT_SCALE}, t.q, False, out_channels=depth,
+                  kernel=[lines, columns], stride=[1, 1], padding=[lines - 1, columns - 1] * 2, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+    c.workload.notes.append(f"layer `{t.name}`: a broadcast over pixels, as a depthwise convolution with ones: the machine has no operator for it")
+    return t
