@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """gemel.accuracy() and `gemel run --data`: right answers counted in what the simulated machine leaves in memory, beside ONNX Runtime."""
 
+import contextlib
+import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -79,6 +82,28 @@ class Counting(unittest.TestCase):
         self.assertEqual((lines[1][0], lines[2][0]), ("int8.onnx", "float.onnx"))
         cycles = gemel.run(self.int8, gemel.machine("edge16", rows=32), timing_only=True).cycles
         self.assertIn(f"120 images, {cycles:,} cycles for each", done.stdout)
+
+    def test_the_example_compares_methods(self):
+        images, labels = trained.digits()
+        np.savez(self.folder / "calibrate.npz", images=images[: trained.TRAINED_ON])
+        spec = importlib.util.spec_from_file_location("compare_methods", ROOT / "examples/python/compare_methods.py")
+        example = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(example)
+        self.assertGreaterEqual(len(example.COMPRESSED) * len(example.QUANTIZED), 18)
+        for name in ("1/4 of the filters removed", "2 of 4 weights", "low rank, 2/3 of the MACs"):  # some of them are enough here
+            del example.COMPRESSED[name]
+        del example.QUANTIZED["per tensor, improved"]
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            example.main(str(self.float), str(self.folder / "calibrate.npz"), str(self.data), "edge16")
+        print(out.getvalue())
+        rows = [(line[:28].strip(), line[29:51].strip(), line[51:].replace("%", "").replace(",", "").split()) for line in out.getvalue().splitlines()[1:]]
+        self.assertEqual(len(rows), 6)
+        table = {(compression, quantization): [float(cell) for cell in cells] for compression, quantization, cells in rows}
+        plain, half = table["as it is", "per channel"], table["1/2 of the filters removed", "per channel"]
+        self.assertLess(abs(plain[0] - plain[1]), 2.5)  # percent: int8 costs nearly nothing
+        self.assertGreater(plain[4] / half[4], 1.6)  # cycles
+        self.assertEqual(table["1/2 of the weights zero", "per channel"][4], plain[4])
 
     def refused(self, text, *arguments):
         done = self.gemel("run", *arguments)
