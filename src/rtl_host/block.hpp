@@ -211,8 +211,6 @@ struct Difference {
   std::int64_t byte = 0;  // of the payload: the first that differs
 };
 
-std::string hex_bytes(const void* bytes, std::size_t count);  // highest byte first, as a Verilog number is read
-
 // Collects the first difference between what a block must say and what it says.
 class Comparison {
  public:
@@ -221,16 +219,26 @@ class Comparison {
   void value(const char* port, std::uint64_t expected, std::uint64_t actual) {
     if (expected != actual) found(port, std::to_string(expected), std::to_string(actual));
   }
-  void bytes(const char* port, const void* expected, const void* actual, std::size_t count) {
+  // Of a port that carries `count` numbers of type T: the first that differs is named, `y_o[3]`.
+  template <class T>
+  void elements(const char* port, const void* expected, const void* actual, std::size_t count) {
     if (expected == nullptr || actual == nullptr) {
       if (expected != actual) found(port, expected ? "data" : "none", actual ? "data" : "none");
-    } else if (std::memcmp(expected, actual, count) != 0) {
-      const auto *e = static_cast<const std::uint8_t*>(expected), *a = static_cast<const std::uint8_t*>(actual);
-      found(port, hex_bytes(expected, count), hex_bytes(actual, count), std::mismatch(e, e + count, a).first - e);
+    } else if (!any() && std::memcmp(expected, actual, count * sizeof(T)) != 0) {
+      std::vector<T> e(count), a(count);
+      std::memcpy(e.data(), expected, count * sizeof(T));
+      std::memcpy(a.data(), actual, count * sizeof(T));
+      const auto first = static_cast<std::size_t>(std::mismatch(e.begin(), e.end(), a.begin()).first - e.begin());
+      std::size_t wrong = 0;
+      for (std::size_t i = first; i < count; ++i) wrong += e[i] != a[i];
+      const std::string more = wrong > 1 ? " (" + std::to_string(wrong) + " of " + std::to_string(count) + " elements differ)" : "";
+      found(port + ("[" + std::to_string(first) + "]"), std::to_string(e[first]) + more, std::to_string(a[first]),
+            static_cast<std::int64_t>(first * sizeof(T)));
     }
   }
-  void text(std::string port, std::string expected, std::string actual, std::int64_t byte = 0) {
-    found(std::move(port), std::move(expected), std::move(actual), byte);
+  // Of a port that carries an instruction, which is shown disassembled.
+  void instruction(const char* port, const isa::Word& expected, const isa::Word& actual) {
+    if (!any() && expected != actual) found(port, "`" + isa::disassemble(expected) + "`", "`" + isa::disassemble(actual) + "`");
   }
   bool any() const { return first_ != nullptr; }
   const Difference& first() const { return *first_; }  // if there is any

@@ -47,7 +47,7 @@ inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Co
   if (!must.data_valid || !is.data_valid) return;
   c.value("store_wlast_o", must.data_last, is.data_last);
   c.value("store_wstrb_o", std::uint64_t{must.strobe_first} << 8 | must.strobe_end, std::uint64_t{is.strobe_first} << 8 | is.strobe_end);
-  c.bytes("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
+  c.elements<std::uint8_t>("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
 }
 
 // Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in StepperEnd::Silent if no

@@ -58,7 +58,7 @@ inline void compare(const Machine& machine, const LoadDmaIn&, const LoadDmaOut& 
   if (e.write.enable && a.write.enable) {
     c.value("write_o", static_cast<std::uint64_t>(e.buffer), static_cast<std::uint64_t>(a.buffer));
     c.value("write_address_o", e.write.address, a.write.address);
-    c.bytes("write_data_o", e.write.data, a.write.data, static_cast<std::size_t>(machine.word_bytes(e.buffer)));
+    c.elements<std::uint8_t>("write_data_o", e.write.data, a.write.data, static_cast<std::size_t>(machine.word_bytes(e.buffer)));
   }
 }
 

@@ -91,15 +91,15 @@ inline void compare(const Machine& machine, const MatrixUnitIn&, const MatrixUni
   c.value("accumulator_write_o", e.accumulator_write.enable, a.accumulator_write.enable);
   if (e.accumulator_write.enable && a.accumulator_write.enable) {
     c.value("accumulator_write_address_o", e.accumulator_write.address, a.accumulator_write.address);
-    c.bytes("accumulator_write_data_o", e.accumulator_write.data, a.accumulator_write.data, columns * 4);
+    c.elements<std::int32_t>("accumulator_write_data_o", e.accumulator_write.data, a.accumulator_write.data, columns);
   }
   c.belongs(false, {});
   c.value("array_weight_valid_o", e.array.weight_valid, a.array.weight_valid);
-  if (e.array.weight_valid && a.array.weight_valid) c.bytes("array_weight_o", e.array.weight, a.array.weight, columns * 2);
+  if (e.array.weight_valid && a.array.weight_valid) c.elements<std::int16_t>("array_weight_o", e.array.weight, a.array.weight, columns);
   c.value("array_activation_valid_o", e.array.activation_valid, a.array.activation_valid);
   if (e.array.activation_valid && a.array.activation_valid) {
     c.value("array_activation_switch_o", e.array.activation_switch, a.array.activation_switch);
-    c.bytes("array_activation_o", e.array.activation, a.array.activation, rows * 2);
+    c.elements<std::int16_t>("array_activation_o", e.array.activation, a.array.activation, rows);
   }
 }
 

@@ -43,7 +43,7 @@ inline void compare(const Machine& machine, const RequantizerIn&, const Requanti
                     Comparison& c) {
   c.belongs(expected.valid, {Carries::RequantizedRow});
   c.value("valid_o", expected.valid, actual.valid);
-  if (expected.valid && actual.valid) c.bytes("y_o", expected.y, actual.y, static_cast<std::size_t>(machine.lanes) * 4);
+  if (expected.valid && actual.valid) c.elements<std::int32_t>("y_o", expected.y, actual.y, static_cast<std::size_t>(machine.lanes));
 }
 
 }  // namespace gemel

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // scratchpad, adapter: its ports as RTL has them.
 #pragma once
+#include <array>
+
 #include "blocks/scratchpad/scratchpad_ports.hpp"
 #include "rtl_host/block.hpp"
 
@@ -55,7 +57,10 @@ struct ScratchpadCompare {
     for (std::size_t k = 0; k < ScratchpadClients; ++k) {
       if (in.read[k].enable) {
         c.belongs(true, {Carries::ReadWord, in.read[k].address, static_cast<int>(k)});
-        c.bytes("read_data_o", expected.data[k], actual.data[k], static_cast<std::size_t>(machine.word_bytes(buffer)));
+        static constexpr std::array Ports = {"read_data_o[client 0]", "read_data_o[client 1]"};
+        const auto bytes = static_cast<std::size_t>(machine.word_bytes(buffer));
+        if (buffer == Buffer::Accumulator) c.elements<std::int32_t>(Ports[k], expected.data[k], actual.data[k], bytes / sizeof(std::int32_t));
+        else c.elements<std::uint8_t>(Ports[k], expected.data[k], actual.data[k], bytes);
       }
     }
   }

@@ -143,7 +143,7 @@ inline void compare(const Machine&, const SequencerIn&, const SequencerOut& e, c
   static constexpr const char* Words[] = {"command_o[load]", "command_o[matrix]", "command_o[vector]", "command_o[store]"};
   for (std::size_t u = 0; u < isa::UnitCount; ++u) {
     c.value(Names[u], e.command[u].valid, a.command[u].valid);
-    if (e.command[u].valid && a.command[u].valid) c.bytes(Words[u], e.command[u].word, a.command[u].word, 64);
+    if (e.command[u].valid && a.command[u].valid) c.instruction(Words[u], *e.command[u].word, *a.command[u].word);
   }
   compare_requests("arvalid_o", "araddr_o", "ar_bytes_o", e.memory, a.memory, c);
   c.value("running_o", e.running, a.running);

@@ -55,7 +55,7 @@ inline void compare(const Machine& machine, const StoreDmaIn&, const StoreDmaOut
     c.value("wlast_o", e.memory.data_last, a.memory.data_last);
     c.value("wstrb_o", std::uint64_t{e.memory.strobe_first} << 8 | e.memory.strobe_end,
             std::uint64_t{a.memory.strobe_first} << 8 | a.memory.strobe_end);
-    c.bytes("wdata_o", e.memory.data, a.memory.data, static_cast<std::size_t>(machine.bus_bytes));
+    c.elements<std::uint8_t>("wdata_o", e.memory.data, a.memory.data, static_cast<std::size_t>(machine.bus_bytes));
   }
 }
 

@@ -89,16 +89,16 @@ inline void compare(const Machine& machine, const VectorUnitIn&, const VectorUni
   c.value("vector_write_o", e.vector_write.enable, a.vector_write.enable);
   if (e.vector_write.enable && a.vector_write.enable) {
     c.value("vector_write_address_o", e.vector_write.address, a.vector_write.address);
-    c.bytes("vector_write_data_o", e.vector_write.data, a.vector_write.data, static_cast<std::size_t>(machine.columns));
+    c.elements<std::uint8_t>("vector_write_data_o", e.vector_write.data, a.vector_write.data, static_cast<std::size_t>(machine.columns));
   }
   c.belongs(false, {});
   c.value("requantizer_valid_o", e.requantizer.valid, a.requantizer.valid);
   if (e.requantizer.valid && a.requantizer.valid) {
-    const auto bytes = static_cast<std::size_t>(machine.lanes) * 4;
+    const auto lanes = static_cast<std::size_t>(machine.lanes);
     c.value("requantizer_rounding_o", static_cast<std::uint64_t>(e.requantizer.rounding), static_cast<std::uint64_t>(a.requantizer.rounding));
-    c.bytes("requantizer_x_o", e.requantizer.x, a.requantizer.x, bytes);
-    c.bytes("requantizer_multiplier_o", e.requantizer.multiplier, a.requantizer.multiplier, bytes);
-    c.bytes("requantizer_shift_o", e.requantizer.shift, a.requantizer.shift, bytes);
+    c.elements<std::int32_t>("requantizer_x_o", e.requantizer.x, a.requantizer.x, lanes);
+    c.elements<std::int32_t>("requantizer_multiplier_o", e.requantizer.multiplier, a.requantizer.multiplier, lanes);
+    c.elements<std::int32_t>("requantizer_shift_o", e.requantizer.shift, a.requantizer.shift, lanes);
   }
 }
 
