@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_reference
+import random_models
 from onnx_networks import INPUT, Network
 
 ROOT = onnx_reference.ROOT
@@ -59,6 +61,28 @@ def plain() -> Network:
     x = n.conv(n.conv(n.conv(INPUT, 64, 3), 64, 3, 2), 128, 3)
     n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 128, 10)]
     return n
+
+
+def changed(rng: random.Random, model: onnx.ModelProto) -> onnx.ModelProto:
+    """One thing in it is another: an attribute, an operand, an operator, a weight, a constant's length."""
+    node, constant = rng.choice(model.graph.node), rng.choice(model.graph.initializer)
+    array = onnx.numpy_helper.to_array(constant)
+    kind = rng.randrange(5)
+    if kind == 0 and node.attribute:
+        attribute = rng.choice(node.attribute)
+        attribute.i = rng.choice((-1, 0, 3, 1 << 40))
+        attribute.ints[:] = [rng.choice((-1, 0, 2, 99)) for _ in attribute.ints]
+    elif kind == 1:
+        node.input[rng.randrange(len(node.input))] = rng.choice(("", "nobody", rng.choice(model.graph.node).output[0]))
+    elif kind == 2:
+        node.op_type = rng.choice(("Relu", "Conv", "MaxPool", "Concat", "Slice", "Pad", "Split", "AveragePool", "Softmax", "Clip"))
+    elif kind == 3:
+        array = array.astype(np.float32)
+        array.reshape(-1)[:1] = rng.choice((np.nan, np.inf, 1e38, 0))
+        constant.CopyFrom(onnx.numpy_helper.from_array(array, constant.name))
+    else:
+        constant.CopyFrom(onnx.numpy_helper.from_array(array.reshape(-1)[: max(1, array.size // 2)].copy(), constant.name))
+    return model
 
 
 class Methods(unittest.TestCase):
@@ -160,6 +184,31 @@ class Methods(unittest.TestCase):
                     self.assertTrue(((b != 0).sum(axis=1) <= 2).all())
                     self.assertTrue(np.array_equal(np.sort(np.abs(a), axis=1)[:, -2:].sum(axis=1), np.abs(b).astype(a.dtype).sum(axis=1, dtype=a.dtype))
                                     or np.allclose(np.sort(np.abs(a), axis=1)[:, -2:].sum(axis=1), np.abs(b).sum(axis=1)))  # fmt: skip
+
+    def test_damaged_models(self):
+        """Each is compressed and quantized, or refused with a code: nothing else comes out."""
+        seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        rng = random.Random(seed)
+        whole = branches().proto()
+        image = np.random.default_rng(0).normal(size=(2, 3, 12, 12)).astype(np.float32)
+        codes: Counter = Counter()
+        for number in range(40):
+            model = onnx.ModelProto()
+            model.CopyFrom(whole)
+            data = random_models.damaged(rng, changed(rng, model).SerializeToString()) if number % 4 == 0 else changed(rng, model).SerializeToString()
+            (self.folder / "damaged.onnx").write_bytes(data)
+            for action in (lambda: gemel.quantize(self.folder / "damaged.onnx", image), lambda: gemel.compress(self.folder / "damaged.onnx", filters=0.5),
+                           lambda: gemel.compress(self.folder / "damaged.onnx", low_rank=0.5)):  # fmt: skip
+                with self.subTest(f"file {number} of seed {seed}"):
+                    try:
+                        action()
+                        codes["done"] += 1
+                    except gemel.UserError as error:
+                        codes[error.code] += 1
+        print(dict(codes))
+        self.assertGreater(codes["done"], 5)
+        self.assertGreater(codes["E1103"] + codes["E1109"], 20)
 
     def odd_windows(self) -> Network:
         """Strides, paddings and dilations that differ between height and width."""
@@ -268,6 +317,14 @@ class Methods(unittest.TestCase):
                 done = self.gemel("compress", *arguments, "-o", "out.onnx")
                 self.assertEqual((done.stderr, done.returncode, done.stdout), (text + "\n", 2, ""))
                 self.assertFalse((self.folder / "out.onnx").exists())
+        model = branches().proto()
+        weights = next(t for t in model.graph.initializer if len(t.dims) == 4)
+        array = onnx.numpy_helper.to_array(weights).copy()
+        array[0, 0, 0, 0] = np.nan
+        weights.CopyFrom(onnx.numpy_helper.from_array(array, weights.name))
+        onnx.save(model, self.folder / "nan.onnx")
+        with self.assertRaisesRegex(gemel.UserError, r"E1109\]: Conv `batchnormalization1`: its weights have numbers that are not finite"):
+            gemel.compress(self.folder / "nan.onnx", low_rank=0.5)
         with self.assertRaisesRegex(gemel.UserError, r"E1109\]: the model has .*% of its MACs with layers of rank 1, more than the wanted 1.0%"):
             gemel.compress(self.folder / "net.onnx", low_rank=0.01)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
-from .runtime import onnx, simplified
+from .runtime import Session, onnx, simplified
 
 from onnx import helper, numpy_helper  # isort: skip  (the module above has said so if there is no onnx)
 
@@ -151,8 +151,10 @@ def load_float(path: str | Path) -> Graph:
             hint = f"export the model anew with opset {PER_CHANNEL} or later"
             raise ModelError(Diagnostic("E1109", f"the model is of opset {checked.opset}, and cannot be converted to {OPSET}: {error}", str(path),
                                         hint=hint)) from None  # fmt: skip
-    model = simplified(model, str(path))
-    return Graph(model, str(path))
+    graph = Graph(simplified(model, str(path)), str(path))
+    # What the runtime finds wrong when it runs only, such as a bias of the wrong length.
+    Session(graph.proto(), file=str(path)).run({name: np.ones(graph.shapes[name], np.float32) for name in graph.inputs})
+    return graph
 
 
 def fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> None:

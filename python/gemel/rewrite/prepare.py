@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..importer.messages import Diagnostic, ModelError
 from .graph import Graph, attributes, drop_attribute, set_attribute
 from .runtime import onnx
 
@@ -13,6 +14,12 @@ def prepare(graph: Graph) -> None:
     for step in (_means, _averages, _norms_and_channels, _gemms):
         step(graph)
     graph.infer()
+    for node in graph.nodes:
+        for name in node.input[1:3] if node.op_type in ("Conv", "Gemm", "MatMul") else ():
+            array = graph.constants.get(name)
+            if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ModelError(Diagnostic("E1109", f"{graph.where(node)}: its weights have numbers that are not finite", graph.file,
+                                            hint="look for what went wrong in its training, or in its export"))  # fmt: skip
 
 
 def _replace(graph: Graph, old: onnx.NodeProto, new: list[onnx.NodeProto]) -> None:

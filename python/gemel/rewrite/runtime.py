@@ -33,7 +33,7 @@ def _options(level: Level) -> onnxruntime.SessionOptions:
     options.graph_optimization_level = level
     options.add_session_config_entry("session.qdqisint8allowed", "1")  # int8 layers on integers, as docs/reference/onnx.md has it
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is wrong is told once, as ours
     return options
 
 
