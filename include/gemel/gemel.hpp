@@ -14,6 +14,7 @@
 #include "gemel/observer.hpp"
 #include "gemel/parameters.hpp"
 #include "gemel/program.hpp"
+#include "gemel/real_time.hpp"
 #include "gemel/report.hpp"
 #include "gemel/result.hpp"
 #include "gemel/run.hpp"

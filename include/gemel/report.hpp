@@ -23,6 +23,8 @@ GEMEL_API std::string result_json(const Result& result, const Machine& machine);
 GEMEL_API std::string trace_json(const Result& result);
 // One page without scripts.
 GEMEL_API std::string report_html(const Result& result, const Machine& machine);
+// The style (CSS) of that page, for other pages in the same look.
+GEMEL_API std::string report_style();
 
 // Makes the folder if need be, and makes sure that each report can be written there. UserError E0901, E0902.
 GEMEL_API void prepare_reports(const std::string& folder, bool trace);

@@ -10,9 +10,12 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._errors import GemelWarning, UserError
+from ._files import write_whole
 from ._figures import BUFFERS, derived
 from ._gemel import StopToken
 from ._html import table
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
 
 Changes = tuple[tuple[str, int], ...]
 
+_MARK = "<!-- advice -->\n"  # in report.html (src/report/html.cpp)
 SAVING = 0.01  # a resource can be saved if that costs less than this share of the cycles
 _LEAST_GAIN = 0.0005  # share of the cycles below which nothing is said
 _MUCH = 0.9  # several changes together are told if they take less than this share of the cycles that some of them take
 _SHOWN = 10  # findings in a text
+_FIRST = 3  # findings that a report shows at once
 
 # Resources of the chip, each with those that only go with it.
 _RESOURCES: tuple[tuple[str, ...], ...] = (
@@ -91,6 +96,46 @@ class Advice:
         if commands:
             lines += ["", "each was measured by:", *(f"  {command}" for command in commands)]
         return "\n".join(lines)
+
+    def add_to(self, report: str | os.PathLike[str]) -> None:
+        """Puts this into the first lines of a run's report.html. Raises UserError E0902, ValueError if the file is no report without advice."""
+        path = Path(report)
+        text = path.read_text(encoding="utf-8")
+        if text.count(_MARK) != 1:
+            raise ValueError(f"{path} is no report of a run, or has advice already")
+        write_whole(path, lambda beside: beside.write_text(text.replace(_MARK, self._page()), encoding="utf-8"))
+
+    def _page(self) -> str:
+        """The part of a report."""
+        best = min(self.gains, key=lambda f: (f.cycles, f.changes), default=None)
+        sentence = "Nothing that was tried on the chip makes it faster." if best is None else (
+            f"Fastest of what was tried: {best.text}, {_percent(best.cycles_share)} cycles for {_percent(best.area_share)} area.")  # fmt: skip
+        if self.savings:
+            saved = self.savings[0]
+            sentence += f" Could be saved: {saved.text}, {_percent(saved.area_share)} area for {_percent(saved.cycles_share)} cycles."
+        runs = f"{self.runs} machines were run; nothing here is a guess."
+        lines = [f'<h2>What would help</h2>\n<p><b>{escape(sentence)}</b> <span class="soft">{runs}</span></p>\n']
+        first = [f"<li>{escape(f.text)} ({f.kind}): cycles {_percent(f.cycles_share)}, area {_percent(f.area_share)}</li>\n" for f in self.gains[:_FIRST]]
+        lines += ["<ol>\n", *first, "</ol>\n"] if first else []
+        lines.append("<details><summary>All that was measured, with the commands</summary>\n")
+        for title, findings in (
+            ("Faster, by what it gains for its area", self.gains),
+            ("With a faster memory", self.memory),
+            (f"Could be saved: less than {100 * SAVING:.0f} % slower", self.savings),
+        ):
+            if not findings:
+                continue
+            shown = findings[:_SHOWN]
+            more = f", the first {_SHOWN} of {len(findings)}" if len(findings) > _SHOWN else ""
+            lines.append(f'<div class="scroll" tabindex="0"><table><caption class="left">{escape(title + more)}</caption>\n'
+                         '<thead><tr><th scope="col" class="left">change</th>'
+                         '<th scope="col">cycles</th><th scope="col">change of cycles</th><th scope="col">change of area</th>'
+                         '<th scope="col" class="left">measured by</th></tr></thead>\n<tbody>\n')  # fmt: skip
+            for f in shown:
+                lines.append(f'<tr><td class="left">{escape(f.text)} ({f.kind})</td><td>{f.cycles:,}</td><td>{_percent(f.cycles_share)}</td>'
+                             f'<td>{_percent(f.area_share)}</td><td class="why"><code>{escape(f.command)}</code></td></tr>\n')  # fmt: skip
+            lines.append("</tbody></table></div>\n")
+        return "".join([*lines, "</details>\n"])
 
     def __repr__(self) -> str:
         return str(self)

@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--machine", required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--report")
     options = parser.parse_args()
     catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
@@ -28,7 +29,10 @@ def main() -> int:
 
         warnings.simplefilter("ignore", GemelWarning)  # the run before has told them
         changes = dict(setting.split("=", 1) for setting in options.set)
-        return str(run(options.workload, machine(options.machine, changes), batch=options.batch, timing_only=True).advise())
+        advice = run(options.workload, machine(options.machine, changes), batch=options.batch, timing_only=True).advise()
+        if options.report:
+            advice.add_to(options.report)
+        return str(advice)
 
     try:
         return said(advise)

@@ -17,6 +17,8 @@ from ._compare import Comparison
 from ._gemel import StopToken, TensorInfo
 from ._html import table
 from ._machine import Machine
+from ._options import whole
+from ._real_time import RealTime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -274,6 +276,12 @@ class Result:
         in_file = "\n" not in origin.source and origin.tensors is None
         cycles = self.cycles // int(self._fields["rounds"])
         return advise(of, self._machine, cycles=cycles, source=origin.called if in_file else "", batch=origin.batch, stop=stop or StopToken())
+
+    def real_time(self, period: float, frames: int = 100, deadline: float | None = None) -> RealTime:
+        """This run once for each of `frames` that arrive every `period` seconds: latencies, backlog, and which miss the `deadline` (seconds from arrival
+        to result). As `gemel run --period` has it: one frame after the other, none is dropped. Raises UserError E0915."""
+        cycles = self.cycles // int(self._fields["rounds"])
+        return RealTime.of(cycles, float(self._machine["clock_mhz"]), period, whole("frames", frames, 1, 10_000_000), deadline)
 
     def compare(self, other: Result) -> Comparison:
         """This run beside another one: cycles, parameters that differ, layers of the same name."""

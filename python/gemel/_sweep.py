@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ._cluster import Cluster
 from ._errors import UserError, user_error
 from ._expression import Expression, ExpressionError, Scope
+from ._files import write_whole
 from ._figures import DERIVED, FIGURES, MAIN_FIGURES, derived, figure
 from ._gemel import Diagnostic, StopToken
 from ._html import shown, table
@@ -201,7 +202,7 @@ class Sweep:
         columns = self.columns()
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-        return _write(path, lambda beside: beside.write_text(text.getvalue(), encoding="utf-8"))
+        return write_whole(path, lambda beside: beside.write_text(text.getvalue(), encoding="utf-8"))
 
     def to_pandas(self) -> pandas.DataFrame:
         """`rows` as a DataFrame. Needs the extra `frames`; raises ImportError without it."""
@@ -218,7 +219,14 @@ class Sweep:
         import pyarrow.parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         data = pyarrow.table(self.columns())
-        return _write(path, lambda beside: pyarrow.parquet.write_table(data, beside))
+        return write_whole(path, lambda beside: pyarrow.parquet.write_table(data, beside))
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the page for a person: one HTML file that fetches nothing. Returns its path. Raises UserError E0902."""
+        from ._sweep_page import sweep_page
+
+        text = sweep_page(self)
+        return write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
     def summary(self) -> str:
         """What `gemel sweep` prints: how many designs, what failed, the front with the commands that run its points again."""
@@ -277,18 +285,6 @@ def require_parquet() -> None:
 
 def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True)) and any(a < b for a, b in zip(one, other, strict=True))
-
-
-def _write(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
-    target = Path(path)
-    beside = target.with_name(target.name + ".part")
-    try:
-        write(beside)
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise user_error("E0902", f"`{target}` cannot be written: {error.strerror or error}") from None
-    return target
 
 
 class _Progress:

@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("space")
     parser.add_argument("--out")
     parser.add_argument("--csv")
+    parser.add_argument("--report")
     parser.add_argument("--parquet")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--scheduler")
@@ -34,6 +35,8 @@ def main() -> int:
         found = sweep(space, out, workers=options.workers, scheduler=options.scheduler, progress=not options.quiet)
         if options.csv:
             found.to_csv(options.csv)
+        if options.report:
+            found.report(options.report)
         if options.parquet:
             found.to_parquet(options.parquet)
         return None if options.quiet else found.summary()

@@ -6,6 +6,7 @@ PYBIND11_MODULE(_gemel, module) {
   module.doc() = "Gemel's C++ library; use the package gemel, which stands on it.";
   module.def("version", &gemel::version);
   module.def("commit", &gemel::commit);
+  module.def("report_style", &gemel::report_style);
   gemel::python::bind_errors(module);
   gemel::python::bind_values(module);
   gemel::python::bind_machine(module);

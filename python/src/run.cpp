@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "archive.hpp"
 #include "background.hpp"
@@ -223,6 +224,14 @@ void bind_run(py::module_& module) {
            py::arg("folder"), py::call_guard<py::gil_scoped_release>())
       .def(py::pickle([](const ResultHandle& r) { return py::bytes(bytes_of(r)); }, [](const py::bytes& bytes) { return result_of(bytes); }));
 
+  module.def("real_time",
+             [](std::int64_t run_cycles, double clock_mhz, double period_seconds, int frames, std::optional<double> deadline_seconds) {
+               const RealTime r = real_time({run_cycles, clock_mhz, period_seconds, frames, deadline_seconds});
+               std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t, int, bool>> rows;
+               for (const RealTime::Frame& f : r.frames) rows.emplace_back(f.arrival, f.start, f.end, f.waiting, f.missed);
+               return std::make_tuple(rows, r.frames_per_second, r.busy_share, real_time_text(r));
+             },
+             py::kw_only(), py::arg("run_cycles"), py::arg("clock_mhz"), py::arg("period_seconds"), py::arg("frames"), py::arg("deadline_seconds"));
   module.def("run", &run_program, py::kw_only(), py::arg("program"), py::arg("machine"), py::arg("inputs"), py::arg("keep"), py::arg("blocks"),
              py::arg("engine"), py::arg("seed"), py::arg("test_images"), py::arg("compare"), py::arg("timing_only"), py::arg("trace"), py::arg("max_cycles"),
              py::arg("keep_going"), py::arg("no_skip"), py::arg("reset_seed"), py::arg("waves_folder"), py::arg("case_file"), py::arg("progress"),

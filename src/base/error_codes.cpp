@@ -111,6 +111,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0810", Run, "Counts of coverage are missing."},
       {"E0811", Run, "An instruction touches words that it does not claim."},
       {"E0820", Run, "A block's RTL breaks a rule of AXI on its port to memory."},
+      {"E0830", Run, "Frames missed their deadline."},
 
       // E09xx: files and flags (src/cli, src/report)
       {"E0901", User, "The folder for the results cannot be made or written into."},

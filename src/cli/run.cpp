@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/import.hpp"
 #include "cli/options.hpp"
@@ -26,7 +27,8 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string workload, out, tensors, settings, data;
+  std::string workload, out, tensors, settings, data, period, deadline;
+  int frames = 100;
   std::vector<std::string> inputs, beside;
   std::optional<std::string> machine;
   std::vector<std::string> set, blocks, waves;
@@ -159,6 +161,9 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
   ProgressLine progress(!o.quiet);
   gemel::RunOptions options = run_options(o, &progress);
   check(options);
+  RealTimeOptions arriving;
+  if (!o.period.empty()) arriving.period_seconds = seconds_of(o.period, "--period");
+  if (!o.deadline.empty()) arriving.deadline_seconds = seconds_of(o.deadline, "--deadline");
   constexpr char Adviser[] = "`--advise`";
   std::optional<PythonProgram> adviser;
   if (o.advise) adviser = require_package("_advise_command.py", Adviser);
@@ -210,6 +215,17 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
     std::replace(window.begin(), window.end(), ':', '_');
     written.push_back(o.out + "/" + window + ".fst");
   }
+  std::optional<RealTime> frames;
+  if (!o.period.empty()) {
+    arriving.run_cycles = result.cycles / result.rounds;
+    arriving.clock_mhz = result.clock_mhz;
+    arriving.frames = o.frames;
+    frames = real_time(arriving);
+    if (!o.out.empty()) {
+      written.push_back(o.out + "/frames.csv");
+      write_file_atomically(written.back(), real_time_csv(*frames));
+    }
+  }
   if (!o.tensors.empty()) {
     write_tensors(o.tensors, result);
     written.push_back(o.tensors);
@@ -223,11 +239,16 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
     }
     std::cout << "\n";
   }
+  if (frames) std::cout << real_time_text(*frames);
   for (const std::string& path : written) std::cout << "wrote " << path << "\n";
+  if (frames && frames->missed > 0) {
+    throw RunError("E0830", with_commas(frames->missed) + " of " + with_commas(o.frames) + " frames missed the deadline of " + o.deadline);
+  }
   if (!adviser) return;
   std::cout << "\n";
   std::vector<std::string> words = {"--batch=" + std::to_string(result.batch), "--machine=" + o.machine.value_or(DefaultMachine)};
   for (const std::string& set : o.set) words.push_back("--set=" + set);
+  if (!o.out.empty()) words.push_back("--report=" + o.out + "/report.html");
   words.insert(words.end(), {"--", o.workload});
   become(*adviser, "gemel._advise_command", words, Adviser);
 }
@@ -236,12 +257,15 @@ void run(const Options& o, const std::vector<std::pair<std::string, std::string>
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> Rules = {
       {"--save-tensors", Rule::Excludes, {"--no-golden"}, "what is saved is what memory was compared with"},
+      {"--frames", Rule::Needs, {"--period TIME"}, "--frames counts frames that arrive, but none do"},
+      {"--deadline", Rule::Needs, {"--period TIME"}, "--deadline is for frames that arrive, but none do"},
+      {"--deadline", Rule::Excludes, {"--advise"}, "a missed deadline is the exit status of the run, advice has one of its own"},
       {"--trace", Rule::Needs, {"--out FOLDER"}, "--trace writes trace.json, but there is no folder for it"},
       {"--seed", Rule::Excludes, {"--test"}, "test images are not drawn, and neither are the weights of their network"},
       {"--seed", Rule::Excludes, {"--timing-only"}, "without data no numbers are drawn"},
       {"--data", Rule::Excludes,
        {"--input", "--test", "--timing-only", "--seed", "--out", "--trace", "--save-tensors", "--advise", "--block", "--engine", "--waves", "--keep-going",
-        "--no-skip", "--reset-seed", "--max-cycles"},
+        "--no-skip", "--reset-seed", "--max-cycles", "--period"},
        "--data runs image after image and counts, the other is of a single run"},
       {"--beside", Rule::Needs, {"--data FILE"}, "--beside runs another model on the same images, and there are none"},
       {"--images", Rule::Needs, {"--data FILE"}, "--images counts images, and there are none"},
@@ -330,6 +354,11 @@ void add_run(CLI::App& app) {
   command->add_flag("--timing-only", o->timing_only, "Cycles without data");
   command->add_flag("--trace", o->trace, "Write trace.json (opens in Perfetto)");
   command->add_flag("--advise", o->advise, "Try each resource of the machine doubled, halved and ideal, and say what it gains and costs");
+  command->add_option("--period", o->period, "Frames arrive so often (33ms, 16.6us), each a run: latencies, backlog; with --out as frames.csv")
+      ->type_name("TIME");
+  add_integer(*command, "--frames", o->frames, 1, 10'000'000, "With --period: how many (default: 100)");
+  command->add_option("--deadline", o->deadline, "With --period: from a frame's arrival to its result; a frame that misses it is an error (exit 4)")
+      ->type_name("TIME");
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
   command->add_flag("--test", o->test, "Run all test images of the workload and count the correct ones");
   command->add_option("--data", o->data, "Run the network on these images (NAME.npz, NAME.npy) and count the right answers, if `labels` are among them");

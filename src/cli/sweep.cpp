@@ -12,7 +12,7 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string space, out, csv, parquet, scheduler;
+  std::string space, out, csv, parquet, report, scheduler;
   int workers = 0;
   bool quiet = false;
 };
@@ -25,6 +25,7 @@ std::vector<std::string> words(const Options& options) {
   add("--out", options.out);
   add("--csv", options.csv);
   add("--parquet", options.parquet);
+  add("--report", options.report);
   add("--scheduler", options.scheduler);
   if (options.workers > 0) add("--workers", std::to_string(options.workers));
   if (options.quiet) words.push_back("--quiet");
@@ -41,6 +42,7 @@ void add_sweep(CLI::App& app) {
   add_integer(*command, "--workers,-j", o->workers, 1, 1024, "Processes that compute (default: one for each processor)");
   command->add_option("--scheduler", o->scheduler,
                       "Of a Dask cluster that computes instead: its address, or its file NAME.json (needs the package's extra `cluster`)");
+  command->add_option("--report", o->report, "Write a page with the front, parallel coordinates and the commands of all designs: one HTML file");
   command->add_option("--csv", o->csv, "Write the table of all points as CSV");
   command->add_option("--parquet", o->parquet, "Write the table of all points as Parquet (needs the package's extra `frames`)");
   command->add_flag("--quiet,-q", o->quiet, "No summary and no progress");

@@ -40,6 +40,7 @@ th { color: var(--soft); font-weight: 600; position: sticky; top: 0; background:
 th.left, td.left { text-align: left; } td.why { text-align: left; white-space: normal; min-width: 260px; }
 .bar { display: inline-block; width: 80px; height: 9px; background: var(--empty); margin-right: 6px; }
 .bar i { display: block; height: 100%; background: var(--busy); } .bar i.low { background: var(--data); }
+.picture { overflow-x: auto; } .picture > svg { min-width: 1060px; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--soft); }
 )";
 
@@ -70,7 +71,7 @@ std::string text_at(double x, double y, const std::string& anchor, const std::st
 void legend(std::ostream& out, const std::vector<std::pair<std::string, std::string>>& entries) {
   out << "<div class=\"legend\">";
   for (const auto& [css, name] : entries) {
-    out << "<span><svg viewBox=\"0 0 12 12\"><rect width=\"12\" height=\"12\" class=\"" << css << "\"/></svg>" << markup_escape(name)
+    out << "<span><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect width=\"12\" height=\"12\" class=\"" << css << "\"/></svg>" << markup_escape(name)
         << "</span>";
   }
   out << "</div>\n";
@@ -117,7 +118,8 @@ void where(std::ostream& out, const RunResult& result) {
     }
   }
   legend(out, entries);
-  out << "<svg viewBox=\"0 0 " << number(Left + Width) << " " << number(Row * UnitCount) << "\" role=\"img\">\n";
+  out << "<div class=\"picture\" tabindex=\"0\"><svg viewBox=\"0 0 " << number(Left + Width) << " " << number(Row * UnitCount)
+      << "\" role=\"img\" aria-label=\"Cycles of each unit by cause; the table below has them in numbers\">\n";
   for (int unit = 0; unit < UnitCount; ++unit) {
     const double y = Row * unit;
     out << text_at(Left - 10, y + 20, "end", std::string(unit_name(unit)));
@@ -137,7 +139,7 @@ void where(std::ostream& out, const RunResult& result) {
       x += Width * share;
     }
   }
-  out << "</svg>\n<details><summary>Every cause, in cycles</summary><div class=\"scroll\"><table><tr><th class=\"left\">unit</th>";
+  out << "</svg></div>\n<details><summary>Every cause, in cycles</summary><div class=\"scroll\" tabindex=\"0\"><table><tr><th class=\"left\">unit</th>";
   for (int cause = 0; cause < CauseCount; ++cause) out << "<th>" << cause_name(cause) << "</th>";
   out << "</tr>\n";
   for (int unit = 0; unit < UnitCount; ++unit) {
@@ -159,7 +161,8 @@ void timeline(std::ostream& out, const RunResult& result) {
          "for its figures.</p>\n";
   legend(out, {{"array", "uses the array"}, {"vector", "vector unit"}, {"move", "moves data only"}});
   const double height = Head + Row * static_cast<double>(shown.size());
-  out << "<svg viewBox=\"0 0 " << number(Left + Width + 10) << " " << number(height + 4) << "\" role=\"img\">\n";
+  out << "<div class=\"picture\" tabindex=\"0\"><svg viewBox=\"0 0 " << number(Left + Width + 10) << " " << number(height + 4)
+      << "\" role=\"img\" aria-label=\"When each layer ran, from its first to its last cycle\">\n";
   for (int tick = 0; tick <= 10; ++tick) {
     const double x = Left + Width * tick / 10;
     out << "<line class=\"grid\" x1=\"" << number(x) << "\" x2=\"" << number(x) << "\" y1=\"" << number(Head - 4) << "\" y2=\""
@@ -181,13 +184,13 @@ void timeline(std::ostream& out, const RunResult& result) {
                 layer.name + " (" + layer.op + "): cycles " + with_commas(layer.first_cycle) + " to " +
                     with_commas(layer.last_cycle) + ", " + with_commas(layer.last_cycle - layer.first_cycle + 1));
   }
-  out << "</svg>\n";
+  out << "</svg></div>\n";
 }
 
 void layer_table(std::ostream& out, const RunResult& result, const Machine& machine) {
   out << "<h2>Layers</h2>\n<p class=\"soft\">Cycles: from a layer's first instruction to the end of its last; layers overlap. Array "
          "cycles: those of matrix_unit that belong to the layer, waiting included; they add up to the run. Use: of the array's MAC "
-         "slots. The reason is given below 70 %.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"left\">layer</th><th "
+         "slots. The reason is given below 70 %.</p>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<tr><th class=\"left\">layer</th><th "
          "class=\"left\">op</th><th>cycles</th><th>array cycles</th><th>MACs</th><th class=\"left\">use</th><th>loaded</th>"
          "<th>stored</th><th class=\"left\">golden</th><th class=\"left\">why</th></tr>\n";
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
@@ -248,7 +251,8 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
   const auto py = [&](double v) { return Top + Height * (1 - (std::log10(v) - ly) / (hy - ly)); };
   out << "<h2>Roofline</h2>\n<p class=\"soft\">Each dot is a layer: MACs a cycle over MACs a byte moved. The sloped roof is "
       << fixed(bandwidth, 0) << " bytes a cycle (read and write together), the flat one " << fixed(peak, 0)
-      << " MACs a cycle.</p>\n<svg viewBox=\"0 0 1000 " << number(Top + Height + 40) << "\" role=\"img\">\n";
+      << " MACs a cycle.</p>\n<div class=\"picture\" tabindex=\"0\"><svg viewBox=\"0 0 1000 " << number(Top + Height + 40)
+      << "\" role=\"img\" aria-label=\"MACs a cycle of each layer over its MACs a byte, below the roofs of array and memory\">\n";
   for (double e = lx; e <= hx; ++e) {
     const double x = px(std::pow(10, e));
     out << "<line class=\"grid\" x1=\"" << number(x) << "\" x2=\"" << number(x) << "\" y1=\"" << number(Top) << "\" y2=\""
@@ -269,11 +273,11 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
         << markup_escape(dot.layer->name + ": " + fixed(dot.speed, 1) + " MACs a cycle, " + fixed(dot.intensity, 1) + " MACs a byte")
         << "</title></circle>\n";
   }
-  out << text_at(Left + Width / 2, Top + Height + 34, "middle", "MACs per byte", "soft") << "</svg>\n";
+  out << text_at(Left + Width / 2, Top + Height + 34, "middle", "MACs per byte", "soft") << "</svg></div>\n";
 }
 
 void run_table(std::ostream& out, const RunResult& result) {
-  out << "<h2>The run</h2>\n<div class=\"scroll\"><table>\n";
+  out << "<h2>The run</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n";
   const auto row = [&](const std::string& key, const std::string& value) {
     out << "<tr><td class=\"left\">" << markup_escape(key) << "</td><td class=\"why\">" << markup_escape(value) << "</td></tr>\n";
   };
@@ -290,22 +294,25 @@ void run_table(std::ostream& out, const RunResult& result) {
 
 }  // namespace
 
+std::string report_style() { return Style; }
+
 std::string report_html(const RunResult& result, const Machine& machine) {
   std::ostringstream out;
   const std::string title = result.network + " on " + result.machine;
   out << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
          "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>"
-      << markup_escape(title) << "</title>\n<style>" << Style << "</style>\n</head>\n<body>\n<h1>" << markup_escape(title)
+      << markup_escape(title) << "</title>\n<style>" << Style << "</style>\n</head>\n<body>\n<main>\n<h1>" << markup_escape(title)
       << "</h1>\n<p class=\"soft\">" << result.rows << " x " << result.columns << " array, " << fixed(result.clock_mhz, 0)
       << " MHz, batch " << result.batch << ", engine " << markup_escape(result.engine)
-      << (result.timing_only ? ", timing only (no data)" : "") << ". Gemel " << markup_escape(result.version) << ".</p>\n";
+      << (result.timing_only ? ", timing only (no data)" : "") << ". Gemel " << markup_escape(result.version) << ".</p>\n"
+      << "<!-- advice -->\n";  // where python/gemel/_advise.py puts it
   tiles(out, result);
   where(out, result);
   timeline(out, result);
   layer_table(out, result, machine);
   roofline(out, result, machine);
   run_table(out, result);
-  out << "</body>\n</html>\n";
+  out << "</main>\n</body>\n</html>\n";
   return out.str();
 }
 
