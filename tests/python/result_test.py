@@ -133,15 +133,18 @@ class Result(unittest.TestCase):
 
     def test_trace_covers_every_instruction_in_order(self):
         result, trace, _ = self.result_of("digits", "--machine", "tiny8", "--trace")
-        slices = [e for e in trace["traceEvents"] if e["ph"] == "X"]
-        self.assertEqual(len(slices), result["instructions"] - 1)  # halt runs on no unit
+        slices = sorted((e for e in trace["traceEvents"] if e["ph"] == "X"), key=lambda e: (e["tid"], e["ts"]))
+        instructions = [e for e in slices if e["cat"] == "instruction"]
+        self.assertEqual(len(instructions), result["instructions"] - 1)  # halt runs on no unit
         until: dict[int, int] = {}
         for e in slices:
             self.assertGreaterEqual(e["ts"], until.get(e["tid"], 0))
             until[e["tid"]] = e["ts"] + e["dur"]
+        for e in instructions:
             self.assertLess(e["args"]["last_cycle"], result["cycles"])
         names = {layer["name"] for layer in result["layers"]}
-        self.assertLessEqual({e["name"] for e in slices}, names)
+        self.assertLessEqual({e["name"] for e in instructions}, names)
+        self.assertLessEqual({e["name"] for e in slices if e["cat"] == "wait"}, set(result["units"]["load_dma"]))
 
     def test_an_output_folder_that_cannot_be_made_is_the_users_error(self):
         with tempfile.TemporaryDirectory() as folder:
