@@ -223,7 +223,8 @@ class Commands(unittest.TestCase):
         self.assertEqual(done.returncode, 4)
         self.assertRegex(
             done.stderr,
-            r"error\[E0806\]: block `npu` differs from its model at cycle \d+, port `store_wdata_o\[\d+\]`: is \d+, must be \d+(?: \(\d+ of \d+ elements differ\))?\n"
+            r"error\[E0806\]: block `npu` differs from its model at cycle \d+, port `store_wdata_o\[\d+\]`: "
+            r"is \d+, must be \d+(?: \(\d+ of \d+ elements differ\))?\n"
             r"(?:  .*\n)*  waves: run/npu\.fst, clocks \d+ to \d+; the difference is at clock \d+\n",
         )
         self.assertGreater((self.folder / "run/npu.fst").stat().st_size, 1000)
