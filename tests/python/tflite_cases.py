@@ -200,6 +200,17 @@ def pool(d: Draw, kind: str) -> Model:
     return m
 
 
+def concatenation(d: Draw) -> Model:
+    m = Model()
+    *outer, c = d.one_of(d.image(), (d.integer(1, 3), d.integer(1, 20)))
+    q = d.quantization()
+    depths = [c, *(d.integer(1, 9) for _ in range(d.one_of(0, 1, 1, 2)))]
+    m.inputs = [m.tensor(f"x{i}", (*outer, depth), **q) for i, depth in enumerate(depths)]
+    m.outputs = [m.tensor("y", (*outer, sum(depths)), **q)]
+    m.operator("CONCATENATION", m.inputs, m.outputs, "ConcatenationOptions", Axis=d.one_of(-1, len(outer)))
+    return m
+
+
 def mean(d: Draw) -> Model:
     m = Model()
     n, h, w, c = d.image(most=14)
@@ -299,6 +310,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "ADD": _named(pair, "ADD"),
     "ARG_MAX": arg_max,
     "AVERAGE_POOL_2D": _named(pool, "AVERAGE_POOL_2D"),
+    "CONCATENATION": concatenation,
     "CONV_2D": _named(convolution, False),
     "DEPTHWISE_CONV_2D": _named(convolution, True),
     "ELU": _named(unary, "ELU"),

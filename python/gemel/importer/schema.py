@@ -25,6 +25,7 @@ _FIELDS = {
     "Pool2DOptions": "0 padding int8; 1 stride_w int32; 2 stride_h int32; 3 filter_width int32; 4 filter_height int32; "
     "5 fused_activation_function int8",
     "FullyConnectedOptions": "0 fused_activation_function int8; 1 weights_format int8; 2 keep_num_dims bool",
+    "ConcatenationOptions": "0 axis int32; 1 fused_activation_function int8",
     "AddOptions": "0 fused_activation_function int8",
     "MulOptions": "0 fused_activation_function int8",
     "SubOptions": "0 fused_activation_function int8",
@@ -42,6 +43,7 @@ OPTIONS = {
     5: "Pool2DOptions",
     8: "FullyConnectedOptions",
     9: "SoftmaxOptions",
+    10: "ConcatenationOptions",
     11: "AddOptions",
     21: "MulOptions",
     27: "ReducerOptions",

@@ -16,7 +16,7 @@ from ..numerics import quantize_multiplier
 from . import tflite_tables as tables
 from .messages import Refused
 from .schema import ACTIVATIONS, PADDINGS
-from .tflite_context import Context, check_size
+from .tflite_context import Context, check_size, readable
 from .tflite_file import Operator, Tensor
 from .workload import shape_text
 
@@ -329,6 +329,46 @@ def mean(context: Context, op: Operator) -> None:
     context.add(op, "global_avg_pool", [x], made=(n, 1, 1, c))
 
 
+def concatenation(context: Context, op: Operator) -> None:
+    """The machine has no operator for it: a convolution whose weights are ones and zeros (of the scale 1) gives bytes unchanged and zero where no weight reads,
+    and the sum of such, in each element of which all operands but one are 0, is exact."""
+    out = op.outputs[0]
+    found = operands(op, max(len(op.inputs), 1))
+    options = Options(op, "ConcatenationOptions")
+    rank = len(out.shape)
+    axis = options("axis", 0)
+    if options.choice("fused_activation_function", ACTIVATIONS) != "NONE":
+        raise Refused("fused_activation_function", options.choice("fused_activation_function", ACTIVATIONS), "NONE")
+    if rank not in (2, 4) or not -rank <= axis < rank or axis % rank != rank - 1:
+        raise Refused("axis", axis, "the last one, that of the channels, of 2 or 4 dimensions")
+    for x in found:
+        if x.constant or x.shape[:-1] != out.shape[:-1]:
+            raise Refused(f"{x}", "a constant" if x.constant else shape_text(x.shape), "a computed tensor, as the output but for the channels")
+        same_quantization(context, x, out)
+    channels = sum(x.shape[-1] for x in found)
+    expect_shape(out, (*out.shape[:-1], channels))
+    images = (*out.shape[:-1], channels) if rank == 4 else (out.shape[0], 1, 1, channels)
+    q, name, begin, total = context.quantization(out), readable(out), 0, ""
+    for i, x in enumerate(found):
+        weight = np.zeros((channels, 1, 1, x.shape[-1]), np.int8)
+        weight[np.arange(begin, begin + x.shape[-1]), 0, 0, np.arange(x.shape[-1])] = 1
+        context.store(weight.nbytes)
+        begin += x.shape[-1]
+        source = context.name(x) if rank == 4 else context.view(x, (*images[:3], x.shape[-1]))
+        keys = {"out_channels": channels, "kernel": [1, 1], "stride": [1, 1], "padding": [0] * 4}
+        tensors = {"weight": weight, "weight_scale": np.ones(1, np.float32)}
+        if len(found) == 1:
+            context.add(op, "conv2d", [source], made=images, tensors=tensors, **keys)
+            return
+        placed = context.workload.layer(f"{name}.placed{i}", "conv2d", [source], q, tensors, **keys)
+        if i == len(found) - 1:
+            context.add(op, "add", [total, placed], made=images)
+        else:
+            total = context.workload.layer(f"{name}.joined{i}", "add", [total, placed], q) if total else placed
+    how = f"{len(found)} convolutions with ones and zeros and their sum"
+    context.workload.notes.append(f"layer `{context.names[out]}`: a CONCATENATION, as {how}: the machine has no operator for it")
+
+
 def reshape(context: Context, op: Operator) -> None:
     (x, *_) = operands(op, 1, 2)  # the second is the new shape, which the output's tells as well
     out = op.outputs[0]
@@ -495,6 +535,9 @@ OPERATORS: dict[str, Row] = {
     "ARG_MAX": Row(arg_max, "`argmax`, on the host", "over the innermost dimension, to INT32; at the end of a model"),
     "AVERAGE_POOL_2D": Row(
         pool("avg_pool"), "`avg_pool`", "any window, stride and padding; input and output with one scale and zero point"
+    ),
+    "CONCATENATION": Row(
+        concatenation, "`conv2d` with ones and zeros, `add`", "along the last dimension of 2 or 4; inputs and output with one scale and zero point"
     ),
     "CONV_2D": Row(
         conv_2d,
