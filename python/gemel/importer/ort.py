@@ -76,8 +76,16 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return (p / q + f32(0.5)).astype(np.float64)
 
 
+# In float32, step by step as the runtime has them.
+
+
 def _hard_sigmoid(x, alpha=0.2, beta=0.5):
-    return np.clip(f32(alpha) * x + f32(beta), 0, 1)
+    return np.clip(f32(alpha) * x.astype(f32) + f32(beta), f32(0), f32(1))
+
+
+def _softsign(x):
+    value = x.astype(f32)
+    return f32(1) / (f32(1) + np.abs(value)) * value
 
 
 def _gelu(x, approximate="none"):
@@ -96,14 +104,14 @@ UNARY: dict[str, Callable[..., np.ndarray]] = {
     "Floor": np.floor,
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
-    "HardSwish": lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "HardSwish": lambda x: x.astype(f32) * _hard_sigmoid(x, 1 / 6, 0.5),
     "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, (x.astype(f32) * f32(alpha)).astype(np.float64), x),
     "Neg": np.negative,
     "Relu": lambda x: np.maximum(x, 0),
     "Round": np.rint,
     "Sigmoid": _sigmoid,
     "Softplus": lambda x: np.logaddexp(x, 0),
-    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Softsign": _softsign,
     "Tanh": np.tanh,
 }
 ATTRIBUTES = {"Elu": ("alpha",), "Gelu": ("approximate",), "HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
