@@ -53,7 +53,7 @@ class Operators(unittest.TestCase):
         """Those whose steps in float32 are known give the runtime's very numbers, of which a tie at most shows the last bit."""
         x = (np.random.default_rng(1).normal(size=1 << 16) * 4).astype(np.float32)
         for kind, attributes in (("HardSigmoid", {"alpha": 0.2, "beta": 0.5}), ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), ("HardSwish", {}),
-                                 ("LeakyRelu", {"alpha": 0.3}), ("Sigmoid", {}), ("Softsign", {})):  # fmt: skip
+                                 ("LeakyRelu", {"alpha": 0.3}), ("Sigmoid", {}), ("Softsign", {}), ("Tanh", {})):  # fmt: skip
             node = helper.make_node(kind, ["x"], ["y"], **attributes)
             ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, x.shape) for name in ("x", "y")]
             model = helper.make_model(helper.make_graph([node], "one", ends[:1], ends[1:]), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)

@@ -59,21 +59,32 @@ def table_of(source: Quantization, values: np.ndarray) -> np.ndarray:
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
+def _polynomial(square: np.ndarray, *coefficients: float) -> np.ndarray:
+    total = np.full_like(square, f32(coefficients[0]))
+    for c in coefficients[1:]:
+        total = _fma(total, square, f32(c))
+    return total
+
+
+# The runtime's rational approximations, with its constants (onnxruntime/core/mlas/lib/logistic.cpp, tanh.cpp), as its kernels for FMA compute them in
+# float32: the exact functions round another way where a result lies next to a tie.
+
+
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """The runtime's rational approximation, with its constants (onnxruntime/core/mlas/lib/logistic.cpp), as its kernels for FMA compute it in
-    float32: the exact function rounds another way where a result lies next to a tie."""
     value = np.clip(x.astype(f32), f32(-18), f32(18))
     square = value * value
-
-    def polynomial(*coefficients: float) -> np.ndarray:
-        total = np.full_like(value, f32(coefficients[0]))
-        for c in coefficients[1:]:
-            total = _fma(total, square, f32(c))
-        return total
-
-    p = polynomial(4.37031012579801e-11, 1.15627324459942e-07, 6.08574864600143e-05, 8.51377133304701e-03, 2.48287947061529e-01) * value
-    q = polynomial(6.10247389755681e-13, 5.76102136993427e-09, 6.29106785017040e-06, 1.70198817374094e-03, 1.16817656904453e-01, 9.93151921023180e-01)
+    p = _polynomial(square, 4.37031012579801e-11, 1.15627324459942e-07, 6.08574864600143e-05, 8.51377133304701e-03, 2.48287947061529e-01) * value
+    q = _polynomial(square, 6.10247389755681e-13, 5.76102136993427e-09, 6.29106785017040e-06, 1.70198817374094e-03, 1.16817656904453e-01,
+                    9.93151921023180e-01)  # fmt: skip
     return (p / q + f32(0.5)).astype(np.float64)
+
+
+def _tanh(x: np.ndarray) -> np.ndarray:
+    value = np.clip(x.astype(f32), f32(-9), f32(9))
+    square = value * value
+    p = _polynomial(square, -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
+                    6.37261928875436e-04, 4.89352455891786e-03) * value  # fmt: skip
+    return p / _polynomial(square, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
 
 
 # In float32, step by step as the runtime has them.
@@ -112,7 +123,7 @@ UNARY: dict[str, Callable[..., np.ndarray]] = {
     "Sigmoid": _sigmoid,
     "Softplus": lambda x: np.logaddexp(x, 0),
     "Softsign": _softsign,
-    "Tanh": np.tanh,
+    "Tanh": _tanh,
 }
 ATTRIBUTES = {"Elu": ("alpha",), "Gelu": ("approximate",), "HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
 
