@@ -181,4 +181,87 @@ module axi_lite_registers #(
     else quiet_o <= awake_q && !awvalid_i && !wvalid_i && !arvalid_i && !aw_waits_q && !w_waits_q && !ar_waits_q && writes_q == '0 && reads_q == '0;
   end
 
+`ifdef FORMAL
+  // Proved by induction (tests/rtl/prove.py), for any master and any register: an answer that waits stays as it is and comes behind its access, one for
+  // each; what reaches the registers is what was taken, whole; and nothing that could start waits for longer than three cycles.
+  logic past_reset_q = 1'b0;
+  logic [CountBits:0] addresses_q, values_q, asked_q;  // taken, and their answers not
+  logic b_waits_q, r_waits_q, ar_blocked, ar_blocked_q;
+  logic [1:0] bresp_q, rresp_q, waits_q;
+  logic [31:0] rdata_q, value_q;
+  logic [3:0] strobe_q;
+  logic [11:0] written_q, read_q, old_q;        // addresses: taken, taken, of the bytes that are read for a write
+  (* hierconn *) logic \u_write_answers.past_reset_q ;
+  (* hierconn *) logic \u_read_answers.past_reset_q ;
+
+  assign ar_blocked = ar_waits_q && reads_q != Most && !read_starts;
+  always_ff @(posedge clk_i) past_reset_q <= 1'b1;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      addresses_q <= '0;
+      values_q <= '0;
+      asked_q <= '0;
+      b_waits_q <= 1'b0;
+      r_waits_q <= 1'b0;
+      ar_blocked_q <= 1'b0;
+      waits_q <= '0;
+    end else begin
+      addresses_q <= addresses_q + (CountBits + 1)'(awvalid_i && awready_o) - (CountBits + 1)'(bvalid_o && bready_i);
+      values_q <= values_q + (CountBits + 1)'(wvalid_i && wready_o) - (CountBits + 1)'(bvalid_o && bready_i);
+      asked_q <= asked_q + (CountBits + 1)'(arvalid_i && arready_o) - (CountBits + 1)'(rvalid_o && rready_i);
+      b_waits_q <= bvalid_o && !bready_i;
+      r_waits_q <= rvalid_o && !rready_i;
+      ar_blocked_q <= ar_blocked;
+      waits_q <= write_waits && !write_starts ? waits_q + 1'b1 : '0;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    bresp_q <= bresp_o;
+    rresp_q <= rresp_o;
+    rdata_q <= rdata_o;
+    if (awvalid_i && awready_o) written_q <= {awaddr_i[11:2], 2'b00};
+    if (arvalid_i && arready_o) read_q <= {araddr_i[11:2], 2'b00};
+    if (wvalid_i && wready_o) begin
+      value_q <= wdata_i;
+      strobe_q <= wstrb_i;
+    end
+    if (old_read) old_q <= csr_read_offset_o;
+  end
+  always_comb begin
+    if (!past_reset_q) begin  // hierconn takes their first values away
+      assume (!rst_ni && !\u_write_answers.past_reset_q && !\u_read_answers.past_reset_q );
+    end else begin
+      assert (\u_write_answers.past_reset_q && \u_read_answers.past_reset_q );
+    end
+    if (rst_ni && past_reset_q) begin
+      // What waits stays.
+      if (b_waits_q) assert (bvalid_o && bresp_o == bresp_q);
+      if (r_waits_q) assert (rvalid_o && rresp_o == rresp_q && rdata_o == rdata_q);
+      // An answer for each access, and behind it.
+      assert (!bvalid_o || (addresses_q != '0 && values_q != '0));
+      assert (!rvalid_o || asked_q != '0);
+      assert (addresses_q == (CountBits + 1)'(writes_q) + (CountBits + 1)'(aw_waits_q));
+      assert (values_q == (CountBits + 1)'(writes_q) + (CountBits + 1)'(w_waits_q));
+      assert (asked_q == (CountBits + 1)'(reads_q) + (CountBits + 1)'(ar_waits_q));
+      assert (writes_q <= Most && (CountBits + 2)'(writes_q) == (CountBits + 2)'(write_answers) + (CountBits + 2)'(wrote1_q) + (CountBits + 2)'(wrote2_q));
+      assert (reads_q <= Most && (CountBits + 2)'(reads_q) == (CountBits + 2)'(read_answers) + (CountBits + 2)'(read1_q) + (CountBits + 2)'(read2_q));
+      // What reaches the registers.
+      if (aw_waits_q) assert ({aw_word_q, 2'b00} == written_q);
+      if (ar_waits_q) assert ({ar_word_q, 2'b00} == read_q);
+      if (w_waits_q) assert (w_data_q == value_q && w_strobe_q == strobe_q);
+      if (csr_write_o) begin
+        assert (aw_waits_q && w_waits_q && csr_write_offset_o == written_q && isa_pkg::csr_writable(written_q));
+        for (int b = 0; b < 4; b++) assert (csr_write_data_o[8*b +: 8] == (strobe_q[b] ? value_q[8*b +: 8] : csr_data_i[8*b +: 8]));
+        assert (strobe_q == 4'b1111 || (old2_q && old_q == written_q));  // csr_data_i: what was read two cycles ago, and nothing was written since
+      end
+      if (csr_read_o && !old_read) assert (ar_waits_q && csr_read_offset_o == read_q && isa_pkg::csr_readable(read_q));
+      // Progress.
+      assert (old_asked_q == (old1_q || old2_q) && !(old1_q && old2_q));
+      if (old_asked_q) assert (write_waits && needs_old && old_q == written_q);
+      assert (waits_q == (old2_q ? 2'd2 : old1_q ? 2'd1 : 2'd0));
+      assert (!ar_blocked_q || (old_asked_q && !ar_blocked));
+    end
+  end
+`endif
+
 endmodule

@@ -3,8 +3,8 @@
 //   registers  an AXI4-Lite slave (axi_lite_registers)
 //   masters    npu's own signals, at the same time, with AXI4's others beside them, which are constant
 //   reset      begins asynchronously and ends synchronously (reset_synchronizer)
-// The NPU counts bytes (ar_bytes, aw_bytes) as well as beats; here that ends. Bursts have at most BurstBytes and never cross a multiple
-// of it, so never 4 KiB; their beats are full width, the first may begin within the bus. AW comes when the whole burst is there.
+// Bursts have at most BurstBytes and never cross a multiple of it, so never 4 KiB; their beats are full width, the first may begin within the
+// bus. AW comes when the whole burst is there. ARUSER and AWUSER tell how many of a burst's bytes count, for whoever wants to know.
 
 `include "assertions.svh"
 
@@ -70,6 +70,7 @@ module npu_axi #(
   output logic [2:0]            fetch_arprot_o,
   output logic [3:0]            fetch_arqos_o,
   output logic [3:0]            fetch_arregion_o,
+  output logic [12:0]           fetch_aruser_o,
   input  logic                  fetch_rvalid_i,
   output logic                  fetch_rready_o,
   /* verilator lint_off UNUSEDSIGNAL */
@@ -91,6 +92,7 @@ module npu_axi #(
   output logic [2:0]            load_arprot_o,
   output logic [3:0]            load_arqos_o,
   output logic [3:0]            load_arregion_o,
+  output logic [12:0]           load_aruser_o,
   input  logic                  load_rvalid_i,
   output logic                  load_rready_o,
   /* verilator lint_off UNUSEDSIGNAL */
@@ -112,6 +114,7 @@ module npu_axi #(
   output logic [2:0]            store_awprot_o,
   output logic [3:0]            store_awqos_o,
   output logic [3:0]            store_awregion_o,
+  output logic [12:0]           store_awuser_o,
   output logic                  store_wvalid_o,
   input  logic                  store_wready_i,
   output logic [8*BusBytes-1:0] store_wdata_o,
@@ -210,9 +213,6 @@ module npu_axi #(
 
   // ---- The chip ----
 
-  /* verilator lint_off UNUSEDSIGNAL */
-  logic [12:0] fetch_ar_bytes, load_ar_bytes, store_aw_bytes;
-  /* verilator lint_on UNUSEDSIGNAL */
   npu #(
     .Rows                 (Rows),
     .Columns              (Columns),
@@ -248,7 +248,7 @@ module npu_axi #(
     .fetch_arvalid_o    (fetch_arvalid_o),
     .fetch_araddr_o     (fetch_araddr_o),
     .fetch_arlen_o      (fetch_arlen_o),
-    .fetch_ar_bytes_o   (fetch_ar_bytes),
+    .fetch_ar_bytes_o   (fetch_aruser_o),
     .fetch_arready_i    (fetch_arready_i),
     .fetch_rvalid_i     (fetch_rvalid_i),
     .fetch_rdata_i      (fetch_rdata_i),
@@ -257,7 +257,7 @@ module npu_axi #(
     .load_arvalid_o     (load_arvalid_o),
     .load_araddr_o      (load_araddr_o),
     .load_arlen_o       (load_arlen_o),
-    .load_ar_bytes_o    (load_ar_bytes),
+    .load_ar_bytes_o    (load_aruser_o),
     .load_arready_i     (load_arready_i),
     .load_rvalid_i      (load_rvalid_i),
     .load_rdata_i       (load_rdata_i),
@@ -266,7 +266,7 @@ module npu_axi #(
     .store_awvalid_o    (store_awvalid_o),
     .store_awaddr_o     (store_awaddr_o),
     .store_awlen_o      (store_awlen_o),
-    .store_aw_bytes_o   (store_aw_bytes),
+    .store_aw_bytes_o   (store_awuser_o),
     .store_awready_i    (store_awready_i),
     .store_wvalid_o     (store_wvalid_o),
     .store_wdata_o      (store_wdata_o),

@@ -344,7 +344,7 @@ void add_run(CLI::App& app) {
              [o](const std::string& name) { o->engine = name; })
       ->expected(1);
   add_integer(*command, "--max-cycles", o->max_cycles, 1, Unlimited, "Stop with an error after so many cycles");
-  add_repeated(*command, "--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu)");
+  add_repeated(*command, "--block", o->blocks, "NAME=model|rtl|check[:FILE.sv,...]: who stands behind a block's ports (NAME: a block, all, npu, npu_axi)");
   add_repeated(*command, "--waves", o->waves, "BLOCK:FROM:TO: waves of a block that is RTL, in these clocks since its reset, as --out/BLOCK_FROM_TO.fst");
   command->add_flag("--keep-going", o->keep_going, "Count differences of checked blocks instead of ending with the first");
   command->add_flag("--no-skip", o->no_skip, "Clock RTL and beat models in every cycle, also when all are quiet");

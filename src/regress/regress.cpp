@@ -80,9 +80,7 @@ void draw_program(Random& random, const RandomNetworkLimits& limits, Case& c) {
   throw InternalError("no random network fits the machine of " + c.name);
 }
 
-bool is_chip(const std::vector<BlockChoice>& blocks) {
-  return blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
-}
+bool is_chip(const std::vector<BlockChoice>& blocks) { return blocks.size() == 1 && is_chip_rtl(blocks.front()); }
 
 // Zeros or other random numbers for what the program loads. The program stays, and random numbers leave alone what goes to param_buffer:
 // multipliers and shifts of any value are no contract.

@@ -28,10 +28,11 @@ struct AxiReadPorts {
   RtlBits<2> rresp;
   RtlPort rdata;
 
-  AxiReadPorts(RtlModel& m, const std::string& prefix = "")
+  // `bytes`: the port with the number of bytes that count.
+  AxiReadPorts(RtlModel& m, const std::string& prefix = "", const std::string& bytes = "ar_bytes_o")
       : arvalid(m.port(prefix + "arvalid_o")), arready(m.port(prefix + "arready_i")), rvalid(m.port(prefix + "rvalid_i")),
         rlast(m.port(prefix + "rlast_i")), araddr(m.port(prefix + "araddr_o")), arlen(m.port(prefix + "arlen_o")),
-        ar_bytes(m.port(prefix + "ar_bytes_o")), rresp(m.port(prefix + "rresp_i")), rdata(m.port(prefix + "rdata_i")) {}
+        ar_bytes(m.port(prefix + bytes)), rresp(m.port(prefix + "rresp_i")), rdata(m.port(prefix + "rdata_i")) {}
 
   bool drive(const ReadResponseWires& in) const {  // whether anything changed
     bool changed = set_bits(arready, in.request_ready);
@@ -61,10 +62,10 @@ struct AxiWritePorts {
   RtlPort wdata, wstrb;
   std::vector<std::uint8_t> beat[2];
 
-  AxiWritePorts(RtlModel& m, const std::string& prefix = "")
+  AxiWritePorts(RtlModel& m, const std::string& prefix = "", const std::string& bytes = "aw_bytes_o")
       : awvalid(m.port(prefix + "awvalid_o")), awready(m.port(prefix + "awready_i")), wvalid(m.port(prefix + "wvalid_o")), wready(m.port(prefix + "wready_i")),
         wlast(m.port(prefix + "wlast_o")), bvalid(m.port(prefix + "bvalid_i")), awaddr(m.port(prefix + "awaddr_o")),
-        awlen(m.port(prefix + "awlen_o")), aw_bytes(m.port(prefix + "aw_bytes_o")), bresp(m.port(prefix + "bresp_i")),
+        awlen(m.port(prefix + "awlen_o")), aw_bytes(m.port(prefix + bytes)), bresp(m.port(prefix + "bresp_i")),
         wdata(m.port(prefix + "wdata_o")), wstrb(m.port(prefix + "wstrb_o")) {
     for (auto& b : beat) b.resize(static_cast<std::size_t>(wdata.width / 8));
   }

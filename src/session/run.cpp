@@ -88,7 +88,7 @@ void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool tim
     contradict("`engine` is one of the fast models, and among these only `pe_array` can be RTL, and only with data",
                "leave out `engine`, or make it beat");
   }
-  const bool whole_chip = blocks.size() == 1 && blocks.front().block == "npu" && blocks.front().kind == BlockKind::Rtl;
+  const bool whole_chip = blocks.size() == 1 && is_chip_rtl(blocks.front());
   if (o.trace && whole_chip) contradict("`trace` records when each instruction runs, which nobody sees inside the whole chip as RTL");
 }
 

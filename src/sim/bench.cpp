@@ -17,7 +17,7 @@ Bench::Bench(const Run& run, SwapOptions swap, const RtlHangs& hangs)
   swap.reset_seed = options.reset_seed;
   swap.no_skip = options.no_skip;
   swap.pulse = &pulse_;
-  const bool whole_chip = options.blocks.size() == 1 && options.blocks.front().block == "npu" && options.blocks.front().kind == BlockKind::Rtl;
+  const bool whole_chip = options.blocks.size() == 1 && is_chip_rtl(options.blocks.front());
   if (whole_chip) npu_ = make_npu(run.machine, options.blocks, swap);
   stepper_ = std::make_unique<Stepper>(run.machine, world_, make_blocks(run.machine, options.blocks, run.schedule.program, swap));
   check_npu(*stepper_, run.machine, options.blocks, swap);

@@ -8,7 +8,7 @@
 namespace gemel {
 namespace {
 
-constexpr Cycle CsrPatience = 16;  // cycles; the contract says two
+constexpr Cycle CsrPatience = 16;  // cycles; the contract says two, behind AXI four
 
 }  // namespace
 
@@ -60,13 +60,11 @@ void ChipEngine::access_at_rest(Access& access) {
   drive(in, access);
   clock(in);
   clock({});
-  if (!access.write) {
-    while (!npu_->out().csr_answered) {
-      if (clock_ > access.at + CsrPatience) no_answer(access);
-      clock({});
-    }
-    access.value = npu_->out().csr_data;
+  while (!(access.write ? npu_->out().csr_written : npu_->out().csr_answered)) {  // a program that has been started has come to its first cycle
+    if (clock_ > access.at + CsrPatience) no_answer(access);
+    clock({});
   }
+  if (!access.write) access.value = npu_->out().csr_data;
   access.answered = clock_;
   if (!npu_->out().running) return;
   active_ = true;

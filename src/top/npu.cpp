@@ -191,10 +191,9 @@ void Npu::build(const NpuParts& parts) {
     master = std::make_unique<NpuMaster>(*socket, wires_->period, parts.machine.bus_bytes);
     masters[static_cast<std::size_t>(tag++)] = master.get();
   }
-  const auto is_chip = [](const BlockChoice& c) { return c.block == "npu" && c.kind == BlockKind::Rtl; };
   if (parts.choices.empty()) {
     engine_ = std::make_unique<ModelEngine>(parts.machine, masters, wires_->period, parts.timing_only, parts.array);
-  } else if (std::any_of(parts.choices.begin(), parts.choices.end(), is_chip)) {
+  } else if (std::any_of(parts.choices.begin(), parts.choices.end(), is_chip_rtl)) {
     engine_ = std::make_unique<ChipEngine>("chip", parts.machine, masters, wires_->period, parts);
   } else {
     engine_ = std::make_unique<BeatEngine>("blocks", parts.machine, masters, wires_->period, parts);

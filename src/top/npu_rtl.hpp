@@ -32,6 +32,20 @@ class NpuRtl : public RtlBlock<NpuIn, NpuOut, NpuBlock> {
   AxiWritePorts store_{model(), "store_"};
 };
 
+// Names of the store master's ports.
+struct StorePortNames {
+  const char *awvalid, *awaddr, *bytes, *wvalid, *wlast, *wstrb, *wdata;
+};
+inline void compare_store(const StorePortNames& names, const Machine& machine, const WriteRequestWires& must, const WriteRequestWires& is, Comparison& c) {
+  compare_requests(names.awvalid, names.awaddr, names.bytes, {must.valid, must.address, must.bytes}, {is.valid, is.address, is.bytes}, c);
+  c.belongs(must.data_valid, {Carries::StoredBeat});
+  c.value(names.wvalid, must.data_valid, is.data_valid);
+  if (!must.data_valid || !is.data_valid) return;
+  c.value(names.wlast, must.data_last, is.data_last);
+  c.value(names.wstrb, std::uint64_t{must.strobe_first} << 8 | must.strobe_end, std::uint64_t{is.strobe_first} << 8 | is.strobe_end);
+  c.elements<std::uint8_t>(names.wdata, must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
+}
+
 inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Comparison& c) {
   c.value("running_o", e.running, a.running);
   c.value("interrupt_o", e.interrupt, a.interrupt);
@@ -40,14 +54,8 @@ inline void compare(const Machine& machine, const NpuOut& e, const NpuOut& a, Co
   if (e.csr_answered) c.value("csr_data_o", e.csr_data, a.csr_data);
   compare_requests("fetch_arvalid_o", "fetch_araddr_o", "fetch_ar_bytes_o", e.memory.fetch, a.memory.fetch, c);
   compare_requests("load_arvalid_o", "load_araddr_o", "load_ar_bytes_o", e.memory.load, a.memory.load, c);
-  const WriteRequestWires &must = e.memory.store, &is = a.memory.store;
-  compare_requests("store_awvalid_o", "store_awaddr_o", "store_aw_bytes_o", {must.valid, must.address, must.bytes}, {is.valid, is.address, is.bytes}, c);
-  c.belongs(must.data_valid, {Carries::StoredBeat});
-  c.value("store_wvalid_o", must.data_valid, is.data_valid);
-  if (!must.data_valid || !is.data_valid) return;
-  c.value("store_wlast_o", must.data_last, is.data_last);
-  c.value("store_wstrb_o", std::uint64_t{must.strobe_first} << 8 | must.strobe_end, std::uint64_t{is.strobe_first} << 8 | is.strobe_end);
-  c.elements<std::uint8_t>("store_wdata_o", must.data, is.data, static_cast<std::size_t>(machine.bus_bytes));
+  compare_store({"store_awvalid_o", "store_awaddr_o", "store_aw_bytes_o", "store_wvalid_o", "store_wlast_o", "store_wstrb_o", "store_wdata_o"}, machine,
+                e.memory.store, a.memory.store, c);
 }
 
 // Resets the chip, whatever it was doing, and runs a program. `instructions` of the result stays empty. Ends in StepperEnd::Silent if no

@@ -27,7 +27,7 @@ constexpr std::size_t AccumulatorReadByMatrix = 0, AccumulatorReadByVector = 1;
 }  // namespace
 
 isa::Unit unit_of(const std::string& block) {
-  if (block == "sequencer" || block == "npu") return isa::Unit::None;
+  if (block == "sequencer" || block == "npu" || block == "npu_axi") return isa::Unit::None;
   if (block == "load_dma") return isa::Unit::Load;
   if (block == "store_dma") return isa::Unit::Store;
   if (block == "vector_unit" || block == "requantizer" || block == "vector_buffer" || block == "param_buffer") return isa::Unit::Vector;

@@ -14,7 +14,7 @@
 #include "blocks/sequencer/sequencer_rtl.hpp"
 #include "blocks/store_dma/store_dma_rtl.hpp"
 #include "blocks/vector_unit/vector_unit_rtl.hpp"
-#include "top/npu_rtl.hpp"
+#include "top/npu_axi_rtl.hpp"
 
 namespace gemel {
 namespace {
@@ -185,9 +185,15 @@ class Maker {
         static_cast<void (*)(const Machine&, const SequencerIn&, const SequencerOut&, const SequencerOut&, Comparison&)>(&compare),
         sink("sequencer"));
   }
+  const BlockChoice* chip() const { return choice("npu") != nullptr ? choice("npu") : choice("npu_axi"); }
   std::unique_ptr<NpuBlock> make_npu() {
-    const BlockChoice& c = *choice("npu");
+    const BlockChoice& c = *chip();
+    if (c.block == "npu_axi") return make_npu_axi();
     return ready(c, std::make_unique<NpuRtl>(model_of(c)));
+  }
+  std::unique_ptr<NpuAxiRtl> make_npu_axi() {
+    const BlockChoice& c = *choice("npu_axi");
+    return ready(c, std::make_unique<NpuAxiRtl>(model_of(c)));
   }
   DivergenceSink sink(const std::string& block) const {
     return [block, tell = options_.on_divergence](const Difference& difference, std::int64_t clock) {
@@ -312,9 +318,9 @@ BlockChoice parse_block_choice(const std::string& text) {
     throw UserError("E1010", "`--block " + text + "` is not of the form NAME=model|rtl|check[:FILE.sv,...]");
   }
   choice.block = text.substr(0, equals);
-  if (choice.block != "all" && choice.block != "npu" && choice.block != "pe" &&
+  if (choice.block != "all" && !is_chip(choice.block) && choice.block != "pe" &&
       std::find(swappable().begin(), swappable().end(), choice.block) == swappable().end()) {
-    std::string names = "all, npu, pe";
+    std::string names = "all, npu, npu_axi, pe";
     for (const std::string& name : swappable()) names += ", " + name;
     throw UserError("E1001", "there is no block `" + choice.block + "`", "blocks are: " + names);
   }
@@ -361,8 +367,8 @@ std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices
     if (has("pe_array")) throw UserError("E1010", "`pe` and a `pe_array` of one's own cannot be given together", "put the `pe` beside the `pe_array`");
   }
   for (const BlockChoice& c : resolved) {
-    if (c.block == "npu" && resolved.size() > 1) {
-      throw UserError("E1010", "`npu` is the whole chip: it goes with no other block", "to compare block by block: --block all=check");
+    if (is_chip(c.block) && resolved.size() > 1) {
+      throw UserError("E1010", "`" + c.block + "` is the whole chip: it goes with no other block", "to compare block by block: --block all=check");
     }
   }
   return resolved;
@@ -392,10 +398,14 @@ std::unique_ptr<NpuBlock> make_npu(const Machine& machine, const std::vector<Blo
 }
 
 void check_npu(Stepper& stepper, const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options) {
-  const Maker maker(machine, choices, options);
-  const BlockChoice* c = maker.choice("npu");
+  Maker maker(machine, choices, options);
+  const BlockChoice* c = maker.chip();
   if (c == nullptr || c->kind != BlockKind::Check) return;
-  stepper.observe_pins(std::make_unique<NpuCheck>(machine, make_npu(machine, choices, options), maker.sink("npu")));
+  if (c->block == "npu_axi") {
+    stepper.observe_pins(std::make_unique<NpuAxiCheck>(machine, maker.make_npu_axi(), maker.sink(c->block)));
+  } else {
+    stepper.observe_pins(std::make_unique<NpuCheck>(machine, maker.make_npu(), maker.sink(c->block)));
+  }
 }
 
 }  // namespace gemel

@@ -20,14 +20,19 @@ enum class BlockKind {
 const char* to_string(BlockKind kind);
 
 struct BlockChoice {
-  std::string block;                 // "requantizer", "vector_buffer", "pe" (inside pe_array), "all", "npu"
+  std::string block;                 // "requantizer", "vector_buffer", "pe" (inside pe_array), "all", "npu", "npu_axi"
   BlockKind kind = BlockKind::Model;
   std::vector<std::string> sources;  // empty: Gemel's own
 };
 
+// The whole chip: npu, or npu_axi around it.
+inline bool is_chip(const std::string& block) { return block == "npu" || block == "npu_axi"; }
+// RTL in the place of all models.
+inline bool is_chip_rtl(const BlockChoice& choice) { return choice.kind == BlockKind::Rtl && is_chip(choice.block); }
+
 // "requantizer=check:mine.sv,helper.sv". UserError E1001 (no such block, with the list), E1010 (not of this form).
 BlockChoice parse_block_choice(const std::string& text);
-// Later choices override earlier ones; "all" stands for every block but npu and pe. One entry per block, models left out.
+// Later choices override earlier ones; "all" stands for every block but npu, npu_axi and pe. One entry per block, models left out.
 std::vector<BlockChoice> resolve_choices(const std::vector<BlockChoice>& choices);
 
 struct Divergence {
@@ -67,9 +72,9 @@ struct SwapOptions {
 StepperBlocks make_blocks(const Machine& machine, const std::vector<BlockChoice>& choices, const std::vector<isa::Word>& program,
                           const SwapOptions& options);
 
-// The whole chip, of the choice "npu=rtl" or "npu=check".
+// The whole chip, of the choice "npu=rtl" or "npu_axi=rtl".
 std::unique_ptr<NpuBlock> make_npu(const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
-// With "npu=check": puts the chip beside the stepper's blocks. It gets what they get; every pin is compared in every cycle.
+// With "npu=check" or "npu_axi=check": puts the chip beside the stepper's blocks. It gets what they get; every pin is compared in every cycle.
 void check_npu(Stepper& stepper, const Machine& machine, const std::vector<BlockChoice>& choices, const SwapOptions& options);
 
 }  // namespace gemel

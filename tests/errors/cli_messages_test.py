@@ -580,7 +580,7 @@ class CommandLine(unittest.TestCase):
         self.expect(
             ["run", "digits", "--block", "foo=rtl"],
             "error[E1001]: there is no block `foo`\n"
-            "hint: blocks are: all, npu, pe, sequencer, load_dma, store_dma, matrix_unit, vector_unit, activation_buffer, "
+            "hint: blocks are: all, npu, npu_axi, pe, sequencer, load_dma, store_dma, matrix_unit, vector_unit, activation_buffer, "
             "weight_buffer, vector_buffer, param_buffer, accumulator_buffer, pe_array, requantizer\n",
         )
 

@@ -211,7 +211,7 @@ class Exported(Tools):
         wrapper = (folder / "rtl/gemel_npu_axi.sv").read_text()
         ports = dict((name, (direction, int(high or 0) + 1)) for direction, high, name in
                      re.findall(r"^  (input|output) +logic (?:\[(\d+):0\] )?(\w+)", wrapper, re.M))
-        request = {"valid": 1, "id": 1, "addr": 40, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3, "qos": 4, "region": 4}
+        request = {"valid": 1, "id": 1, "addr": 40, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3, "qos": 4, "region": 4, "user": 13}
         wanted = {"aclk": ("input", 1), "aresetn": ("input", 1), "running": ("output", 1), "irq": ("output", 1), "quiet": ("output", 1)}
 
         def add(prefix, outputs, inputs):

@@ -65,6 +65,22 @@ PROOFS = [
         ("if (candidate_i[2] && vector_itself(", "if (1'b0 && vector_itself("),
         ("!= flight0_view[ViewBits + SumsAt +: IntervalBits] &&", "== flight0_view[ViewBits + SumsAt +: IntervalBits] &&"),
     ], needs=["common/isa_pkg.gen.sv"]),
+    Proof("npu_axi/axi_lite_registers.sv", [dict(Outstanding=1), dict(Outstanding=4), dict(Outstanding=2)], [
+        ("assign write_ends = bvalid_o && bready_i;", "assign write_ends = bvalid_o;"),             # B and R leave before they are taken
+        ("assign read_ends = rvalid_o && rready_i;", "assign read_ends = rvalid_o;"),
+        ("assign write_waits = aw_waits_q && w_waits_q &&", "assign write_waits = aw_waits_q &&"),  # B before the value
+        ("assign bvalid_o = write_answers != '0;", "assign bvalid_o = aw_waits_q || write_answers != '0;"),
+        ("wvalid_i && wready_o) begin", "wvalid_i) begin"),                                         # a value lost while W stands still
+        ("(w_waits_q && !write_starts)", "1'b0"),
+        ("awvalid_i && awready_o) aw_word_q", "awvalid_i) aw_word_q"),
+        ("arvalid_i && arready_o) ar_word_q", "arvalid_i) ar_word_q"),
+        ("&& writes_q != Most;", ";"),                                                              # more answers than places
+        ("ar_waits_q && reads_q != Most &&", "ar_waits_q &&"),
+        ("w_strobe_q[b] ? w_data_q[8*b +: 8] : csr_data_i[8*b +: 8]", "w_data_q[8*b +: 8]"),        # WSTRB does not matter
+        ("w_strobe_q != 4'b0000 && w_strobe_q != 4'b1111", "1'b0"),
+        ("{old_read ? aw_word_q : ar_word_q, 2'b00}", "{ar_word_q, 2'b00}"),
+        ("write_starts && write_legal &&", "write_starts &&"),                                      # what is no register is written
+    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv"], refute=12),
     Proof("../tests/rtl/formal/store_dma_axi.sv", [
         dict(Columns=5, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Columns=2, BusBytes=8, BurstBytes=16, Outstanding=2),
         dict(Columns=4, BusBytes=4, BurstBytes=8, Outstanding=1)], [

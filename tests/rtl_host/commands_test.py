@@ -45,7 +45,7 @@ class Commands(unittest.TestCase):
     def test_no_such_block(self):
         self.expect(
             self.run_digits("--block", "requantiser=rtl"),
-            "error[E1001]: there is no block `requantiser`\nhint: blocks are: all, npu, pe, " + ", ".join(BLOCKS) + "\n",
+            "error[E1001]: there is no block `requantiser`\nhint: blocks are: all, npu, npu_axi, pe, " + ", ".join(BLOCKS) + "\n",
         )
 
     def test_form_of_block(self):
@@ -138,7 +138,7 @@ class Commands(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_regression_refuses_a_wrong_block_before_the_first_case(self):
-        blocks = "blocks are: all, npu, pe, " + ", ".join(BLOCKS)
+        blocks = "blocks are: all, npu, npu_axi, pe, " + ", ".join(BLOCKS)
         for wrong, text in (("foo=rtl", f"error[E1001]: there is no block `foo`\nhint: {blocks}\n"),
                             ("pe_array=fast", "error[E1010]: `--block pe_array=fast` is not of the form NAME=model|rtl|check[:FILE.sv,...]\n")):
             done = self.gemel("regress", "--count", "2", "--machines", "1", "--blocks", "all=check", "--blocks", wrong, "--out", "failures")
@@ -198,9 +198,13 @@ class Commands(unittest.TestCase):
             self.run_digits("--block", "all=rtl", "--block", "npu=check"),
             "error[E1010]: `npu` is the whole chip: it goes with no other block\nhint: to compare block by block: --block all=check\n",
         )
+        self.expect(
+            self.run_digits("--block", "npu=rtl", "--block", "npu_axi=rtl"),
+            "error[E1010]: `npu` is the whole chip: it goes with no other block\nhint: to compare block by block: --block all=check\n",
+        )
 
-    def own_chip(self, wrong):
-        """--block's value for a copy of Gemel's chip, with a mistake planted or without."""
+    def own_chip(self, block="npu", mistake=None):
+        """--block's value for a copy of Gemel's chip, with a mistake planted or without: file, text, wrong text."""
         sources = [path for path in sorted(ROOT.glob("rtl/*/*.sv")) if path.parent.name != "bench" and path.stem != "pe_probe"]
         mine = self.folder / "mine"
         mine.mkdir()
@@ -209,16 +213,16 @@ class Commands(unittest.TestCase):
             if source.name.endswith("_pkg.gen.sv"):
                 continue
             text = source.read_text(encoding="utf-8")
-            if wrong and source.name == "pe.sv":
-                self.assertIn("sum_o <= sum_i +", text)
-                text = text.replace("sum_o <= sum_i +", "sum_o <= sum_i -")
+            if mistake and source.name == mistake[0]:
+                self.assertIn(mistake[1], text)
+                text = text.replace(*mistake[1:])
             (mine / source.name).write_text(text, encoding="utf-8")
             names.append(f"mine/{source.name}")
         (mine / "assertions.svh").write_text((ROOT / "rtl/common/assertions.svh").read_text(encoding="utf-8"), encoding="utf-8")
-        return "npu=check:" + ",".join(names)
+        return f"{block}=check:" + ",".join(names)
 
     def test_whole_chip_in_lockstep(self):
-        chip = self.own_chip(wrong=True)
+        chip = self.own_chip(mistake=("pe.sv", "sum_o <= sum_i +", "sum_o <= sum_i -"))
         done = self.run_digits("--block", chip, "--out", "run")
         self.assertEqual(done.returncode, 4)
         self.assertRegex(
@@ -261,6 +265,23 @@ class Commands(unittest.TestCase):
     def test_whole_chip_equals_the_models(self):
         done = self.run_digits("--block", "npu=check")
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["block npu: check, 0 cycles differ"]), done.stderr)
+
+    def test_the_chip_behind_axi_equals_the_models(self):
+        """At the same cycles; with memory that stalls; and it takes the place of all models."""
+        done = self.run_digits("--block", "npu_axi=check")
+        self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["block npu_axi: check, 0 cycles differ"]), done.stderr)
+        stalls = [argument for name in ("ar", "r", "aw", "w", "b") for argument in ("--set", f"memory.{name}_stall_percent=30")]
+        done = self.run_digits("--block", "npu_axi=check", *stalls)
+        self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["block npu_axi: check, 0 cycles differ"]), done.stderr)
+        self.assertEqual(self.run_digits("--out", "models").returncode, 0)
+        self.assertEqual(self.run_digits("--block", "npu_axi=rtl", "--out", "rtl").returncode, 0)
+        models, rtl = (json.loads((self.folder / f"{out}/result.json").read_text()) for out in ("models", "rtl"))
+        self.assertEqual(rtl["cycles"], models["cycles"])
+
+    def test_a_constant_of_axi_that_is_another_is_found(self):
+        done = self.run_digits("--block", self.own_chip("npu_axi", ("npu_axi.sv", "Modifiable = 4'b0010", "Modifiable = 4'b0011")), "--out", "run")
+        self.assertEqual(done.returncode, 4)
+        self.assertRegex(done.stderr, r"error\[E0806\]: block `npu_axi` differs from its model at cycle \d+, port `fetch_arcache_o`: is 3, must be 2\n")
 
     def programs(self, blocks, count):
         machine = str(ROOT / "tests/rtl_host/mutants4x3.yaml")
