@@ -7,8 +7,11 @@ have not changed are not synthesized again.
   scripts/area.py [--blocks NAME,...] [--jobs N] [--timeout SECONDS]   synthesize what is missing or old, then fit
   scripts/area.py --fit                                              only fit and write what follows from the table
   scripts/area.py --check                                            fail if what follows from the table is not what is committed
+  scripts/area.py --timing [--liberty FILE] [--blocks NAME,...]      map every block of TIMED to the cells of a library, as fast as they go, and
+                                                                     report its worst path and the clock that allows (docs/reference/timing.csv)
 
-Needs yosys for the synthesis and numpy for the fit.
+Needs yosys for the synthesis and numpy for the fit; `--timing` needs OpenSTA (`sta`; Debian: opensta) and a liberty file, by default the
+one of Debian's qflow-tech-osu018 (OSU, 0.18 um, typical); it says so and ends with 77 where one is missing.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import hashlib
 import inspect
 import math
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +41,9 @@ PAGE = ROOT / "docs" / "reference" / "area.md"
 CPP = ROOT / "src" / "area" / "models.gen.cpp"
 CELLS = ROOT / "scripts" / "area_cells.v"
 PYTHON = ROOT / "python" / "gemel" / "area_gen.py"
+TIMING = ROOT / "docs" / "reference" / "timing.csv"
+LIBERTY = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+SKIPPED = 77
 
 # Sizes of cells in NAND2 equivalents: areas of the X1 cells of the Nangate 45 nm Open Cell Library over its NAND2_X1 (0.798 um2).
 # An enable is a multiplexer before the flip-flop.
@@ -108,6 +115,16 @@ POINTS = {
                         (16, 16, 16, 256, 32, 64, 8192, 4096, 8192, 256, 1024, 16, 16, 16, 16, 16),
                         # Not 1: a queue of one entry is no memory to Yosys but registers.
                         (4, 4, 4, 128, 2, 2, 64, 64, 64, 64, 64, 1, 1, 1, 1, 1)),
+}
+
+
+# Where `--timing` looks: the blocks of configs/edge16.yaml; of the array and of lanes a part, for the paths are those of a pe and of a lane.
+TIMED = {
+    "pe": {}, "pe_array": dict(Rows=4, Columns=4), "requantizer": dict(Lanes=1), "matrix_unit": dict(Rows=16, Columns=16),
+    "vector_unit": dict(Columns=4, Lanes=4), "load_dma": dict(Rows=16, Columns=16, BusBytes=16, BurstBytes=256, Outstanding=16),
+    "store_dma": dict(Columns=16, BusBytes=16, BurstBytes=256, Outstanding=16),
+    "scratchpad": dict(WordBytes=16, Words=8192, Banks=8, ReadClients=2, WriteClients=2),
+    "sequencer": dict(zip(SEQUENCER, (16, 16, 16, 256, 8, 16, 8192, 4096, 8192, 256, 1024, 8, 4, 8, 4, 4))),
 }
 
 
@@ -224,6 +241,145 @@ def synthesize(block, parameters, seconds):
                 memory_bits=int(re.search(r"Number of memory bits:\s+(\d+)", memory).group(1)),
                 depth=int(depth.group(1)) if depth else 0), f"{time.monotonic() - begin:.0f} s"
 
+
+# ---- Timing with a library of cells ----
+
+def liberty_cells(text):
+    """Cell -> (area, {output pin: function}) of a liberty file, as far as they are needed here."""
+    cells = {}
+    for block in re.split(r"\bcell\s*\(", re.sub(r"/\*.*?\*/", "", text, flags=re.S))[1:]:
+        name = block.split(")", 1)[0].strip().strip('"')
+        area = re.search(r"\barea\s*:\s*([\d.]+)", block)
+        outputs = {}
+        for pin in re.split(r"\bpin\s*\(", block)[1:]:
+            if re.search(r"\bdirection\s*:\s*\"?output", pin):
+                function = re.search(r'\bfunction\s*:\s*"([^"]*)"', pin)
+                outputs[pin.split(")", 1)[0].strip().strip('"')] = function.group(1) if function else ""
+        cells[name] = (float(area.group(1)) if area else 0.0, outputs)
+    return cells
+
+
+def least_inverter(cells):
+    """What drives the inputs of a block in the estimate that sizes its cells."""
+    inverters = [(area, name) for name, (area, outputs) in cells.items()
+                 if len(outputs) == 1 and re.fullmatch(r"\(?\s*(!\s*\w+|\w+\s*')\s*\)?", *outputs.values())]
+    if not inverters:
+        raise ValueError("has no inverter")
+    return min(inverters)[1]
+
+
+def worst_path(report, netlist, cells):
+    """(first, last, gates on the way) of OpenSTA's report. A register goes by the net that it drives, an input or output of the block by its own name."""
+    def named_end(kind):
+        text = re.search(rf"^{kind}: (.*?)(?=^\w+point:|^Path Group:)", report, re.S | re.M).group(1)
+        name = text.split(" (")[0].strip()
+        instance = re.search(rf"^  (\w+) {re.escape(name)} \((.*?)^  \);", netlist, re.S | re.M)
+        if not instance:
+            return name.replace("\\", "")
+        nets = [net for pin, net in re.findall(r"\.(\w+)\((.*?)\)[,\n]", instance.group(2)) if pin in cells[instance.group(1)][1]]
+        return nets[0].strip().removeprefix("\\").replace(" ", "") if nets else name
+    gates = len(re.findall(r"^ .*/\w+ \(\w+\)$", report, re.M)) - 2  # without the clock pin of the first and the input of the last
+    return named_end("Startpoint"), named_end("Endpoint"), max(gates, 0)
+
+
+def time_block(block, parameters, liberty, cells, seconds):
+    """One row of the timing table: the block flat, memories taken out (their pins are pins of the block: no access time is counted), wires without
+    load, inputs at time 0, outputs to the end of the cycle; reset does not count."""
+    files = " ".join(map(str, sources(block)))
+    sets = f"chparam {' '.join(f'-set {k} {v}' for k, v in parameters.items())} {block}; " if parameters else ""
+    script = (f"read_verilog -sv -I{RTL / 'common'} {files}; {sets}hierarchy -check -top {block}; proc; flatten; opt_clean; "
+              f"synth -run coarse:fine; opt -fast -full; techmap -map {CELLS} -map +/techmap.v; opt -fast; expose -evert t:$mem*; "
+              f"dfflibmap -liberty {liberty}; abc -liberty {liberty} -constr drive.txt -D 1000; opt_clean -purge; "
+              f"rename -top block; splitnets -ports; tee -o cells.txt stat -liberty {liberty}; write_verilog -noattr -noexpr -simple-lhs block.v")
+    period = 1000
+    # The clock has one name at the block and others at memories, which are outputs.
+    timing = (f"read_liberty {liberty}\nread_verilog block.v\nlink_design block\ncreate_clock -name clock -period {period} [get_ports clk_i]\n"
+              "set_input_delay 0 -clock clock [all_inputs]\nset_output_delay 0 -clock clock [all_outputs]\n"
+              "if {[llength [get_ports -quiet rst_ni]]} {set_false_path -from [get_ports rst_ni]}\n"
+              "set memory_clocks [get_ports -quiet *_CLK*]\nif {[llength $memory_clocks]} {set_false_path -to $memory_clocks}\n"
+              "report_checks -path_delay max -format full -digits 4\nexit\n")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "drive.txt").write_text(f"set_driving_cell {least_inverter(cells)}\nset_load 0.02\n")
+        (folder / "timing.tcl").write_text(timing)
+        begin = time.monotonic()
+        try:
+            for command in (["yosys", "-q", "-p", script], ["sta", "-exit", "timing.tcl"]):
+                done = subprocess.run(["nice", *command], cwd=folder, capture_output=True, text=True, timeout=seconds)
+                if done.returncode:
+                    return None, (done.stdout + done.stderr).strip()[-400:]
+        except subprocess.TimeoutExpired:
+            return None, f"not done within {seconds} s"
+        slack = re.search(r"(-?[\d.]+)\s+slack", done.stdout)
+        if not slack:
+            return None, "OpenSTA: " + "; ".join(re.findall(r"^(?:Error|Warning).*", done.stdout + done.stderr, re.M)[:3] or ["no path"])
+        first, last, gates = worst_path(done.stdout, (folder / "block.v").read_text(), cells)
+        area = re.findall(r"Chip area for .*?: ([\d.]+)", (folder / "cells.txt").read_text())
+    nanoseconds = period - float(slack.group(1))
+    return dict(block=block, parameters=named(parameters), sources=source_hash(block), library=liberty.stem, yosys=yosys_version(),
+                area=round(float(area[-1])) if area else "", ns=f"{nanoseconds:.2f}", mhz=math.floor(1000 / nanoseconds), gates=gates,
+                path_from=first, path_to=last), f"{nanoseconds:.2f} ns, {first} to {last} ({time.monotonic() - begin:.0f} s)"
+
+
+TIMING_COLUMNS = ["block", "parameters", "sources", "library", "yosys", "area", "ns", "mhz", "gates", "path_from", "path_to"]
+
+
+def read_timing():
+    if not TIMING.exists():
+        return {}
+    with TIMING.open(newline="", encoding="utf-8") as file:
+        return {(row["block"], row["library"]): row for row in csv.DictReader(file)}
+
+
+def time_blocks(blocks, liberty, seconds):
+    if not liberty.exists():
+        if liberty == LIBERTY:
+            print(f"skipped: {liberty} is not there (Debian: qflow-tech-osu018), and no other library was given with --liberty")
+            return SKIPPED
+        print(f"{liberty} is not there; --liberty is a file of standard cells in liberty format")
+        return 1
+    missing = [tool for tool in ("yosys", "sta") if shutil.which(tool) is None]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not installed (sta is Debian's opensta)")
+        return SKIPPED
+    cells = liberty_cells(liberty.read_text(encoding="utf-8", errors="replace"))
+    try:
+        least_inverter(cells)
+    except ValueError as bad:
+        print(f"{liberty}: {bad}; a library of standard cells in liberty format is needed")
+        return 1
+    table, failed = read_timing(), 0
+    for block in blocks:
+        row, said = time_block(block, TIMED[block], liberty, cells, seconds)
+        print(f"{block} {named(TIMED[block])}: {'' if row else 'FAILED: '}{said}", flush=True)
+        failed += row is None
+        if row and liberty == LIBERTY:  # the page has what everybody can repeat
+            table[block, liberty.stem] = row
+            with TIMING.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, TIMING_COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(table[key] for key in sorted(table, key=lambda key: (key[1], list(TIMED).index(key[0]))))
+    return 1 if failed else 0
+
+
+def timing_section():
+    rows = read_timing()
+    if not rows:
+        return []
+    lines = ["## Timing", "",
+             "The blocks of `edge16` in the cells of a library, mapped for speed, and their worst paths, by OpenSTA: `scripts/area.py --timing`, with "
+             "`--liberty FILE` in the cells of yours. Before placement: wires have no load; memories are taken out, and their access time is not counted: "
+             "a path to or from one ends at its pins. A register goes by the net that it drives.", "",
+             "| block | parameters | library | ns | MHz | gates | from | to |", "|---|---|---|---|---|---|---|---|"]
+    lines += [f"| `{r['block']}` | {r['parameters']} | {r['library']} | {r['ns']} | {r['mhz']} | {r['gates']} | `{r['path_from']}` | `{r['path_to']}` |"
+              for r in rows.values()]
+    worst = max(rows.values(), key=lambda r: float(r["ns"]))
+    lines += ["", f"All blocks together: {worst['mhz']} MHz, because of `{worst['block']}`; blocks are joined by registers."
+              + ("" if len(rows) == len(TIMED) else f" Of {len(TIMED)} blocks {len(rows)} have been timed.")]
+    return [*lines, ""]
+
+
+# ---- The table ----
 
 COLUMNS = ["block", "parameters", "sources", "yosys", "cells", "flipflops", "nand2", "memory_bits", "depth"]
 
@@ -383,7 +539,7 @@ def page(table, models):
     if any(missing.values()):
         lines += ["", "Points that are still to be synthesized, by `scripts/area.py`: " +
                   ", ".join(f"{n} of {len(POINTS[block])} of `{block}`" for block, n in missing.items() if n) + "."]
-    lines += ["", "## The table", "", "| block | parameters | cells | flip-flops | NAND2 equivalents | memory bits | depth |",
+    lines += ["", *timing_section(), "## The table", "", "| block | parameters | cells | flip-flops | NAND2 equivalents | memory bits | depth |",
               "|---|---|---|---|---|---|---|"]
     for row in table.values():
         lines.append(f"| `{row['block']}` | {row['parameters']} | {int(row['cells']):,} | {int(row['flipflops']):,} | {int(row['nand2']):,} | "
@@ -452,9 +608,17 @@ def main():
     parser.add_argument("--blocks", default=",".join(POINTS), help="only these, with commas between")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one point")
+    parser.add_argument("--timing", action="store_true", help="static timing in the cells of a library")
+    parser.add_argument("--liberty", type=Path, default=LIBERTY, help="that library")
     parser.add_argument("--fit", action="store_true", help="do not synthesize")
     parser.add_argument("--check", action="store_true", help="neither synthesize nor write: fail if what is committed is not what follows")
     a = parser.parse_args()
+    unknown = [block for block in a.blocks.split(",") if block not in POINTS]
+    if unknown:
+        print(f"there is no block {', '.join(unknown)}; there is {', '.join(POINTS)}")
+        return 2
+    if a.timing:
+        return time_blocks([block for block in TIMED if block in a.blocks.split(",")], a.liberty.absolute(), a.timeout)
     failed = 0 if a.fit or a.check else fill_table(a.blocks.split(","), a.jobs, a.timeout)
     try:
         import numpy  # noqa: F401
@@ -477,6 +641,9 @@ def main():
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             failed += 1
             print(f"{file.relative_to(ROOT)} does not follow from {TABLE.relative_to(ROOT)}: run scripts/area.py --fit")
+    old_timing = [row["block"] for row in read_timing().values() if row["sources"] != source_hash(row["block"])]
+    if old_timing:
+        print(f"timing of older sources: {', '.join(old_timing)}")
     for block, m in models.items():
         old = sum(row["sources"] != source_hash(block) for row in m["rows"])
         print(f"{block}: {len(m['rows'])} points{f', {old} of older sources' if old else ''}, worst {m['worst']:.1f} %, "
