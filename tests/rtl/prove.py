@@ -4,11 +4,13 @@ Both halves must hold: from reset, and from any state that kept the properties s
 planted in its source; each must be refuted by a trace that begins with reset: a proof that cannot fail proves nothing.
 Skips, aloud, without the tools.
 
-  prove.py [MODULE ...]
+  prove.py [MODULE ...] [--mistakes N]     with N only so many of each proof's mistakes, drawn from GEMEL_SEED or a seed that is printed
 """
 
+import argparse
 import concurrent.futures
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -149,12 +151,15 @@ def proved(proof, parameters):
     return ""
 
 
+def out_of_date(proof):
+    """Which mistakes cannot be planted, and why; one a line."""
+    hardware = proof.planted.read_text().split("`ifdef FORMAL")[0]
+    return [f"`{right}` stands {hardware.count(right)} times in {proof.planted.name}" for right, _ in proof.mistakes if hardware.count(right) != 1]
+
+
 def refuted(proof, mistake):
     right, wrong = mistake
     source = proof.planted.read_text()
-    hardware = source.split("`ifdef FORMAL")[0]
-    if hardware.count(right) != 1:
-        return f"`{right}` stands {hardware.count(right)} times in {proof.planted.name}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if said := prepare(proof, source.replace(right, wrong, 1), proof.parameters[-1], folder):
@@ -168,17 +173,28 @@ def main():
     if missing:
         print(f"skipped: {', '.join(missing)} not installed, so nothing is proved here")
         return SKIPPED
-    unknown = set(sys.argv[1:]) - {p.module for p in PROOFS}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", metavar="MODULE")
+    parser.add_argument("--mistakes", type=int, metavar="N", default=sys.maxsize)
+    options = parser.parse_args()
+    unknown = set(options.modules) - {p.module for p in PROOFS}
     if unknown:
         print(f"there is no proof of {', '.join(sorted(unknown))}; there is of {', '.join(p.module for p in PROOFS)}")
         return 2
+    seed = int(os.environ.get("GEMEL_SEED", random.SystemRandom().randrange(2**32)))
+    draw = random.Random(seed)
+    if options.mistakes < sys.maxsize:
+        print(f"GEMEL_SEED={seed}")
     jobs = []
     for proof in PROOFS:
-        if sys.argv[1:] and proof.module not in sys.argv[1:]:
+        if options.modules and proof.module not in options.modules:
             continue
+        if lines := out_of_date(proof):
+            print("\n".join(lines))
+            return 1
         for parameters in proof.parameters:
             jobs.append((f"proved   {proof.module} " + " ".join(f"{k}={v}" for k, v in parameters.items()), proved, proof, parameters))
-        for mistake in proof.mistakes:
+        for mistake in draw.sample(proof.mistakes, min(options.mistakes, len(proof.mistakes))):
             jobs.append((f"refuted  {proof.module} with `{mistake[1]}` for `{mistake[0]}`", refuted, proof, mistake))
 
     def work(job):
