@@ -49,7 +49,7 @@ MISTAKES = [
     ("wlast_o <= beat_last;", "wlast_o <= 1'b1;", "stalls", "assert last == (n == length-1)"),
     ("assign w_free = !wvalid_o || wready_i;", "assign w_free = 1'b1;", "stalls", "store_w has changed before it was taken"),
     ("if (ar_free) arvalid_o <= ar_leaves;", "arvalid_o <= ar_leaves;", "stalls", "load_ar has changed before it was taken"),
-    ("assign write_waits = aw_waits_q && w_waits_q &&", "assign write_waits = aw_waits_q &&", "registers", "assert await chip.read(offset) == values[offset]"),
+    ("assign write_waits = aw_waits_q && w_waits_q &&", "assign write_waits = aw_waits_q &&", "registers", "== values["),
     ("assign read_ends = rvalid_o && rready_i;", "assign read_ends = rvalid_o;", "registers", "csr_r has changed before it was taken"),
 ]
 
