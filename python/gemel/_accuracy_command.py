@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 
-from ._command import Ended, catch_signals, said
+from ._command import changes_of, said_unless_ended
 
 
 def main() -> int:
@@ -22,28 +21,20 @@ def main() -> int:
     parser.add_argument("--no-golden", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()
-    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     def counted() -> str:
         import warnings
 
         from ._accuracy import accuracy
-        from ._errors import GemelWarning, user_error
+        from ._errors import GemelWarning
         from ._machine import machine
 
-        for setting in options.set:
-            if "=" not in setting:
-                raise user_error("E0110", f"a setting must be key=value, not `{setting}`", "for example `--set pe_array.rows=32`", place=f"--set {setting}")
+        changes = changes_of(options.set)
         warnings.simplefilter("once", GemelWarning)
-        on = machine(options.machine, dict(setting.split("=", 1) for setting in options.set))
-        return str(accuracy(options.workload, options.data, on, beside=options.beside, images=options.images, batch=options.batch,
+        return str(accuracy(options.workload, options.data, machine(options.machine, changes), beside=options.beside, images=options.images, batch=options.batch,
                             compare=not options.no_golden, progress=not options.quiet))  # fmt: skip
 
-    try:
-        return said(counted)
-    except Ended as ended:
-        print("interrupted while running on data", file=sys.stderr)
-        return 128 + ended.number
+    return said_unless_ended(counted, "running on data")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 
-from ._command import Ended, catch_signals, said
+from ._command import changes_of, said_unless_ended
 
 
 def main() -> int:
@@ -18,7 +17,6 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--report")
     options = parser.parse_args()
-    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     def advise() -> str:
         import warnings
@@ -28,17 +26,12 @@ def main() -> int:
         from ._run import run
 
         warnings.simplefilter("ignore", GemelWarning)  # the run before has told them
-        changes = dict(setting.split("=", 1) for setting in options.set)
-        advice = run(options.workload, machine(options.machine, changes), batch=options.batch, timing_only=True).advise()
+        advice = run(options.workload, machine(options.machine, changes_of(options.set)), batch=options.batch, timing_only=True).advise()
         if options.report:
             advice.add_to(options.report)
         return str(advice)
 
-    try:
-        return said(advise)
-    except Ended as ended:
-        print("interrupted while trying machines", file=sys.stderr)
-        return 128 + ended.number
+    return said_unless_ended(advise, "trying machines")
 
 
 if __name__ == "__main__":

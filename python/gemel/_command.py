@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 
 class Ended(BaseException):
@@ -43,6 +45,39 @@ def said(make: Callable[[], str | None]) -> int:
     except Error as error:
         print(error, file=sys.stderr)
         return 4 if isinstance(error, RunError) else 3 if isinstance(error, InternalError) else 2
+
+
+def said_unless_ended(make: Callable[[], str | None], doing: str) -> int:
+    """As said(); a signal to end is told with what was under way, and is the exit code 128 + its number."""
+    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        return said(make)
+    except Ended as ended:
+        print(f"interrupted while {doing}", file=sys.stderr)
+        return 128 + ended.number
+
+
+def changes_of(settings: Iterable[str]) -> dict[str, str]:
+    """What `--set key=value` changes in a machine. UserError E0110."""
+    from ._errors import user_error
+
+    changes = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise user_error("E0110", f"a setting must be key=value, not `{setting}`", "for example `--set pe_array.rows=32`", place=f"--set {setting}")
+        changes[key] = value
+    return changes
+
+
+def write_json(path: str, report: Any) -> None:
+    """UserError E0902."""
+    from ._errors import user_error
+
+    try:
+        Path(path).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise user_error("E0902", f"cannot write `{path}`: {error.strerror or error}") from None
 
 
 def _say(text: str) -> None:

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import signal
 import sys
-from pathlib import Path
 
-from ._command import Ended, catch_signals, said
+from ._command import changes_of, said_unless_ended, write_json
 
 
 def main() -> int:
@@ -26,7 +23,6 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()
-    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     def compressed() -> str | None:
         from ._compress import compress
@@ -45,26 +41,16 @@ def main() -> int:
             if found is None:
                 raise user_error("E0915", f"`--pattern` is `{options.pattern}`, but must be N:M, such as 2:4")
             pattern = int(found[1]), int(found[2])
-        changes = dict(setting.split("=", 1) for setting in options.set if "=" in setting)
-        for setting in options.set:
-            if "=" not in setting:
-                raise user_error("E0110", f"a setting must be key=value, not `{setting}`", "for example `--set pe_array.rows=32`", place=f"--set {setting}")
+        changes = changes_of(options.set)
         made = compress(options.model, options.out, filters=share("filters", options.filters), weights=share("weights", options.weights), pattern=pattern,
                         low_rank=share("low-rank", options.low_rank), energy=share("energy", options.energy), scheme=options.scheme, scope=options.scope,
                         round_to=options.round_to, keep=options.keep,
                         machine=None if options.machine is None else machine(options.machine, changes))  # fmt: skip
         if options.json:
-            try:
-                Path(options.json).write_text(json.dumps(made.report(), indent=1) + "\n", encoding="utf-8")
-            except OSError as error:
-                raise user_error("E0902", f"cannot write `{options.json}`: {error.strerror or error}") from None
+            write_json(options.json, made.report())
         return None if options.quiet else f"{made.details()}\n\n{made}"
 
-    try:
-        return said(compressed)
-    except Ended as ended:
-        print("interrupted while compressing", file=sys.stderr)
-        return 128 + ended.number
+    return said_unless_ended(compressed, "compressing")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
-from pathlib import Path
 
-from ._command import Ended, catch_signals, said
+from ._command import said_unless_ended, write_json
 
 
 def main() -> int:
@@ -27,10 +24,8 @@ def main() -> int:
     parser.add_argument("--json")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()
-    catch_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     def quantized() -> str | None:
-        from ._errors import user_error
         from ._quantize import quantize
 
         made = quantize(options.model, options.calibrate, options.out, method=options.method, percentile=options.percentile,
@@ -38,17 +33,10 @@ def main() -> int:
                         improve=options.improve, sensitivity=options.sensitivity,
                         progress=not options.quiet)  # fmt: skip
         if options.json:
-            try:
-                Path(options.json).write_text(json.dumps(made.report(), indent=1) + "\n", encoding="utf-8")
-            except OSError as error:
-                raise user_error("E0902", f"cannot write `{options.json}`: {error.strerror or error}") from None
+            write_json(options.json, made.report())
         return None if options.quiet else f"{made}\n{options.out}: {len(made.layers)} operators on int8"
 
-    try:
-        return said(quantized)
-    except Ended as ended:
-        print("interrupted while quantizing", file=sys.stderr)
-        return 128 + ended.number
+    return said_unless_ended(quantized, "quantizing")
 
 
 if __name__ == "__main__":

@@ -22,18 +22,15 @@ struct Options {
 
 std::vector<std::string> words(const Options& o) {
   std::vector<std::string> words = {"--out=" + o.out, "--scope=" + o.scope, "--scheme=" + o.scheme, "--round-to=" + std::to_string(o.round_to)};
-  const auto add = [&words](const char* name, const std::string& value) {
-    if (!value.empty()) words.push_back(std::string(name) + "=" + value);
-  };
-  add("--filters", o.filters);
-  add("--weights", o.weights);
-  add("--pattern", o.pattern);
-  add("--low-rank", o.macs);
-  add("--energy", o.energy);
-  add("--machine", o.machine);
-  add("--json", o.json);
-  for (const std::string& name : o.keep) add("--keep", name);
-  for (const std::string& setting : o.set) add("--set", setting);
+  add_word(words, "--filters", o.filters);
+  add_word(words, "--weights", o.weights);
+  add_word(words, "--pattern", o.pattern);
+  add_word(words, "--low-rank", o.macs);
+  add_word(words, "--energy", o.energy);
+  add_word(words, "--machine", o.machine);
+  add_word(words, "--json", o.json);
+  add_words(words, "--keep", o.keep);
+  add_words(words, "--set", o.set);
   if (o.quiet) words.push_back("--quiet");
   words.insert(words.end(), {"--", o.model});
   return words;

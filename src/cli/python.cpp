@@ -81,6 +81,14 @@ void become(const PythonProgram& program, const std::string& module, const std::
                   "install python3, or let GEMEL_PYTHON name a Python of at least 3.11");
 }
 
+void add_word(std::vector<std::string>& words, const char* name, const std::string& value) {
+  if (!value.empty()) words.push_back(std::string(name) + "=" + value);
+}
+
+void add_words(std::vector<std::string>& words, const char* name, const std::vector<std::string>& values) {
+  for (const std::string& value : values) words.push_back(std::string(name) + "=" + value);
+}
+
 std::string python_path(const std::string& folder) {
   const char* others = std::getenv("PYTHONPATH");
   return others != nullptr && *others ? folder + ":" + others : folder;

@@ -21,6 +21,10 @@ PythonProgram find_python_program(const std::string& program, bool library);
 
 // Of the package with its library: UserError E1212 if it is nowhere; `who` needs it ("`gemel sweep`").
 PythonProgram require_package(const std::string& program, const std::string& who);
+// Adds NAME=VALUE to the arguments of such a program, unless the value is empty.
+void add_word(std::vector<std::string>& words, const char* name, const std::string& value);
+// Adds NAME=VALUE for each of the values, an empty one too: the program says what is wrong with it.
+void add_words(std::vector<std::string>& words, const char* name, const std::vector<std::string>& values);
 // This process becomes `python3 -m MODULE ARGUMENTS`. UserError E1212.
 [[noreturn]] void become(const PythonProgram& program, const std::string& module, const std::vector<std::string>& arguments, const std::string& who);
 

@@ -24,9 +24,9 @@ struct Options {
 std::vector<std::string> words(const Options& o) {
   std::vector<std::string> words = {"--calibrate=" + o.calibrate, "--out=" + o.out, "--method=" + o.method,
                                     "--percentile=" + std::to_string(o.percentile)};
-  for (const std::string& name : o.keep_float) words.push_back("--keep-float=" + name);
+  add_words(words, "--keep-float", o.keep_float);
   if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
-  if (!o.json.empty()) words.push_back("--json=" + o.json);
+  add_word(words, "--json", o.json);
   if (o.per_tensor) words.push_back("--per-tensor");
   if (o.improve) words.push_back("--improve");
   if (o.sensitivity) words.push_back("--sensitivity");

@@ -19,15 +19,12 @@ struct Options {
 
 std::vector<std::string> words(const Options& options) {
   std::vector<std::string> words = {options.space};
-  const auto add = [&words](const char* name, const std::string& value) {
-    if (!value.empty()) words.push_back(std::string(name) + "=" + value);
-  };
-  add("--out", options.out);
-  add("--csv", options.csv);
-  add("--parquet", options.parquet);
-  add("--report", options.report);
-  add("--scheduler", options.scheduler);
-  if (options.workers > 0) add("--workers", std::to_string(options.workers));
+  add_word(words, "--out", options.out);
+  add_word(words, "--csv", options.csv);
+  add_word(words, "--parquet", options.parquet);
+  add_word(words, "--report", options.report);
+  add_word(words, "--scheduler", options.scheduler);
+  if (options.workers > 0) add_word(words, "--workers", std::to_string(options.workers));
   if (options.quiet) words.push_back("--quiet");
   return words;
 }

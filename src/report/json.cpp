@@ -70,8 +70,8 @@ Json machine_json(const Result& result, const Machine& machine) {
 }
 
 // Text of a document. Names may come from files in any encoding: what is no UTF-8 is replaced, not thrown at the user.
-std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string dump(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["layers_note"] = result.layers_note.empty() ? Json(nullptr) : Json(result.layers_note);
   json["layers"] = Json::array();
   for (std::size_t i = 0; i < result.layers.size(); ++i) json["layers"].push_back(layer_json(result, i, machine));
-  return dump(json, 1);
+  return dump(json);
 }
 
 }  // namespace gemel

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from disturbed_sweep import DisturbedSweep
+from disturbed_sweep import DisturbedSweep, kill_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
@@ -125,12 +125,8 @@ def main() -> int:
             print(namespaces(Path(folder, "networks"), options.points), flush=True)
             sweep = DisturbedCluster(Path(folder, "killed"), options.points, random.Random(options.seed))
             try:
-                for name, kill in (("the scheduler", sweep.kill_schedulers), ("workers", sweep.kill_workers)):
-                    before, again = sweep.kills, sweep.begun_again
-                    while sweep.kills < before + options.kills:
-                        kill(before + options.kills - sweep.kills)
-                    print(f"{name}: killed {sweep.kills - before} times; the same table; of {options.points} points "
-                          f"{sweep.begun_again - again} were begun again, none of them recorded", flush=True)  # fmt: skip
+                kill_until(sweep, options.kills, "the scheduler", sweep.kill_schedulers)
+                kill_until(sweep, options.kills, "workers", sweep.kill_workers)
             finally:
                 sweep.cluster.end()
         except AssertionError as error:

@@ -18,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +200,15 @@ class DisturbedSweep:
         self.clear()
 
 
+def kill_until(sweep: DisturbedSweep, kills: int, name: str, kill: Callable[[int], None]) -> None:
+    """So many, over as many sweeps as it takes, and says what came of it."""
+    before, again = sweep.kills, sweep.begun_again
+    while sweep.kills < before + kills:
+        kill(before + kills - sweep.kills)
+    print(f"{name}: killed {sweep.kills - before} times; the same table; of {sweep.points} points {sweep.begun_again - again} were begun again, "
+          "none of them recorded", flush=True)  # fmt: skip
+
+
 def full_disk(sweep: DisturbedSweep) -> str:
     """The sweep's file in a file system that is too small, which then grows. What was tested."""
     disk = sweep.folder / "disk"
@@ -237,12 +247,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gemel-disturbed-") as folder:
         sweep = DisturbedSweep(Path(folder), options.points, random.Random(options.seed))
         try:
-            for name, kill in (("the process that writes", sweep.kill_coordinators), ("workers", sweep.kill_workers)):
-                before, again = sweep.kills, sweep.begun_again
-                while sweep.kills < before + options.kills:
-                    kill(before + options.kills - sweep.kills)
-                print(f"{name}: killed {sweep.kills - before} times; the same table; of {options.points} points "
-                      f"{sweep.begun_again - again} were begun again, none of them recorded", flush=True)  # fmt: skip
+            kill_until(sweep, options.kills, "the process that writes", sweep.kill_coordinators)
+            kill_until(sweep, options.kills, "workers", sweep.kill_workers)
             print(full_disk(sweep))
         except AssertionError as error:
             print(f"error: {error}", file=sys.stderr)
