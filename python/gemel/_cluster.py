@@ -94,6 +94,7 @@ class Cluster:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._name, self._keys = uuid.uuid4().hex, count()  # of what the scheduler gets, which others use as well
         self._open: dict[Any, list[tuple[int, Task]]] = {}  # by future
+        self._by_itself = False  # what is open is one point that nothing else is under way beside
         self.died = 0  # Dask tells it only where it gives a point up
         try:
             if not self._own:
@@ -142,7 +143,8 @@ class Cluster:
     def compute(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Outcome | str]]:
         """(number, outcome) as they are done, numbered as they come. Text: Dask gave the point up, and why."""
         numbered = enumerate(tasks)
-        alone: deque[tuple[int, Task]] = deque()  # points whose chunk was given up: each by itself, to know which one it is
+        # Of chunks that were given up: Dask counts a worker's death against all that the worker had. Each is tried by itself, to know which one it is.
+        alone: deque[tuple[int, Task]] = deque()
         points, seconds = 0, 0.0  # computed so far, and how long that took
         self._feed(numbered, alone, 1)
         while self._open:
@@ -159,19 +161,21 @@ class Cluster:
             except Exception as error:
                 computed = self._lost(error)
             future.release()
-            if isinstance(computed, str) and len(chunk) > 1:
+            was_by_itself, self._by_itself = self._by_itself, False
+            if isinstance(computed, str) and not was_by_itself:
                 alone.extend(chunk)
             wanted = max(_SECONDS, self._threads() / _TASKS_PER_SECOND)
             self._feed(numbered, alone, max(1, min(_MOST, int(wanted * points / seconds))) if seconds else 1)
             if isinstance(computed, str):
-                if len(chunk) == 1:
+                if was_by_itself:
                     yield chunk[0][0], computed
                 continue
             for (number, _), outcome in zip(chunk, computed, strict=True):
                 yield number, outcome
 
     def _feed(self, numbered: Iterator[tuple[int, Task]], alone: deque[tuple[int, Task]], size: int) -> None:
-        while len(self._open) < _AHEAD * self._threads():
+        while len(self._open) < _AHEAD * self._threads() and not self._by_itself and not (alone and self._open):
+            self._by_itself = bool(alone)
             chunk = [alone.popleft()] if alone else list(islice(numbered, size))
             if not chunk:
                 return
