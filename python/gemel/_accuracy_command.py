@@ -31,7 +31,8 @@ def main() -> int:
 
         changes = changes_of(options.set)
         warnings.simplefilter("once", GemelWarning)
-        return str(accuracy(options.workload, options.data, machine(options.machine, changes), beside=options.beside, images=options.images, batch=options.batch,
+        on = machine(options.machine, changes)
+        return str(accuracy(options.workload, options.data, on, beside=options.beside, images=options.images, batch=options.batch,
                             compare=not options.no_golden, progress=not options.quiet))  # fmt: skip
 
     return said_unless_ended(counted, "running on data")
