@@ -190,6 +190,45 @@ def convolution(d: Draw) -> Model:
     return m.output("y")
 
 
+def transposed_convolution(d: Draw, powers_of_two: bool = True) -> Model:
+    """With scales that are powers of two, so that the runtime's sums in float32 are exact."""
+    d.POWERS_OF_TWO = 1.0 if powers_of_two else 0.0
+    m = begin(d, qlinear=False)
+    rank = d.one_of(1, 2, 2, 2)
+    n, c, *size = d.image(most=7, rank=rank)
+    groups = d.one_of(*[g for g in range(1, c + 1) if c % g == 0]) if d.chance(0.2) else 1
+    inner = d.integer(1, 12 // groups + 1)
+    auto = d.one_of("NOTSET", "NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+    while True:
+        kernel, strides = [d.integer(1, 5) for _ in range(rank)], [d.integer(1, 4) for _ in range(rank)]
+        dilations = [d.integer(1, 2) for _ in range(rank)] if d.chance(0.2) else [1] * rank
+        pads = [d.integer(0, 2) for _ in range(2 * rank)] if auto == "NOTSET" else [0] * 2 * rank
+        more = [d.integer(0, s - 1) for s in strides] if d.chance(0.4) else [0] * rank
+        made = [(one - 1) * s + o + (k - 1) * dl + 1 - pads[i] - pads[i + rank]
+                for i, (one, k, s, dl, o) in enumerate(zip(size, kernel, strides, dilations, more))]  # fmt: skip
+        if min(made) >= 1:
+            break
+    x = m.input("x", (n, c, *size))
+    kind, zero = d.one_of(np.int8, np.uint8), 0
+    zero = 0 if kind == np.int8 else d.one_of(128, d.integer(0, 255))
+    w = m.weights("w", (c, inner, *kernel), 1, d.chance(0.6), kind, zero)
+    operands = [m.real(x), m.real(w, 1)]
+    if d.chance(0.7):
+        b = m.bias("b", inner * groups, x, w) if groups == 1 or np.ndim(m.q[w][0]) == 0 else ""
+        operands += [m.real(b, 0)] if b else []
+    attributes = dict(strides=strides, group=groups, auto_pad=auto, output_padding=more)
+    attributes |= {"dilations": dilations} if dilations != [1] * rank else {}
+    attributes |= {"pads": pads} if auto == "NOTSET" else {}
+    if auto == "NOTSET" and d.chance(0.2):
+        del attributes["pads"]
+        attributes["output_shape"] = [max(1, v - d.integer(0, 2)) for v in made]
+    terms = -(-math.prod(kernel) // math.prod(strides)) * c // groups
+    scale = output_scale(d, float(m.q[x][0]) * float(np.max(m.q[w][0])) * math.sqrt(max(terms, 1)) * 74)
+    scale = np.float32(2.0 ** round(math.log2(scale))) if powers_of_two else scale
+    m.quantize(m.node("ConvTranspose", operands, "made", **attributes), "y", scale, d.zero(m.kind))
+    return m.output("y")
+
+
 def product(d: Draw, gemm: bool) -> Model:
     m = begin(d)
     inner, out = d.integer(1, 70), d.one_of(1, 3, 13, d.integer(1, 40))
@@ -469,6 +508,54 @@ def cut(d: Draw) -> Model:
     return m.output("y")
 
 
+def moved(d: Draw, kind: str, shape, after, operands: list, **attributes) -> Model:
+    """What moves bytes, in float32 or on bytes; then something that computes, since to the same size there is nothing to do."""
+    m = begin(d)
+    x = m.input("x", shape)
+    names = [m.constant(f"k{i}", v) if isinstance(v, np.ndarray) else v for i, v in enumerate(operands)]
+    if m.qdq:
+        m.quantize(m.node(kind, [m.real(x), *names], "made", **attributes), "a", *like(m, x))
+        m.quantize(m.node("Relu", [m.real("a")], "relu"), "y", d.scale(), d.zero(m.kind))
+    else:
+        m.node(kind, [x, *names], "a", **attributes)
+        m.scaled("a", *m.q[x])
+        m.node("QLinearSigmoid", ["a", "a_scale", "a_zero", *m.scaled("y", np.float32(1 / 256), d.zero(m.kind))], "y", MICROSOFT)
+    return m.output("y")
+
+
+def resize(d: Draw) -> Model:
+    """Where each pixel stands as often as the others."""
+    rank = d.one_of(1, 2, 2, 2)
+    n, c, *size = d.image(most=5 if d.chance(0.7) else 11, rank=rank)
+    shrinks = d.chance(0.25)
+    factors = [d.integer(1, 5) for _ in size]
+    mode, rounding = d.one_of("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"), d.one_of("round_prefer_floor", "round_prefer_ceil")
+    if shrinks or d.chance(0.4):
+        mode, rounding = "asymmetric", d.one_of("floor", "floor", "ceil" if shrinks else "floor", "round_prefer_floor" if max(factors) < 3 else "floor")
+    elif d.chance(0.2):
+        mode, factors = "align_corners", [min(f, 2 if length > 2 else 5) for f, length in zip(factors, size)]
+    before = [length * f for length, f in zip(size, factors)] if shrinks else size
+    after = size if shrinks else [length * f for length, f in zip(size, factors)]
+    whole = ([n, c, *before], [n, c, *after])
+    axes = list(range(2, rank + 2)) if d.chance(0.3) else None
+    first = 0 if axes is None else 2
+    if d.chance(0.5):
+        operands = ["", "", np.array(whole[1][first:], np.int64)]
+    else:
+        operands = ["", np.array([b / a for a, b in zip(*whole)][first:], np.float32)]
+    attributes = dict(mode="nearest", coordinate_transformation_mode=mode, nearest_mode=rounding)
+    return moved(d, "Resize", whole[0], whole[1], operands, **attributes, **({} if axes is None else {"axes": axes}))
+
+
+def rearranged(d: Draw, kind: str) -> Model:
+    n, c, h, w = d.image(most=5)
+    block = d.integer(1, 3)
+    small, large = (n, c * block * block, h, w), (n, c, h * block, w * block)
+    if kind == "DepthToSpace":
+        return moved(d, kind, small, large, [], blocksize=block, mode=d.one_of("DCR", "CRD"))
+    return moved(d, kind, large, small, [], blocksize=block)
+
+
 def split(d: Draw) -> Model:
     m = begin(d, qlinear=False)
     n, c, *size = d.image()
@@ -509,6 +596,8 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Clip": clip,
     "Concat": concat,
     "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "DepthToSpace": named(rearranged, "DepthToSpace"),
     "Div": named(with_number, "Div"),
     "Elu": lambda d: function(d, "Elu", alpha=float(d.rng.uniform(0.2, 2))),
     "Erf": named(function, "Erf"),
@@ -532,11 +621,13 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "QuantizeLinear": requantize,
     "Relu": lambda d: function(d, "Relu", same=d.chance(0.3)),
     "Reshape": named(view, "Reshape"),
+    "Resize": resize,
     "Round": named(function, "Round"),
     "Sigmoid": named(function, "Sigmoid", True),
     "Slice": cut,
     "Softplus": named(function, "Softplus"),
     "Softsign": named(function, "Softsign"),
+    "SpaceToDepth": named(rearranged, "SpaceToDepth"),
     "Split": split,
     "Squeeze": named(view, "Squeeze"),
     "Sub": named(pair, "Sub"),

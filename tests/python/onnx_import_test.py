@@ -303,6 +303,56 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             with self.subTest(text):
                 self.assertIn(text, _refusal(self, model))
 
+    def test_images_that_grow(self):
+        """What of Resize, ConvTranspose, DepthToSpace and SpaceToDepth is refused, in the place of a MaxPool of [1, 3, 4, 4]."""
+
+        def resize(operands=("cd", "", "k"), k=(1, 1, 2, 2), kind=np.float32, **attributes):
+            return ("Resize", operands, {"mode": "nearest"} | attributes, {"k": np.array(k, kind)})
+
+        def grow(**attributes):
+            return ("ConvTranspose", ("cd", "td"), attributes, {"t": np.ones((3, 2, 2, 2), np.int8), "t_s": np.float32(0.25), "t_z": np.int8(0)})
+
+        r, t = "error[E1105]: node 8, Resize `pool`: ", "error[E1105]: node 9, ConvTranspose `pool`: "
+        for (kind, operands, attributes, constants), text in (
+            (resize(mode="linear"), f"{r}mode is linear\n  ./m.onnx\n  supported: nearest\nhint: ONNX Runtime interpolates in float32"),
+            (resize(coordinate_transformation_mode="tf_crop_and_resize"), f"{r}coordinate_transformation_mode is tf_crop_and_resize"),
+            (resize(nearest_mode="up"), f"{r}nearest_mode is up"),
+            (resize(antialias=1), f"{r}antialias is 1"),
+            (resize(axes=[2, 2]), f"{r}axes is [2, 2]"),
+            (resize(axes=[2, 9]), f"{r}axes is [2, 9]"),
+            (resize(axes=[2]), f"{r}scales and sizes is 4 numbers\n  ./m.onnx\n  supported: 1, one for each axis"),
+            (resize(k=(1, 1, np.nan, 2)), f"{r}scales and sizes is nan"),
+            (resize(k=(1, 1, 0.1, 2)), f"{r}scales and sizes is 0.10000000149011612\n  ./m.onnx\n  supported: those that make 1 to 16777216 of 4"),
+            (resize(k=(1, 2, 2, 2)), f"{r}scales and sizes is [1, 6, 8, 8]"),
+            (resize(k=(1, 1, 1.5, 2)), f"{r}size is 6 for 4 along the height"),
+            (resize(k=(1, 1, 257, 1)), f"{r}factors is [257, 1]\n  ./m.onnx\n  supported: those without a prime factor above 255"),
+            (resize(("cd", "", "", "k"), (1, 3, 1 << 40, 4), np.int64), f"{r}scales and sizes is 1099511627776"),
+            (resize(("cd", "", "cd")), f"{r}scales and sizes is computed by the network"),
+            (resize(("cd", "", "k", "k")), f"{r}scales and sizes is both given"),
+            (resize(("cd",)), f"{r}scales and sizes is none"),
+            (resize(best=1), f"{r}best is 1"),
+            (("DepthToSpace", ("cd",), {"blocksize": 2}, {}), "error[E1105]: node 8, DepthToSpace `pool`: blocksize is 2"),
+            (("DepthToSpace", ("cd",), {"blocksize": 1, "mode": "ABC"}, {}), "error[E1105]: node 8, DepthToSpace `pool`: mode is ABC"),
+            (("SpaceToDepth", ("cd",), {"blocksize": 3}, {}), "error[E1105]: node 8, SpaceToDepth `pool`: blocksize is 3"),
+            (("SpaceToDepth", ("cd",), {"blocksize": 0}, {}), "error[E1105]: node 8, SpaceToDepth `pool`: blocksize is 0"),
+            (grow(group=2), f"{t}group is 2\n  ./m.onnx\n  supported: one that divides 3 input channels"),
+            (grow(pads=[3, 3, 3, 3]), f"{t}pads is [3, 3, 3, 3]\n  ./m.onnx\n  supported: less than the full result, which has 5 elements along dimension 2"),
+            (grow(auto_pad="MAYBE"), f"{t}auto_pad is MAYBE"),
+            (grow(kernel_shape=[3, 3]), f"{t}kernel_shape is [3, 3]"),
+            (grow(strides=[256, 1], pads=[0, 0, 0, 0]), f"{t}strides is [256, 1]\n  ./m.onnx\n  supported: at most 255"),
+            (grow(strides=[0, 1]), f"{t}strides is [0, 1]"),
+            (grow(output_shape=[4]), f"{t}output_shape is [4]"),
+            (grow(dilations=[1 << 20, 1 << 20]), f"{t}weights is 6597082349574 bytes with the zeros of groups and dilations"),
+        ):
+            m = Small()
+            m.constants |= constants
+            m.constants |= {"c_s": np.float32(0.25), "x_s": np.float32(0.5), "v": np.ones((5, 48), np.int8)}
+            m.nodes[8] = helper.make_node(kind, operands, ["pool"], **attributes)
+            if kind == "ConvTranspose":
+                m.nodes.insert(8, helper.make_node("DequantizeLinear", ["t", "t_s", "t_z"], ["td"], axis=1))
+            with self.subTest(text):
+                self.assertIn(text, _refusal(self, m).replace(str(self.folder), "."))
+
     def test_ties_that_the_machine_rounds_in_another_way(self):
         """Scales that are powers of two, and an odd zero point: the runtime rounds ties to even numbers after it has added the zero point."""
 

@@ -44,13 +44,13 @@ def _window(d: Draw, length: int, kernel: int, stride: int, dilation: int, paddi
     return -(-length // stride) if padding == SAME else (length - span) // stride + 1
 
 
-def _weights(d: Draw, m: Model, shape, axis: int, channels: int, source: np.float32) -> tuple[list[int], np.ndarray]:
+def _weights(d: Draw, m: Model, shape, axis: int, channels: int, source: np.float32, any_int4: bool = True) -> tuple[list[int], np.ndarray]:
     """Weights, per tensor or per channel, and a bias or none."""
     per_channel = d.chance(0.7)
     scales = np.array([d.scale(1e-4, 0.05) for _ in range(channels if per_channel else 1)], np.float32)
     values, kind = d.int8(shape), "int8"
     fully_connected_per_channel = per_channel and len(shape) == 2  # the reference has no INT4 there
-    if d.chance(0.15) and not fully_connected_per_channel:  # two values in a byte, the first in its lower half
+    if d.chance(0.15) and any_int4 and not fully_connected_per_channel:  # two values in a byte, the first in its lower half
         nibbles = np.append(values.reshape(-1) & 15, 0)[: (values.size + 1) // 2 * 2].astype(np.uint8)
         values, kind = nibbles[0::2] | nibbles[1::2] << 4, "int4"
     zeros = np.zeros(len(scales), np.int64)
@@ -211,6 +211,59 @@ def concatenation(d: Draw) -> Model:
     return m
 
 
+def transposed_convolution(d: Draw) -> Model:
+    """Output shapes as converters write them, and others that have as many windows."""
+    m = Model()
+    n, h, w, c = d.image(most=7)
+    kernel, stride, padding = [d.integer(1, 5) for _ in range(2)], [d.integer(1, 4) for _ in range(2)], d.one_of(SAME, VALID)
+    made = []
+    for length, k, s in zip((h, w), kernel, stride):
+        most = length * s if padding == SAME else length * s + max(k - s, 0)
+        least = (length - 1) * s + (1 if padding == SAME else k)
+        made.append(most if d.chance(0.6) else d.integer(least, most))
+    q = d.quantization()
+    out = d.one_of(1, 3, 13, d.integer(1, 20))
+    x = m.tensor("x", (n, h, w, c), **q)
+    shape = m.tensor("shape", (4,), "int32", data=np.array([n, *made, out], np.int32))
+    (weights, *bias), scales = _weights(d, m, (out, *kernel, c), 0, out, q["scale"], any_int4=False)
+    y = m.tensor("y", (n, *made, out), scale=_output_scale(d, q["scale"], scales, -(-kernel[0] * kernel[1] // math.prod(stride)) * c), zero_point=d.zero())
+    m.inputs, m.outputs = [x], [y]
+    options = dict(Padding=padding, StrideH=stride[0], StrideW=stride[1], FusedActivationFunction=d.activation())
+    m.operator("TRANSPOSE_CONV", [shape, weights, x, *bias], [y], "TransposeConvOptions", **options)
+    return m
+
+
+def resized(d: Draw) -> Model:
+    m = Model()
+    corners, centers = d.one_of((False, False), (False, True), (True, False))
+    n, h, w, c = d.image(most=5 if d.chance(0.7) else 12)
+    before, after = [], []
+    for length in (h, w):
+        factor = d.integer(1, 2 if corners and length > 2 else 5)  # so that each pixel stands as often as the others
+        shrinks = not corners and d.chance(0.2)
+        before.append(length * factor if shrinks else length)
+        after.append(length if shrinks else length * factor)
+    q = d.quantization()
+    x, y, z = m.tensor("x", (n, *before, c), **q), m.tensor("y", (n, *after, c), **q), m.tensor("z", (n, *after, c), **d.quantization())
+    size = m.tensor("size", (2,), "int32", data=np.array(after, np.int32))
+    m.inputs, m.outputs = [x], [z]
+    m.operator("RESIZE_NEAREST_NEIGHBOR", [x, size], [y], "ResizeNearestNeighborOptions", AlignCorners=corners, HalfPixelCenters=centers)
+    m.operator("QUANTIZE", [y], [z], "QuantizeOptions")  # to the same size there is nothing to do
+    return m
+
+
+def rearranged(d: Draw, kind: str) -> Model:
+    m = Model()
+    n, h, w, c = d.image(most=5)
+    block = d.integer(1, 3)
+    small, large = (n, h, w, c * block * block), (n, h * block, w * block, c)
+    before, after = (small, large) if kind == "DEPTH_TO_SPACE" else (large, small)
+    q = d.quantization()
+    m.inputs, m.outputs = [m.tensor("x", before, **q)], [m.tensor("y", after, **q)]
+    m.operator(kind, m.inputs, m.outputs, "DepthToSpaceOptions" if kind == "DEPTH_TO_SPACE" else "SpaceToDepthOptions", BlockSize=block)
+    return m
+
+
 def mean(d: Draw) -> Model:
     m = Model()
     n, h, w, c = d.image(most=14)
@@ -313,6 +366,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "CONCATENATION": concatenation,
     "CONV_2D": _named(convolution, False),
     "DEPTHWISE_CONV_2D": _named(convolution, True),
+    "DEPTH_TO_SPACE": _named(rearranged, "DEPTH_TO_SPACE"),
     "ELU": _named(unary, "ELU"),
     "EXPAND_DIMS": _named(shapes, "EXPAND_DIMS"),
     "FULLY_CONNECTED": fully_connected,
@@ -334,10 +388,13 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "RELU": _named(unary, "RELU"),
     "RELU6": _named(unary, "RELU6", same=True),
     "RESHAPE": _named(shapes, "RESHAPE"),
+    "RESIZE_NEAREST_NEIGHBOR": resized,
     "SOFTMAX": softmax,
+    "SPACE_TO_DEPTH": _named(rearranged, "SPACE_TO_DEPTH"),
     "SQUEEZE": _named(shapes, "SQUEEZE"),
     "SUB": _named(pair, "SUB"),
     "TANH": _named(unary, "TANH", {"scale": np.float32(1 / 128), "zero_point": 0}),
+    "TRANSPOSE_CONV": transposed_convolution,
 }
 
 

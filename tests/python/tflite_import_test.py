@@ -281,6 +281,52 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
             "hint: convert it with full integer quantization (TFLITE_BUILTINS_INT8 and a representative data set)",
         )
 
+    def test_images_that_grow(self):
+        q = {"scale": 0.5, "zero_point": 3}
+
+        def one(kind, options, made, constants=(), behind=(), target=q, **values):
+            """The operator with constants before and behind the image [1, 4, 4, 2]."""
+            m = Model()
+            m.inputs, m.outputs = [m.tensor("x", (1, 4, 4, 2), **q)], [m.tensor("y", made, **target)]
+            before = [m.tensor(f"k{i}", np.shape(v), v.dtype.name, *((0.5, 0) if v.dtype == np.int8 else ()), data=v) for i, v in enumerate(constants)]
+            after = [m.tensor(f"b{i}", np.shape(v), v.dtype.name, data=v) for i, v in enumerate(behind)]
+            m.operator(kind, [*before, 0, *after], [1], options, **values)
+            return m
+
+        def resized(made=(1, 8, 8, 2), size=(8, 8), kind=np.int32, target=q, **values):
+            return one("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", made, (), [np.array(size, kind)], target, **values)
+
+        def grown(made=(1, 8, 8, 3), wanted=(1, 8, 8, 3), kernel=(3, 2, 2, 2), **values):
+            constants = [np.array(wanted, np.int32), np.ones(kernel, np.int8)]
+            return one("TRANSPOSE_CONV", "TransposeConvOptions", made, constants, **{"StrideH": 2, "StrideW": 2, "Padding": SAME} | values)
+
+        r, t = "E1105]: operator 0, RESIZE_NEAREST_NEIGHBOR `y`: ", "E1105]: operator 0, TRANSPOSE_CONV `y`: "
+        for m, text in (
+            (resized((1, 6, 8, 2), (6, 8)), f"{r}size is 6 for 4 along the height"),
+            (resized((1, 9, 8, 2)), f"{r}shape of tensor 1 `y` is [1, 9, 8, 2]"),
+            (resized(size=(8, 0)), f"{r}size is [8, 0]"),
+            (resized(size=(8, 8, 8)), f"{r}size, tensor 2 `b0` is INT32 [3]"),
+            (resized(kind=np.int64), f"{r}size, tensor 2 `b0` is INT64 [2]"),
+            (resized(target={"scale": 0.25, "zero_point": 3}), f"{r}quantization of the output is scale 0.25, zero point 3"),
+            (resized((1, 12, 8, 2), (12, 8), AlignCorners=True), f"{r}size is 12 for 4 along the height"),
+            (resized((1, 1028, 8, 2), (1028, 8)), f"{r}factors is [257, 2]"),
+            (grown(StrideH=0), f"{t}stride_h is 0"),
+            (grown(StrideH=256), f"{t}strides is [256, 2]"),
+            (grown(Padding=9), f"{t}padding is number 9"),
+            (grown(FusedActivationFunction=4), f"{t}fused_activation_function is TANH"),
+            (grown(wanted=(1, 7, 8, 3)), f"{t}shape of tensor 1 `y` is [1, 8, 8, 3]"),
+            (grown((2, 8, 8, 3), (2, 8, 8, 3)), f"{t}output shape is [2, 8, 8, 3]"),
+            (grown(wanted=(8, 8)), f"{t}output shape, tensor 2 `k0` is INT32 [2]"),
+            (grown(kernel=(3, 2, 2, 5)), f"{t}shape of the weights, tensor 3 `k1` is [3, 2, 2, 5]"),
+            (grown((1, 2000, 8, 3), (1, 2000, 8, 3)), f"{t}window and padding of its convolutions is [1, 1, 0, 0, 996, 0]"),
+            (one("DEPTH_TO_SPACE", "DepthToSpaceOptions", (1, 8, 8, 1), BlockSize=2), "DEPTH_TO_SPACE `y`: block_size is 2"),
+            (one("DEPTH_TO_SPACE", "DepthToSpaceOptions", (1, 8, 8, 1), BlockSize=0), "DEPTH_TO_SPACE `y`: block_size is 0"),
+            (one("SPACE_TO_DEPTH", "SpaceToDepthOptions", (1, 8, 8, 1), BlockSize=3), "SPACE_TO_DEPTH `y`: block_size is 3"),
+        ):
+            with self.subTest(text), self.assertRaises(ModelError) as caught:
+                self.load(m)
+            self.assertIn(text, str(caught.exception))
+
     def test_attributes_one_by_one(self):
         def conv(**values):
             return lambda m: m.operators[0].values.update(values)

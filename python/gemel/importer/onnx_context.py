@@ -335,6 +335,14 @@ class Context:
         self.layouts[name] = layout
         self.values[op.output] = made
 
+    def shaped(self, op: Operation, t: Tensor, shape, layout: Layout) -> None:
+        """The operation's output is the same bytes under another shape."""
+        check_shape(f"`{op.output}`", shape)
+        name = self.workload.layer(readable(op.output), "reshape", [t.name], shape=[int(n) for n in shape])
+        self.workload.sources[name] = op.output
+        self.layouts[name] = layout
+        self.values[op.output] = Tensor(name, op.output, tuple(int(n) for n in shape), layout, t.q, open=t.open)
+
     def clamp(self, t: Tensor, low: int, high: int, output: str) -> None:
         """Cuts what a tensor has: where the layer that makes it can, which nobody else may read then."""
         least, most = ort.limits(t.q)

@@ -169,11 +169,11 @@ class _Walk:
         out = node.outputs[0]
         if node.type not in MANY:
             operands(Operation(node, values, out, None), 1, 3)
-        if node.type != "Clip" and all(isinstance(v, Tensor) for v in values) and node.type in OPERATORS:  # MaxPool, ArgMax on bytes
-            row = OPERATORS[node.type]
-            if row.qlinear or not (row.keeps or node.type == "ArgMax"):
-                raise Refused("operands", "bytes", "float32 of a DequantizeLinear")
+        row = OPERATORS.get(node.type)
+        if row and row.keeps and values and isinstance(values[0], Tensor):  # MaxPool on bytes
             row.translate(self.context, Operation(node, values, out, None))
+        elif row and node.type != "ArgMax" and all(isinstance(v, Tensor) for v in values):
+            raise Refused("operands", "bytes", "float32 of a DequantizeLinear")
         elif node.type == "ArgMax":
             OPERATORS[node.type].translate(self.context, Operation(node, values, out, None))
         elif node.type in ("Relu", "Clip") and isinstance(values[0], Pending):
@@ -557,7 +557,7 @@ VIEWS: dict[str, Callable[[Operation, Layout], Layout | None]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-MANY = ("Concat", "Pad", "Slice")  # more operands than three
+MANY = ("Concat", "Pad", "Resize", "Slice")  # more operands than three
 ENDS = ("LogSoftmax", "Softmax")
 CAST = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 # Of constants, such as the shape that a Reshape takes; not the views, which are above.

@@ -8,15 +8,17 @@ element of which one operand is 0.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
-from . import ort
+from . import ort, pixels
 from .layout import Layout
 from .messages import Refused
 from .onnx_context import Constant, Context, Operation, Tensor, made_image, operands
-from .workload import Quantization, shape_text
+from .workload import MOST_LENGTH, Quantization, shape_text
 
-WEIGHT_SCALE = np.ones(1, np.float32)
 PLACES = "images of 3 or 4 dimensions, or rows [N, F]"
 
 
@@ -24,9 +26,11 @@ def _part(c: Context, op: Operation, name: str, kind: str, inputs: list[Tensor],
           **keys) -> Tensor:  # fmt: skip
     """A layer of several that make the operation's result. Only the last one's is a value of the model."""
     inner = op.output if last else f"{op.output}.{name}"
-    c.layer(Operation(op.node, [], inner, q), kind, inputs, shape, layout, tensors, **keys)
+    c.layer(Operation(op.node, [], inner, None if kind == "max_pool" else q), kind, inputs, shape, layout, tensors, **keys)
     made = c.values[inner]
     assert isinstance(made, Tensor)
+    if op.target is None:
+        made.open = inputs[0].open
     if not last:
         del c.values[inner]
         c.workload.sources.pop(made.name, None)
@@ -55,6 +59,30 @@ def _requantized(c: Context, op: Operation, name: str, t: Tensor, q: Quantizatio
     return _part(c, op, name, "table", [t], t.shape, t.layout, {"table": ort.table_of(t.q, ort.quantized(ort.dequantized(t.q), q))}, q, False)
 
 
+class Layers:
+    """pixels.Maker: the layers of one operator, before a last one that is a view. `last`: the only one makes the operator's output."""
+
+    def __init__(self, c: Context, op: Operation, q: Quantization, layout: Layout, last: bool = False):
+        self._c, self._op, self._q, self._layout, self._last = c, op, q, layout, last
+
+    def view(self, t: Tensor, shape) -> Tensor:
+        return self._c.view(t, shape)
+
+    def layer(self, name: str, kind: str, t: Tensor, shape, tensors: dict, **keys) -> Tensor:
+        return _part(self._c, self._op, name, kind, [t], shape, self._layout, tensors, self._q, self._last, **keys)
+
+    def sum(self, name: str, a: Tensor, b: Tensor, shape) -> Tensor:
+        q = self._q
+        m = ort.sum_multipliers(ort.added(q, q, q), q, q, q)
+        assert m.differences == 0, "a sum of one scale"
+        return _part(self._c, self._op, name, "add", [a, b], shape, self._layout, m.tensors(), q, self._last, arithmetic=m.arithmetic)
+
+    def end(self, t: Tensor, shape, how: str) -> None:
+        self._c.shaped(self._op, t, shape, self._layout)
+        made = self._c.values[self._op.output]
+        self._c.workload.notes.append(f"layer `{made.name}`: a {self._op.node.type}, as {how}: the machine has no operator for it")
+
+
 def _target(op: Operation, t: Tensor) -> Quantization:
     return op.target or t.q
 
@@ -81,14 +109,12 @@ def concat(c: Context, op: Operation) -> None:
         weight = np.zeros((channels, 1, 1, t.shape[3]), np.int8)
         weight[np.arange(begin, begin + t.shape[3]), 0, 0, np.arange(t.shape[3])] = 1
         begin += t.shape[3]
-        placed = _part(c, op, f"placed{i}", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, len(found) == 1,
+        placed = _part(c, op, f"placed{i}", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": pixels.ONE}, q, len(found) == 1,
                        out_channels=channels, kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
         if total is None:
             total = placed
             continue
-        m = ort.sum_multipliers(ort.added(q, q, q), q, q, q)
-        assert m.differences == 0, "a sum of one scale"
-        total = _part(c, op, f"joined{i}", "add", [total, placed], shape, layout, m.tensors(), q, i == len(found) - 1, arithmetic=m.arithmetic)
+        total = Layers(c, op, q, layout, i == len(found) - 1).sum(f"joined{i}", total, placed, shape)
     if len(found) > 1:
         how = f"{len(found)} convolutions with ones and zeros and their sum"
         c.workload.notes.append(f"layer `{total.name}`: a Concat, as {how}: the machine has no operator for it")
@@ -109,22 +135,13 @@ def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray
         return
     t = _requantized(c, op, "scaled", t, q)
     if crop:
-        strides, kernel, taps = [], [], []
-        for one, length in ((lines, height), (columns, width)):
-            step = int(one[1] - one[0]) if one.size > 1 else 1
-            strides.append(step)
-            kernel.append(length - (one.size - 1) * step)
-            taps.append(int(one[0]))
-        weight = np.zeros((depth, *kernel, 1), np.int8)
-        weight[:, taps[0], taps[1], 0] = 1
         shape, layout = _layout(t, rank, n, depth, [lines.size, columns.size])
-        t = _part(c, op, "cropped", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, not select, out_channels=depth,
-                  kernel=kernel, stride=strides, padding=[0] * 4, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+        t = pixels.picked(Layers(c, op, q, layout, not select), t, t.shape, lines, columns)
     if select:
         weight = np.zeros((channels.size, 1, 1, depth), np.int8)
         weight[np.arange(channels.size), 0, 0, channels] = 1
         shape, layout = _layout(t, rank, n, channels.size, [lines.size, columns.size])
-        t = _part(c, op, "selected", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": WEIGHT_SCALE}, q, True, out_channels=channels.size,
+        t = _part(c, op, "selected", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": pixels.ONE}, q, True, out_channels=channels.size,
                   kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
     c.workload.notes.append(f"layer `{t.name}`: a {op.node.type}, as a convolution with ones and zeros: the machine has no operator for it")
 
@@ -185,9 +202,129 @@ def pad(c: Context, op: Operation) -> None:
     if shape == t.shape:
         c.values[op.output] = t.viewed(op.output)
         return
-    _part(c, op, "padded", "conv2d", [t], shape, layout, {"weight": np.ones((depth, 1, 1, 1), np.int8), "weight_scale": WEIGHT_SCALE}, q, True,
+    _part(c, op, "padded", "conv2d", [t], shape, layout, {"weight": np.ones((depth, 1, 1, 1), np.int8), "weight_scale": pixels.ONE}, q, True,
           out_channels=depth, kernel=[1, 1], stride=[1, 1], padding=[lines[0], columns[0], lines[1], columns[1]],
           **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+
+
+# ---- images of another size ------------------------------------------------------------------------------------------------------
+
+f32 = np.float32
+COORDINATES = "half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric"
+ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # of the runtime
+    "round_prefer_floor": lambda x: np.where(x == np.trunc(x) + f32(0.5), np.trunc(x), np.trunc(x + np.copysign(f32(0.5), x))),
+    "round_prefer_ceil": lambda x: np.trunc(x + np.copysign(f32(0.5), x)),
+    "floor": np.floor,
+    "ceil": np.ceil,
+}
+
+
+def _places(mode: str, rounding: str, length: int, made: int, scale: np.float32) -> np.ndarray:
+    """For each place of a dimension that which the runtime takes; it computes in float32."""
+    x = np.arange(made, dtype=f32)
+    half = f32(0.5)
+    if mode == "asymmetric":
+        real = x / scale
+    elif mode == "align_corners":
+        real = x * f32(length - 1) / f32(made - 1) if made > 1 else f32(0) * x
+    elif mode == "pytorch_half_pixel" and made == 1:
+        real = f32(0) * x
+    else:
+        real = (x + half) / scale - half
+        if mode == "half_pixel_symmetric":
+            real += f32(length) / f32(2) * (f32(1) - f32(made) / (scale * f32(length)))
+    return np.clip(ROUNDINGS[rounding](real).astype(np.int64), 0, length - 1)
+
+
+def resize(c: Context, op: Operation) -> None:
+    op.knows("antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy",
+             "mode", "nearest_mode")  # fmt: skip
+    x, *given = operands(op, 1, 4)
+    old = len(op.operands) == 2  # opset 10
+    given = [None, given[0], None] if old else given
+    if op.get("mode", "nearest") != "nearest":
+        raise Refused("mode", op.get("mode", "nearest"), "nearest",
+                      "ONNX Runtime interpolates in float32, whose rounding no layer of the machine has; take nearest, and let a Conv follow")  # fmt: skip
+    op.only("antialias", 0)
+    op.only("keep_aspect_ratio_policy", "stretch")
+    mode = op.get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
+    rounding = op.get("nearest_mode", "floor" if old else "round_prefer_floor")
+    if mode not in COORDINATES.split(", "):
+        raise Refused("coordinate_transformation_mode", mode, COORDINATES)
+    if rounding not in ROUNDINGS:
+        raise Refused("nearest_mode", rounding, ", ".join(ROUNDINGS))
+    t, rank = _pixels(c, x)
+    shape = t.layout.shape
+    axes = op.get("axes", None)
+    axes = list(range(rank)) if axes is None else axes
+    if not isinstance(axes, list) or any(not isinstance(a, int) or not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) != len(axes):
+        raise Refused("axes", axes, f"different ones of {-rank} to {rank - 1}")
+    scales, sizes = (None if v is None or (isinstance(v, Constant) and v.data.size == 0) else v for v in given[1:])
+    value = sizes if scales is None else scales
+    if (scales is None) == (sizes is None):
+        raise Refused("scales and sizes", "none" if value is None else "both given", "constant scales, or constant sizes")
+    if not isinstance(value, Constant) or value.data.dtype.kind != ("f" if sizes is None else "i"):
+        raise Refused("scales and sizes", "computed by the network", "constant scales, or constant sizes")
+    if value.data.size != len(axes):
+        raise Refused("scales and sizes", f"{value.data.size} numbers", f"{len(axes)}, one for each axis")
+    wanted, factor = list(shape), [f32(1)] * rank
+    for axis, number in zip(axes, value.data.reshape(-1).tolist(), strict=True):
+        if not (math.isfinite(number) and 0 < number <= MOST_LENGTH):
+            raise Refused("scales and sizes", number, f"above 0, at most {MOST_LENGTH}")
+        length = shape[axis]
+        factor[axis] = f32(number) if sizes is None else f32(number) / f32(length)
+        wanted[axis] = int(factor[axis] * f32(length)) if sizes is None else int(number)
+        if not 1 <= wanted[axis] <= MOST_LENGTH:
+            raise Refused("scales and sizes", number, f"those that make 1 to {MOST_LENGTH} of {length}")
+    if any(wanted[d] != shape[d] for d in range(min(rank, 2))):
+        raise Refused("scales and sizes", shape_text(wanted), f"those that keep images and channels, {shape_text(shape[:2])}")
+    places = [_places(mode, rounding, shape[d], wanted[d], factor[d]) for d in range(2, rank)]
+    places = [np.arange(1)] * (2 - len(places)) + places
+    q = _target(op, t)
+    made = [one.size for one in places]
+    made_shape, layout = _layout(t, rank, t.shape[0], t.shape[3], made)
+    layers = Layers(c, op, q, layout)
+    layers.end(pixels.nearest(layers, _requantized(c, op, "scaled", t, q), t.shape, *places), made_shape, "windows that repeat pixels")
+
+
+def depth_to_space(c: Context, op: Operation) -> None:
+    op.knows("blocksize", "mode")
+    (x,) = operands(op, 1)
+    t, block, q = _blocks(c, op, x)
+    n, height, width, depth = t.shape
+    if depth % (block * block):
+        raise Refused("blocksize", block, f"one whose square divides {depth} channels")
+    mode = op.get("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        raise Refused("mode", mode, "DCR, CRD")
+    order = np.arange(depth).reshape(block, block, -1) if mode == "DCR" else np.arange(depth).reshape(-1, block, block).transpose(1, 2, 0)
+    shape, layout = made_image(t, n, depth // (block * block), [height * block, width * block])
+    layers = Layers(c, op, q, layout)
+    t = pixels.depth_to_space(layers, _requantized(c, op, "scaled", t, q), t.shape, order)
+    layers.end(t, shape, "convolutions with ones and zeros and their sum")
+
+
+def space_to_depth(c: Context, op: Operation) -> None:
+    op.knows("blocksize")
+    (x,) = operands(op, 1)
+    t, block, q = _blocks(c, op, x)
+    n, height, width, depth = t.shape
+    if height % block or width % block:
+        raise Refused("blocksize", block, f"one that divides height and width, {height} and {width}")
+    shape, layout = made_image(t, n, depth * block * block, [height // block, width // block])
+    layers = Layers(c, op, q, layout)
+    t = pixels.space_to_depth(layers, _requantized(c, op, "scaled", t, q), t.shape, block)
+    layers.end(t, shape, "a convolution with ones and zeros")
+
+
+def _blocks(c: Context, op: Operation, x) -> tuple[Tensor, int, Quantization]:
+    t = c.image(x)
+    if len(t.layout.shape) != 4:
+        raise Refused(f"shape of {t}", shape_text(t.layout.shape), "4 dimensions: [images, channels, height, width]")
+    block = op.get("blocksize", 0)
+    if not 1 <= block <= pixels.MOST_WINDOW:
+        raise Refused("blocksize", block, f"1 to {pixels.MOST_WINDOW}")
+    return t, block, _target(op, t)
 
 
 def spread(c: Context, op: Operation, small: Tensor, large: Tensor) -> Tensor:
@@ -199,7 +336,7 @@ def spread(c: Context, op: Operation, small: Tensor, large: Tensor) -> Tensor:
             continue
         shape, layout = made_image(large, n, depth, [1 if name == "width" else height, width])
         t = _part(c, op, f"along_{name}", "conv2d", [t], shape, layout,
-                  {"weight": np.ones((depth, lines, columns, 1), np.int8), "weight_scale": WEIGHT_SCALE}, t.q, False, out_channels=depth,
+                  {"weight": np.ones((depth, lines, columns, 1), np.int8), "weight_scale": pixels.ONE}, t.q, False, out_channels=depth,
                   kernel=[lines, columns], stride=[1, 1], padding=[lines - 1, columns - 1] * 2, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
     c.workload.notes.append(f"layer `{t.name}`: a broadcast over pixels, as a depthwise convolution with ones: the machine has no operator for it")
     return t

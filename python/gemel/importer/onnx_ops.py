@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import onnx_moves as moves
-from . import ort
+from . import ort, pixels
+from .files import MOST_BYTES
 from .layout import Layout
 from .messages import Refused
 from .onnx_context import Constant, Context, Operation, Real, Tensor, made_image, operands, readable
@@ -167,6 +168,86 @@ def conv(c: Context, op: Operation) -> None:
         {"weight": np.ascontiguousarray(data.transpose(0, 2, 3, 1)), "weight_scale": w.scale, **bias(b, out, t, w)},
         out_channels=out, **keys, **({"groups": groups} if groups > 1 else {}), **weight_keys(w),
     )  # fmt: skip
+
+
+def transposed_window(op: Operation, size: tuple[int, ...], kernel: list[int], strides: list[int]) -> tuple[list[int], list[int]]:
+    """What of the full result is left out before its first element, and how many elements there are, along each dimension."""
+    rank = len(kernel)
+    more = op.integers("output_padding", [0] * rank, 0)
+    pads = op.integers("pads", [0] * 2 * rank, 0)
+    auto = op.get("auto_pad", "NOTSET")
+    if auto not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
+        raise Refused("auto_pad", auto, "NOTSET, SAME_UPPER, SAME_LOWER, VALID")
+    same = auto in ("SAME_UPPER", "SAME_LOWER")
+    given = op.get("output_shape", None)
+    if isinstance(given, list) and len(given) == rank + 2:
+        op.given["output_shape"] = given[2:]
+    wanted = op.integers("output_shape", [n * s for n, s in zip(size, strides)], 1) if given is not None or same else None
+    before, made = [], []
+    for i, (n, k, s) in enumerate(zip(size, kernel, strides)):
+        full = (n - 1) * s + more[i] + k
+        if wanted is not None:
+            total = max(full - wanted[i], 0)
+            before.append(total // 2 if auto == "SAME_UPPER" else total - total // 2)
+            made.append(wanted[i] if given is not None else full - total)
+        else:
+            before.append(0 if auto == "VALID" else pads[i])
+            made.append(full - (0 if auto == "VALID" else pads[i] + pads[i + rank]))
+        if made[-1] < 1:
+            raise Refused("pads", pads, f"less than the full result, which has {full} elements along dimension {i + 2}")
+    return before, made
+
+
+def power_of_two(*scales) -> bool:
+    return all((np.frexp(np.asarray(s, np.float64))[0] == 0.5).all() for s in scales)
+
+
+def conv_transpose(c: Context, op: Operation) -> None:
+    op.knows("auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides")
+    x, w, b = operands(op, 2, 3)
+    t = c.image(x)
+    w = weights(w, 1)
+    n, height, width, depth = t.shape
+    rank = len(t.layout.shape) - 2
+    groups = op.get("group", 1)
+    if w.data.ndim != rank + 2 or w.data.shape[0] != depth:
+        raise Refused(f"shape of the weights, {w}", shape_text(w.data.shape), f"{rank + 2} dimensions, the first of {depth} input channels")
+    if groups < 1 or depth % groups:
+        raise Refused("group", groups, f"one that divides {depth} input channels")
+    inner, *kernel = w.data.shape[1:]
+    out = inner * groups
+    op.only("kernel_shape", list(kernel), f"{list(kernel)}, the weights' shape")
+    dilations = op.integers("dilations", [1] * rank, 1)
+    strides = op.integers("strides", [1] * rank, 1)
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+    before, made = transposed_window(op, t.layout.shape[2:], spans, strides)
+    if out * depth * math.prod(spans) > MOST_BYTES:
+        raise Refused("weights", f"{out * depth * math.prod(spans)} bytes with the zeros of groups and dilations", f"at most {MOST_BYTES}")
+    zero = int(w.zero_point[0])
+    full = np.full((out, *spans, depth), zero, w.data.dtype)
+    places = tuple(slice(None, None, d) for d in dilations)
+    for g in range(groups):
+        ins, outs = slice(g * depth // groups, (g + 1) * depth // groups), slice(g * inner, (g + 1) * inner)
+        full[(outs, *places, ins)] = np.moveaxis(w.data[ins], 0, -1)
+    one = [1] * (2 - rank)
+    full = full.reshape(out, *one, *spans, depth)
+    scales = np.tile(w.scale, groups) if w.scale.size > 1 else w.scale
+    given = bias(b, out, t, Constant(w.data, w.value, scales, w.zero_point))
+    largest = 255 * max(int(np.abs(one.astype(np.int32) - zero).sum()) for one in full) + int(np.abs(given.get("bias", np.zeros(1)).astype(np.int64)).max())
+    if not power_of_two(t.q.scale, scales, op.target.scale) or largest >= 1 << 24:
+        c.approximate(
+            "what ONNX Runtime computes in float32", "ConvTranspose", "scales that are powers of two, with which its sums are exact",
+            f"layer `{readable(op.output)}` (ConvTranspose) is float32 in ONNX Runtime: elements next to a tie may differ by one"
+        )  # fmt: skip
+    shape, layout = made_image(t, n, out, [*one, *made])
+    layers = moves.Layers(c, op, op.target, layout)
+
+    def convolution(t: Tensor, shape, weight: np.ndarray, times: int, keys: dict) -> Tensor:
+        tensors = {"weight": weight, "weight_scale": np.tile(scales, times) if scales.size > 1 else scales}
+        return layers.layer("lines", "conv2d", t, shape, tensors | {name: np.tile(v, times) for name, v in given.items()}, **keys, **weight_keys(w))
+
+    whole = pixels.transposed(layers, t, (n, height, width, depth), full, zero, one + strides, [0] * (2 - rank) + before, [*one, *made], convolution)
+    layers.end(whole, shape, "convolutions whose lines are interleaved")
 
 
 def rows(c: Context, op: Operation, t: Tensor, w: Constant, per_output: np.ndarray, tensors: dict) -> None:
@@ -459,6 +540,12 @@ OPERATORS: dict[str, Row] = {
         conv, "QLinearConv", "`conv2d`",
         "1 or 2 dimensions; constant weights, per tensor or per channel, int32 bias or none; any window, stride, dilation, padding, group"
     ),
+    "ConvTranspose": Row(
+        conv_transpose, "", "`conv2d` for each line of a stride, `add`",
+        "constant weights, int32 bias or none; any window, stride, dilation, padding, output shape and group; ONNX Runtime computes it in float32, so with "
+        "scales that are powers of two, or with `--nearest`"
+    ),
+    "DepthToSpace": Row(moves.depth_to_space, "", "`conv2d` with ones and zeros, `add`", "of images of 2 dimensions; DCR and CRD; any scales", keeps=True),
     "Gemm": Row(gemm, "QGemm", "`dense` or `matmul`", "constant weights, per tensor or per channel, int32 bias or none; any alpha, transB"),
     "GlobalAveragePool": Row(global_average, "QLinearGlobalAveragePool", "`global_avg_pool`", "any scales"),
     "LeakyRelu": Row(leaky_relu, "QLinearLeakyRelu", "`table`", "any scales and alpha"),
@@ -466,11 +553,17 @@ OPERATORS: dict[str, Row] = {
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
     "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
     "Pad": Row(moves.pad, "", "`conv2d` with ones", "constant, with zeros, of height and width; any scales"),
+    "Resize": Row(
+        moves.resize, "", "`max_pool` that repeats pixels, `conv2d` with ones",
+        "nearest, to multiples of height and width where each pixel stands as often as the others, or fractions with even steps; any coordinates but "
+        "`tf_crop_and_resize`; constant scales or sizes", keeps=True
+    ),
     "Sigmoid": Row(sigmoid, "QLinearSigmoid", "`table`", "any scales"),
     "Slice": Row(
         moves.slices, "", "`conv2d` with ones and zeros",
-        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of constants folded"
+        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of constants folded", keeps=True
     ),
+    "SpaceToDepth": Row(moves.space_to_depth, "", "`conv2d` with ones and zeros", "of images of 2 dimensions; any scales", keeps=True),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
 }  # fmt: skip
 QLINEAR = {row.qlinear: kind for kind, row in OPERATORS.items() if row.qlinear}

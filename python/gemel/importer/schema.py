@@ -34,6 +34,10 @@ _FIELDS = {
     "LeakyReluOptions": "0 alpha float32",
     "GeluOptions": "0 approximate bool",
     "ArgMaxOptions": "0 output_type int8",
+    "SpaceToDepthOptions": "0 block_size int32",
+    "TransposeConvOptions": "0 padding int8; 1 stride_w int32; 2 stride_h int32; 3 fused_activation_function int8; 4 quantized_bias_type int8",
+    "ResizeNearestNeighborOptions": "0 align_corners bool; 1 half_pixel_centers bool",
+    "DepthToSpaceOptions": "0 block_size int32",
 }
 
 # Number of a member of the union BuiltinOptions -> table.
@@ -45,11 +49,15 @@ OPTIONS = {
     9: "SoftmaxOptions",
     10: "ConcatenationOptions",
     11: "AddOptions",
+    19: "SpaceToDepthOptions",
     21: "MulOptions",
     27: "ReducerOptions",
     28: "SubOptions",
     40: "ArgMaxOptions",
+    49: "TransposeConvOptions",
+    74: "ResizeNearestNeighborOptions",
     75: "LeakyReluOptions",
+    94: "DepthToSpaceOptions",
     116: "GeluOptions",
 }
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..numerics import quantize_multiplier
+from . import pixels
 from . import tflite_tables as tables
 from .messages import Refused
 from .schema import ACTIVATIONS, PADDINGS
 from .tflite_context import Context, check_size, readable
 from .tflite_file import Operator, Tensor
-from .workload import shape_text
+from .workload import MOST_LENGTH, shape_text
 
 ACTIVATION_KEYS = {
     "NONE": {},
@@ -369,6 +370,132 @@ def concatenation(context: Context, op: Operator) -> None:
     context.workload.notes.append(f"layer `{context.names[out]}`: a CONCATENATION, as {how}: the machine has no operator for it")
 
 
+class _Layers:
+    """pixels.Maker: the layers of one operator, of which the last is a view of the shape that the file gives its output."""
+
+    def __init__(self, context: Context, op: Operator):
+        self._context, self._op = context, op
+        self._q, self._name = context.quantization(op.outputs[0]), readable(op.outputs[0])
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def view(self, t: str, shape: tuple[int, ...]) -> str:
+        if self._shapes.get(t) == shape:
+            return t
+        return self._add("view", "reshape", [t], shape, None, {}, shape=list(shape))
+
+    def layer(self, name: str, kind: str, t: str, shape: tuple[int, ...], tensors: dict, **keys) -> str:
+        return self._add(name, kind, [t], shape, None if kind == "max_pool" else self._q, tensors, **keys)
+
+    def sum(self, name: str, a: str, b: str, shape: tuple[int, ...]) -> str:
+        return self._add(name, "add", [a, b], shape, self._q, {})
+
+    def _add(self, name: str, kind: str, inputs: list[str], made: tuple[int, ...], q, tensors: dict, **keys) -> str:
+        if max(made) > MOST_LENGTH:
+            raise Refused("shape of its layers", shape_text(made), f"at most {MOST_LENGTH} along a dimension")
+        for array in tensors.values():
+            self._context.store(array.nbytes)
+        layer = self._context.workload.layer(f"{self._name}.{name}", kind, inputs, q, tensors, **keys)
+        self._shapes[layer] = made
+        return layer
+
+    def end(self, made: str, how: str) -> None:
+        self._context.add(self._op, "reshape", [made], keeps=True, shape=list(self._op.outputs[0].shape))
+        name = self._context.names[self._op.outputs[0]]
+        self._context.workload.notes.append(f"layer `{name}`: {self._op.type}, as {how}: the machine has no operator for it")
+
+
+def resize_nearest(context: Context, op: Operator) -> None:
+    x, size = operands(op, 2)
+    out = op.outputs[0]
+    options = Options(op, "ResizeNearestNeighborOptions")
+    corners, centers = options("align_corners", False), options("half_pixel_centers", False)
+    n, height, width, depth = image(x)
+    if not size.constant or size.type != "INT32" or size.data is None or size.data.size != 2:
+        raise Refused(f"size, {size}", f"{size.type} {shape_text(size.shape)}" if size.constant else "computed by the network", "a constant INT32 [2]")
+    wanted = [int(v) for v in size.data.reshape(-1)]
+    if min(wanted) < 1 or max(wanted) > MOST_LENGTH:
+        raise Refused("size", wanted, f"1 to {MOST_LENGTH}")
+    expect_shape(out, (n, *wanted, depth))
+    same_quantization(context, x, out)
+    places = [_nearest(length, made, corners, centers) for length, made in zip((height, width), wanted)]
+    layers = _Layers(context, op)
+    layers.end(pixels.nearest(layers, context.name(x), x.shape, *places), "windows that repeat pixels")
+
+
+def _nearest(length: int, made: int, corners: bool, centers: bool) -> np.ndarray:
+    """For each place of a dimension that which the kernel takes; it computes in float32."""
+    f32 = np.float32
+    scale = f32(length - 1) / f32(made - 1) if corners and made > 1 else f32(length) / f32(made)
+    real = (np.arange(made, dtype=f32) + f32(0.5 if centers else 0)) * scale
+    whole = np.floor(real + f32(0.5)) if corners else np.floor(real)  # of numbers of 0 or more, half away from zero
+    return np.minimum(whole.astype(np.int64), length - 1)
+
+
+def transpose_conv(context: Context, op: Operator) -> None:
+    size, w, x, b = operands(op, 3, 4)
+    out = op.outputs[0]
+    options = Options(op, "TransposeConvOptions")
+    if not size.constant or size.type != "INT32" or size.data is None or size.data.size != 4:
+        raise Refused(f"output shape, {size}", f"{size.type} {shape_text(size.shape)}" if size.constant else "computed by the network", "a constant INT32 [4]")
+    n, height, width, depth = image(x)
+    channels = w.shape[0] if w.shape else 0
+    data, scales, _ = weights(context, w, 4, 0, channels)
+    if w.type != "INT8":
+        raise Refused(f"type of the weights, {w}", w.type, "INT8 (the reference kernel has no other)")
+    outputs, kh, kw, inner = data.shape
+    if inner != depth or data.size == 0:
+        raise Refused(f"shape of the weights, {w}", shape_text(w.shape), f"[outputs, height, width, {depth}]")
+    wanted = [int(v) for v in size.data.reshape(-1)]
+    expect_shape(out, wanted)
+    if wanted[0] != n or wanted[3] != outputs:
+        raise Refused("output shape", wanted, f"{n} images, {outputs} channels")
+    stride = [options.positive("stride_h", 0), options.positive("stride_w", 0)]
+    padding = options.choice("padding", PADDINGS)
+    if padding not in PADDINGS:
+        raise Refused("padding", padding, "SAME, VALID")
+    pads = []
+    for made, k, s in zip(wanted[1:3], (kh, kw), stride):
+        count = -(-made // s) if padding == "SAME" else (made - k + s) // s
+        pads.append(max((count - 1) * s + k - made, 0) // 2)
+    given = bias(context, b, outputs)
+    activation = options.activation()
+    layers = _Layers(context, op)
+
+    def convolution(t: str, shape, weight: np.ndarray, times: int, keys: dict) -> str:
+        tensors = {"weight": weight, "weight_scale": np.tile(scales, times) if scales.size > 1 else scales}
+        tensors |= {name: np.tile(array, times) for name, array in given.items()}
+        return layers.layer("lines", "conv2d", t, shape, tensors, **keys, **activation)
+
+    layers.end(
+        pixels.transposed(layers, context.name(x), x.shape, data, 0, stride, pads, wanted[1:3], convolution), "convolutions whose lines are interleaved"
+    )
+
+
+def depth_to_space(context: Context, op: Operator) -> None:
+    (x,) = operands(op, 1)
+    n, height, width, depth = image(x)
+    block = Options(op, "DepthToSpaceOptions").positive("block_size", 0)
+    if block > pixels.MOST_WINDOW or depth % (block * block):
+        raise Refused("block_size", block, f"one whose square divides {depth} channels, at most {pixels.MOST_WINDOW}")
+    expect_shape(op.outputs[0], (n, height * block, width * block, depth // (block * block)))
+    same_quantization(context, x, op.outputs[0])
+    layers = _Layers(context, op)
+    order = np.arange(depth).reshape(block, block, -1)
+    layers.end(pixels.depth_to_space(layers, context.name(x), x.shape, order), "convolutions with ones and zeros and their sum")
+
+
+def space_to_depth(context: Context, op: Operator) -> None:
+    (x,) = operands(op, 1)
+    n, height, width, depth = image(x)
+    block = Options(op, "SpaceToDepthOptions").positive("block_size", 0)
+    if block > pixels.MOST_WINDOW or height % block or width % block:
+        raise Refused("block_size", block, f"one that divides height and width, {height} and {width}, at most {pixels.MOST_WINDOW}")
+    expect_shape(op.outputs[0], (n, height // block, width // block, depth * block * block))
+    same_quantization(context, x, op.outputs[0])
+    layers = _Layers(context, op)
+    layers.end(pixels.space_to_depth(layers, context.name(x), x.shape, block), "a convolution with ones and zeros")
+
+
 def reshape(context: Context, op: Operator) -> None:
     (x, *_) = operands(op, 1, 2)  # the second is the new shape, which the output's tells as well
     out = op.outputs[0]
@@ -545,6 +672,7 @@ OPERATORS: dict[str, Row] = {
         "constant INT8 or INT4 weights per tensor or per channel, INT32 bias or none; any window, stride, dilation, padding, groups",
     ),
     "DEPTHWISE_CONV_2D": Row(depthwise_conv_2d, "`conv2d`", "as CONV_2D; any depth multiplier"),
+    "DEPTH_TO_SPACE": Row(depth_to_space, "`conv2d` with ones and zeros, `add`", "any block size"),
     "DEQUANTIZE": Row(
         dequantize, "nothing", "to FLOAT32 outputs of the model: the workload's output is its input, in INT8"
     ),
@@ -576,13 +704,22 @@ OPERATORS: dict[str, Row] = {
     ),
     "RELU": Row(table(lambda a, b: tables.relu(a, b, (0.0, None))), "`table`", "any scales"),
     "RELU6": Row(relu6, "`table`", "input and output with one scale and zero point"),
+    "RESIZE_NEAREST_NEIGHBOR": Row(
+        resize_nearest, "`max_pool` that repeats pixels, `conv2d` with ones",
+        "to multiples of height and width, or fractions with even steps; align_corners and half_pixel_centers where each pixel stands as often as the others"
+    ),
     "RESHAPE": Row(reshape, "`reshape`", "up to 6 dimensions; the shape that the file gives the output"),
     "SOFTMAX": Row(
         softmax,
         "`softmax`, on the host",
         "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128; at the end of a model",
     ),
+    "SPACE_TO_DEPTH": Row(space_to_depth, "`conv2d` with ones and zeros", "any block size"),
     "SQUEEZE": Row(reshape, "`reshape`", "up to 6 dimensions"),
     "SUB": Row(pair("sub", "SubOptions"), "`sub`", "two computed tensors of one shape; any fused activation"),
+    "TRANSPOSE_CONV": Row(
+        transpose_conv, "`conv2d` for each line of a stride, `add`",
+        "constant INT8 weights per tensor or per channel, INT32 bias or none; any window, stride, padding and output shape; any fused activation"
+    ),
     "TANH": Row(table(with_output(tables.tanh, 1 / 128, 0)), "`table`", "output with scale 1/128 and zero point 0"),
 }

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels that go elsewhere, for every importer, from layers that the machine has: resizing, interleaving, cropping, transposed convolution.
+
+An image in memory is rows of pixels, and the same bytes are other images, too: [1, n * height, 1, width * channels] has rows for pixels. A window of s columns
+over such an image of width 1, with a border of s - 1, makes s pixels of each one, behind each other: of a row s rows. So a max_pool, whose border does
+not count, repeats rows, and a depthwise convolution with a single one among its weights puts rows s apart, with zeros (the zero point) between them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .files import MOST_BYTES
+from .messages import Refused
+from .workload import MOST_LENGTH
+
+MOST_WINDOW = 255  # of an instruction, in each direction
+ONE = np.ones(1, np.float32)  # scale of weights that are ones and zeros
+
+Shape = tuple[int, ...]
+
+
+class Maker(Protocol):
+    """An importer's layers inside of one operator. Tensors are whatever it calls them; all but of a max_pool have the quantization of the result."""
+
+    def view(self, t: Any, shape: Shape) -> Any: ...
+
+    def layer(self, name: str, kind: str, t: Any, shape: Shape, tensors: dict[str, np.ndarray], **keys) -> Any: ...
+
+    def sum(self, name: str, a: Any, b: Any, shape: Shape) -> Any:
+        """In each element one of the two is 0."""
+
+
+def _zeros(*shape: int) -> np.ndarray:
+    """Weights of int8, unless no workload could hold them."""
+    if math.prod(shape) > MOST_BYTES or max(shape) > MOST_LENGTH:
+        raise Refused("weights of the convolution that does it", f"{math.prod(shape)} bytes", f"at most {MOST_BYTES}")
+    return np.zeros(shape, np.int8)
+
+
+def _prime_factors(n: int) -> list[int]:
+    found, p = [], 2
+    while n > 1:
+        while n % p == 0:
+            found.append(p)
+            n //= p
+        p = p + 1 if p * p <= n else n
+    return found
+
+
+def repeated(m: Maker, t, shape: Shape, lines: int, columns: int):
+    """Each pixel of [n, height, width, channels] `lines` times `columns` times."""
+    n, height, width, depth = shape
+    if max([*_prime_factors(lines), *_prime_factors(columns), 1]) > MOST_WINDOW:
+        raise Refused("factors", [lines, columns], f"those without a prime factor above {MOST_WINDOW}")
+    for name, factor, count, size in (("wider", columns, n * height * width, depth), ("higher", lines, n * height, width * columns * depth)):
+        for k in _prime_factors(factor):
+            t = m.layer(name, "max_pool", m.view(t, (1, count, 1, size)), (1, count, k, size), {}, kernel=[1, k], stride=[1, 1], padding=[0, k - 1] * 2)
+            count *= k
+    return t
+
+
+def picked(m: Maker, t, shape: Shape, lines: np.ndarray, columns: np.ndarray):
+    """Those lines and columns of [n, height, width, channels], at even steps."""
+    n, height, width, depth = shape
+    strides, kernel, taps = [], [], []
+    for one, length in ((lines, height), (columns, width)):
+        step = int(one[1] - one[0]) if one.size > 1 else 1
+        strides.append(step)
+        kernel.append(length - (one.size - 1) * step)
+        taps.append(int(one[0]))
+    if max(kernel) > MOST_WINDOW:
+        raise Refused("pixels left out", max(kernel) - 1, f"at most {MOST_WINDOW - 1} of height and width")
+    weight = _zeros(depth, *kernel, 1)
+    weight[:, taps[0], taps[1], 0] = 1
+    return m.layer("cropped", "conv2d", t, (n, lines.size, columns.size, depth), {"weight": weight, "weight_scale": ONE}, out_channels=depth, kernel=kernel,
+                   stride=strides, padding=[0] * 4, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+
+
+def _factor(wanted: np.ndarray, length: int) -> int:
+    """How often each of `length` pixels stands in `wanted`; 0: not equally often."""
+    factor = wanted.size // length
+    return factor if np.array_equal(wanted, np.repeat(np.arange(length), factor)) else 0
+
+
+def nearest(m: Maker, t, shape: Shape, lines: np.ndarray, columns: np.ndarray):
+    """[n, lines.size, columns.size, channels]: for each line and column the index of that which it repeats."""
+    sizes, factors = list(shape[1:3]), [1, 1]
+    kept = [np.arange(length) for length in sizes]
+    for i, wanted in enumerate((lines, columns)):
+        factors[i] = _factor(wanted, sizes[i])
+        if factors[i] == 0:
+            steps = np.diff(wanted)
+            if (steps != steps[:1]).any() or (steps < 1).any():
+                raise Refused("size", f"{wanted.size} for {sizes[i]} along the {('height', 'width')[i]}",
+                              "a multiple of it, each pixel as often as the others, or one with even steps")  # fmt: skip
+            kept[i], factors[i] = wanted, 1
+    if [one.size for one in kept] != sizes:
+        t = picked(m, t, shape, *kept)
+    return repeated(m, t, (shape[0], kept[0].size, kept[1].size, shape[3]), *factors)
+
+
+def interleaved(m: Maker, parts: list, count: int, size: int):
+    """`count` rows of `size` bytes each: those numbered i, i + s, i + 2 s, ... of the result are parts[i], of s parts."""
+    s, total = len(parts), None
+    for i, part in enumerate(parts):
+        if s == 1:
+            return part
+        weight = _zeros(size, 1, s, 1)
+        weight[:, 0, s - 1 - i, 0] = 1
+        shape = (1, count, s, size)
+        placed = m.layer("placed", "conv2d", m.view(part, (1, count, 1, size)), shape, {"weight": weight, "weight_scale": ONE}, out_channels=size,
+                         kernel=[1, s], stride=[1, 1], padding=[0, s - 1] * 2, **({"groups": size} if size > 1 else {}))  # fmt: skip
+        total = placed if i == 0 else m.sum("joined", total, placed, shape)
+    return total
+
+
+# ---- transposed convolution ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Results s m + r of one dimension, for m = 0 .. count - 1: a window of `taps` over the input, each an index of the kernel or -1."""
+
+    taps: list[list[int]]  # for each r
+    before: int
+    after: int
+
+
+def _taps(length: int, kernel: int, stride: int, pad: int, count: int, rests: list[int]) -> _Phase:
+    """Result o is the sum over the inputs h of x[h] w[k] with k = o + pad - stride h. With o = stride m + r and h = m - j: k = r + pad + stride j."""
+    low = min(-((r + pad) // stride) for r in rests)
+    high = max((kernel - 1 - r - pad) // stride for r in rests)
+    high = max(high, 0, low)  # windows begin at the image's edge or before it,
+    low = min(low, count - length)  # and end at its other edge or behind it
+    j = range(high, low - 1, -1)
+    taps = [[r + pad + stride * i if 0 <= r + pad + stride * i < kernel else -1 for i in j] for r in rests]
+    return _Phase(taps, high, count - length - low)
+
+
+def transposed(m: Maker, t, shape: Shape, weight: np.ndarray, zero: int, stride: list[int], pads: list[int], made: list[int], convolution):
+    """[n, *made, outputs] of [n, height, width, channels] and weights [outputs, height, width, channels], whose 0 is `zero`: of a full transposed convolution
+    the part from the line pads[0] and the column pads[1] on.
+
+    Every stride[0]-th line is a convolution of the input with every stride[0]-th line of the kernel; columns that follow each other are its output channels.
+    `convolution(t, shape, weight, times, keys)` adds such a layer, in which each output stands `times` times."""
+    n, height, width, depth = shape
+    outputs, kh, kw, _ = weight.shape
+    (sy, sx), (oy, ox) = stride, made
+    if max(stride) > MOST_WINDOW:
+        raise Refused("strides", stride, f"at most {MOST_WINDOW}")
+    lines = -(-oy // sy)
+    # A kernel that the stride divides has one tap less for each column if the columns begin where those of the full result do. What is too much is cut off.
+    plans = [(_taps(width, kw, sx, pads[1] - cut, -(-(ox + cut) // sx), list(range(sx))), cut) for cut in sorted({0, pads[1] % sx})]
+    plan, cut = min(plans, key=lambda one: (len(one[0].taps[0]), one[1]))
+    columns = -(-(ox + cut) // sx)
+    parts = []
+    extended = np.concatenate([weight, np.full((outputs, 1, kw, depth), zero, weight.dtype)], 1)
+    extended = np.concatenate([extended, np.full((outputs, kh + 1, 1, depth), zero, weight.dtype)], 2)  # what index -1 reads
+    for r in range(sy):
+        rows = _taps(height, kh, sy, pads[0], lines, [r])
+        window = [len(rows.taps[0]), len(plan.taps[0])]
+        padding = [rows.before, plan.before, rows.after, plan.after]
+        if max(*window, *padding) > MOST_WINDOW:
+            raise Refused("window and padding of its convolutions", [*window, *padding], f"at most {MOST_WINDOW}")
+        _zeros(sx * outputs, *window, depth)
+        chosen = extended[:, rows.taps[0]][:, :, plan.taps]  # [outputs, lines, sx, columns, channels]
+        chosen = np.ascontiguousarray(chosen.transpose(2, 0, 1, 3, 4).reshape(sx * outputs, *window, depth))
+        keys = {"out_channels": sx * outputs, "kernel": window, "stride": [1, 1], "padding": padding}
+        parts.append(convolution(t, (n, lines, columns, sx * outputs), chosen, sx, keys))
+    whole = interleaved(m, parts, n * lines, columns * sx * outputs)
+    if (lines * sy, columns * sx) == (oy, ox):
+        return whole
+    full = (n, lines * sy, columns * sx, outputs)
+    return picked(m, m.view(whole, full), full, np.arange(oy), np.arange(cut, cut + ox))
+
+
+def depth_to_space(m: Maker, t, shape: Shape, order: np.ndarray):
+    """[n, height, width, channels] -> [n, height * block, width * block, outputs]. `order` [block, block, outputs]: the channel that each shows."""
+    n, height, width, depth = shape
+    parts = []
+    for line in order:
+        which = line.reshape(-1)
+        weight = _zeros(which.size, 1, 1, depth)
+        weight[np.arange(which.size), 0, 0, which] = 1
+        parts.append(m.layer("selected", "conv2d", t, (n, height, width, which.size), {"weight": weight, "weight_scale": ONE}, out_channels=which.size,
+                             kernel=[1, 1], stride=[1, 1], padding=[0] * 4))  # fmt: skip
+    return interleaved(m, parts, n * height, width * order[0].size)
+
+
+def space_to_depth(m: Maker, t, shape: Shape, block: int):
+    """[n, height, width, channels] -> [n, height / block, width / block, block * block * channels], line by line of a block."""
+    n, height, width, depth = shape
+    count = block * block * depth
+    weight = _zeros(count, block, block, depth)
+    line, column, channel = np.unravel_index(np.arange(count), (block, block, depth))
+    weight[np.arange(count), line, column, channel] = 1
+    return m.layer("selected", "conv2d", t, (n, height // block, width // block, count), {"weight": weight, "weight_scale": ONE}, out_channels=count,
+                   kernel=[block, block], stride=[block, block], padding=[0] * 4)  # fmt: skip
