@@ -360,7 +360,7 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             m = Small()
             m.nodes = [
                 helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
-                helper.make_node("QLinearSigmoid", ["xq", "s", "z", "s", "z"], ["yq"], domain="com.microsoft"),
+                helper.make_node("MaxPool", ["xq"], ["yq"], kernel_shape=[1, 1]),
                 helper.make_node("QLinearAdd", ["xq", "s", "z", "yq", "s", "z", "t", "tz"], ["q"], domain="com.microsoft"),
                 helper.make_node("DequantizeLinear", ["q", "t", "tz"], ["y"]),
             ]

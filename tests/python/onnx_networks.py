@@ -40,7 +40,7 @@ class Network:
     def conv(self, x: str, out: int, kernel: int, stride: int = 1, groups: int = 1, act: str = "Relu", norm: bool = True, scale: float = 1.0) -> str:
         depth = self.channels[x] // groups
         w = self.normal(out, depth, kernel, kernel, size=scale * float(np.sqrt(2 / (depth * kernel * kernel))))
-        pad = kernel // 2
+        pad = (kernel - 1) // 2
         bias = [] if norm else [self.normal(out, size=0.1)]
         y = self.node("Conv", [x, w, *bias], out, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups)
         if norm:
@@ -52,7 +52,35 @@ class Network:
     def activation(self, x: str, act: str) -> str:
         if act == "Relu6":
             return self.node("Clip", [x, self.constant(np.float32(0)), self.constant(np.float32(6))])
+        if act == "Silu":
+            return self.node("Mul", [x, self.node("Sigmoid", [x])])
         return self.node(act, [x]) if act else x
+
+    def grow(self, x: str, out: int, kernel: int, stride: int, pad: int, act: str, norm: bool = True, **attributes) -> str:
+        """A transposed convolution."""
+        depth = self.channels[x]
+        groups = attributes.get("group", 1)
+        w = self.normal(depth, out // groups, kernel, kernel, size=float(np.sqrt(2 * groups * stride * stride / (depth * kernel * kernel))))
+        bias = [] if norm else [self.normal(out, size=0.1)]
+        y = self.node("ConvTranspose", [x, w, *bias], out, strides=[stride] * 2, pads=[pad] * 4, **attributes)
+        if norm:
+            factor, mean = 1 + self.rng.normal(size=(2, out)).astype(np.float32) * np.float32(0.1), self.normal(out, size=0.1)
+            y = self.node("BatchNormalization", [y, self.constant(factor[0]), self.normal(out, size=0.1), mean, self.constant(factor[1] ** 2)])
+        return self.activation(y, act)
+
+    def larger(self, x: str) -> str:
+        """Twice the height and width."""
+        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        return self.node("Resize", [x, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
+    def split(self, x: str, *sizes: int) -> list[str]:
+        names = [f"part{len(self.nodes)}_{i}" for i in range(len(sizes))]
+        self.nodes.append(helper.make_node("Split", [x, self.constant(np.array(sizes, np.int64))], names, axis=1))
+        self.channels |= dict(zip(names, sizes))
+        return names
+
+    def concat(self, *values: str) -> str:
+        return self.node("Concat", list(values), sum(self.channels[v] for v in values), axis=1)
 
     def linear(self, x: str, inner: int, out: int) -> str:
         return self.node("Gemm", [x, self.normal(out, inner, size=float(np.sqrt(1 / inner))), self.normal(out, size=0.1)], out, transB=1)
@@ -106,6 +134,55 @@ def resnet50(seed: int = 1, size: int = 224) -> Network:
             y = n.conv(n.conv(n.conv(x, width, 1), width, 3, stride), 4 * width, 1, act="", scale=0.5)
             x = n.activation(n.node("Add", [y, side]), "Relu")
     n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 2048, 1000)]
+    return n
+
+
+def unet(seed: int = 1, size: int = 32, width: int = 8, transposed: bool = True) -> Network:
+    """Down twice and up again, by transposed convolutions or by repeated pixels and a convolution, beside what came down."""
+    n = Network("unet" if transposed else "unet_resized", (1, 3, size, size), seed)
+    x, beside = INPUT, []
+    for out in (width, 2 * width):
+        x = n.conv(n.conv(x, out, 3), out, 3)
+        beside.append(x)
+        x = n.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    x = n.conv(x, 4 * width, 3)
+    for out, other in zip((2 * width, width), reversed(beside)):
+        x = n.grow(x, out, 2, 2, 0, "", norm=False) if transposed else n.conv(n.larger(x), out, 3)
+        x = n.conv(n.concat(other, x), out, 3)
+    n.outputs = [n.conv(x, 2, 1, norm=False, act="")]
+    return n
+
+
+def yolo(seed: int = 1, size: int = 64, width: int = 8, act: str = "Silu", focus: bool = True) -> Network:
+    """Focus or a window of 6 x 6, blocks that split their channels, pyramid pooling, and two scales of detections with paths up and down."""
+    n = Network("yolo", (1, 3, size, size), seed)
+
+    def block(x: str, out: int) -> str:
+        a, b = n.split(n.conv(x, out, 1, act=act), out // 2, out // 2)
+        c = n.conv(n.conv(b, out // 2, 3, act=act), out // 2, 3, act=act)
+        return n.conv(n.concat(a, b, n.node("Add", [b, c])), out, 1, act=act)
+
+    x = n.conv(n.node("SpaceToDepth", [INPUT], 12, blocksize=2), width, 3, act=act) if focus else n.conv(INPUT, width, 6, 2, act=act)
+    x = block(n.conv(x, 2 * width, 3, 2, act=act), 2 * width)
+    fine = block(n.conv(x, 4 * width, 3, 2, act=act), 4 * width)
+    x = n.conv(n.conv(fine, 8 * width, 3, 2, act=act), 4 * width, 1, act=act)
+    pools = [x]
+    for _ in range(3):
+        pools.append(n.node("MaxPool", [pools[-1]], kernel_shape=[5, 5], pads=[2, 2, 2, 2]))
+    coarse = n.conv(n.concat(*pools), 8 * width, 1, act=act)
+    up = block(n.concat(n.larger(n.conv(coarse, 4 * width, 1, act=act)), fine), 4 * width)
+    down = block(n.concat(n.conv(up, 4 * width, 3, 2, act=act), coarse), 8 * width)
+    n.outputs = [n.conv(y, 3 * 7, 1, norm=False, act="") for y in (up, down)]
+    return n
+
+
+def dcgan(seed: int = 1, width: int = 8) -> Network:
+    """A generator: from 16 random numbers to an image of 32 x 32, by transposed convolutions of 4 x 4."""
+    n = Network("dcgan", (1, 16, 1, 1), seed)
+    x = n.grow(INPUT, 8 * width, 4, 1, 0, "Relu")
+    for out in (4 * width, 2 * width):
+        x = n.grow(x, out, 4, 2, 1, "LeakyRelu")
+    n.outputs = [n.grow(x, 3, 4, 2, 1, "Tanh", norm=False)]
     return n
 
 

@@ -7,6 +7,7 @@
 import itertools
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
-from onnx_networks import INPUT, mobilenet_v2, quantized, resnet50, small
+from onnx_networks import INPUT, dcgan, mobilenet_v2, quantized, resnet50, small, unet, yolo
 from onnx_reference import compare
 
-from gemel.importer import import_model
+from gemel.importer import ModelError, import_model
 
 LARGE = False
 MACHINES = ("edge16", "odd7x13")
@@ -71,6 +72,32 @@ class Networks(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("every layer equal to golden", done.stdout)
             self.assertIn("note: input `image` lies in memory by the model's dimensions 0, 2, 3, 1 (NHWC)", done.stderr)
+
+    def test_networks_whose_images_grow(self):
+        """Resized images exactly; transposed convolutions, which the runtime computes in float32, but for what lies next to a tie, and what that makes of
+        the layers behind it."""
+        u8s8, s8s8, u8u8 = ("QUInt8", "QInt8", True), ("QInt8", "QInt8", False), ("QUInt8", "QUInt8", False)
+        for number, (network, nearest, operators, form) in enumerate((
+            *((unet(transposed=False), False, operators, form) for operators, form in ((False, u8s8), (False, s8s8), (True, u8u8), (True, s8s8))),
+            *((yolo(focus=False), False, operators, form) for operators, form in ((False, u8s8), (False, s8s8), (True, u8u8))),
+            *((network, True, False, form) for network in (unet(), dcgan()) for form in (u8s8, s8s8)),
+        )):  # fmt: skip
+            name = f"{network.name}, {'QOperator' if operators else 'QDQ'}, {' '.join(form[:2])}"
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                model = quantized(network, 4, operators, *form)
+                path = Path(folder) / "net.onnx"
+                path.write_bytes(model.SerializeToString())
+                if nearest:
+                    with self.assertRaises(ModelError) as raised:
+                        import_model(path)
+                    self.assertIn("what ONNX Runtime computes in float32 is ConvTranspose", str(raised.exception))
+                workload = import_model(path, nearest=nearest)
+                image = np.random.default_rng(5).normal(size=network.shape).astype(np.float32)
+                tensors, elements, wrong, nodes = compare(workload, model, {INPUT: image}, MACHINES[number % len(MACHINES)])
+                differ = sum(int(re.search(r": (\d+) of \d+ differ", line)[1]) for line in wrong)
+                self.assertLessEqual(differ, elements / 1000 if nearest else 0, wrong)
+                self.assertEqual(nodes["Conv"] + nodes["Gemm"] + nodes["Add"], 0, f"in float32: {dict(nodes)}")
+                print(f"{name}: {tensors} tensors, {elements - differ} of {elements} elements equal")
 
     def test_large_networks(self):
         if not LARGE:

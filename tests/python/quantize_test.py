@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
-from onnx_networks import INPUT, Network, small
+from onnx_networks import INPUT, Network, dcgan, small, unet, yolo
 from onnx_reference import compare
 
 ROOT = onnx_reference.ROOT
@@ -64,7 +64,8 @@ def random_network(seed: int) -> Network:
     for _ in range(rng.randint(2, 6)):
         x = rng.choice(values[-2:])
         depth = n.channels[x]
-        kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number", "gate", "concat", "average", "part"))
+        kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number", "gate", "concat", "average", "part",
+                           "grow", "larger"))
         if kind == "conv":
             values = [n.conv(x, rng.choice((4, 6, 9)), rng.choice((1, 3)), act=rng.choice(("", "Relu", "Relu6")), norm=rng.random() < 0.5)]
         elif kind == "depthwise":
@@ -85,6 +86,14 @@ def random_network(seed: int) -> Network:
             values = [n.node("Concat", [x, n.conv(x, 3, 3, act=rng.choice(("", "Relu")))], depth + 3, axis=1)]
         elif kind == "average":
             values = [n.node("AveragePool", [x], kernel_shape=[2, 2], pads=[0, 0, 1, 1], count_include_pad=1)]
+        elif kind == "grow":
+            kernel, stride = rng.randint(1, 4), rng.randint(1, 3)
+            out, pad = rng.choice((3, depth)), rng.randint(0, (kernel - 1) // 2)
+            groups = depth if out == depth and rng.random() < 0.3 else 1
+            more = {"output_padding": [rng.randint(0, stride - 1)] * 2, "group": groups}
+            values = [n.grow(x, out, kernel, stride, pad, rng.choice(("", "Relu", "LeakyRelu")), rng.random() < 0.5, **more)]
+        elif kind == "larger":
+            values = [n.larger(n.node("Relu", [x]))]
         elif kind == "part" and depth > 2:
             a, b = f"first{len(n.nodes)}", f"second{len(n.nodes)}"
             n.nodes.append(onnx.helper.make_node("Split", [x, n.constant(np.array([2, depth - 2], np.int64))], [a, b], axis=1))
@@ -234,6 +243,22 @@ class Quantize(unittest.TestCase):
         self.assertIn("its Softmax is left to whoever reads the bytes before it", "\n".join(workload.notes))
         self.assertGreater(min(result.outputs.values()), 25)
         self.assertEqual(nodes["Conv"] + nodes["Gemm"], 0)
+
+    def test_networks_whose_images_grow(self):
+        """Transposed convolutions become convolutions, which runtime and machine compute in integers: every layer is equal."""
+        for network, machine in ((unet(), "edge16"), (unet(transposed=False), "tiny8"), (yolo(), "odd7x13"), (dcgan(), "edge16")):
+            with self.subTest(network.name):
+                images = drawn(network, 8)
+                result, workload, model = self.made(network, images)
+                tensors, elements, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, machine)
+                self.assertEqual(wrong, [])
+                self.assertEqual(result.notes, ())
+                self.assertEqual(nodes["Conv"] + nodes["ConvTranspose"] + nodes["Add"] + nodes["Concat"], 0, dict(nodes))
+                self.assertGreater(min(result.outputs.values()), 20)
+                print(f"{network.name}: {tensors} tensors, {elements} elements equal, outputs {dict(result.outputs)}")
+        # No layer of its own picks channels: the layer before makes only some of them, for each line of a stride.
+        lines = ["conv2d", "table", "conv2d", "table", "reshape", "conv2d", "reshape", "conv2d", "add", "reshape", "conv2d"]
+        self.assertEqual([layer.op for layer in workload.layers], ["reshape", "conv2d", *lines, *lines, *lines])
 
     def test_random_networks(self):
         seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))

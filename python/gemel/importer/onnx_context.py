@@ -24,6 +24,7 @@ NUMPY_TYPES = {np.dtype(np.int8): "int8", np.dtype(np.uint8): "uint8"}
 QUANTIZE_HINT = "quantize it first: gemel quantize MODEL --calibrate IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
 
 
+PICKERS = ("DepthToSpace", "Slice", "Split")
 CLAMPED = {"conv2d", "dense", "matmul", "add", "sub", "mul", "max_pool", "global_avg_pool"}  # layers with the key `clamp`
 
 
@@ -298,6 +299,23 @@ class Context:
             raise Refused(f"shape of {t}", shape_text(n), "3 or 4 dimensions: [images, channels, height, width]")
         return self.ordered(t, (0, 2, 3, 1), (n[0], n[2], n[3], n[1]), "[N, H, W, C] of the model's [N, C, H, W]")
 
+    def only_picked(self, value: str) -> bool:
+        """Whether all that reads the bytes `value` takes some of its channels."""
+        readers = self.graph.readers.get(value, ())
+        if value in self.graph.outputs or not readers:
+            return False
+        return all(node.type in PICKERS or (node.type == "DequantizeLinear" and self.only_picked(node.outputs[0])) for node in readers)
+
+    def common_root(self, a: Tensor, b: Tensor) -> tuple[Tensor, tuple[np.ndarray, np.ndarray]] | None:
+        """A tensor of which both are functions, and for each of its values, ascending, the places of theirs among all 256."""
+        found = self.workload.common_root(a.name, b.name)
+        root = self.values.get(str(self.workload.sources.get(found[0]))) if found else None
+        if found is None or not isinstance(root, Tensor) or root.name != found[0] or root.layout.plain() != a.layout.plain():
+            return None
+        raw = ort.elements(root.q).astype(np.uint8)
+        places = [of_raw[raw] ^ np.uint8(128 if t.q.type == "int8" else 0) for t, of_raw in zip((a, b), found[1:])]
+        return root, (places[0], places[1])
+
     # What an operator does.
 
     def approximate(self, attribute: str, value: str, supported: str, note: str) -> None:
@@ -434,14 +452,17 @@ class Context:
             value = self.values.get(name)
             if value is None:
                 continue
-            t = self.tensor(value)
+            function = isinstance(value, Real) and not value.plain
+            t = value.tensor if isinstance(value, Real) else self.tensor(value)
             if t.name in inputs:
                 raise Refused(f"output `{name}`", "an input of the model", "a tensor that an operator makes")
             if t.name and t.name not in self.workload.outputs:
                 self.workload.outputs.append(t.name)
                 self.layouts[t.name] = t.layout
                 self.workload.sources[t.name] = t.value
-                if isinstance(value, Real):
+                if function:
+                    self.workload.notes.append(f"output `{name}` is a function in float32 of the {t.q.type} bytes `{t.name}`: it is left to whoever reads them")
+                elif isinstance(value, Real):
                     self.workload.notes.append(
                         f"output `{t.name}` is {t.q.type} bytes: the model's DequantizeLinear to float32 is left to whoever reads them"
                     )

@@ -86,6 +86,7 @@ class _Walk:
         if not found.diagnostics and not workload.layers:
             found.nothing_left()
         found.raise_any()
+        workload.drop_replaced()
         workload.layouts = self.context.layouts
         return workload
 
@@ -259,8 +260,7 @@ class _Walk:
         op.knows("axis", "num_outputs", "split")
         x, lengths = operands(op, 1, 2)
         if not isinstance(x, Real):
-            self.context.tensor(x, "float32 of a DequantizeLinear")
-            raise Refused(f"operand {x}", "bytes", "float32 of a DequantizeLinear")
+            self.context.tensor(x)
         shape, axis = x.layout.shape, op.get("axis", 0)
         if not -len(shape) <= axis < len(shape):
             raise Refused("axis", axis, f"{-len(shape)} to {len(shape) - 1}")
@@ -274,7 +274,11 @@ class _Walk:
         begin = 0
         for out, length in zip(node.outputs, given):
             constants = [Constant(np.array([n], np.int64)) for n in (begin, begin + length, axis)]
-            self.values[out] = Pending(Node(node.index, "Slice", node.inputs[:1], [out]), [x, *constants])
+            part = Node(node.index, "Slice", node.inputs[:1], [out])
+            if isinstance(x, Tensor):
+                OPERATORS["Slice"].translate(self.context, Operation(part, [x, *constants], out, None))
+            else:
+                self.values[out] = Pending(part, [x, *constants])
             begin += length
 
     def softmax(self, node: Node, values: list) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from . import ort, pixels
 from .layout import Layout
 from .messages import Refused
-from .onnx_context import Constant, Context, Operation, Tensor, made_image, operands
+from .onnx_context import Constant, Context, Operation, Tensor, made_image, operands, readable
 from .workload import MOST_LENGTH, Quantization, shape_text
 
 PLACES = "images of 3 or 4 dimensions, or rows [N, F]"
@@ -25,14 +25,15 @@ PLACES = "images of 3 or 4 dimensions, or rows [N, F]"
 def _part(c: Context, op: Operation, name: str, kind: str, inputs: list[Tensor], shape, layout: Layout, tensors: dict, q: Quantization, last: bool,
           **keys) -> Tensor:  # fmt: skip
     """A layer of several that make the operation's result. Only the last one's is a value of the model."""
-    inner = op.output if last else f"{op.output}.{name}"
+    inner = op.output if last else f"{readable(op.output)}.{name}"
+    before = c.values.get(inner)
     c.layer(Operation(op.node, [], inner, None if kind == "max_pool" else q), kind, inputs, shape, layout, tensors, **keys)
     made = c.values[inner]
     assert isinstance(made, Tensor)
     if op.target is None:
         made.open = inputs[0].open
     if not last:
-        del c.values[inner]
+        c.values[inner] = before
         c.workload.sources.pop(made.name, None)
     return made
 
@@ -70,6 +71,20 @@ class Layers:
 
     def layer(self, name: str, kind: str, t: Tensor, shape, tensors: dict, **keys) -> Tensor:
         return _part(self._c, self._op, name, kind, [t], shape, self._layout, tensors, self._q, self._last, **keys)
+
+    def part(self, name: str, t: Tensor, shape, which: np.ndarray) -> Tensor | None:
+        c, output = self._c, self._op.output
+        if t.q != self._q or not c.only_picked(t.value):
+            return None
+        part = c.workload.part(t.name, which, readable(output) if self._last else f"{readable(output)}.{name}")
+        if part is None:
+            return None
+        name, size = part
+        c.store(size)
+        made = Tensor(name, output, shape, self._layout, t.q)
+        if self._last:
+            c.workload.sources[name], c.layouts[name], c.values[output] = output, self._layout, made
+        return made
 
     def sum(self, name: str, a: Tensor, b: Tensor, shape) -> Tensor:
         q = self._q
@@ -138,11 +153,8 @@ def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray
         shape, layout = _layout(t, rank, n, depth, [lines.size, columns.size])
         t = pixels.picked(Layers(c, op, q, layout, not select), t, t.shape, lines, columns)
     if select:
-        weight = np.zeros((channels.size, 1, 1, depth), np.int8)
-        weight[np.arange(channels.size), 0, 0, channels] = 1
-        shape, layout = _layout(t, rank, n, channels.size, [lines.size, columns.size])
-        t = _part(c, op, "selected", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": pixels.ONE}, q, True, out_channels=channels.size,
-                  kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
+        _, layout = _layout(t, rank, n, channels.size, [lines.size, columns.size])
+        t = pixels.selected(Layers(c, op, q, layout, True), t, t.shape, channels)
     c.workload.notes.append(f"layer `{t.name}`: a {op.node.type}, as a convolution with ones and zeros: the machine has no operator for it")
 
 

@@ -356,6 +356,11 @@ def pair(kind: str) -> Callable[[Context, Operation], None]:
         if ta.name == tb.name and ta.q == tb.q:
             c.table(op, ta, np.diagonal(wanted(ta.q, ta.q, op.target)))
             return
+        one = c.common_root(ta, tb)
+        if one is not None:
+            root, places = one
+            c.table(op, root, wanted(ta.q, tb.q, op.target)[places])
+            return
         if kind not in layers:
             raise Refused("operands", "two tensors", "one tensor and a number")
         results = wanted(ta.q, tb.q, op.target)
@@ -561,7 +566,7 @@ OPERATORS: dict[str, Row] = {
     "Sigmoid": Row(sigmoid, "QLinearSigmoid", "`table`", "any scales"),
     "Slice": Row(
         moves.slices, "", "`conv2d` with ones and zeros",
-        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of constants folded", keeps=True
+        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of bytes, too; of constants folded", keeps=True
     ),
     "SpaceToDepth": Row(moves.space_to_depth, "", "`conv2d` with ones and zeros", "of images of 2 dimensions; any scales", keeps=True),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
@@ -577,7 +582,7 @@ OTHERS = {
     "Quant": ("nothing, or `table`", "QONNX's, of Brevitas: as QuantizeLinear, Clip and DequantizeLinear; zero point 0, 2 to 8 bits, of constants 2 to 32"),
     "Identity": ("nothing", "any"),
     "Dropout": ("nothing", "any"),
-    "Split": ("as `Slice`", "along the channels, height or width, each part as a Slice"),
+    "Split": ("as `Slice`", "along the channels, height or width, each part as a Slice; of bytes, too"),
     **dict.fromkeys(("LogSoftmax", "Softmax"), ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so")),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),
     **{kind: FUNCTION for kind in (*ort.UNARY, "Clip") if kind not in OPERATORS},

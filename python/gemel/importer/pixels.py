@@ -31,6 +31,9 @@ class Maker(Protocol):
 
     def layer(self, name: str, kind: str, t: Any, shape: Shape, tensors: dict[str, np.ndarray], **keys) -> Any: ...
 
+    def part(self, name: str, t: Any, shape: Shape, which: np.ndarray) -> Any | None:
+        """Only these channels, in this order, by the layer that makes `t` with fewer filters. None: that would not do."""
+
     def sum(self, name: str, a: Any, b: Any, shape: Shape) -> Any:
         """In each element one of the two is 0."""
 
@@ -123,7 +126,7 @@ def interleaved(m: Maker, parts: list, count: int, size: int):
 
 
 @dataclass(frozen=True)
-class _Phase:
+class Phases:
     """Results s m + r of one dimension, for m = 0 .. count - 1: a window of `taps` over the input, each an index of the kernel or -1."""
 
     taps: list[list[int]]  # for each r
@@ -131,7 +134,7 @@ class _Phase:
     after: int
 
 
-def _taps(length: int, kernel: int, stride: int, pad: int, count: int, rests: list[int]) -> _Phase:
+def _taps(length: int, kernel: int, stride: int, pad: int, count: int, rests: list[int]) -> Phases:
     """Result o is the sum over the inputs h of x[h] w[k] with k = o + pad - stride h. With o = stride m + r and h = m - j: k = r + pad + stride j."""
     low = min(-((r + pad) // stride) for r in rests)
     high = max((kernel - 1 - r - pad) // stride for r in rests)
@@ -139,7 +142,16 @@ def _taps(length: int, kernel: int, stride: int, pad: int, count: int, rests: li
     low = min(low, count - length)  # and end at its other edge or behind it
     j = range(high, low - 1, -1)
     taps = [[r + pad + stride * i if 0 <= r + pad + stride * i < kernel else -1 for i in j] for r in rests]
-    return _Phase(taps, high, count - length - low)
+    return Phases(taps, high, count - length - low)
+
+
+def phases(length: int, kernel: int, stride: int, pad: int, made: int) -> tuple[Phases, int, int]:
+    """One window for all results of a stride, as different outputs; how many results stand before the first wanted one; and how many strides there are.
+
+    A kernel that the stride divides has one tap less if the results begin where the full ones do, with some that are cut off."""
+    plans = [(_taps(length, kernel, stride, pad - cut, -(-(made + cut) // stride), list(range(stride))), cut) for cut in sorted({0, pad % stride})]
+    plan, cut = min(plans, key=lambda one: (len(one[0].taps[0]), one[1]))
+    return plan, cut, -(-(made + cut) // stride)
 
 
 def transposed(m: Maker, t, shape: Shape, weight: np.ndarray, zero: int, stride: list[int], pads: list[int], made: list[int], convolution):
@@ -154,10 +166,7 @@ def transposed(m: Maker, t, shape: Shape, weight: np.ndarray, zero: int, stride:
     if max(stride) > MOST_WINDOW:
         raise Refused("strides", stride, f"at most {MOST_WINDOW}")
     lines = -(-oy // sy)
-    # A kernel that the stride divides has one tap less for each column if the columns begin where those of the full result do. What is too much is cut off.
-    plans = [(_taps(width, kw, sx, pads[1] - cut, -(-(ox + cut) // sx), list(range(sx))), cut) for cut in sorted({0, pads[1] % sx})]
-    plan, cut = min(plans, key=lambda one: (len(one[0].taps[0]), one[1]))
-    columns = -(-(ox + cut) // sx)
+    plan, cut, columns = phases(width, kw, sx, pads[1], ox)
     parts = []
     extended = np.concatenate([weight, np.full((outputs, 1, kw, depth), zero, weight.dtype)], 1)
     extended = np.concatenate([extended, np.full((outputs, kh + 1, 1, depth), zero, weight.dtype)], 2)  # what index -1 reads
@@ -179,16 +188,22 @@ def transposed(m: Maker, t, shape: Shape, weight: np.ndarray, zero: int, stride:
     return picked(m, m.view(whole, full), full, np.arange(oy), np.arange(cut, cut + ox))
 
 
+def selected(m: Maker, t, shape: Shape, which: np.ndarray):
+    """These channels, in this order."""
+    made = (*shape[:3], which.size)
+    part = m.part("selected", t, made, which)
+    if part is not None:
+        return part
+    weight = _zeros(which.size, 1, 1, shape[3])
+    weight[np.arange(which.size), 0, 0, which] = 1
+    return m.layer("selected", "conv2d", t, made, {"weight": weight, "weight_scale": ONE}, out_channels=which.size, kernel=[1, 1], stride=[1, 1],
+                   padding=[0] * 4)  # fmt: skip
+
+
 def depth_to_space(m: Maker, t, shape: Shape, order: np.ndarray):
     """[n, height, width, channels] -> [n, height * block, width * block, outputs]. `order` [block, block, outputs]: the channel that each shows."""
-    n, height, width, depth = shape
-    parts = []
-    for line in order:
-        which = line.reshape(-1)
-        weight = _zeros(which.size, 1, 1, depth)
-        weight[np.arange(which.size), 0, 0, which] = 1
-        parts.append(m.layer("selected", "conv2d", t, (n, height, width, which.size), {"weight": weight, "weight_scale": ONE}, out_channels=which.size,
-                             kernel=[1, 1], stride=[1, 1], padding=[0] * 4))  # fmt: skip
+    n, height, width, _ = shape
+    parts = [selected(m, t, shape, line.reshape(-1)) for line in order]
     return interleaved(m, parts, n * height, width * order[0].size)
 
 

@@ -47,4 +47,5 @@ def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
     if not found.diagnostics and not workload.layers:
         found.nothing_left()
     found.raise_any()
+    workload.drop_replaced()
     return workload

@@ -386,6 +386,17 @@ class _Layers:
     def layer(self, name: str, kind: str, t: str, shape: tuple[int, ...], tensors: dict, **keys) -> str:
         return self._add(name, kind, [t], shape, None if kind == "max_pool" else self._q, tensors, **keys)
 
+    def part(self, name: str, t: str, shape: tuple[int, ...], which: np.ndarray) -> str | None:
+        x = self._op.inputs[0]
+        if x is None or self._context.names.get(x) != t or self._context.is_output(x) or len(x.read_by) > 1:
+            return None
+        made = self._context.workload.part(t, which, f"{self._name}.{name}")
+        if made is None:
+            return None
+        self._context.store(made[1])
+        self._shapes[made[0]] = shape
+        return made[0]
+
     def sum(self, name: str, a: str, b: str, shape: tuple[int, ...]) -> str:
         return self._add(name, "add", [a, b], shape, self._q, {})
 

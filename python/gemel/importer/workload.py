@@ -2,6 +2,7 @@
 """A workload being put together, and its two files (docs/reference/workloads.md). Knows nothing of where the network comes from."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Workload:
         self.sources: dict[str, int | str] = {}
         self.layouts: dict[str, Layout] = {}  # where such a tensor lies in another order than the model's
         self._names: set[str] = set()
+        self._made: dict[str, Layer] = {}
+        self._replaced: set[str] = set()  # layers in whose place others have been made, which may be all that was wanted of them
 
     def unique(self, wanted: str) -> str:
         """A name like `wanted` that can be one and that nobody has."""
@@ -77,13 +80,69 @@ class Workload:
         **keys,
     ) -> str:
         """Adds a layer and gives the name of its output. `output` None: it keeps its input's quantization."""
-        name = self.unique(name)
         if output is not None:
             keys["output"] = output.entry()
-        self.layers.append(Layer(name, op, inputs, keys))
+        name = self._append(name, op, inputs, keys)
         for suffix, array in (tensors or {}).items():
             self.tensors[f"{name}.{suffix}"] = array
         return name
+
+    def _append(self, wanted: str, op: str, inputs: list[str], keys: dict) -> str:
+        name = self.unique(wanted)
+        self._made[name] = Layer(name, op, inputs, keys)
+        self.layers.append(self._made[name])
+        return name
+
+    def part(self, name: str, which: np.ndarray, wanted: str) -> tuple[str, int] | None:
+        """Only these channels of a layer's output, in this order, by a convolution with these filters alone: its name, and the bytes of its constants.
+        None: the layer is no convolution without groups, and no table behind one."""
+        layer = self._made.get(name)
+        if layer is None or layer.op not in ("conv2d", "table") or "groups" in layer.keys:
+            return None
+        inputs, keys, size = layer.inputs, dict(layer.keys), 0
+        if layer.op == "table":
+            before = self.part(inputs[0], which, f"{wanted}.before")
+            if before is None:
+                return None
+            inputs, size = [before[0]], before[1]
+        else:
+            keys["out_channels"] = int(which.size)
+        made = self._append(wanted, layer.op, inputs, keys)
+        for suffix in ("weight", "weight_scale", "bias", "multiplier", "shift", "table"):
+            array = self.tensors.get(f"{name}.{suffix}")
+            if array is not None:
+                per_channel = layer.op == "conv2d" and (suffix == "weight" or array.size > 1)
+                self.tensors[f"{made}.{suffix}"] = np.ascontiguousarray(array[which]) if per_channel else array
+                size += self.tensors[f"{made}.{suffix}"].nbytes
+        self._replaced.add(name)
+        return made, size
+
+    def common_root(self, a: str, b: str) -> tuple[str, np.ndarray, np.ndarray] | None:
+        """A tensor of which both are functions, by tables, and for each of its bytes theirs. None: there is no such tensor."""
+        chains: list[dict[str, np.ndarray]] = []  # by tensor, from the nearest on
+        for name in (a, b):
+            bytes_of = np.arange(256, dtype=np.uint8)
+            chains.append({name: bytes_of})
+            while (layer := self._made.get(name)) is not None and layer.op == "table" and len(chains[-1]) < 8:
+                bytes_of, name = bytes_of[self.tensors[f"{name}.table"]], layer.inputs[0]
+                chains[-1][name] = bytes_of
+        root = next((name for name in chains[0] if name in chains[1]), None)
+        if root is None:
+            return None
+        self._replaced.update(one for one in (a, b) if one != root)
+        return root, chains[0][root], chains[1][root]
+
+    def drop_replaced(self) -> None:
+        """Takes out layers in whose place others have been made, where nobody reads them."""
+        readers = Counter(name for layer in self.layers for name in layer.inputs)
+        dropped = set()
+        for layer in reversed(self.layers):
+            if layer.name in self._replaced and readers[layer.name] == 0 and layer.name not in self.outputs:
+                dropped.add(layer.name)
+                readers.subtract(layer.inputs)
+        self.layers = [layer for layer in self.layers if layer.name not in dropped]
+        self.tensors = {key: array for key, array in self.tensors.items() if key.rpartition(".")[0] not in dropped}
+        self.sources = {name: source for name, source in self.sources.items() if name not in dropped}
 
     def text(self, tensors_file: str) -> str:
         """The YAML file; `tensors_file`: what the other one is called."""

@@ -22,7 +22,7 @@ from .runtime import onnx
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 POOLS = ("AveragePool", "GlobalAveragePool")
-KEEPS = ("MaxPool", "Pad", "Slice", "Split", *VIEWS)
+KEEPS = ("DepthToSpace", "MaxPool", "Pad", "Resize", "Slice", "SpaceToDepth", "Split", *VIEWS)
 PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
 
 
@@ -97,6 +97,8 @@ class _Planner:
         if node.op_type in KEEPS:
             if node.op_type == "Pad" and (attributes(node).get("mode", b"constant") != b"constant" or self.pads_other_than_zero(node)):
                 return ""  # such values may lie outside of the input's range
+            if node.op_type == "Resize" and attributes(node).get("mode", b"nearest") != b"nearest":
+                return ""  # the machine has no interpolation
             return "keep" if computed == [node.input[0]] else ""
         if node.op_type == "Concat":
             return "concat" if len(computed) == len(node.input) else ""

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
+from ..importer.pixels import Phases, phases
 from .graph import Graph, attributes, drop_attribute, set_attribute
 from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (_means, _averages, _norms_and_channels, _gemms):
+    for step in (_means, _averages, _transposed, _norms_and_channels, _gemms):
         step(graph)
     graph.infer()
     for node in graph.nodes:
@@ -62,17 +65,102 @@ def _averages(graph: Graph) -> None:
                                                      kernel_shape=kernel, pads=list(pads), **kept)])  # fmt: skip
 
 
+MOST_STRIDE = 16
+Step = tuple[str, list[Any], dict[str, Any]]
+MOVED = ("Relu", "Clip", "LeakyRelu", "Elu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")  # functions of one element, wherever it stands
+
+
+def _transposed(graph: Graph) -> None:
+    """A transposed convolution is a convolution whose outputs are the results of a stride, and a DepthToSpace: ONNX Runtime sums its bytes as integers then.
+    A BatchNormalization behind it goes into its weights, a function behind it before the DepthToSpace."""
+    for node in [one for one in graph.nodes if one.op_type == "ConvTranspose"]:
+        shape, made, given = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0]), attributes(node)
+        w = graph.constants.get(node.input[1])
+        b = graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        auto, stride = given.get("auto_pad", b"NOTSET"), given.get("strides", [1, 1])
+        pads = given.get("pads", [0] * 4) if auto == b"NOTSET" else [0] * 4
+        plain = auto in (b"NOTSET", b"VALID") and "output_shape" not in given and set(given.get("dilations", [1])) == {1}
+        if made is None or shape is None or len(shape) != 4 or w is None or w.size == 0 or (b is None and len(node.input) > 2 and node.input[2]):
+            continue
+        if not plain or stride[0] != stride[1] or stride[0] > MOST_STRIDE or w.shape[0] != shape[1] or shape[1] % given.get("group", 1):
+            continue
+        weight = _by_output(w, given.get("group", 1))
+        bias = None if b is None else b.reshape(-1).astype(np.float64)
+        readers = graph.readers()
+        norm = _only_reader(graph, readers, node)
+        factors = _factors(graph, norm) if norm is not None and norm.op_type == "BatchNormalization" and not any(norm.output[1:]) else None
+        if factors is not None:
+            weight = weight * factors[0].reshape(-1, 1, 1, 1)
+            bias = factors[1] + (0 if bias is None else bias * factors[0])
+        last = node if factors is None or norm is None else norm
+        function = _only_reader(graph, readers, last)
+        if function is not None and (function.op_type not in MOVED or any(name and name not in graph.constants for name in function.input[1:])):
+            function = None
+        steps = _strided(weight, bias, stride[0], [phases(shape[2 + i], w.shape[2 + i], stride[0], pads[i], made[2 + i]) for i in range(2)], made)
+        steps[0][2]["group"] = given.get("group", 1)
+        if function is not None:
+            steps.insert(1, (function.op_type, list(function.input[1:]), attributes(function)))
+        new: list[onnx.NodeProto] = []
+        for i, (kind, operands, options) in enumerate(steps):
+            out = (function or last).output[0]
+            names = [graph.add_constant(f"{out}_{kind}", one) if isinstance(one, np.ndarray) else one for one in operands]
+            source, result = new[-1].output[0] if new else node.input[0], out if i == len(steps) - 1 else graph.unique(f"{out}_{kind}")
+            new.append(onnx.helper.make_node(kind, [source, *names], [result], name=result if new else node.name, **options))
+        _replace(graph, node, new)
+        graph.nodes = [one for one in graph.nodes if one is not last and one is not function]
+    graph.infer()
+
+
+def _by_output(w: np.ndarray, groups: int) -> np.ndarray:
+    """Weights [inputs, outputs of a group, ...] of a transposed convolution -> [outputs, inputs of a group, ...]."""
+    depth, inner, *kernel = w.shape
+    return w.reshape(groups, depth // groups, inner, *kernel).swapaxes(1, 2).reshape(groups * inner, depth // groups, *kernel)
+
+
+def _strided(weight: np.ndarray, bias: np.ndarray | None, stride: int, plans: list[tuple[Phases, int, int]], made: tuple[int, ...]) -> list[Step]:
+    """Nodes that follow each other, as type, further operands and attributes. Each output of the convolution is stride * stride ones, by line and column."""
+    count, depth, *_ = weight.shape
+    (lines, top, height), (columns, left, width) = plans
+    extended = np.pad(weight, ((0, 0), (0, 0), (0, 1), (0, 1)))  # what index -1 reads
+    window = [len(lines.taps[0]), len(columns.taps[0])]
+    chosen = extended[:, :, lines.taps][:, :, :, :, columns.taps].transpose(0, 2, 4, 1, 3, 5)  # [outputs, line, column, inputs, ...]
+    operands = [np.ascontiguousarray(chosen.reshape(count * stride * stride, depth, *window), np.float32)]
+    operands += [] if bias is None else [np.repeat(bias, stride * stride).astype(np.float32)]
+    steps: list[Step] = [("Conv", [*operands], {"kernel_shape": window, "pads": [lines.before, columns.before, lines.after, columns.after]})]
+    if stride > 1:
+        steps.append(("DepthToSpace", [], {"blocksize": stride, "mode": "CRD"}))
+    if (height * stride, width * stride) != tuple(made[2:]):
+        begins, ends = [top, left], [top + made[2], left + made[3]]
+        steps.append(("Slice", [np.array(numbers, np.int64) for numbers in (begins, ends, [2, 3])], {}))
+    return steps
+
+
+def _only_reader(graph: Graph, readers: dict[str, list[onnx.NodeProto]], node: onnx.NodeProto) -> onnx.NodeProto | None:
+    """What alone reads a node's result, as its first operand."""
+    value = node.output[0]
+    found = readers.get(value, [])
+    return found[0] if len(found) == 1 and value not in graph.outputs and found[0].input[0] == value else None
+
+
+def _factors(graph: Graph, norm: onnx.NodeProto) -> tuple[np.ndarray, np.ndarray] | None:
+    """A BatchNormalization as a factor and an addend for each channel."""
+    given = [graph.constant(name) for name in norm.input[1:5]]
+    if any(array is None for array in given):
+        return None
+    scale, shift, mean, variance = (np.asarray(a, np.float64) for a in given)
+    factor = scale / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
+    return factor, shift - mean * factor
+
+
 def _norms_and_channels(graph: Graph) -> None:
     """BatchNormalization that stands behind no convolution, and products and sums with one number for each channel, are depthwise convolutions of 1x1."""
     for node in list(graph.nodes):
         shape = graph.shapes.get(node.input[0]) if node.input else None
         factor = addend = data = None
         if node.op_type == "BatchNormalization" and shape is not None and len(shape) in (3, 4) and not any(node.output[1:]):
-            given = [graph.constant(name) for name in node.input[1:5]]
-            if all(array is not None for array in given):
-                scale, shift, mean, variance = (np.asarray(a, np.float64) for a in given)
-                factor = scale / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))
-                addend, data = shift - mean * factor, node.input[0]
+            factors = _factors(graph, node)
+            if factors is not None:
+                (factor, addend), data = factors, node.input[0]
         elif node.op_type in ("Mul", "Add") and len(node.input) == 2:
             which = [i for i, name in enumerate(node.input) if name in graph.constants]
             if len(which) == 1:
