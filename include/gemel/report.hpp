@@ -21,10 +21,12 @@ GEMEL_API std::string summary_text(const Result& result, const Machine& machine)
 GEMEL_API std::string result_json(const Result& result, const Machine& machine);
 // For https://ui.perfetto.dev; of runs with RunOptions::trace.
 GEMEL_API std::string trace_json(const Result& result);
-// One page without scripts.
+// One page that fetches nothing. It reads without script; with script its table sorts, filters, folds, and its timeline zooms: of a run with
+// RunOptions::trace down to single instructions.
 GEMEL_API std::string report_html(const Result& result, const Machine& machine);
-// The style (CSS) of that page, for other pages in the same look.
+// The style (CSS) of that page, and what its script has in common with those of other pages in the same look.
 GEMEL_API std::string report_style();
+GEMEL_API std::string report_script();
 
 // Makes the folder if need be, and makes sure that each report can be written there. UserError E0901, E0902.
 GEMEL_API void prepare_reports(const std::string& folder, bool trace);

@@ -194,7 +194,8 @@ def _scatter(designs: Sequence[Design], front: set[int], axes: Sequence[_Axis], 
     return (f"<h2>The front</h2>\n<p class=\"soft\">Each dot is a design: {escape(x.name)} across, {escape(y.name)} up"
             f"{scale}. Large dots are the front; "
             f"the table below has each with its command.{few}</p>\n"
-            f'<p class="scripted">{choice}<span id="other-axes" class="soft"></span></p>\n<div class="picture"><div>'
+            f'<p class="scripted">{choice}<span id="other-axes" class="soft"></span></p>\n'
+            '<div class="picture" tabindex="0" role="region" aria-label="the front"><div>'
             f'<svg id="scatter" viewBox="0 0 {_WIDTH:.0f} {top + height + 40:.0f}" role="group" '
             f'aria-label="{len(designs):,} designs by {escape(x.name)} and {escape(y.name)}, {len(best)} of them in the front">\n'
             f'{"".join(lines)}<text class="soft first" x="{left + width / 2}" y="{top + height + 34}" text-anchor="middle">{escape(x.name)}</text>'
@@ -245,7 +246,7 @@ def _parallel(designs: Sequence[Design], front: set[int], axes: Sequence[_Axis])
     return (f"<h2>Parameters and objectives</h2>\n<p class=\"soft\">Each line is a design of the front, through its values.{note}"
             '<span class="scripted">Drag along an axis to keep the designs that cross it there, or choose values below; '
             "a click takes the brush away.</span></p>\n"
-            f'<div class="picture"><div><canvas id="lines" aria-hidden="true"></canvas>'
+            f'<div class="picture" tabindex="0" role="region" aria-label="parallel coordinates"><div><canvas id="lines" aria-hidden="true"></canvas>'
             f'<svg viewBox="0 0 {_WIDTH:.0f} {top + height + 16:.0f}" role="img" id="parallel" '
             f'aria-label="Parallel coordinates of the {len(drawn)} designs of the front over {escape(_and([axis.name for axis in axes]))}">\n'
             f'{"".join(drawn)}{"".join(marks)}</svg></div></div>\n'
@@ -254,7 +255,7 @@ def _parallel(designs: Sequence[Design], front: set[int], axes: Sequence[_Axis])
 
 
 def _table(sweep: Sweep, axes: Sequence[_Axis]) -> str:
-    heads = "".join(f'<th{_left(name)} scope="col" data-name="{escape(name)}"><button type="button">{escape(name)}</button></th>'
+    heads = "".join(f'<th{_left(name)} scope="col" data-name="{escape(name)}">{escape(name)}</th>'
                     for name in ("design", "front", *(axis.name for axis in axes)))  # fmt: skip
     rows = []
     for design in sweep.front:
@@ -341,4 +342,4 @@ def _script(
         "parallel": _parallel_box(axes),
     }
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    return f'<script type="application/json" id="data">{text}</script>\n<script>\n{_file("sweep_page.js")}</script>\n'
+    return f'<script type="application/json" id="data">{text}</script>\n<script>\n{_gemel.report_script()}{_file("sweep_page.js")}</script>\n'

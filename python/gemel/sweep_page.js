@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the page of a sweep (_sweep_page.py) can do with script on: brush axes, choose designs, sort the table, change the picture's axes.
-// The page has everything else without it.
+// The page has everything else without it. src/report/page.js comes before it.
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const $ = (id) => document.getElementById(id);
+  const { $, element, button, color } = page;
+  const data = JSON.parse($("data").textContent);
   const count = data.position.length, axes = data.axes, names = axes.map((axis) => axis.name);
   const MOST_ROWS = 200;
-  document.documentElement.classList.add("with-script");
 
   // ---- values on axes: 0 is the bottom, 1 the top. Parameters stand at their values' ranks, objectives are linear or logarithmic.
   const place = (axis, value) => {
@@ -38,7 +37,6 @@
   // ---- pictures
   const dots = [...document.querySelectorAll("#scatter circle")], lines = new Map([...document.querySelectorAll("#parallel polyline")].map((l) => [+l.dataset.i, l]));
   const canvas = $("lines");
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const { left, step, top, height, width } = data.parallel;
   const draw = (found) => {
     const scale = window.devicePixelRatio || 1, box = canvas.getBoundingClientRect();
@@ -79,7 +77,6 @@
   };
 
   // ---- the table
-  const head = [...document.querySelectorAll("#designs thead th")];
   const row_of = (i) => {
     const row = document.createElement("tr");
     row.id = `design-${data.position[i]}`;
@@ -90,33 +87,24 @@
       if (left) one.className = "left";
       return one;
     };
-    const number = cell("", false), button = document.createElement("button");
-    button.type = "button";
-    button.textContent = data.position[i];
-    button.setAttribute("aria-label", `choose design ${data.position[i]}`);
-    button.addEventListener("click", () => choose(i));
-    number.append(button);
+    const chooser = button(data.position[i], () => choose(i));
+    chooser.setAttribute("aria-label", `choose design ${data.position[i]}`);
+    cell("", false).append(chooser);
     cell(data.front[i] ? "yes" : "", true);
     for (const axis of axes) cell(shown(data.columns[axis.name][i]), typeof data.columns[axis.name][i] !== "number");
     const command = row.insertCell();
     command.className = "command";
-    for (const text of commands(i)) {
-      const code = document.createElement("code");
-      code.textContent = text;
-      command.append(code, document.createElement("br"));
-    }
+    for (const text of commands(i)) command.append(element("code", text), document.createElement("br"));
     return row;
   };
   const fill = (found) => {
     const brushed = brushes.some((brush) => brush !== null);
     const list = brushed ? found : found.filter((i) => data.front[i]);
     const column = sorted.name === "design" ? data.position : sorted.name === "front" ? data.front : data.columns[sorted.name];
-    const order = (a, b) => (a === null) - (b === null) || (typeof a === "string" ? a.localeCompare(b) : a - b);
-    list.sort((a, b) => (sorted.up ? 1 : -1) * order(column[a], column[b]) || data.position[a] - data.position[b]);
+    list.sort((a, b) => (sorted.up ? 1 : -1) * page.order(column[a], column[b]) || data.position[a] - data.position[b]);
     $("designs").tBodies[0].replaceChildren(...list.slice(0, MOST_ROWS).map(row_of));
     $("count").textContent = (brushed ? `${list.length.toLocaleString("en-US")} designs are within the brushes` : `${list.length.toLocaleString("en-US")} designs in the front`)
       + (list.length > MOST_ROWS ? `, the first ${MOST_ROWS} here` : "") + ".";
-    for (const th of head) th.setAttribute("aria-sort", th.dataset.name === sorted.name ? (sorted.up ? "ascending" : "descending") : "none");
   };
 
   // ---- everything after a change
@@ -145,14 +133,9 @@
     const panel = $("chosen");
     panel.replaceChildren();
     if (chosen >= 0) {
-      const title = document.createElement("p");
-      title.textContent = `Design ${data.position[i]}${data.front[i] ? ", in the front" : ""}: ${axes.map((axis) => `${axis.name} ${shown(data.columns[axis.name][i])}`).join(", ")}. Its report:`;
-      panel.append(title);
-      commands(i).forEach((text, n) => {
-        const code = document.createElement("code");
-        code.textContent = `${text} --out design-${data.position[i]}${data.commands.length > 1 ? `-${data.commands[n].label}` : ""}`;
-        panel.append(code, document.createElement("br"));
-      });
+      panel.append(element("p", `Design ${data.position[i]}${data.front[i] ? ", in the front" : ""}: ${axes.map((axis) => `${axis.name} ${shown(data.columns[axis.name][i])}`).join(", ")}. Its report:`));
+      commands(i).forEach((text, n) => panel.append(
+        element("code", `${text} --out design-${data.position[i]}${data.commands.length > 1 ? `-${data.commands[n].label}` : ""}`), document.createElement("br")));
     } else panel.textContent = "No design is chosen: click at a dot, or at a number in the table.";
     update();
   };
@@ -171,35 +154,22 @@
     };
     for (const end of ["from", "to"]) $(`${end}-${a}`).addEventListener("change", read);
     const grip = $(`grip-${a}`);
-    let start = null;
-    const y_of = (event) => {
+    const share = (event) => {
       const box = grip.getBoundingClientRect();
       return Math.min(1, Math.max(0, 1 - (event.clientY - box.top - box.height * data.parallel.margin) / (box.height * (1 - 2 * data.parallel.margin))));
     };
-    grip.addEventListener("pointerdown", (event) => {
-      start = y_of(event);
-      try { grip.setPointerCapture(event.pointerId); } catch { /* an event that a program made */ }
+    page.drag(grip, share, {
+      moved: (start, now) => {
+        brushes[a] = [Math.min(start, now), Math.max(start, now)];
+        update();
+      },
+      ended: (start, now) => {
+        if (Math.abs(now - start) < 0.01) brushes[a] = null, update();
+      },
     });
-    grip.addEventListener("pointermove", (event) => {
-      if (start === null) return;
-      const now = y_of(event);
-      brushes[a] = [Math.min(start, now), Math.max(start, now)];
-      update();
-    });
-    const stop = (event) => {
-      if (start !== null && Math.abs(y_of(event) - start) < 0.01) brushes[a] = null, update();
-      start = null;
-    };
-    grip.addEventListener("pointerup", stop);
-    grip.addEventListener("pointercancel", () => (start = null));
   });
   $("clear").addEventListener("click", () => { brushes.fill(null); update(); });
-  for (const th of head) {
-    th.querySelector("button")?.addEventListener("click", () => {
-      sorted = { name: th.dataset.name, up: th.dataset.name === sorted.name ? !sorted.up : true };
-      fill(matching());
-    });
-  }
+  page.sort_heads($("designs"), sorted, () => fill(matching()));
   for (const id of ["x", "y"]) $(id).addEventListener("change", place_dots);
   $("scatter").addEventListener("click", (event) => {
     const box = $("scatter").getBoundingClientRect(), zoom = box.width / width;
@@ -219,7 +189,6 @@
       }
     });
   }
-  window.addEventListener("resize", () => draw(matching()));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(matching()));
+  page.redrawn(() => draw(matching()));
   update();
 })();

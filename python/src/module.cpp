@@ -7,6 +7,7 @@ PYBIND11_MODULE(_gemel, module) {
   module.def("version", &gemel::version);
   module.def("commit", &gemel::commit);
   module.def("report_style", &gemel::report_style);
+  module.def("report_script", &gemel::report_script);
   gemel::python::bind_errors(module);
   gemel::python::bind_values(module);
   gemel::python::bind_machine(module);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures that more than one writer needs; see report.hpp.
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "gemel/isa.gen.hpp"
@@ -69,7 +71,34 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
     figures.utilization =
         static_cast<double>(layer.macs) / (static_cast<double>(cycles) * machine.rows * machine.columns);
   }
+  const double slots = static_cast<double>(machine.rows) * machine.columns;
+  const double needed = layer.array_cycles > 0 ? static_cast<double>(layer.macs) / slots : 0.0;
+  figures.lost_cycles = std::max<std::int64_t>(0, figures.matrix_cycles - std::llround(needed));
   return figures;
+}
+
+std::vector<RepeatedBlock> repeated_blocks(const std::vector<LayerResult>& layers) {
+  constexpr std::size_t LeastLayers = 4, LongestBlock = 64;
+  const auto same = [&](std::size_t i, std::size_t j) {
+    const LayerResult &a = layers[i], &b = layers[j];
+    return a.op == b.op && a.inputs == b.inputs && a.output == b.output && a.kernel == b.kernel && a.stride == b.stride && a.dilation == b.dilation &&
+           a.padding == b.padding && a.groups == b.groups && a.fused_into.empty() == b.fused_into.empty();
+  };
+  std::vector<RepeatedBlock> blocks;
+  for (std::size_t i = 0; i < layers.size();) {
+    RepeatedBlock best;
+    for (std::size_t length = 1; length <= LongestBlock && i + 2 * length <= layers.size(); ++length) {
+      std::size_t equal = 0;
+      while (i + equal + length < layers.size() && same(i + equal, i + equal + length)) ++equal;
+      const std::size_t times = equal / length + 1;
+      if (times < 2 || times * length < LeastLayers || times * length <= best.times * best.length) continue;
+      // What repeats may begin anywhere in a block. Networks change their shapes where a block begins, so the last one ends where equality does.
+      best = {i + equal + length - times * length, length, times};
+    }
+    if (best.times > 0) blocks.push_back(best);
+    i = best.times > 0 ? best.first + best.length * best.times : i + 1;
+  }
+  return blocks;
 }
 
 }  // namespace gemel

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run tells its reader: result.json (docs/reference/result.md), trace.json (Chrome trace format), report.html (one
-// page, nothing fetched), and a summary as text. Every function only turns a Result into text; write_reports() and
+// page, nothing fetched; page.hpp has its parts), and a summary as text. Every function only turns a Result into text; write_reports() and
 // prepare_reports() alone touch the disk.
 #pragma once
 #include <array>
@@ -40,8 +40,26 @@ struct LayerFigures {
   // Share of the array's MAC slots used: in matrix_cycles where the layer uses the array, else (depthwise convolutions on the
   // vector unit) in span_cycles. None for layers without multiplications, or on the array and not attributed.
   std::optional<double> utilization;
+  // Of matrix_cycles, those that the layer's multiplications on the array would not take if all its MAC slots were used.
+  std::int64_t lost_cycles = 0;
 };
 LayerFigures layer_figures(const LayerResult& layer, const Machine& machine);
+
+// Layers first .. first + length * times - 1 are `times` times the same `length` layers: operators and shapes are equal.
+struct RepeatedBlock {
+  std::size_t first = 0, length = 0, times = 0;
+};
+// Those that repeat directly behind each other, at least four layers in all; in order, without overlap.
+std::vector<RepeatedBlock> repeated_blocks(const std::vector<LayerResult>& layers);
+
+// --- trace (trace.cpp) ---
+
+// Where the cycles of an instruction or of a wait are drawn: first .. end - 1. Those of a unit do not overlap.
+struct TraceSlice {
+  std::int64_t first = 0, end = 0;
+};
+// Of each of the run's `trace`, in its order.
+std::vector<TraceSlice> trace_slices(const RunResult& result);
 
 // --- reasons (bottleneck.cpp) ---
 

@@ -19,11 +19,11 @@ enum Process : int { Units = 1, Layers = 2, Memory = 3 };
 
 class TraceWriter {
  public:
-  explicit TraceWriter(const RunResult& result) : result_(result) {}
+  explicit TraceWriter(const RunResult& result) : result_(result), slices_(trace_slices(result)) {}
 
   std::string text() {
     name_tracks();
-    for (const TraceEvent& event : result_.trace) instruction(event);
+    for (std::size_t i = 0; i < result_.trace.size(); ++i) instruction(result_.trace[i], slices_[i]);
     for (const TraceWait& wait : result_.trace_waits) waiting(wait);
     arrows();
     bandwidth(isa::Unit::Load, "read by load_dma");
@@ -41,11 +41,6 @@ class TraceWriter {
   }
 
  private:
-  // Where an instruction is drawn: slices of a track must not overlap.
-  struct Slice {
-    std::int64_t first = 0, end = 0;
-  };
-
   void name_tracks() {
     const auto name = [&](const char* what, Process process, int thread, const std::string& text) {
       events_.push_back({{"ph", "M"}, {"name", what}, {"pid", process}, {"tid", thread}, {"args", {{"name", text}}}});
@@ -64,19 +59,7 @@ class TraceWriter {
     return known ? result_.layers[static_cast<std::size_t>(layer)].name : std::string("(no layer)");
   }
 
-  // A chained instruction begins before the one ahead is done: it is drawn from there on. Events come per unit in order of start.
-  Slice place(const TraceEvent& event) {
-    std::int64_t& free = shown_until_.at(static_cast<std::size_t>(event.unit));
-    Slice slice;
-    slice.end = std::max(event.end + 1, event.start + 1);
-    slice.first = event.counted >= 0 ? event.counted : std::min(std::max(event.start, free), slice.end);
-    free = std::max(free, slice.end);
-    return slice;
-  }
-
-  void instruction(const TraceEvent& event) {
-    const Slice slice = place(event);
-    slices_.push_back(slice);
+  void instruction(const TraceEvent& event, TraceSlice slice) {
     Json args = {{"instruction", event.instruction}};
     const isa::OpcodeInfo* const info = isa::find(static_cast<isa::Opcode>(event.opcode));
     if (info != nullptr) args["opcode"] = info->name;
@@ -100,7 +83,7 @@ class TraceWriter {
     slice_event(std::string(cause_name(wait.cause)), "wait", wait.unit, {wait.first, wait.first + wait.cycles}, std::move(args));
   }
 
-  void slice_event(std::string name, const char* category, int unit, Slice slice, Json args) {
+  void slice_event(std::string name, const char* category, int unit, TraceSlice slice, Json args) {
     events_.push_back({{"ph", "X"},
                        {"name", std::move(name)},
                        {"cat", category},
@@ -147,7 +130,7 @@ class TraceWriter {
     };
     for (std::size_t i = 0; i < slices_.size(); ++i) {
       const TraceEvent& event = result_.trace[i];
-      const Slice& slice = slices_[i];
+      const TraceSlice& slice = slices_[i];
       if (event.unit != static_cast<int>(unit) || slice.end <= slice.first) continue;
       if (until >= 0 && until < slice.first) value(until, 0);
       value(slice.first, static_cast<double>(event.bytes) / static_cast<double>(slice.end - slice.first));
@@ -175,11 +158,26 @@ class TraceWriter {
 
   const RunResult& result_;
   Json events_ = Json::array();
-  std::vector<Slice> slices_;  // of result_.trace
-  std::array<std::int64_t, UnitCount> shown_until_{};
+  std::vector<TraceSlice> slices_;
 };
 
 }  // namespace
+
+// A chained instruction begins before the one ahead is done: it is drawn from there on. Events come per unit in order of start.
+std::vector<TraceSlice> trace_slices(const RunResult& result) {
+  std::vector<TraceSlice> slices;
+  slices.reserve(result.trace.size());
+  std::array<std::int64_t, UnitCount> shown_until{};
+  for (const TraceEvent& event : result.trace) {
+    std::int64_t& free = shown_until.at(static_cast<std::size_t>(event.unit));
+    TraceSlice slice;
+    slice.end = std::max(event.end + 1, event.start + 1);
+    slice.first = event.counted >= 0 ? event.counted : std::min(std::max(event.start, free), slice.end);
+    free = std::max(free, slice.end);
+    slices.push_back(slice);
+  }
+  return slices;
+}
 
 std::string trace_json(const RunResult& result) { return TraceWriter(result).text(); }
 

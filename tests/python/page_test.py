@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a sweep, and advice in a run's report: what stands in them without script, their size, and in headless Chromium, where there is one, what
-they do: no message, no request, brushes, sorting, choosing; no text below 11 px at 360 px. With GEMEL_AXE=axe.min.js (npm package axe-core) its rules.
+"""The pages of a run and of a sweep: what stands in them without script, their size, and in headless Chromium, where there is one, what they do: no
+message, no request, brushes, sorting, filtering, folding, zooming, opening; no text below 11 px at 360 px. With GEMEL_AXE=axe.min.js (npm package
+axe-core) its rules.
 
 The package is build/release/python, or the one that GEMEL_PACKAGE names. GEMEL_PICTURES=FOLDER keeps pictures at 1400 px, 360 px and on paper.
 """
 
+import base64
 import csv
 import html.parser
 import json
@@ -88,7 +90,9 @@ def made_up(count):
     return Sweep(space, combinations, outcomes)
 
 
-class Page(unittest.TestCase):
+class InBrowser(unittest.TestCase):
+    """A folder for pages, and a browser that opens them."""
+
     maxDiff = None
 
     @classmethod
@@ -96,6 +100,75 @@ class Page(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="gemel-page-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
+
+    def opened(self, text, script, *, width=1400, name="page"):
+        """What the script returns on the page, and what the browser said. Requests would be messages: nothing may be fetched.
+
+        No window is as narrow as a phone: below 500 px the page stands in a frame.
+        """
+        guard = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; script-src \'unsafe-inline\'">'
+        driver = ("<script>addEventListener('error', (e) => { document.title = 'ERROR ' + e.message; });\n"
+                  "addEventListener('load', async () => {\n"
+                  "let found; try { found = await (async () => {" + script + "})(); } catch (e) { found = 'ERROR ' + e.stack; }\n"
+                  "const out = document.createElement('pre'); out.id = 'driven'; out.textContent = JSON.stringify(found);\n"
+                  "parent.document.body.append(out); });</script>")
+        path = self.folder / f"{name}.html"
+        guarded = text.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + guard, 1).replace("</body>", driver + "</body>")
+        path.write_text(guarded if width >= 500 else
+                        f'<!DOCTYPE html><meta charset="utf-8"><title>frame</title><body style="margin:0"><iframe srcdoc="{html.escape(guarded)}" '
+                        f'style="border:0;width:{width}px;height:2000px"></iframe></body>', encoding="utf-8")  # fmt: skip
+        done = self.chromium(path, "--dump-dom", "--virtual-time-budget=60000", width=max(width, 500))
+        said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        found = re.search('<pre id="driven">(.*?)</pre>', done.stdout, re.S)
+        self.assertIsNotNone(found, done.stdout[-500:] + done.stderr[-2000:])
+        return json.loads(html.unescape(found.group(1))), said
+
+    def chromium(self, path, *options, width=1400, height=2400):
+        profile = self.folder / "profile"
+        return subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
+                               "--disable-component-update", "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={profile}",
+                               f"--window-size={width},{height}", *options, path.as_uri()], capture_output=True, text=True, check=True)  # fmt: skip
+
+    def reads_on_a_phone(self, text):
+        found, said = self.opened(text, """
+            const small = [];
+            for (const element of document.querySelectorAll('body *')) {
+              const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+              if (!own || !element.getClientRects().length || element.closest('script, style')) continue;
+              const svg = element.closest('svg'), view = svg && svg.viewBox.baseVal.width;
+              const zoom = view ? svg.getBoundingClientRect().width / view : 1;
+              const size = parseFloat(getComputedStyle(element).fontSize) * zoom;
+              if (size < 11) small.push([element.tagName, element.textContent.slice(0, 30), size]);
+            }
+            return {small: small.slice(0, 5), wide: document.documentElement.scrollWidth, window: innerWidth};""", width=360, name="phone")
+        self.assertEqual((found["small"], said, found["window"]), ([], [], 360))
+        self.assertLessEqual(found["wide"], found["window"])
+
+    def keeps_axes_rules(self, text):
+        axe = Path(AXE).read_text(encoding="utf-8").replace("</script>", "<\\/script>")
+        for width in (1400, 360):
+            found, _ = self.opened(text.replace("</body>", f"<script>{axe}</script></body>"),
+                                   "const found = await axe.run();"
+                                   "return found.violations.map((v) => [v.id, v.help, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 150))]);",
+                                   width=width)  # fmt: skip
+            self.assertEqual(found, [], width)
+
+    def picture(self, name, text):
+        """At 1400 px, 360 px and as PDF on A4."""
+        folder = Path(os.environ["GEMEL_PICTURES"]).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        page, frame = self.folder / f"{name}.html", self.folder / f"{name}_frame.html"
+        page.write_text(text, encoding="utf-8")
+        frame.write_text(f'<!DOCTYPE html><body style="margin:0"><iframe src="{page.name}" style="border:0;width:360px;height:4000px"></iframe>')
+        self.chromium(page, f"--screenshot={folder / name}_1400.png")
+        self.chromium(frame, f"--screenshot={folder / name}_360.png", width=500, height=4000)
+        self.chromium(page, f"--print-to-pdf={folder / name}.pdf", "--no-pdf-header-footer")
+
+
+class SweepPage(InBrowser):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         cls.sweep = gemel.sweep(SPACE)
         cls.path = cls.sweep.report(cls.folder / "page.html")
         cls.text = cls.path.read_text(encoding="utf-8")
@@ -170,30 +243,6 @@ class Page(unittest.TestCase):
             self.sweep.report(self.folder / "nowhere" / "page.html")
         self.assertEqual(caught.exception.code, "E0902")
 
-    # ---- in a browser
-
-    def opened(self, text, script, *, width=1400, name="page"):
-        """What the script returns on the page, and what the browser said. Requests would be messages: nothing may be fetched."""
-        guard = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; script-src \'unsafe-inline\'">'
-        driver = ("<script>addEventListener('error', (e) => { document.title = 'ERROR ' + e.message; });\n"
-                  "addEventListener('load', async () => {\n"
-                  "let found; try { found = await (async () => {" + script + "})(); } catch (e) { found = 'ERROR ' + e.stack; }\n"
-                  "const out = document.createElement('pre'); out.id = 'driven'; out.textContent = JSON.stringify(found);\n"
-                  "document.body.append(out); });</script>")
-        path = self.folder / f"{name}.html"
-        path.write_text(text.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + guard, 1).replace("</body>", driver + "</body>"), encoding="utf-8")
-        done = self.chromium(path, "--dump-dom", "--virtual-time-budget=60000", width=width)
-        said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        found = re.search('<pre id="driven">(.*?)</pre>', done.stdout, re.S)
-        self.assertIsNotNone(found, done.stdout[-500:] + done.stderr[-2000:])
-        return json.loads(html.unescape(found.group(1))), said
-
-    def chromium(self, path, *options, width=1400):
-        profile = self.folder / "profile"
-        return subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
-                               "--disable-component-update", "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={profile}",
-                               f"--window-size={width},2400", *options, path.as_uri()], capture_output=True, text=True, check=True)  # fmt: skip
-
     @unittest.skipUnless(CHROMIUM, "there is no chromium")
     def test_it_can_be_brushed_sorted_and_chosen_from(self):
         found, said = self.opened(self.text, """
@@ -262,20 +311,255 @@ class Page(unittest.TestCase):
 
     @unittest.skipUnless(CHROMIUM, "there is no chromium")
     def test_phones(self):
-        for text in (self.text, self.report_with_advice()):
-            found, said = self.opened(text, """
-                const small = [];
-                for (const element of document.querySelectorAll('body *')) {
-                  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-                  if (!own || !element.getClientRects().length || element.closest('script, style')) continue;
-                  const svg = element.closest('svg'), view = svg && svg.viewBox.baseVal.width;
-                  const zoom = view ? svg.getBoundingClientRect().width / view : 1;
-                  const size = parseFloat(getComputedStyle(element).fontSize) * zoom;
-                  if (size < 11) small.push([element.tagName, element.textContent.slice(0, 30), size]);
-                }
-                return {small: small.slice(0, 5), wide: document.documentElement.scrollWidth, window: innerWidth};""", width=500, name="phone")
-            self.assertEqual((found["small"], said), ([], []))
-            self.assertLessEqual(found["wide"], found["window"])
+        self.reads_on_a_phone(self.text)
+
+    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
+    def test_axe_finds_nothing(self):
+        self.keeps_axes_rules(self.text)
+
+    @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
+    def test_pictures(self):
+        self.picture("sweep", self.text)
+        self.picture("large_sweep", sweep_page(made_up(5000)))
+
+
+def unpacked(text):
+    """The trace in a page: of each unit its slices, as src/report/html.cpp packs them."""
+    data = iter(base64.b64decode(text))
+
+    def number():
+        value, shift = 0, 0
+        for byte in data:
+            value, shift = value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+        raise ValueError("the trace ends early")
+
+    units = []
+    for _ in range(4):
+        slices, end = [], 0
+        for _ in range(number()):
+            first, length, tag, layer = end + number(), number(), number(), number() - 1
+            end = first + length
+            rest = {} if tag % 2 else {"bytes": number(), "busy": number(), "wait_request": number()}
+            slices.append({"first": first, "end": end, "layer": layer, "wait": tag // 2 if tag % 2 else None, "opcode": None if tag % 2 else tag // 2, **rest})
+        units.append(slices)
+    assert next(data, None) is None, "the trace goes on behind its end"
+    return units
+
+
+class RunPage(InBrowser):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.result = gemel.run("resnet50", "edge16", timing_only=True, trace=True)
+        cls.text = cls.result.report(cls.folder / "run.html").read_text(encoding="utf-8")
+        cls.data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', cls.text, re.S).group(1))
+
+    def test_it_reads_without_script(self):
+        page, result = Reader(self.text), self.result
+        self.assertEqual(len(page.ids), len(set(page.ids)))
+        words = " ".join("".join(page.text).split())
+        self.assertIn(f"resnet50 takes 16.6 ms on edge16 and uses {100 * result.utilization:.1f} % of the array's MAC slots.", words)
+        for target in page.links:  # nothing is fetched, and each link has its row
+            self.assertTrue(target.startswith("#layer-") and target[1:] in page.ids, target)
+        self.assertNotIn("url(", self.text)
+        self.assertEqual([i for i in page.ids if i.startswith("layer-")], [f"layer-{i}" for i in range(len(result.layers))])
+        heads = [tag for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+        self.assertEqual(heads, ["h1", "h2", "h2", "h2", "h2", "h2", "h2"])
+        buttons = [about for tag, about in page.tags if tag == "button"]
+        self.assertEqual({about["id"] for about in buttons}, {"zoom-in", "zoom-out", "earlier", "later", "whole", "fold"})  # all within class scripted
+        for layer in result.layers:
+            if layer.matrix_cycles:
+                self.assertIn(f"{layer.matrix_cycles:,}", words)
+        places = 16 * 16
+        lost = [(layer.matrix_cycles - layer.macs / places if layer.array_cycles else layer.matrix_cycles, layer.name) for layer in result.layers]
+        most = [name for _, name in sorted(lost, key=lambda pair: -round(pair[0]))[:10]]
+        part = re.search("<h2>What loses most.*?</table>", self.text, re.S).group(0)
+        self.assertEqual(re.findall(r'<a href="#layer-\d+">(.*?)</a>', part), most)
+
+    def test_repeated_blocks_are_found(self):
+        blocks = re.findall(r'<tr class="block".*?>(s\w+ … \w+)</td><td class="left">(.*?)</td>', self.text)
+        self.assertEqual(blocks, [("s2b2_conv1 … s2b3_add", "2 × 4 layers"), ("s3b2_conv1 … s3b4_add", "3 × 4 layers"),
+                                  ("s4b2_conv1 … s4b6_add", "5 × 4 layers"), ("s5b2_conv1 … s5b3_add", "2 × 4 layers")])  # fmt: skip
+
+    def test_its_trace_is_that_of_the_run(self):
+        """Cycles of each unit and cause add up to result.json's counters."""
+        units = unpacked(re.search(r'<script type="text/plain" id="trace">(.*?)</script>', self.text).group(1))
+        print(f"resnet50 with {sum(map(len, units)):,} instructions and waits: {len(self.text.encode()) / 1e6:.2f} MB", file=sys.stderr)
+        self.assertLess(len(self.text.encode()), 1_000_000)
+        for unit, slices in zip(self.data["units"], units, strict=True):
+            sums = dict.fromkeys(self.data["causes"], 0)
+            end = 0
+            for one in slices:
+                self.assertGreaterEqual(one["first"], end)
+                end = one["end"]
+                if one["wait"] is not None:
+                    sums[self.data["causes"][one["wait"]]] += end - one["first"]
+                else:
+                    sums["busy"] += one["busy"]
+                    sums["wait_request"] += one["wait_request"]
+                    sums["wait_data" if unit == "load_dma" else "wait_write"] += end - one["first"] - one["busy"] - one["wait_request"]
+            self.assertEqual(sums, self.result.units[unit], unit)
+        self.assertEqual(sum(one.get("bytes", 0) for one in units[0]), self.result.to_dict()["load_bytes"])
+
+    def test_a_run_without_a_trace_and_one_with_too_long_a_trace(self):
+        text = gemel.run("digits", "tiny8", timing_only=True).report(self.folder / "plain.html").read_text(encoding="utf-8")
+        Reader(text)
+        self.assertNotIn('id="trace"', text)
+        self.assertIn("A run with <code>--trace</code> has every instruction here, too.", text)
+        text = gemel.run("resnet50", "tiny8", timing_only=True, trace=True).report(self.folder / "long.html").read_text(encoding="utf-8")
+        Reader(text)
+        self.assertNotIn('id="trace"', text)
+        self.assertRegex(text, r"The trace has [\d,]+ instructions and waits, more than this page takes: they are in trace.json.")
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_layers_are_sorted_filtered_folded_and_opened(self):
+        found, said = self.opened(self.text, """
+            const $ = (id) => document.getElementById(id);
+            const names = () => [...$('layers').tBodies[0].rows].map((row) => row.cells[0].textContent);
+            const head = (name) => [...document.querySelectorAll('#layers thead th')].find((th) => th.dataset.name === name);
+            const type = (text) => { $('filter').value = text; $('filter').dispatchEvent(new Event('input')); };
+            const named = (name) => [...$('layers').tBodies[0].rows].find((row) => row.cells[0].textContent === name).querySelector('button');
+            const out = {folded: names(), count: $('count').textContent};
+            named('s3b2_conv1 … s3b4_add').click(); out.one = names();
+            named('s3b2_conv1 … s3b4_add').click(); out.again = names();
+            $('fold').click(); out.unfolded = names(); $('fold').click(); out.refolded = names();
+            head('lost').querySelector('button').click(); out.lost = names(); out.aria = head('lost').getAttribute('aria-sort');
+            head('lost').querySelector('button').click(); out.least = names(); out.aria2 = head('lost').getAttribute('aria-sort');
+            head('lost').querySelector('button').click(); out.none = names(); out.aria3 = head('lost').getAttribute('aria-sort');
+            head('layer').querySelector('button').click(); out.named = names();
+            for (let i = 0; i < 2; i++) head('layer').querySelector('button').click();
+            type('add S4'); out.filtered = names(); out.filteredCount = $('count').textContent; type('');
+            named('conv1').click(); out.open = $('layers').tBodies[0].rows[1].innerText; out.expanded = named('conv1').getAttribute('aria-expanded');
+            named('conv1').click(); out.closed = names();
+            document.querySelector('#timeline a[href="#layer-30"]').click();  // within a folded block
+            out.gone = [document.activeElement.textContent, document.activeElement.getAttribute('aria-expanded')];
+            return out;""")
+        self.assertEqual(said, [])
+        layers = [layer.name for layer in self.result.layers]
+        inside = lambda first, last: layers[layers.index(first) : layers.index(last) + 1]
+        blocks = [("s2b2_conv1", "s2b3_add"), ("s3b2_conv1", "s3b4_add"), ("s4b2_conv1", "s4b6_add"), ("s5b2_conv1", "s5b3_add")]
+        folded = []
+        for name in layers:
+            if block := next((pair for pair in blocks if pair[0] == name), None):
+                folded.append(" … ".join(block))
+            if not any(name in inside(*pair) for pair in blocks):
+                folded.append(name)
+        self.assertEqual(found["folded"], folded)
+        self.assertEqual(found["count"], f"{len(layers)} layers; repeated blocks are folded: 48 layers in 4 rows.")
+        at = folded.index("s3b2_conv1 … s3b4_add")
+        self.assertEqual(found["one"], [*folded[: at + 1], *inside("s3b2_conv1", "s3b4_add"), *folded[at + 1 :]])
+        self.assertEqual([name for name in found["unfolded"] if "…" not in name], layers)
+        self.assertEqual((found["again"], found["refolded"], found["none"], found["closed"]), (folded,) * 4)
+        lost = {layer.name: max(0, layer.matrix_cycles - round(layer.macs / 256 if layer.array_cycles else 0)) for layer in self.result.layers}
+        for key, names in (("lost", found["lost"]), ("least", found["least"])):
+            self.assertEqual(sorted(names), sorted(layers))
+            known = [lost[name] for name in names if self.result.layers[layers.index(name)].span_cycles]
+            self.assertEqual(known, sorted(known, reverse=key == "lost"))
+        self.assertEqual((found["aria"], found["aria2"], found["aria3"]), ("descending", "ascending", "none"))
+        self.assertEqual(found["named"][:2], ["conv1", "fc"])
+        self.assertEqual(found["filtered"], [name for name in layers if name.startswith("s4") and "add" in name])
+        self.assertEqual(found["filteredCount"], f"6 of {len(layers)} layers.")
+        first = self.result.layers[0]
+        self.assertIn("conv2d: 1 × 224 × 224 × 3 to 1 × 112 × 112 × 64, kernel 7 × 7, stride 2 × 2", found["open"])
+        self.assertIn(f"cycles {first.first_cycle:,} to {first.last_cycle:,}; predicted: {first.predicted_cycles:,}", found["open"])
+        self.assertIn(f"{first.units['matrix_unit']['busy']:,}", found["open"])
+        self.assertEqual((found["expanded"], found["gone"]), ("true", [layers[30], "true"]))
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_the_timeline_zooms_by_keys_buttons_and_pointer(self):
+        found, said = self.opened(self.text, """
+            const $ = (id) => document.getElementById(id), line = $('timeline'), window_ = () => $('window').textContent;
+            const bars = () => [...line.querySelectorAll('.row[data-i]')].filter((row) => !row.hidden).map((row) => +row.dataset.i);
+            const ticks = () => [...line.querySelectorAll('.ticks span')].map((tick) => tick.textContent);
+            const key = (key) => line.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+            const box = line.querySelector('.track').getBoundingClientRect();
+            const at = (type, share, y = box.top + 5, more = {}) => line.dispatchEvent(new PointerEvent(type,
+                {clientX: box.left + box.width * share, clientY: y, bubbles: true, pointerId: 1, ...more}));
+            const paint = () => [...line.querySelectorAll('canvas')].map((canvas) => {
+                const copy = document.createElement('canvas'); Object.assign(copy, {width: canvas.width, height: canvas.height});
+                const pen = copy.getContext('2d'); pen.drawImage(canvas, 0, 0);
+                const pixels = pen.getImageData(0, 0, copy.width, copy.height).data;
+                let full = 0; for (let i = 3; i < pixels.length; i += 4) full += pixels[i] > 0; return full / (pixels.length / 4); });
+            const out = {whole: window_(), ticks: ticks(), all: bars().length, canvases: line.querySelectorAll('canvas').length, paint: paint()};
+            key('+'); out.plus = window_(); key('ArrowRight'); out.right = window_(); key('ArrowLeft'); key('-'); out.back = window_();
+            $('zoom-in').click(); out.button = window_(); $('whole').click(); out.reset = window_();
+            at('pointerdown', 0.25); at('pointermove', 0.4, box.top + 5, {buttons: 1});
+            out.shade = !!line.querySelector('.shade'); at('pointerup', 0.5); out.dragged = window_();
+            out.shown = bars(); out.narrow = ticks(); key('0');
+            line.dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true, clientX: box.left + box.width / 2, clientY: box.top, bubbles: true}));
+            out.wheel = window_(); key('0');
+            window.scrollTo(0, 0);
+            const again = line.querySelector('.row[data-i="9"] .track i').getBoundingClientRect(), x = again.left + again.width / 2, y = again.top + 3;
+            for (const type of ['pointerdown', 'pointerup']) line.dispatchEvent(new PointerEvent(type, {clientX: x, clientY: y, bubbles: true, pointerId: 1}));
+            out.layer = window_(); out.read = $('readout').textContent;
+            for (let i = 0; i < 30; i++) key('+');
+            out.deepest = window_(); out.told = $('readout').textContent; out.deep = paint();
+            key('0'); const other = new KeyboardEvent('keydown', {key: 'x', cancelable: true}); line.dispatchEvent(other); out.free = !other.defaultPrevented;
+            return out;""", name="zoom")  # fmt: skip
+        self.assertEqual(said, [])
+        cycles, layers = self.result.cycles, self.result.layers
+        window = lambda first, last: (int(first.replace(",", "")), int(last.replace(",", "")))
+        span = lambda text: window(*re.match(r"cycles ([\d,]+) to ([\d,]+): ", text).groups())
+        self.assertEqual(found["whole"], f"all {cycles:,} cycles, 16.6 ms")
+        self.assertEqual((found["back"], found["reset"]), (found["whole"],) * 2)
+        self.assertEqual(found["ticks"], [f"{round(cycles * n / 4):,}" for n in range(5)])
+        self.assertEqual((found["all"], found["canvases"]), (sum(layer.span_cycles is not None for layer in layers if layer.span_cycles), 6))
+        near = lambda got, first, last: [self.assertAlmostEqual(a, b, delta=cycles / 500) for a, b in zip(span(got), (first, last), strict=True)]
+        near(found["plus"], cycles / 4, 3 * cycles / 4)
+        near(found["right"], cycles * 3 / 8, cycles * 7 / 8)
+        near(found["button"], cycles / 4, 3 * cycles / 4)
+        self.assertTrue(found["shade"])
+        near(found["dragged"], cycles / 4, cycles / 2)
+        near(found["wheel"], cycles / 10, cycles * 9 / 10)
+        first, last = span(found["dragged"])
+        self.assertEqual(found["shown"], [i for i, layer in enumerate(layers) if layer.span_cycles and layer.last_cycle >= first and layer.first_cycle < last])
+        self.assertEqual(found["narrow"][0], f"{first:,}")
+        ninth = layers[9]
+        margin = 0.02 * (ninth.last_cycle + 1 - ninth.first_cycle)
+        near(found["layer"], ninth.first_cycle - margin, ninth.last_cycle + 1 + margin)
+        first, last = span(found["deepest"])
+        self.assertEqual(last - first, 20)
+        cycle = int(re.match(r"At cycle ([\d,]+)", found["told"]).group(1).replace(",", ""))
+        units = unpacked(re.search(r'<script type="text/plain" id="trace">(.*?)</script>', self.text).group(1))
+        for unit, slices in zip(self.data["units"], units, strict=True):
+            for one in slices:
+                if one["first"] <= cycle < one["end"]:
+                    what = self.data["causes"][one["wait"]] if one["wait"] is not None else self.data["opcodes"][str(one["opcode"])]
+                    self.assertIn(f"{unit}: {what} of {layers[one['layer']].name}, {one['end'] - one['first']:,} cycles from {one['first']:,}", found["told"])
+        # Where nothing is missing the four units' tracks are full; those of memory are not.
+        for full in found["paint"][:4]:
+            self.assertGreater(full, 0.9)
+        self.assertTrue(all(0 < full < 0.95 for full in found["paint"][4:]), found["paint"])
+        self.assertTrue(found["free"])
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_with_script_off_nothing_is_missing_but_what_the_script_does(self):
+        """Without script the parts that need it are not shown, and all layers are."""
+        bare = re.sub(r"<script>.*?</script>", "", self.text, flags=re.S)
+        found, said = self.opened(bare, """
+            const seen = (element) => element.getClientRects().length > 0;
+            return {buttons: [...document.querySelectorAll('button, input')].filter(seen).length,
+                    rows: [...document.querySelectorAll('#layers tbody tr')].filter(seen).length,
+                    bars: [...document.querySelectorAll('#timeline .row')].filter(seen).length};""", name="bare")
+        shown = [layer for layer in self.result.layers if layer.span_cycles]
+        self.assertEqual((found, said), ({"buttons": 0, "rows": len(self.result.layers) + 4, "bars": len(shown)}, []))
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_phones(self):
+        self.reads_on_a_phone(self.text)
+        self.reads_on_a_phone(self.report_with_advice())
+
+    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
+    def test_axe_finds_nothing(self):
+        self.keeps_axes_rules(self.text)
+        self.keeps_axes_rules(self.report_with_advice())
+
+    @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
+    def test_pictures(self):
+        self.picture("run", self.text)
+        self.picture("advice", self.report_with_advice())
 
     def report_with_advice(self):
         result = gemel.run("digits", "tiny8", timing_only=True)
@@ -307,26 +591,6 @@ class Page(unittest.TestCase):
         written = (self.folder / "run" / "report.html").read_text(encoding="utf-8")
         part = re.search("<h2>What would help.*?(?=<div class=\"tiles\">)", text, re.S).group(0)
         self.assertTrue(part in written.replace(" --batch 1", ""), "the command's report has other advice")
-
-    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
-    def test_axe_finds_nothing(self):
-        axe = Path(AXE).read_text(encoding="utf-8").replace("</script>", "<\\/script>")
-        for name, text in (("sweep", self.text), ("report", self.report_with_advice())):
-            found, _ = self.opened(text.replace("</body>", f"<script>{axe}</script></body>"),
-                                   "const found = await axe.run();"
-                                   "return found.violations.map((v) => [v.id, v.help, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 150))]);")
-            self.assertEqual(found, [], name)
-
-    @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
-    def test_pictures(self):
-        folder = Path(os.environ["GEMEL_PICTURES"]).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "large.html").write_text(sweep_page(made_up(5000)), encoding="utf-8")
-        (self.folder / "advice.html").write_text(self.report_with_advice(), encoding="utf-8")
-        for name in ("page", "large", "advice"):
-            for width in (1400, 500):
-                self.chromium(self.folder / f"{name}.html", f"--screenshot={folder / name}_{width}.png", width=width)
-            self.chromium(self.folder / f"{name}.html", f"--print-to-pdf={folder / name}.pdf", "--no-pdf-header-footer")
 
 
 if __name__ == "__main__":
