@@ -448,19 +448,20 @@ def named(function: Callable, *arguments, **more) -> Callable[[Draw], Model]:
 
 def concat(d: Draw) -> Model:
     m = begin(d)
-    n, c, *size = d.one_of(d.image(), (d.integer(1, 3), d.integer(1, 20)), d.image(rank=1))
-    count = d.one_of(1, 2, 2, 2, 3)
+    shape = d.one_of(d.image(), (d.integer(1, 3), d.integer(1, 20)), d.image(rank=1), d.image(channels=d.one_of(32, 64), most=4))
+    axis, count = d.integer(1, len(shape) - 1), d.one_of(1, 2, 2, 2, 3)
     first = None
     names = []
     for i in range(count):
         numbers = () if first is None or d.chance(0.5) else m.q[first]
-        names.append(m.input(f"x{i}", (n, c if i == 0 else d.integer(1, 9), *size), *numbers))
+        length = shape[axis] if i == 0 or (shape[axis] >= 32 and d.chance(0.7)) else d.integer(1, 9)
+        names.append(m.input(f"x{i}", (*shape[:axis], length, *shape[axis + 1 :]), *numbers))
         first = first or names[0]
-    numbers = m.q[first] if d.chance(0.3) else (np.float32(m.q[first][0] * np.float32(d.rng.uniform(0.5, 2))), d.zero(m.kind))
+    numbers = m.q[first] if count > 1 and d.chance(0.3) else (np.float32(m.q[first][0] * np.float32(d.rng.uniform(0.5, 2))), d.zero(m.kind))
     if m.qdq:
-        m.quantize(m.node("Concat", [m.real(x) for x in names], "made", axis=d.one_of(1, 1 - len(size) - 2)), "y", *numbers)
+        m.quantize(m.node("Concat", [m.real(x) for x in names], "made", axis=d.one_of(axis, axis - len(shape))), "y", *numbers)
     else:
-        m.node("QLinearConcat", [*m.scaled("y", *numbers), *(o for x in names for o in (x, f"{x}_scale", f"{x}_zero"))], "y", MICROSOFT, axis=1)
+        m.node("QLinearConcat", [*m.scaled("y", *numbers), *(o for x in names for o in (x, f"{x}_scale", f"{x}_zero"))], "y", MICROSOFT, axis=axis)
     return m.output("y")
 
 

@@ -162,11 +162,26 @@ def pair(d: Draw, kind: str) -> Model:
     m = Model()
     shape = d.one_of(d.image(), (1, d.integer(1, 30)), (1, 3, d.integer(1, 9)))
     a, b = d.quantization(), d.quantization()
-    x, y = m.tensor("a", shape, **a), m.tensor("b", shape, **b)
+    form = d.one_of("plain", "plain", "number", "constant", "pixel", "function")
+    other = shape
+    if form == "number":
+        other = d.one_of((1,), (1,) * len(shape), ())
+    elif form == "constant":
+        other = d.one_of(shape[-1:], (1,) * (len(shape) - 1) + shape[-1:], shape[1:])
+    elif form == "pixel":
+        shape = d.image()
+        other = (shape[0], 1, 1, shape[3])
+    elif form == "function" and kind == "MUL":  # of the other operand
+        b = {"scale": np.float32(1 / 256), "zero_point": -128}
+    x = m.tensor("a", shape, **a)
+    y = m.tensor("b", other, **b, data=d.int8(other) if form in ("number", "constant") else None)
     largest = max(a["scale"], b["scale"]) if kind != "MUL" else 100 * a["scale"] * b["scale"]
     z = m.tensor("result", shape, scale=np.float32(largest * np.float32(d.rng.uniform(0.3, 3))), zero_point=d.zero())
-    m.inputs, m.outputs = [x, y], [z]
-    m.operator(kind, [x, y], [z], f"{kind.capitalize()}Options", FusedActivationFunction=d.activation())
+    m.inputs, m.outputs = [x] if form in ("number", "constant") or (form == "function" and kind == "MUL") else [x, y], [z]
+    if form == "function" and kind == "MUL":
+        m.operator("LOGISTIC", [x], [y])
+    operands = [x, y] if d.chance(0.5) else [y, x]
+    m.operator(kind, operands, [z], f"{kind.capitalize()}Options", FusedActivationFunction=d.activation())
     return m
 
 
@@ -202,12 +217,13 @@ def pool(d: Draw, kind: str) -> Model:
 
 def concatenation(d: Draw) -> Model:
     m = Model()
-    *outer, c = d.one_of(d.image(), (d.integer(1, 3), d.integer(1, 20)))
+    shape = d.one_of(d.image(), d.image(), (d.integer(1, 3), d.integer(1, 20)), d.image(channels=d.one_of(32, 64), most=4), (2, 3, d.integer(1, 9)))
     q = d.quantization()
-    depths = [c, *(d.integer(1, 9) for _ in range(d.one_of(0, 1, 1, 2)))]
-    m.inputs = [m.tensor(f"x{i}", (*outer, depth), **q) for i, depth in enumerate(depths)]
-    m.outputs = [m.tensor("y", (*outer, sum(depths)), **q)]
-    m.operator("CONCATENATION", m.inputs, m.outputs, "ConcatenationOptions", Axis=d.one_of(-1, len(outer)))
+    axis = d.one_of(len(shape) - 1, d.integer(0, len(shape) - 1))
+    lengths = [shape[axis], *(d.one_of(d.integer(1, 9), shape[axis]) for _ in range(d.one_of(1, 1, 2)))]
+    m.inputs = [m.tensor(f"x{i}", (*shape[:axis], length, *shape[axis + 1 :]), **q) for i, length in enumerate(lengths)]
+    m.outputs = [m.tensor("y", (*shape[:axis], sum(lengths), *shape[axis + 1 :]), **q)]
+    m.operator("CONCATENATION", m.inputs, m.outputs, "ConcatenationOptions", Axis=d.one_of(axis - len(shape), axis))
     return m
 
 
@@ -261,6 +277,65 @@ def rearranged(d: Draw, kind: str) -> Model:
     q = d.quantization()
     m.inputs, m.outputs = [m.tensor("x", before, **q)], [m.tensor("y", after, **q)]
     m.operator(kind, m.inputs, m.outputs, "DepthToSpaceOptions" if kind == "DEPTH_TO_SPACE" else "SpaceToDepthOptions", BlockSize=block)
+    return m
+
+
+def picked(d: Draw, kind: str) -> Model:
+    """Part of a convolution's result, or of an input; then something that computes."""
+    m = Model()
+    shape = d.one_of(d.image(), d.image(), (d.integer(1, 3), d.integer(2, 20)), (1, d.integer(1, 5), d.integer(2, 9)))
+    q, rank = d.quantization(), len(shape)
+    x = m.tensor("x", shape, **q)
+    m.inputs = [x]
+    if rank == 4 and d.chance(0.4):  # whose filters it takes
+        operands, scales = _weights(d, m, (12, 1, 1, shape[3]), 0, 12, q["scale"])
+        shape, q = (*shape[:3], 12), {"scale": _output_scale(d, q["scale"], scales, shape[3]), "zero_point": d.zero()}
+        conv = m.tensor("conv", shape, **q)
+        m.operator("CONV_2D", [x, *operands], [conv], "Conv2DOptions", Padding=SAME, StrideH=1, StrideW=1)
+        x = conv
+
+    def numbers(name: str, values) -> int:
+        return m.tensor(name, np.shape(values), "int32", data=np.array(values, np.int32))
+
+    if kind in ("SPLIT", "SPLIT_V"):
+        axis = d.integer(1, rank - 1)
+        parts = d.one_of(*[n for n in range(1, shape[axis] + 1) if shape[axis] % n == 0 and n < 4])
+        lengths = [shape[axis] // parts] * parts
+        if kind == "SPLIT_V" and parts > 1 and lengths[0] > 1:
+            lengths[0], lengths[1] = lengths[0] - 1, lengths[1] + 1
+        made = [m.tensor(f"y{i}", (*shape[:axis], n, *shape[axis + 1 :]), **q) for i, n in enumerate(lengths)]
+        at = numbers("axis", d.one_of(axis, axis - rank) if kind == "SPLIT" else [axis])
+        operands = [at, x] if kind == "SPLIT" else [x, numbers("lengths", lengths), at]
+        m.operator(kind, operands, made, "SplitOptions" if kind == "SPLIT" else "SplitVOptions", NumSplits=parts)
+    else:
+        begin = [0] + [d.integer(0, n - 1) for n in shape[1:]]
+        end = [shape[0]] + [d.integer(b + 1, n) for b, n in zip(begin[1:], shape[1:])]
+        step = [1] + [d.integer(1, 3) for _ in shape[1:]] if kind == "STRIDED_SLICE" else [1] * rank
+        made = [m.tensor("y", tuple(len(range(*one)) for one in zip(begin, end, step)), **q)]
+        if kind == "SLICE":
+            size = [-1 if e == n and d.chance(0.5) else e - b for b, e, n in zip(begin, end, shape)]
+            m.operator(kind, [x, numbers("begin", begin), numbers("size", size)], made, "SliceOptions")
+        else:
+            masks = [sum(1 << i for i in range(rank) if one[i] == edge[i] and d.chance(0.5)) for one, edge in ((begin, [0] * rank), (end, shape))]
+            operands = [x, *(numbers(name, v) for name, v in (("begin", begin), ("end", end), ("step", step)))]
+            m.operator(kind, operands, made, "StridedSliceOptions", BeginMask=masks[0], EndMask=masks[1])
+    for i, y in enumerate(made):
+        m.outputs.append(m.tensor(f"z{i}", m.tensors[y].shape, **d.quantization()))
+        m.operator("QUANTIZE", [y], [m.outputs[-1]], "QuantizeOptions")
+    return m
+
+
+def padding(d: Draw) -> Model:
+    """Read by something else than a convolution."""
+    m = Model()
+    shape, q = d.image(), d.quantization()
+    pads = [[0, 0], [d.integer(0, 3), d.integer(0, 3)], [d.integer(0, 3), d.integer(0, 3)], [0, 0]]
+    amounts = m.tensor("pads", (4, 2), "int32", data=np.array(pads, np.int32))
+    made = tuple(n + sum(p) for n, p in zip(shape, pads))
+    x, y, z = m.tensor("x", shape, **q), m.tensor("y", made, **q), m.tensor("z", made, **d.quantization())
+    m.inputs, m.outputs = [x], [z]
+    m.operator("PAD", [x, amounts], [y], "PadOptions")
+    m.operator("QUANTIZE", [y], [z], "QuantizeOptions")
     return m
 
 
@@ -378,7 +453,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "MAX_POOL_2D": _named(pool, "MAX_POOL_2D"),
     "MEAN": mean,
     "MUL": _named(pair, "MUL"),
-    "PAD": lambda d: convolution(d, d.chance(0.5), padded=True),
+    "PAD": lambda d: convolution(d, d.chance(0.5), padded=True) if d.chance(0.6) else padding(d),
     "QUANTIZE": lambda d: unary(
         d,
         "QUANTIZE",
@@ -389,9 +464,13 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "RELU6": _named(unary, "RELU6", same=True),
     "RESHAPE": _named(shapes, "RESHAPE"),
     "RESIZE_NEAREST_NEIGHBOR": resized,
+    "SLICE": _named(picked, "SLICE"),
     "SOFTMAX": softmax,
     "SPACE_TO_DEPTH": _named(rearranged, "SPACE_TO_DEPTH"),
+    "SPLIT": _named(picked, "SPLIT"),
+    "SPLIT_V": _named(picked, "SPLIT_V"),
     "SQUEEZE": _named(shapes, "SQUEEZE"),
+    "STRIDED_SLICE": _named(picked, "STRIDED_SLICE"),
     "SUB": _named(pair, "SUB"),
     "TANH": _named(unary, "TANH", {"scale": np.float32(1 / 128), "zero_point": 0}),
     "TRANSPOSE_CONV": transposed_convolution,

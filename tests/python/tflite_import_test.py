@@ -221,7 +221,7 @@ class Texts(InFolder):
         m.operators[1].type = "COS"
         m.tensors[5].data = np.array([1, 3], np.int32)
         m.tensors[8].scale = [math.nan]
-        m.operator("STRIDED_SLICE", [8], [m.tensor("slice", (1, 2), scale=1.0, zero_point=0)])
+        m.operator("FLOOR_MOD", [8], [m.tensor("slice", (1, 2), scale=1.0, zero_point=0)])
         self.refused(
             m,
             """\
@@ -238,7 +238,7 @@ error[E1104]: operator 1, COS `relu`: there is no such operator in Gemel
   ./m.tflite
   its inputs: INT8 [1, 4, 4, 3]
 hint: docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it
-error[E1104]: operator 4, STRIDED_SLICE `slice`: there is no such operator in Gemel
+error[E1104]: operator 4, FLOOR_MOD `slice`: there is no such operator in Gemel
   ./m.tflite
   its inputs: INT8 [1, 5]
 hint: docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it""",
@@ -326,6 +326,67 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
             with self.subTest(text), self.assertRaises(ModelError) as caught:
                 self.load(m)
             self.assertIn(text, str(caught.exception))
+
+    def test_parts_and_constants(self):
+        q = {"scale": 0.5, "zero_point": 3}
+
+        def one(kind, options, made, *operands, inputs=((1, 4, 6, 2),), **values):
+            """Operands: arrays of constants, of int8 with a scale; None: the next input."""
+            m = Model()
+            m.inputs = [m.tensor(f"x{i}", shape, **q) for i, shape in enumerate(inputs)]
+            left, numbers = list(m.inputs), []
+            for v in operands:
+                v = None if v is None else np.asarray(v, getattr(v, "dtype", np.int32))
+                numbers.append(left.pop(0) if v is None else m.tensor("k", v.shape, v.dtype.name, *((0.5, 0) if v.dtype == np.int8 else ()), data=v))
+            m.outputs = [m.tensor(f"y{i}", shape, **q) for i, shape in enumerate(made)]
+            m.operator(kind, numbers, m.outputs, options, **values)
+            return m
+
+        def sliced(begin, size, made=(1, 4, 6, 1)):
+            return one("SLICE", "SliceOptions", [made], None, begin, size)
+
+        def strided(begin, end, step, made=(1, 4, 6, 1), **values):
+            return one("STRIDED_SLICE", "StridedSliceOptions", [made], None, begin, end, step, **values)
+
+        def divided(axis, made, kind="SPLIT"):
+            return one(kind, "SplitOptions", made, axis, None, NumSplits=len(made))
+
+        def joined(made, *inputs, **values):
+            return one("CONCATENATION", "ConcatenationOptions", [made], *[None] * len(inputs), inputs=inputs, **values)
+
+        halves = [(1, 4, 6, 1)] * 2
+        s, t, p = "operator 0, SLICE `y0`: ", "operator 0, STRIDED_SLICE `y0`: ", "operator 0, SPLIT `y0`: "
+        for m, text in (
+            (sliced([0, 0, 0, 1], [1, 4, 6, 2]), f"{s}begin, size is [[0, 0, 0, 1], [1, 4, 6, 2]]"),
+            (sliced([0, 0, 0, -1], [1, 4, 6, 1]), f"{s}begin, size is [[0, 0, 0, -1], [1, 4, 6, 1]]"),
+            (sliced([0, 0, 0], [1, 4, 6, 1]), f"{s}begin, tensor 1 `k` is INT32 [3]"),
+            (sliced([0, 0, 0, 0], [1, 4, 6, 1], (1, 4, 6, 2)), f"{s}shape of tensor 3 `y0` is [1, 4, 6, 2]"),
+            (strided([0, 0, 0, 0], [1, 4, 6, 1], [1, 1, 1, 0]), f"{t}strides is [1, 1, 1, 0]"),
+            (strided([0, 3, 0, 0], [1, 0, 6, 1], [1, -1, 1, 1], (1, 3, 6, 1)), f"{t}places is range(0, 1), range(3, 0, -1), range(0, 6), range(0, 1)"),
+            (strided([0, 2, 0, 0], [1, 2, 6, 1], [1, 1, 1, 1]), f"{t}elements is none"),
+            (strided([0, 0, 0, 0], [1, 4, 6, 1], [1, 1, 1, 1], ShrinkAxisMask=8), f"{t}shrink_axis_mask is 8"),
+            (divided(4, halves), f"{p}axis is 4"),
+            (divided(0, halves), f"{p}lengths is [0, 0]"),
+            (divided(3, [(1, 4, 6, 1)] * 3), f"{p}lengths is [0, 0, 0]"),
+            (divided(3, halves, "SPLIT_V"), "operator 0, SPLIT_V `y0`: operands is 2 in, 2 out"),
+            (one("SPLIT_V", "SplitVOptions", halves, None, [2, 1], [3]), "operator 0, SPLIT_V `y0`: lengths is [2, 1]"),
+            (joined((2, 2, 2, 2), (1, 2, 2, 2), (1, 2, 2, 2), Axis=9), "operator 0, CONCATENATION `y0`: axis is 9"),
+            (joined((1, 2, 2, 4), (1, 2, 2, 2), (1, 2, 1, 2), Axis=3), "operator 0, CONCATENATION `y0`: tensor 1 `x1` is [1, 2, 1, 2]"),
+            (joined((1, 300, 1, 1), (1, 299, 1, 1), (1, 1, 1, 1), Axis=1), ""),
+            (joined((1, 9001, 1, 1), (1, 9000, 1, 1), (1, 1, 1, 1), Axis=1), "operator 0, CONCATENATION `y0`: sizes is [9000, 1]"),
+            (one("ADD", "AddOptions", [(1, 4, 6, 2)], None, np.ones(3, np.int8)), "operator 0, ADD `y0`: shape of tensor 1 `k` is [3]"),
+            (one("ADD", "AddOptions", [(1, 4, 6, 2)], None, None, inputs=((1, 4, 6, 2), (1, 4, 1, 2))), "operator 0, ADD `y0`: shapes is [1, 4, 6, 2] and"),
+            (one("ADD", "AddOptions", [(1, 4, 6, 2)], None, np.ones(2, np.int32)), "error[E1106]: operator 0, ADD `y0`: type of tensor 1 `k` is INT32"),
+            (one("MUL", "MulOptions", [(2,)], np.ones(2, np.int8), np.ones(2, np.int8)), "operator 0, MUL `y0`: operands is two constants"),
+            (one("MUL", "MulOptions", [(1, 4, 6, 2)], None, np.ones((1, 1, 1, 2), np.int8)), ""),
+        ):
+            with self.subTest(text):
+                if text:
+                    with self.assertRaises(ModelError) as caught:
+                        self.load(m)
+                    self.assertIn(text, str(caught.exception))
+                else:
+                    self.load(m)
 
     def test_attributes_one_by_one(self):
         def conv(**values):
@@ -453,7 +514,7 @@ class Edges(InFolder):
                     "  supported: the zero point, 3",
                 )
 
-    def test_padding_that_something_else_reads_is_refused(self):
+    def test_padding_that_something_else_reads_is_a_layer(self):
         m = Model()
         q = {"scale": 0.5, "zero_point": 3}
         x, y, z = m.tensor("x", (1, 3, 3, 1), **q), m.tensor("y", (1, 4, 4, 1), **q), m.tensor("z", (1, 4, 4, 1), **q)
@@ -461,10 +522,14 @@ class Edges(InFolder):
         m.inputs, m.outputs = [x], [z]
         m.operator("PAD", [x, pads], [y])
         m.operator("RELU", [y], [z])
-        with self.assertRaises(ModelError) as caught:
-            self.load(m)
-        self.assertEqual(
-            caught.exception.diagnostics[0].message, "operator 0, PAD `y`: readers is operator 1, RELU `z`"
+        layers = self.load(m).layers
+        self.assertEqual([(one.op, one.keys.get("padding")) for one in layers], [("conv2d", [1, 0, 0, 1]), ("reshape", None), ("table", None)])
+        m.tensors[pads].data = np.array([[0, 0], [256, 0], [0, 1], [0, 0]], np.int32)
+        m.tensors[y].shape = m.tensors[z].shape = (1, 259, 4, 1)
+        self.refused(
+            m,
+            "error[E1105]: operator 0, PAD `y`: paddings is [[0, 0], [256, 0], [0, 1], [0, 0]]\n  ./m.tflite\n"
+            "  supported: at most 255 pixels on a side, or CONV_2D and DEPTHWISE_CONV_2D as the only readers",
         )
 
     def test_equal_models_give_equal_files(self):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import tflm
+from tflite_networks import dcgan, unet, yolo
 
 sys.path.insert(0, str(tflm.ROOT / "python"))
 from gemel.importer import import_model
@@ -61,12 +62,23 @@ class Networks(unittest.TestCase):
                 with self.subTest(name):
                     self.compare(DATA / name, DATA / sample if sample else None, np.random.default_rng(seed))
 
-    def compare(self, path: Path, sample: Path | None, rng) -> None:
+    def test_networks_whose_images_grow(self):
+        """Built by script: transposed convolutions, resized images, channels split and joined."""
+        seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        networks = {"unet": unet(seed), "unet_resized": unet(seed, transposed=False), "yolo": yolo(seed), "dcgan": dcgan(seed)}
+        for name, network in networks.items():
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / f"{name}.tflite"
+                path.write_bytes(network.write())
+                self.compare(path, None, np.random.default_rng(seed), inputs=1)
+
+    def compare(self, path: Path, sample: Path | None, rng, inputs: int = 0) -> None:
         workload = import_model(path)
         reference = tflm.Reference(path.read_bytes())
         others = tflm.OtherRuntimes(path)
         drawn = [
-            [rng.integers(-128, 128, entry["shape"], dtype=np.int8) for entry in workload.inputs] for _ in range(INPUTS)
+            [rng.integers(-128, 128, entry["shape"], dtype=np.int8) for entry in workload.inputs] for _ in range(inputs or INPUTS)
         ]
         inputs = [[s] for s in samples(sample, workload.inputs[0])] + drawn
         layers = {n: i for n, i in workload.sources.items() if n not in {entry["name"] for entry in workload.inputs}}

@@ -107,32 +107,25 @@ def concat(c: Context, op: Operation) -> None:
     if not op.operands:
         raise Refused("operands", 0, "one or more")
     found = [_pixels(c, v) for v in op.operands]
-    rank = found[0][1]
+    first, rank = found[0]
     axis = op.get("axis", 1)
-    if any(r != rank for _, r in found) or not -rank <= axis < rank or axis % rank != 1:
-        raise Refused("axis", axis, f"1, that of the channels, of {PLACES}")
-    first = found[0][0]
-    if any(t.shape[:3] != first.shape[:3] for t, _ in found):
-        raise Refused("shapes", ", ".join(shape_text(t.layout.shape) for t, _ in found), "equal ones but for the channels")
+    if any(r != rank for _, r in found) or not -rank <= axis < rank or axis % rank == 0:
+        raise Refused("axis", axis, f"any but the first, that of the images, of {PLACES}")
+    place = 3 if axis % rank == 1 else axis % rank - 1 if rank == 4 else 2  # in memory: images, height, width, channels
+    if any(t.shape[d] != first.shape[d] for t, _ in found for d in range(4) if d != place):
+        raise Refused("shapes", ", ".join(shape_text(t.layout.shape) for t, _ in found), f"equal ones but for the dimension {axis % rank}")
     q = _target(op, first)
-    n, height, width, _ = first.shape
-    channels = sum(t.shape[3] for t, _ in found)
-    shape, layout = _layout(first, rank, n, channels, [height, width])
-    total, begin = None, 0
-    for i, (t, _) in enumerate(found):
-        t = _requantized(c, op, f"scaled{i}", t, q)
-        weight = np.zeros((channels, 1, 1, t.shape[3]), np.int8)
-        weight[np.arange(begin, begin + t.shape[3]), 0, 0, np.arange(t.shape[3])] = 1
-        begin += t.shape[3]
-        placed = _part(c, op, f"placed{i}", "conv2d", [t], shape, layout, {"weight": weight, "weight_scale": pixels.ONE}, q, len(found) == 1,
-                       out_channels=channels, kernel=[1, 1], stride=[1, 1], padding=[0] * 4)  # fmt: skip
-        if total is None:
-            total = placed
-            continue
-        total = Layers(c, op, q, layout, i == len(found) - 1).sum(f"joined{i}", total, placed, shape)
-    if len(found) > 1:
-        how = f"{len(found)} convolutions with ones and zeros and their sum"
-        c.workload.notes.append(f"layer `{total.name}`: a Concat, as {how}: the machine has no operator for it")
+    shape = list(first.shape)
+    shape[place] = sum(t.shape[place] for t, _ in found)
+    made, layout = _layout(first, rank, shape[0], shape[3], shape[1:3])
+    layers = Layers(c, op, q, layout)
+    parts = [_requantized(c, op, f"scaled{i}", t, q) for i, (t, _) in enumerate(found)]
+    if len(parts) == 1:
+        c.values[op.output] = parts[0].viewed(op.output)
+        return
+    outer = (math.prod(shape[:place]), 1, 1) if place < 3 else tuple(shape[:3])
+    total = pixels.concatenated(layers, parts, outer, [math.prod(t.shape[place:]) for t in parts])
+    layers.end(total, made, f"{len(parts)} convolutions with ones and zeros and their sum")
 
 
 def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray]) -> None:
@@ -340,15 +333,11 @@ def _blocks(c: Context, op: Operation, x) -> tuple[Tensor, int, Quantization]:
 
 
 def spread(c: Context, op: Operation, small: Tensor, large: Tensor) -> Tensor:
-    """One pixel for each channel, everywhere: a window of ones over a border of zeros, first along the width, then along the height."""
+    """One pixel for each channel, everywhere."""
     t = c.image(small)
     n, height, width, depth = c.image(large).shape
-    for name, lines, columns in (("width", 1, width), ("height", height, 1)):
-        if lines * columns == 1:
-            continue
-        shape, layout = made_image(large, n, depth, [1 if name == "width" else height, width])
-        t = _part(c, op, f"along_{name}", "conv2d", [t], shape, layout,
-                  {"weight": np.ones((depth, lines, columns, 1), np.int8), "weight_scale": pixels.ONE}, t.q, False, out_channels=depth,
-                  kernel=[lines, columns], stride=[1, 1], padding=[lines - 1, columns - 1] * 2, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
-    c.workload.notes.append(f"layer `{t.name}`: a broadcast over pixels, as a depthwise convolution with ones: the machine has no operator for it")
-    return t
+    shape, layout = made_image(large, n, depth, [height, width])
+    layers = Layers(c, op, t.q, layout)
+    made = layers.view(pixels.repeated(layers, t, t.shape, height, width), shape)
+    c.workload.notes.append(f"layer `{made.name}`: one pixel for each channel, repeated by windows: the machine has no broadcast")
+    return Tensor(made.name, made.value, shape, layout, t.q)

@@ -529,7 +529,7 @@ def arg_max(c: Context, op: Operation) -> None:
 OPERATORS: dict[str, Row] = {
     "Add": Row(
         pair("Add"), "QLinearAdd", "`add`, or `table`",
-        "two computed tensors of one shape, or one with one pixel for each channel of the other (two depthwise convolutions with ones more), if the "
+        "two computed tensors of one shape, or one with one pixel for each channel of the other (repeated by windows), if the "
         "machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number"
     ),
     "ArgMax": Row(arg_max, "", "`argmax`, on the host", "over the innermost dimension in memory (channels), at the end of a model; as int32"),
@@ -539,7 +539,7 @@ OPERATORS: dict[str, Row] = {
     ),
     "Concat": Row(
         moves.concat, "QLinearConcat", "`conv2d` with ones and zeros, `add`, `table`",
-        "along the channels, any scales; of constants folded, such as the shape that a Reshape takes"
+        "along any dimension but the first, any scales; of constants folded, such as the shape that a Reshape takes"
     ),
     "Conv": Row(
         conv, "QLinearConv", "`conv2d`",

@@ -19,6 +19,8 @@ from .messages import Refused
 from .workload import MOST_LENGTH
 
 MOST_WINDOW = 255  # of an instruction, in each direction
+LEAST_PIECE = 32  # bytes, from which the vector unit is faster than the array
+MOST_DENSE = 1 << 22  # weights of a 1x1 convolution
 ONE = np.ones(1, np.float32)  # scale of weights that are ones and zeros
 
 Shape = tuple[int, ...]
@@ -118,6 +120,30 @@ def interleaved(m: Maker, parts: list, count: int, size: int):
         shape = (1, count, s, size)
         placed = m.layer("placed", "conv2d", m.view(part, (1, count, 1, size)), shape, {"weight": weight, "weight_scale": ONE}, out_channels=size,
                          kernel=[1, s], stride=[1, 1], padding=[0, s - 1] * 2, **({"groups": size} if size > 1 else {}))  # fmt: skip
+        total = placed if i == 0 else m.sum("joined", total, placed, shape)
+    return total
+
+
+def concatenated(m: Maker, parts: list, outer: Shape, sizes: list[int]):
+    """Tensors [*outer, sizes[i]] (three outer dimensions) behind each other along the last dimension. Each part is put in its place, with zeros beside it, and
+    the sum of all is what is wanted: by borders of images whose rows are pieces of all parts, or, where pieces are small, by 1x1 convolutions."""
+    piece, whole = math.gcd(*sizes), sum(sizes)
+    count, slots = math.prod(outer), whole // piece
+    bordered = slots <= MOST_WINDOW + 1 and (piece >= LEAST_PIECE or whole * max(sizes) > MOST_DENSE)
+    if not bordered and whole * max(sizes) > MOST_DENSE:
+        raise Refused("sizes", sizes, f"those of at most {MOST_WINDOW + 1} pieces of their common divisor")
+    shape = (1, count, slots, piece) if bordered else (*outer, whole)
+    total, begin = None, 0
+    for i, (t, size) in enumerate(zip(parts, sizes, strict=True)):
+        if bordered:
+            source, tensors = m.view(t, (1, count, size // piece, piece)), {"weight": np.ones((piece, 1, 1, 1), np.int8), "weight_scale": ONE}
+            keys = {"padding": [0, begin // piece, 0, (whole - size - begin) // piece], **({"groups": piece} if piece > 1 else {})}
+        else:
+            weight = _zeros(whole, 1, 1, size)
+            weight[np.arange(begin, begin + size), 0, 0, np.arange(size)] = 1
+            source, tensors, keys = m.view(t, (*outer, size)), {"weight": weight, "weight_scale": ONE}, {"padding": [0] * 4}
+        begin += size
+        placed = m.layer("placed", "conv2d", source, shape, tensors, out_channels=shape[3], kernel=[1, 1], stride=[1, 1], **keys)
         total = placed if i == 0 else m.sum("joined", total, placed, shape)
     return total
 

@@ -8,7 +8,7 @@ of OPERATORS, a case in tests/python/tflite_cases.py.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from .messages import Refused
 from .schema import ACTIVATIONS, PADDINGS
 from .tflite_context import Context, check_size, readable
 from .tflite_file import Operator, Tensor
-from .workload import MOST_LENGTH, shape_text
+from .workload import MOST_LENGTH, Quantization, shape_text
 
+PICKERS = ("DEPTH_TO_SPACE", "SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE")
 ACTIVATION_KEYS = {
     "NONE": {},
     "RELU": {"activation": "relu"},
@@ -288,19 +289,83 @@ def fully_connected(context: Context, op: Operator) -> None:
 
 
 def pair(kind: str, option_table: str) -> Callable[[Context, Operator], None]:
-    """Two computed tensors of one shape."""
+    """Two tensors of one shape, or one with one pixel for each channel of the other; or one and a constant."""
 
     def convert(context: Context, op: Operator) -> None:
         a, b = operands(op, 2)
-        options = Options(op, option_table)
-        if a.shape != b.shape:
-            raise Refused(
-                "shapes", f"{shape_text(a.shape)} and {shape_text(b.shape)}", "two of one shape (no broadcast)"
-            )
-        expect_shape(op.outputs[0], a.shape)
-        context.add(op, kind, [a, b], **options.activation())
+        activation = Options(op, option_table).activation()
+        constant = a if a.constant else b if b.constant else None
+        large = b if a.constant or math.prod(b.shape) > math.prod(a.shape) else a
+        expect_shape(op.outputs[0], large.shape)
+        if a.constant and b.constant:
+            raise Refused("operands", "two constants", "one that the network computes, at least")
+        results = tables.pair(kind, context.quantization(a), context.quantization(b), context.quantization(op.outputs[0]), activation.get("activation", ""))
+        if constant is not None and (constant.type != "INT8" or constant.data is None):
+            raise Refused(f"type of {constant}", constant.type, "INT8")
+        if constant is not None and constant.data.size == 1:
+            number, every = constant.data.reshape(-1).astype(np.int64), tables.every_byte(context.quantization(large))
+            context.add(op, "table", [large], tensors={"table": results(*((number, every) if constant is a else (every, number)))})
+            return
+        layers = _Layers(context, op, None if constant is None else context.quantization(constant))
+        if constant is not None:
+            if kind == "mul":
+                _times_constant(context, op, layers, large, constant, activation)
+                return
+            names = [_constant(context, layers, large, t) if t is constant else context.name(t) for t in (a, b)]
+        elif a.shape == b.shape:
+            found = context.workload.common_root(context.name(a), context.name(b))
+            if found is not None:  # functions of one byte, such as x * LOGISTIC(x)
+                values = [bytes_of if context.quantization(t).type == "uint8" else bytes_of.view(np.int8) for t, bytes_of in zip((a, b), found[1:])]
+                context.add(op, "table", [found[0]], tensors={"table": results(*(v.astype(np.int64) for v in values))})
+                return
+            names = [context.name(a), context.name(b)]
+        else:
+            small = b if large is a else a
+            if len(large.shape) != 4 or small.shape != (large.shape[0], 1, 1, large.shape[3]):
+                shapes = f"{shape_text(a.shape)} and {shape_text(b.shape)}"
+                raise Refused("shapes", shapes, "two of one shape, or one with one pixel for each channel of the other")
+            spread = layers.view(pixels.repeated(layers, context.name(small), small.shape, *large.shape[1:3]), large.shape)
+            names = [spread if t is small else context.name(t) for t in (a, b)]
+        context.add(op, kind, names, **activation)
 
     return convert
+
+
+def _rows_of(large: Tensor, constant: Tensor) -> tuple[int, int]:
+    """Of a constant that repeats: how often, and its length."""
+    shape = constant.shape[next((i for i, n in enumerate(constant.shape) if n != 1), len(constant.shape)) :]
+    if len(shape) > len(large.shape) or large.shape[len(large.shape) - len(shape) :] != shape:
+        raise Refused(f"shape of {constant}", shape_text(constant.shape), f"one number, or the last dimensions of {shape_text(large.shape)}")
+    return math.prod(large.shape) // math.prod(shape), math.prod(shape)
+
+
+def _times_constant(context: Context, op: Operator, layers: "_Layers", large: Tensor, constant: Tensor, activation: dict) -> None:
+    """A depthwise convolution of 1x1, which multiplies and rounds as MUL does."""
+    count, size = _rows_of(large, constant)
+    qa, qb, qy = (context.quantization(t) for t in (large, constant, op.outputs[0]))
+    multiplier, shift = quantize_multiplier(qa.scale * qb.scale / qy.scale)
+    if not -31 <= shift <= 30:
+        raise Refused("scales", f"{qa.scale * qb.scale / qy.scale:.9g}", "a product of them, divided by the output's, that a multiplier can say")
+    tensors = {"weight": np.ascontiguousarray(constant.data.reshape(size, 1, 1, 1)), "multiplier": np.full(size, multiplier, np.int32),
+               "shift": np.full(size, shift, np.int32)}  # fmt: skip
+    source = layers.view(context.name(large), (1, count, 1, size))
+    for array in tensors.values():
+        context.store(array.nbytes)
+    weight = {"weight": {"zero_point": qb.zero_point}} if qb.zero_point else {}
+    context.add(op, "conv2d", [source], made=(1, count, 1, size), tensors=tensors, out_channels=size, kernel=[1, 1], stride=[1, 1], padding=[0] * 4,
+                **({"groups": size} if size > 1 else {}), **weight, **activation)  # fmt: skip
+
+
+def _constant(context: Context, layers: "_Layers", large: Tensor, constant: Tensor) -> str:
+    """A tensor of a constant's elements, as often as another has them: biases of a convolution whose weights are zeros."""
+    count, size = _rows_of(large, constant)
+    q = context.quantization(constant)
+    tensors = {"weight": np.zeros((size, 1, 1, 1), np.int8), "bias": constant.data.reshape(-1).astype(np.int32) - q.zero_point,
+               "multiplier": np.full(size, 1 << 30, np.int32), "shift": np.ones(size, np.int32)}  # fmt: skip
+    shape = (1, count, 1, size)
+    made = layers.layer("constant", "conv2d", layers.view(context.name(large), shape), shape, tensors, out_channels=size, kernel=[1, 1], stride=[1, 1],
+                        padding=[0] * 4, **({"groups": size} if size > 1 else {}))  # fmt: skip
+    return layers.view(made, large.shape)
 
 
 def pool(kind: str) -> Callable[[Context, Operator], None]:
@@ -331,8 +396,6 @@ def mean(context: Context, op: Operator) -> None:
 
 
 def concatenation(context: Context, op: Operator) -> None:
-    """The machine has no operator for it: a convolution whose weights are ones and zeros (of the scale 1) gives bytes unchanged and zero where no weight reads,
-    and the sum of such, in each element of which all operands but one are 0, is exact."""
     out = op.outputs[0]
     found = operands(op, max(len(op.inputs), 1))
     options = Options(op, "ConcatenationOptions")
@@ -340,42 +403,29 @@ def concatenation(context: Context, op: Operator) -> None:
     axis = options("axis", 0)
     if options.choice("fused_activation_function", ACTIVATIONS) != "NONE":
         raise Refused("fused_activation_function", options.choice("fused_activation_function", ACTIVATIONS), "NONE")
-    if rank not in (2, 4) or not -rank <= axis < rank or axis % rank != rank - 1:
-        raise Refused("axis", axis, "the last one, that of the channels, of 2 or 4 dimensions")
+    if not 1 <= rank <= 5 or not -rank <= axis < rank:
+        raise Refused("axis", axis, "a dimension of 1 to 5")
+    axis %= rank
     for x in found:
-        if x.constant or x.shape[:-1] != out.shape[:-1]:
-            raise Refused(f"{x}", "a constant" if x.constant else shape_text(x.shape), "a computed tensor, as the output but for the channels")
+        if x.constant or len(x.shape) != rank or any(x.shape[d] != out.shape[d] for d in range(rank) if d != axis):
+            raise Refused(f"{x}", "a constant" if x.constant else shape_text(x.shape), f"a computed tensor, as the output but for the dimension {axis}")
         same_quantization(context, x, out)
-    channels = sum(x.shape[-1] for x in found)
-    expect_shape(out, (*out.shape[:-1], channels))
-    images = (*out.shape[:-1], channels) if rank == 4 else (out.shape[0], 1, 1, channels)
-    q, name, begin, total = context.quantization(out), readable(out), 0, ""
-    for i, x in enumerate(found):
-        weight = np.zeros((channels, 1, 1, x.shape[-1]), np.int8)
-        weight[np.arange(begin, begin + x.shape[-1]), 0, 0, np.arange(x.shape[-1])] = 1
-        context.store(weight.nbytes)
-        begin += x.shape[-1]
-        source = context.name(x) if rank == 4 else context.view(x, (*images[:3], x.shape[-1]))
-        keys = {"out_channels": channels, "kernel": [1, 1], "stride": [1, 1], "padding": [0] * 4}
-        tensors = {"weight": weight, "weight_scale": np.ones(1, np.float32)}
-        if len(found) == 1:
-            context.add(op, "conv2d", [source], made=images, tensors=tensors, **keys)
-            return
-        placed = context.workload.layer(f"{name}.placed{i}", "conv2d", [source], q, tensors, **keys)
-        if i == len(found) - 1:
-            context.add(op, "add", [total, placed], made=images)
-        else:
-            total = context.workload.layer(f"{name}.joined{i}", "add", [total, placed], q) if total else placed
-    how = f"{len(found)} convolutions with ones and zeros and their sum"
-    context.workload.notes.append(f"layer `{context.names[out]}`: a CONCATENATION, as {how}: the machine has no operator for it")
+    expect_shape(out, (*out.shape[:axis], sum(x.shape[axis] for x in found), *out.shape[axis + 1 :]))
+    layers = _Layers(context, op)
+    outer = tuple(out.shape[:3]) if rank == 4 and axis == 3 else (math.prod(out.shape[:axis]), 1, 1)
+    made = context.name(found[0])
+    if len(found) > 1:
+        made = pixels.concatenated(layers, [context.name(x) for x in found], outer, [math.prod(x.shape[axis:]) for x in found])
+    layers.end(made, f"{len(found)} convolutions with ones and zeros and their sum")
 
 
 class _Layers:
     """pixels.Maker: the layers of one operator, of which the last is a view of the shape that the file gives its output."""
 
-    def __init__(self, context: Context, op: Operator):
+    def __init__(self, context: Context, op: Operator, q: Quantization | None = None):
+        """`q`: of what the layers make, where that is another than the output's."""
         self._context, self._op = context, op
-        self._q, self._name = context.quantization(op.outputs[0]), readable(op.outputs[0])
+        self._q, self._name = q or context.quantization(op.outputs[0]), readable(op.outputs[0])
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def view(self, t: str, shape: tuple[int, ...]) -> str:
@@ -387,8 +437,8 @@ class _Layers:
         return self._add(name, kind, [t], shape, None if kind == "max_pool" else self._q, tensors, **keys)
 
     def part(self, name: str, t: str, shape: tuple[int, ...], which: np.ndarray) -> str | None:
-        x = self._op.inputs[0]
-        if x is None or self._context.names.get(x) != t or self._context.is_output(x) or len(x.read_by) > 1:
+        source = next((one for one in self._op.inputs if one is not None and self._context.names.get(one) == t), None)
+        if source is None or self._context.is_output(source) or any(reader.type not in PICKERS for reader in source.read_by):
             return None
         made = self._context.workload.part(t, which, f"{self._name}.{name}")
         if made is None:
@@ -517,7 +567,7 @@ def reshape(context: Context, op: Operator) -> None:
 
 
 def pad(context: Context, op: Operator) -> None:
-    """Becomes the padding of the convolutions that read it."""
+    """Becomes the padding of the convolutions that read it; where something else does, a convolution of its own."""
     x, amounts, *value = operands(op, 2, 3)
     out = op.outputs[0]
     shape = image(x)
@@ -548,14 +598,100 @@ def pad(context: Context, op: Operator) -> None:
             or int(filler.data.reshape(-1)[0]) != context.quantization(x).zero_point
         ):
             raise Refused(f"value, {filler}", "another number", f"the zero point, {context.quantization(x).zero_point}")
-    others = [reader for reader in out.read_by if reader.type not in ("CONV_2D", "DEPTHWISE_CONV_2D")]
-    if others or context.is_output(out) or not out.read_by:
-        raise Refused(
-            "readers",
-            ", ".join(map(str, others)) or "an output of the model",
-            "CONV_2D and DEPTHWISE_CONV_2D, whose padding it becomes",
-        )
-    context.fold_padding(out, x, (pads[1][0], pads[2][0], pads[1][1], pads[2][1]))
+    padding = pads[1][0], pads[2][0], pads[1][1], pads[2][1]
+    if out.read_by and not context.is_output(out) and all(reader.type in ("CONV_2D", "DEPTHWISE_CONV_2D") for reader in out.read_by):
+        context.fold_padding(out, x, padding)
+        return
+    if max(padding) > pixels.MOST_WINDOW:
+        raise Refused("paddings", pads, f"at most {pixels.MOST_WINDOW} pixels on a side, or CONV_2D and DEPTHWISE_CONV_2D as the only readers")
+    layers, depth = _Layers(context, op), shape[3]
+    tensors = {"weight": np.ones((depth, 1, 1, 1), np.int8), "weight_scale": pixels.ONE}
+    made = layers.layer("padded", "conv2d", context.name(x), out.shape, tensors, out_channels=depth, kernel=[1, 1], stride=[1, 1], padding=list(padding),
+                        **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+    layers.end(made, "a convolution with ones")
+
+
+def _numbers(t: Tensor, what: str, count: int | None) -> list[int]:
+    """Of a constant operand. `count` None: any."""
+    if not t.constant or t.type not in ("INT32", "INT64") or t.data is None or count not in (None, t.data.size):
+        state = f"{t.type} {shape_text(t.shape)}" if t.constant else "computed by the network"
+        raise Refused(f"{what}, {t}", state, "a constant INT32" + ("" if count is None else f" of {count} numbers"))
+    return [int(v) for v in t.data.reshape(-1)]
+
+
+def _pick(context: Context, op: Operator, x: Tensor, which: list[range]) -> None:
+    """Those places of each dimension."""
+    out, rank = op.outputs[0], len(x.shape)
+    if not 2 <= rank <= 4:
+        raise Refused(f"shape of {x}", shape_text(x.shape), "2 to 4 dimensions")
+    if any(len(one) == 0 for one in which):
+        raise Refused("elements", "none", "one or more")
+    expect_shape(out, [len(one) for one in which])
+    same_quantization(context, x, out)
+    if which[0] != range(x.shape[0]) or any(one.step < 1 for one in which[:-1]):
+        raise Refused("places", ", ".join(map(str, which)), "all images, and steps above 0 but for the last dimension")
+    inner = [range(1)] * (4 - rank) + list(which[1:])
+    layers, shape = _Layers(context, op), (x.shape[0], *(1,) * (4 - rank), *x.shape[1:])
+    made = layers.view(context.name(x), shape) if rank < 4 else context.name(x)
+    if [list(one) for one in inner[:2]] != [list(range(n)) for n in shape[1:3]]:
+        made = pixels.picked(layers, made, shape, np.array(inner[0]), np.array(inner[1]))
+    if inner[2] != range(shape[3]):
+        made = pixels.selected(layers, made, (shape[0], len(inner[0]), len(inner[1]), shape[3]), np.array(inner[2]))
+    layers.end(made, "a convolution with ones and zeros")
+
+
+def slices(context: Context, op: Operator) -> None:
+    x, begin, size = operands(op, 3)
+    rank = len(x.shape)
+    begins, sizes = _numbers(begin, "begin", rank), _numbers(size, "size", rank)
+    ends = [n if length == -1 else first + length for n, first, length in zip(x.shape, begins, sizes)]
+    if any(not 0 <= first < end <= n for n, first, end in zip(x.shape, begins, ends)):
+        raise Refused("begin, size", [begins, sizes], f"places within {shape_text(x.shape)}")
+    _pick(context, op, x, [range(first, end) for first, end in zip(begins, ends)])
+
+
+def strided_slice(context: Context, op: Operator) -> None:
+    x, *given = operands(op, 4)
+    options = Options(op, "StridedSliceOptions")
+    for name in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset"):
+        if options(name, 0):
+            raise Refused(name, options(name, 0), "0")
+    rank = len(x.shape)
+    begins, ends, steps = (_numbers(t, name, rank) for t, name in zip(given, ("begin", "end", "strides")))
+    if 0 in steps:
+        raise Refused("strides", steps, "other than 0")
+    which = []
+    for d, n in enumerate(x.shape):
+        first = None if options("begin_mask", 0) >> d & 1 else begins[d]
+        last = None if options("end_mask", 0) >> d & 1 else ends[d]
+        which.append(range(n)[first : last : steps[d]])
+    _pick(context, op, x, which)
+
+
+def split(context: Context, op: Operator) -> None:
+    """SPLIT: axis and tensor. SPLIT_V: tensor, lengths and axis."""
+    by_length = op.type == "SPLIT_V"
+    if len(op.inputs) != (3 if by_length else 2) or any(t is None for t in op.inputs) or not op.outputs:
+        raise Refused("operands", f"{len(op.inputs)} in, {len(op.outputs)} out", f"{3 if by_length else 2} in, 1 or more out")
+    x, axis = (op.inputs[0], op.inputs[2]) if by_length else (op.inputs[1], op.inputs[0])
+    for t in [x, *op.outputs]:
+        check_size(t)
+    rank, parts = len(x.shape), len(op.outputs)
+    (dimension,) = _numbers(axis, "axis", 1)
+    if not -rank <= dimension < rank:
+        raise Refused("axis", dimension, f"{-rank} to {rank - 1}")
+    dimension %= rank
+    length = x.shape[dimension]
+    lengths = _numbers(op.inputs[1], "lengths", parts) if by_length else [length // parts] * parts
+    if lengths.count(-1) == 1:
+        lengths[lengths.index(-1)] = length - sum(lengths) - 1
+    if sum(lengths) != length or min(lengths) < 1:
+        raise Refused("lengths", lengths, f"{parts} of 1 or more that come to {length}")
+    begin = 0
+    for out, part in zip(op.outputs, lengths):
+        which = [range(begin, begin + part) if d == dimension else range(n) for d, n in enumerate(x.shape)]
+        _pick(context, replace(op, outputs=[out]), x, which)
+        begin += part
 
 
 def quantize(context: Context, op: Operator) -> None:
@@ -669,13 +805,17 @@ def gelu(context: Context, op: Operator) -> None:
 
 
 OPERATORS: dict[str, Row] = {
-    "ADD": Row(pair("add", "AddOptions"), "`add`", "two computed tensors of one shape; any fused activation"),
+    "ADD": Row(
+        pair("add", "AddOptions"), "`add`, or `table`",
+        "two computed tensors of one shape, or one with one pixel for each channel of the other; or one and a constant: a number, or of the last "
+        "dimensions; any fused activation"
+    ),
     "ARG_MAX": Row(arg_max, "`argmax`, on the host", "over the innermost dimension, to INT32; at the end of a model"),
     "AVERAGE_POOL_2D": Row(
         pool("avg_pool"), "`avg_pool`", "any window, stride and padding; input and output with one scale and zero point"
     ),
     "CONCATENATION": Row(
-        concatenation, "`conv2d` with ones and zeros, `add`", "along the last dimension of 2 or 4; inputs and output with one scale and zero point"
+        concatenation, "`conv2d` with ones and zeros, `add`", "along any dimension of up to 5; inputs and output with one scale and zero point"
     ),
     "CONV_2D": Row(
         conv_2d,
@@ -705,8 +845,8 @@ OPERATORS: dict[str, Row] = {
         pool("max_pool"), "`max_pool`", "any window, stride and padding; input and output with one scale and zero point"
     ),
     "MEAN": Row(mean, "`global_avg_pool`", "over height and width; keep_dims or not"),
-    "MUL": Row(pair("mul", "MulOptions"), "`mul`", "two computed tensors of one shape; any fused activation"),
-    "PAD": Row(pad, "padding of a `conv2d`", "height and width, read by convolutions only"),
+    "MUL": Row(pair("mul", "MulOptions"), "`mul`, `table`, or `conv2d`", "as ADD"),
+    "PAD": Row(pad, "padding of a `conv2d`", "height and width; where not only convolutions read it, a `conv2d` with ones"),
     "PADV2": Row(pad, "padding of a `conv2d`", "as PAD, with the zero point as its value"),
     "QUANTIZE": Row(
         quantize,
@@ -720,14 +860,18 @@ OPERATORS: dict[str, Row] = {
         "to multiples of height and width, or fractions with even steps; align_corners and half_pixel_centers where each pixel stands as often as the others"
     ),
     "RESHAPE": Row(reshape, "`reshape`", "up to 6 dimensions; the shape that the file gives the output"),
+    "SLICE": Row(slices, "`conv2d` with ones and zeros", "of 2 to 4 dimensions, not of the images"),
     "SOFTMAX": Row(
         softmax,
         "`softmax`, on the host",
         "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128; at the end of a model",
     ),
     "SPACE_TO_DEPTH": Row(space_to_depth, "`conv2d` with ones and zeros", "any block size"),
+    "SPLIT": Row(split, "as SLICE", "of 2 to 4 dimensions, not of the images"),
+    "SPLIT_V": Row(split, "as SLICE", "as SPLIT"),
     "SQUEEZE": Row(reshape, "`reshape`", "up to 6 dimensions"),
-    "SUB": Row(pair("sub", "SubOptions"), "`sub`", "two computed tensors of one shape; any fused activation"),
+    "STRIDED_SLICE": Row(strided_slice, "as SLICE", "as SLICE; steps above 0 but for the last dimension; no ellipsis_mask, new_axis_mask, shrink_axis_mask"),
+    "SUB": Row(pair("sub", "SubOptions"), "`sub`, or `table`", "as ADD"),
     "TRANSPOSE_CONV": Row(
         transpose_conv, "`conv2d` for each line of a stride, `add`",
         "constant INT8 weights per tensor or per channel, INT32 bias or none; any window, stride, padding and output shape; any fused activation"

@@ -59,6 +59,34 @@ def leaky_relu(source: Quantization, target: Quantization, alpha: float) -> np.n
     return fill(source, target, function)
 
 
+def every_byte(q: Quantization) -> np.ndarray:
+    """The elements that the bytes 0 to 255 are."""
+    raw = np.arange(256, dtype=np.uint8)
+    return (raw.view(np.int8) if q.type == "int8" else raw).astype(np.int64)
+
+
+BOUNDS: dict[str, tuple[float | None, float | None]] = {"": (None, None), "relu": (0.0, None), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
+
+
+def pair(kind: str, a: Quantization, b: Quantization, y: Quantization, activation: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """ADD, SUB and MUL of elements, as bytes."""
+    least = -128 if y.type == "int8" else 0
+    bounds = [None if v is None else y.zero_point + int(round_away(f32(v) / f32(y.scale))) for v in BOUNDS[activation]]
+    low, high = max(least, least if bounds[0] is None else bounds[0]), min(least + 255, least + 255 if bounds[1] is None else bounds[1])
+
+    def function(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        one, other = one - a.zero_point, other - b.zero_point
+        if kind == "mul":
+            made = _rescaled(one * other, a.scale * b.scale / y.scale)
+        else:
+            twice = 2 * max(a.scale, b.scale)
+            one, other = _rescaled(one << 20, a.scale / twice), _rescaled(other << 20, b.scale / twice)
+            made = _rescaled(one + other if kind == "add" else one - other, twice / ((1 << 20) * y.scale))
+        return (np.clip(made + y.zero_point, low, high) & 0xFF).astype(np.uint8)
+
+    return function
+
+
 def by_float(source: Quantization, target: Quantization, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Tables that the kernels fill in float32: dequantized, `f`, times the reciprocal of the scale, rounded half away from zero."""
 
