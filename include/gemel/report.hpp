@@ -40,5 +40,8 @@ GEMEL_API void write_tensors(const std::string& path, const Result& result);
 // Two runs beside each other, as tables for a terminal: cycles, machines, totals, what the units did, and the layers that changed most (or all).
 // `a`, `b`: result.json of each, or the folder that it is in. UserError E0918.
 GEMEL_API std::string compare_results(const std::string& a, const std::string& b, bool all_layers = false);
+// The same as a page, with all layers: one file that fetches nothing. UserError E0918.
+GEMEL_API std::string comparison_html(const std::string& a, const std::string& b);
+GEMEL_API std::string comparison_html(const Result& a, const Machine& machine_a, const Result& b, const Machine& machine_b);
 
 }  // namespace gemel

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._files import write_whole
 from ._html import table
 from ._machine import Value
 
@@ -54,6 +57,11 @@ class Comparison:
             one, two = here.get(name), there.get(name)
             found.append(LayerDifference(name=name, cycles=one, other_cycles=two, change=None if one is None or two is None else two - one))
         return tuple(sorted(found, key=lambda layer: (layer.change is None, -abs(layer.change or 0))))
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the page that `gemel compare --report` writes: this run is A, the other one B. Returns its path. Raises UserError E0902."""
+        text = self._result._inside.comparison_html(self._other._inside)
+        return write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _caption(self) -> str:
         one, two = self.cycles

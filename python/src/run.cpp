@@ -215,6 +215,9 @@ void bind_run(py::module_& module) {
       .def("json", [](const ResultHandle& r) { return result_json(r.result, r.machine); }, py::call_guard<py::gil_scoped_release>())
       .def("summary", [](const ResultHandle& r) { return summary_text(r.result, r.machine); }, py::call_guard<py::gil_scoped_release>())
       .def("html", [](const ResultHandle& r) { return report_html(r.result, r.machine); }, py::call_guard<py::gil_scoped_release>())
+      .def("comparison_html",
+           [](const ResultHandle& r, const ResultHandle& other) { return comparison_html(r.result, r.machine, other.result, other.machine); },
+           py::arg("other"), py::call_guard<py::gil_scoped_release>())
       .def("trace_json", [](const ResultHandle& r) { return trace_json(r.result); }, py::call_guard<py::gil_scoped_release>())
       .def("write",
            [](const ResultHandle& r, const std::string& folder) {

@@ -114,7 +114,7 @@ void add_disasm(CLI::App& app) {
 
 void add_compare(CLI::App& app) {
   struct Options {
-    std::string a, b;
+    std::string a, b, report;
     bool all = false;
   };
   auto* command = app.add_subcommand("compare", "Compare two runs: cycles, machines, units and layers");
@@ -122,9 +122,13 @@ void add_compare(CLI::App& app) {
   command->add_option("a", o->a, "Folder of a run (--out), or its result.json")->required();
   command->add_option("b", o->b, "The run to compare with it")->required();
   command->add_flag("--all", o->all, "Every layer, in their order");
+  command->add_option("--report", o->report, "Write a page, with all layers: one HTML file");
   command->callback([o, command] {
     check_options(*command, {});
-    std::cout << compare_results(o->a, o->b, o->all);
+    const std::string text = compare_results(o->a, o->b, o->all);
+    if (!o->report.empty()) write_file_atomically(o->report, comparison_html(o->a, o->b));
+    std::cout << text;
+    if (!o->report.empty()) std::cout << "wrote " << o->report << "\n";
   });
 }
 

@@ -40,12 +40,9 @@ void end_page(std::ostream& out, const std::string& data, const std::vector<cons
     for (const char c : data) safe += c == '<' ? "\\u003c" : std::string(1, c);
     out << "<script type=\"application/json\" id=\"data\">" << safe << "</script>\n";
   }
-  if (!scripts.empty()) {
-    out << "<script>\n" << page_js;
-    for (const char* script : scripts) out << script;
-    out << "</script>\n";
-  }
-  out << "</body>\n</html>\n";
+  out << "<script>\n" << page_js;
+  for (const char* script : scripts) out << script;
+  out << "</script>\n</body>\n</html>\n";
 }
 
 void add_tile(std::ostream& out, const std::string& value, const std::string& what) {

@@ -18,7 +18,7 @@ extern const char page_css[], page_js[], report_js[];
 
 // Up to <main> and the heading.
 void begin_page(std::ostream& out, const std::string& title);
-// From </main> on. `data`: JSON, or nothing; `scripts`: run in this order, after page.js; none: a page without script.
+// From </main> on. `data`: JSON, or nothing; `scripts`: run in this order, after page.js.
 void end_page(std::ostream& out, const std::string& data, const std::vector<const char*>& scripts);
 
 void add_tile(std::ostream& out, const std::string& value, const std::string& what);

@@ -55,11 +55,13 @@ const page = (() => {
     const value = value_of(table, sorted.name), way = sorted.up ? 1 : -1;
     return rows.map((row) => [value(row), row]).sort(([a], [b]) => (a === null || b === null ? order(a, b) : way * order(a, b))).map(([, row]) => row);
   };
-  // A table whose rows are all there is.
+  // A table whose rows are all there is: class sortable.
   const sort_table = (table) => {
     const sorted = { name: "", up: true }, rows = [...table.tBodies[0].rows];
     sort_heads(table, sorted, () => table.tBodies[0].replaceChildren(...sort_rows(table, rows, sorted)), true);
   };
+
+  for (const table of document.querySelectorAll("table.sortable")) sort_table(table);
 
   // From where the pointer is pressed to where it is let go, in shares that share(event) tells (null: does not begin there).
   const drag = (on, share, { moved, ended, cancelled }) => {
@@ -85,5 +87,5 @@ const page = (() => {
     window.addEventListener("resize", draw);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   };
-  return { $, element, button, whole, color, order, sort_heads, sort_rows, sort_table, drag, redrawn };
+  return { $, element, button, whole, color, order, sort_heads, sort_rows, drag, redrawn };
 })();

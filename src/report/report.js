@@ -19,7 +19,8 @@
   const matches = (row) => $("filter").value.trim().toLowerCase().split(/\s+/).every((word) => row.textContent.toLowerCase().includes(word));
   const fill = () => {
     const words = $("filter").value.trim() !== "", lists = sorted.name !== "" || words;
-    const rows = page.sort_rows(table, all.filter((row) => (is_block(row) ? !lists : (!words || matches(row)) && (lists || !folded.has(block_of.get(+row.id.slice(6)))))), sorted);
+    const wanted = (row) => (is_block(row) ? !lists : lists ? !words || matches(row) : !folded.has(block_of.get(+row.id.slice(6))));
+    const rows = page.sort_rows(table, all.filter(wanted), sorted);
     for (const row of all.filter(is_block)) row.querySelector("button").setAttribute("aria-expanded", String(!folded.has(row)));
     table.tBodies[0].replaceChildren(...rows.flatMap((row) => (opened.has(row.id) ? [row, opened.get(row.id)] : [row])));
     const shown = rows.filter((row) => !is_block(row)).length, blocks = rows.filter((row) => is_block(row) && folded.has(row));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of a run and of a sweep: what stands in them without script, their size, and in headless Chromium, where there is one, what they do: no
-message, no request, brushes, sorting, filtering, folding, zooming, opening; no text below 11 px at 360 px. With GEMEL_AXE=axe.min.js (npm package
-axe-core) its rules.
+"""The pages of a run, of two runs and of a sweep: what stands in them without script, their size, and in headless Chromium, where there is one,
+what they do: no message, no request, brushes, sorting, filtering, folding, zooming, opening; no text below 11 px at 360 px. With GEMEL_AXE=axe.min.js
+(npm package axe-core) its rules.
 
 The package is build/release/python, or the one that GEMEL_PACKAGE names. GEMEL_PICTURES=FOLDER keeps pictures at 1400 px, 360 px and on paper.
 """
@@ -591,6 +591,95 @@ class RunPage(InBrowser):
         written = (self.folder / "run" / "report.html").read_text(encoding="utf-8")
         part = re.search("<h2>What would help.*?(?=<div class=\"tiles\">)", text, re.S).group(0)
         self.assertTrue(part in written.replace(" --batch 1", ""), "the command's report has other advice")
+
+
+class ComparisonPage(InBrowser):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        wider = gemel.machine("edge16").with_(columns=32, **{"vector_unit.lanes": 16})
+        cls.one, cls.other = (gemel.run("resnet50", machine, timing_only=True) for machine in ("edge16", wider))
+        cls.text = cls.one.compare(cls.other).report(cls.folder / "both.html").read_text(encoding="utf-8")
+
+    def changes(self):
+        there = {layer.name: layer.matrix_cycles for layer in self.other.layers}
+        return {layer.name: there[layer.name] - layer.matrix_cycles for layer in self.one.layers}
+
+    def test_it_reads_without_script(self):
+        page = Reader(self.text)
+        words = " ".join("".join(page.text).split())
+        one, other = self.one.cycles, self.other.cycles
+        self.assertIn(f"{100 * (other - one) / one:+.1f} %: {one / other:.3f} times as fast.", words)
+        self.assertRegex(words, r"pe_array.columns ?16 ?32")
+        self.assertEqual((page.links, len(page.ids)), ([], len(set(page.ids))))
+        self.assertNotIn("url(", self.text)
+        table = re.search('<table id="layers".*?</table>', self.text, re.S).group(0)
+        rows = re.findall(r'<tr><td class="left">(\w+)</td><td class="left">\w+</td><td data-v="(\d+)">[\d,]+</td><td data-v="(\d+)">[\d,]+</td>', table)
+        changes = self.changes()
+        self.assertEqual({name: int(b) - int(a) for name, a, b in rows}, changes)
+        self.assertEqual([abs(changes[name]) for name, _, _ in rows], sorted(map(abs, changes.values()), reverse=True))
+        for side in (self.one, self.other):
+            for field in (side.to_dict()["machine"]["digest"], side.to_dict()["program_digest"]):
+                self.assertIn(field, words)
+        bars = re.findall(r'<span class="name">(\w+), ([AB])</span><div class="track">(.*?)</div>', self.text)
+        self.assertEqual([(unit, run) for unit, run, _ in bars], [(unit, run) for unit in self.one.units for run in "AB"])
+        for _, run, parts in bars:  # as long as the runs
+            long = sum(map(float, re.findall(r"width:([\d.]+)%", parts)))
+            self.assertAlmostEqual(long, 100 * (one if run == "A" else other) / max(one, other), delta=0.01)
+
+    def test_the_command_writes_the_same(self):
+        for name, result in (("a", self.one), ("b", self.other)):
+            result.save(self.folder / name)
+        done = subprocess.run([GEMEL, "compare", "a", "b", "--report", "page.html"], cwd=self.folder, check=False, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        plain = subprocess.run([GEMEL, "compare", "a", "b"], cwd=self.folder, check=True, capture_output=True, text=True)
+        self.assertEqual(done.stdout, plain.stdout + "wrote page.html\n")
+        self.assertEqual((self.folder / "page.html").read_text(encoding="utf-8"), self.text)
+        for command, code in ((["a", "b", "--report", "no/page.html"], "E0902"), (["a", "nowhere", "--report", "new.html"], "E0918")):
+            done = subprocess.run([GEMEL, "compare", *command], cwd=self.folder, check=False, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(f"error[{code}]", done.stderr)
+        self.assertFalse((self.folder / "new.html").exists())
+        with self.assertRaises(gemel.UserError) as caught:
+            self.one.compare(self.other).report(self.folder / "nowhere" / "page.html")
+        self.assertEqual(caught.exception.code, "E0902")
+
+    def test_other_networks_and_equal_runs(self):
+        digits = gemel.run("digits", "tiny8", timing_only=True)
+        text = self.one.compare(digits).report(self.folder / "other.html").read_text(encoding="utf-8")
+        Reader(text)
+        self.assertIn("The networks differ, or their batch.", text)
+        text = digits.compare(digits).report(self.folder / "same.html").read_text(encoding="utf-8")
+        Reader(text)
+        self.assertIn("In cycles: as many.", text)
+        self.assertIn("Equal in every parameter.", text)
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_layers_are_sorted(self):
+        found, said = self.opened(self.text, """
+            const names = () => [...document.querySelectorAll('#layers tbody tr')].map((row) => row.cells[0].textContent);
+            const press = (name) => [...document.querySelectorAll('#layers th')].find((th) => th.dataset.name === name).querySelector('button').click();
+            const out = {first: names()};
+            press('change'); out.slower = names(); press('change'); out.faster = names(); press('change'); out.again = names();
+            press('layer'); out.named = names(); return out;""")
+        self.assertEqual(said, [])
+        changes = self.changes()
+        self.assertEqual([changes[name] for name in found["slower"]], sorted(changes.values(), reverse=True))
+        self.assertEqual([changes[name] for name in found["faster"]], sorted(changes.values()))
+        self.assertEqual(found["again"], found["first"])
+        self.assertEqual(found["named"], sorted(changes))
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_phones(self):
+        self.reads_on_a_phone(self.text)
+
+    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
+    def test_axe_finds_nothing(self):
+        self.keeps_axes_rules(self.text)
+
+    @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
+    def test_pictures(self):
+        self.picture("comparison", self.text)
 
 
 if __name__ == "__main__":
