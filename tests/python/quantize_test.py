@@ -6,6 +6,7 @@ GEMEL_SEED=N replays the random networks.
 """
 
 import json
+import logging
 import os
 import random
 import subprocess
@@ -28,8 +29,10 @@ if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
     sys.exit(0)
 
+import onnxruntime  # noqa: E402
+
 import gemel  # noqa: E402
-from gemel.importer import import_model  # noqa: E402
+from gemel.importer import ModelError, import_model  # noqa: E402
 from gemel.rewrite.graph import load_float  # noqa: E402
 from gemel.rewrite.images import Images  # noqa: E402
 from gemel.rewrite.ranges import METHODS, Histogram  # noqa: E402
@@ -278,6 +281,96 @@ class Quantize(unittest.TestCase):
                 layers += len(workload.layers)
         print(f"8 random networks, {layers} layers equal")
         self.assertGreater(layers, 30)
+
+    def test_models_that_are_quantized_while_they_run(self):
+        """ONNX Runtime's quantize_dynamic(): float32 again, then with ranges of images; the weights keep their integers."""
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        network = small()
+        images = drawn(network, 12)
+        prepared, dynamic, out = (str(self.folder / name) for name in ("prepared.onnx", "dynamic.onnx", "int8.onnx"))
+        quant_pre_process(str(self.saved(network)), prepared, skip_symbolic_shape=True)
+        for kind, per_channel in ((QuantType.QInt8, True), (QuantType.QInt8, False), (QuantType.QUInt8, False)):
+            with self.subTest(kind.name, per_channel=per_channel), self.assertLogs():
+                quantize_dynamic(prepared, dynamic, weight_type=kind, per_channel=per_channel)
+                logging.warning("done")
+            model = onnx.load(dynamic)
+            self.assertEqual(sum(node.op_type in ("ConvInteger", "MatMulInteger") for node in model.graph.node), 6)
+            result = gemel.quantize(dynamic, images, out, per_channel=per_channel)
+            self.assertEqual(result.notes, ("6 constants or layers were quantized in their weights alone, or while the model runs: they are float32 again first",))
+            tensors, _, wrong, _ = compare(import_model(out), onnx.load(out), {INPUT: images[:1]}, "tiny8")
+            self.assertEqual((tensors, wrong), (11, []))
+            self.assertGreater(min(result.outputs.values()), 25)
+            if kind == QuantType.QInt8:  # by that quantizer convolutions have one scale
+                kept, made = ({np.sort(a, None).tobytes() for t in m.graph.initializer
+                               if (a := onnx.numpy_helper.to_array(t)).dtype == np.int8 and a.ndim == (2 if per_channel else 4)}
+                              for m in (model, onnx.load(out)))  # fmt: skip
+                self.assertEqual(len(kept), 2 if per_channel else 4)
+                self.assertEqual(kept, made)
+
+    def test_models_that_are_quantized_in_their_weights_alone(self):
+        """DequantizeLinear of constants, and MatMulNBits: restored, they give what ONNX Runtime gives."""
+        rng = np.random.default_rng(4)
+        for case in range(12):
+            bits, block, inner, outputs = rng.choice([2, 4, 8]), int(rng.choice([16, 32])), int(rng.integers(5, 70)), int(rng.integers(1, 20))
+            blocks = -(-inner // block)
+            x, y = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [3, k]) for n, k in (("x", inner), ("y", outputs)))
+            constants = {"w": rng.integers(0, 256, (outputs, blocks, block * bits // 8), dtype=np.uint8),
+                         "s": rng.uniform(0.01, 0.1, outputs * blocks).astype(np.float32),
+                         "z": rng.integers(0, 256, outputs * -(-blocks * bits // 8), dtype=np.uint8)}  # fmt: skip
+            names = ["x", "w", "s"] + (["z"] if case % 2 else [])
+            node = onnx.helper.make_node("MatMulNBits", names, ["y"], domain="com.microsoft", K=inner, N=outputs, bits=bits, block_size=block,
+                                         accuracy_level=1)  # fmt: skip
+            if case > 7:  # a DequantizeLinear, per tensor, per row or by blocks
+                axis, size = (1, outputs) if case == 8 else (0, inner)
+                scales = rng.uniform(0.01, 0.1, size).astype(np.float32) if case < 10 else np.float32(0.05)
+                constants = {"w": rng.integers(-128, 128, (inner, outputs), dtype=np.int8), "s": scales, "z": rng.integers(-9, 9, scales.shape).astype(np.int8)}
+                more = {"axis": axis} if case < 10 else {}
+                if case == 11:
+                    constants["s"], constants["z"] = (np.repeat(np.reshape(constants[k], (1, 1)), -(-inner // 16), 0).repeat(outputs, 1) for k in "sz")
+                    more = {"axis": 0, "block_size": 16}
+                node = onnx.helper.make_node("DequantizeLinear", ["w", "s", "z"], ["wd"], **more)
+            nodes = [node] + ([onnx.helper.make_node("MatMul", ["x", "wd"], ["y"])] if case > 7 else [])
+            graph = onnx.helper.make_graph(nodes, "weights", [x], [y], [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()])
+            opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)]
+            model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+            with self.subTest(case=case, bits=bits, block=block, inner=inner, outputs=outputs):
+                onnx.save(model, self.folder / "weights.onnx")
+                graph = load_float(self.folder / "weights.onnx")
+                self.assertEqual((graph.restored, [one.op_type for one in graph.nodes]), (1, ["MatMul"]))
+                values = {"x": rng.normal(size=(3, inner)).astype(np.float32)}
+                options = onnxruntime.SessionOptions()  # with optimization it rounds inputs to 8 bits
+                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+                want, have = (onnxruntime.InferenceSession(m.SerializeToString(), options).run(None, values)[0] for m in (model, graph.proto()))
+                np.testing.assert_allclose(have, want, rtol=1e-4, atol=1e-4)
+                result = gemel.quantize(self.folder / "weights.onnx", rng.normal(size=(6, 3, inner)).astype(np.float32).reshape(6 * 3, inner)[:6 * 3])
+                self.assertIn("1 constants or layers were quantized in their weights alone", result.notes[0])
+
+    def test_weights_that_do_not_fit(self):
+        x, y = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in "xy")
+        w, s, z = np.ones((4, 4), np.int8), np.float32(0.5), np.int8(0)
+        for nodes, constants, text in (
+            ([("DequantizeLinear", "w s z", "v", {"axis": 0}), ("MatMul", "x v", "y", {})], (w, np.ones(3, np.float32), np.zeros(3, np.int8)), "E1103"),
+            ([("DequantizeLinear", "w s z", "v", {"axis": 9}), ("MatMul", "x v", "y", {})], (w, np.ones(4, np.float32), np.zeros(4, np.int8)), "E1103"),
+            ([("DequantizeLinear", "w s z", "v", {"block_size": 1 << 40}), ("MatMul", "x v", "y", {})], (w, s, z), "E1103"),
+            ([("DynamicQuantizeLinear", "x", "q a b", {}), ("MatMulInteger", "q q b b", "i", {}), ("Cast", "i", "y", {"to": 1})], (w, s, z),
+             "E1105]: MatMulInteger `i`: its weights is computed by the network"),
+            ([("DynamicQuantizeLinear", "x", "q a b", {}), ("MatMulInteger", "q s b z", "i", {}), ("Cast", "i", "y", {"to": 1})], (w, s, z),
+             "E1106]: MatMulInteger `i`: its weights are float32"),
+            ([("MatMulNBits", "x w s", "y", {"K": 4, "N": 4, "bits": 3, "block_size": 16})], (w, s, z), "E1105]: MatMulNBits `y`: it has 3 bits"),
+            ([("MatMulNBits", "x u s", "y", {"K": 4, "N": 4, "bits": 4, "block_size": 16})], (w, s, z), "E1105]: MatMulNBits `y`: it has 16 bytes of weights"),
+            ([("QuantizeLinear", "x s z", "q", {}), ("DequantizeLinear", "q s z", "y", {})], (w, s, z), "E1106]: the model is quantized already"),
+        ):  # fmt: skip
+            made = [onnx.helper.make_node(kind, names.split(), out.split(), domain="com.microsoft" if kind == "MatMulNBits" else "", **more)
+                    for kind, names, out, more in nodes]  # fmt: skip
+            arrays = [*zip("wsz", constants), ("u", np.ones((4, 1, 4), np.uint8))]
+            graph = onnx.helper.make_graph(made, "wrong", [x], [y], [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays])
+            opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.microsoft", 1)]
+            onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), self.folder / "wrong.onnx")
+            with self.subTest(text), self.assertRaises(ModelError) as raised:
+                load_float(self.folder / "wrong.onnx")
+            self.assertIn(text, str(raised.exception))
 
     def test_an_operator_can_stay_in_float(self):
         network = small()

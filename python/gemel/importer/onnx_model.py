@@ -76,12 +76,15 @@ class _Walk:
         for node in unknown:
             shapes = ", ".join(self.described(name) for name in node.inputs if name)
             found.add("E1104", f"{node}: there is no such operator in Gemel", f"its inputs: {shapes or 'none'}", hint_for(node))
-        quantized = any(n.type in ("QuantizeLinear", "DequantizeLinear", "Quant") or n.type in QLINEAR for n in self.graph.nodes)
+        of_values = [n for n in self.graph.nodes if n.type != "DequantizeLinear" or n.inputs[0] not in self.graph.constants]
+        quantized = any(n.type in ("QuantizeLinear", "DequantizeLinear", "Quant") or n.type in QLINEAR for n in of_values)
+        weights = len(of_values) < len(self.graph.nodes) or any(n.type == "MatMulNBits" for n in of_values)
         if not quantized and not any(v.type in TYPES for v in self.graph.inputs):
             dynamic = any(n.type in DYNAMIC for n in self.graph.nodes)
-            state = "quantized while it runs (dynamically)" if dynamic else "not quantized to 8 bits"
+            state = "quantized while it runs (dynamically)" if dynamic else "quantized in its weights alone" if weights else "not quantized to 8 bits"
             found.diagnostics.clear()
-            found.add("E1106", f"the model is {state}: it has no QuantizeLinear and no QLinear operator", hint=QUANTIZE_HINT)
+            hint = f"its scales must be known before: {QUANTIZE_HINT}" if dynamic or weights else QUANTIZE_HINT
+            found.add("E1106", f"the model is {state}: it has no QuantizeLinear and no QLinear operator", hint=hint)
         found.attempt("outputs", self.context.end)
         if not found.diagnostics and not workload.layers:
             found.nothing_left()

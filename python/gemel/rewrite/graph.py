@@ -11,6 +11,7 @@ import numpy as np
 
 from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
+from .restore import restore
 from .runtime import Session, onnx, simplified
 
 from onnx import helper, numpy_helper  # isort: skip  (the module above has said so if there is no onnx)
@@ -18,6 +19,7 @@ from onnx import helper, numpy_helper  # isort: skip  (the module above has said
 OPSET = 17  # of models whose own is older than PER_CHANNEL
 PER_CHANNEL = 13  # the first with one scale per channel
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Quant"}
+RESTORED = {"DequantizeLinear", "DynamicQuantizeLinear", "MatMulNBits"}
 FIXED_HINT = "fix them: python -m onnxruntime.tools.make_dynamic_shape_fixed"
 
 
@@ -54,6 +56,7 @@ class Graph:
         self.outputs = [v.name for v in model.graph.output]
         self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
         self._taken = {name for node in self.nodes for name in (*node.input, *node.output)} | set(self.constants) | set(self.inputs)
+        self.restored = 0  # constants and layers that had been quantized alone, or while the model runs
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.infer()
 
@@ -137,12 +140,13 @@ def load_float(path: str | Path) -> Graph:
     path = Path(path)
     data = read_bytes(path)
     checked = read_onnx(path, data)
-    if any(node.type in QUANTIZED or node.type.startswith("QLinear") for node in checked.nodes):
-        raise ModelError(Diagnostic("E1106", "the model is quantized already", str(path), hint="give the float32 model that it was made of"))
     model = onnx.ModelProto.FromString(data)
     for tensor in model.graph.initializer:  # of files beside the model, which read_onnx() has looked at
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(numpy_helper.from_array(checked.constants[tensor.name], tensor.name))
+    restored = restore(model, checked.constants, str(path)) if any(node.type in RESTORED for node in checked.nodes) else 0
+    if any(node.op_type in QUANTIZED or node.op_type.startswith("QLinear") for node in model.graph.node):
+        raise ModelError(Diagnostic("E1106", "the model is quantized already", str(path), hint="give the float32 model that it was made of"))
     fix_shapes(model, str(path), set(checked.constants))
     if checked.opset < PER_CHANNEL:
         try:
@@ -152,6 +156,7 @@ def load_float(path: str | Path) -> Graph:
             raise ModelError(Diagnostic("E1109", f"the model is of opset {checked.opset}, and cannot be converted to {OPSET}: {error}", str(path),
                                         hint=hint)) from None  # fmt: skip
     graph = Graph(simplified(model, str(path)), str(path))
+    graph.restored = restored
     # What the runtime finds wrong when it runs only, such as a bias of the wrong length.
     Session(graph.proto(), file=str(path)).run({name: np.ones(graph.shapes[name], np.float32) for name in graph.inputs})
     return graph

@@ -70,6 +70,8 @@ def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str,
     kept = _named(graph, keep_float)
     maker = _Maker(data, count, method, percentile, per_channel, kept, progress)
     notes: list[str] = []
+    if graph.restored:
+        notes.append(f"{graph.restored} constants or layers were quantized in their weights alone, or while the model runs: they are float32 again first")
     if improve:
         way = _improved(graph, maker, notes)
     else:
