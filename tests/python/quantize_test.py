@@ -298,7 +298,8 @@ class Quantize(unittest.TestCase):
             model = onnx.load(dynamic)
             self.assertEqual(sum(node.op_type in ("ConvInteger", "MatMulInteger") for node in model.graph.node), 6)
             result = gemel.quantize(dynamic, images, out, per_channel=per_channel)
-            self.assertEqual(result.notes, ("6 constants or layers were quantized in their weights alone, or while the model runs: they are float32 again first",))
+            note = "6 constants or layers were quantized in their weights alone, or while the model runs: they are float32 again first"
+            self.assertEqual(result.notes, (note,))
             tensors, _, wrong, _ = compare(import_model(out), onnx.load(out), {INPUT: images[:1]}, "tiny8")
             self.assertEqual((tensors, wrong), (11, []))
             self.assertGreater(min(result.outputs.values()), 25)
