@@ -36,6 +36,7 @@ from gemel.importer import ModelError, import_model  # noqa: E402
 from gemel.rewrite.graph import load_float  # noqa: E402
 from gemel.rewrite.images import Images  # noqa: E402
 from gemel.rewrite.ranges import METHODS, Histogram  # noqa: E402
+from gemel.rewrite.runtime import Session  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 
@@ -281,6 +282,27 @@ class Quantize(unittest.TestCase):
                 layers += len(workload.layers)
         print(f"8 random networks, {layers} layers equal")
         self.assertGreater(layers, 30)
+
+    def test_linear_interpolation(self):
+        """As a convolution over repeated pixels it is the same function; quantized, runtime and machine compute it alike."""
+        from gemel.rewrite.prepare import prepare
+
+        for mode, factors in (("half_pixel", (2, 2)), ("pytorch_half_pixel", (4, 1)), ("asymmetric", (2, 8)), ("half_pixel", (1, 4))):
+            with self.subTest(mode, factors=factors):
+                n = Network("linear", (1, 3, 5, 4), 3)
+                scales = n.constant(np.array([1, 1, *factors], np.float32))
+                x = n.node("Resize", [n.conv(INPUT, 6, 3), "", scales], mode="linear", coordinate_transformation_mode=mode)
+                n.outputs = [n.conv(x, 4, 1, norm=False)]
+                images = drawn(n, 6)
+                graph = load_float(self.saved(n))
+                before = Session(graph.proto()).run({INPUT: images[:1]})[graph.outputs[0]]
+                prepare(graph)
+                self.assertEqual(sum(node.op_type == "Conv" for node in graph.nodes), 3)
+                np.testing.assert_allclose(Session(graph.proto()).run({INPUT: images[:1]})[graph.outputs[0]], before, atol=1e-5)
+                result, workload, model = self.made(n, images)
+                tensors, _, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, "odd7x13")
+                self.assertEqual((wrong, result.notes, nodes["Conv"]), ([], (), 0))
+                self.assertGreater(min(result.outputs.values()), 25)
 
     def test_models_that_are_quantized_while_they_run(self):
         """ONNX Runtime's quantize_dynamic(): float32 again, then with ranges of images; the weights keep their integers."""

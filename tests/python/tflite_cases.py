@@ -268,6 +268,18 @@ def resized(d: Draw) -> Model:
     return m
 
 
+def bilinear(d: Draw) -> Model:
+    m = Model()
+    centers = d.chance(0.6)
+    n, h, w, c = d.image(most=6)
+    factors = [d.one_of(1, 2, 2, 4, 8) for _ in range(2)]
+    q, after = d.quantization(), (h * factors[0], w * factors[1])
+    m.inputs, m.outputs = [m.tensor("x", (n, h, w, c), **q)], [m.tensor("y", (n, *after, c), **q)]
+    size = m.tensor("size", (2,), "int32", data=np.array(after, np.int32))
+    m.operator("RESIZE_BILINEAR", [0, size], [1], "ResizeBilinearOptions", HalfPixelCenters=centers)
+    return m
+
+
 def rearranged(d: Draw, kind: str) -> Model:
     m = Model()
     n, h, w, c = d.image(most=5)
@@ -463,6 +475,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "RELU": _named(unary, "RELU"),
     "RELU6": _named(unary, "RELU6", same=True),
     "RESHAPE": _named(shapes, "RESHAPE"),
+    "RESIZE_BILINEAR": bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resized,
     "SLICE": _named(picked, "SLICE"),
     "SOFTMAX": softmax,

@@ -296,6 +296,9 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
         def resized(made=(1, 8, 8, 2), size=(8, 8), kind=np.int32, target=q, **values):
             return one("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", made, (), [np.array(size, kind)], target, **values)
 
+        def mixed(made=(1, 8, 8, 2), size=(8, 8), **values):
+            return one("RESIZE_BILINEAR", "ResizeBilinearOptions", made, (), [np.array(size, np.int32)], **values)
+
         def grown(made=(1, 8, 8, 3), wanted=(1, 8, 8, 3), kernel=(3, 2, 2, 2), **values):
             constants = [np.array(wanted, np.int32), np.ones(kernel, np.int8)]
             return one("TRANSPOSE_CONV", "TransposeConvOptions", made, constants, **{"StrideH": 2, "StrideW": 2, "Padding": SAME} | values)
@@ -303,6 +306,11 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
         r, t = "E1105]: operator 0, RESIZE_NEAREST_NEIGHBOR `y`: ", "E1105]: operator 0, TRANSPOSE_CONV `y`: "
         for m, text in (
             (resized((1, 6, 8, 2), (6, 8)), f"{r}size is 6 for 4 along the height"),
+            (mixed(AlignCorners=True), "RESIZE_BILINEAR `y`: align_corners is True"),
+            (mixed((1, 12, 8, 2), (12, 8)), "RESIZE_BILINEAR `y`: size is [12, 8]\n  {}\n  supported: 1, 2, 4 or 8 times [4, 4]"),
+            (mixed(size=(0, 8)), "RESIZE_BILINEAR `y`: size is [0, 8]"),
+            (mixed(size=(8, 8, 8)), "RESIZE_BILINEAR `y`: size, tensor 2 `b0` is INT32 [3]"),
+            (mixed((1, 9, 8, 2)), "RESIZE_BILINEAR `y`: shape of tensor 1 `y` is [1, 9, 8, 2]"),
             (resized((1, 9, 8, 2)), f"{r}shape of tensor 1 `y` is [1, 9, 8, 2]"),
             (resized(size=(8, 0)), f"{r}size is [8, 0]"),
             (resized(size=(8, 8, 8)), f"{r}size, tensor 2 `b0` is INT32 [3]"),
@@ -325,7 +333,7 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
         ):
             with self.subTest(text), self.assertRaises(ModelError) as caught:
                 self.load(m)
-            self.assertIn(text, str(caught.exception))
+            self.assertIn(text.format(self.folder / "m.tflite"), str(caught.exception))
 
     def test_parts_and_constants(self):
         q = {"scale": 0.5, "zero_point": 3}

@@ -249,7 +249,7 @@ def resize(c: Context, op: Operation) -> None:
     given = [None, given[0], None] if old else given
     if op.get("mode", "nearest") != "nearest":
         raise Refused("mode", op.get("mode", "nearest"), "nearest",
-                      "ONNX Runtime interpolates in float32, whose rounding no layer of the machine has; take nearest, and let a Conv follow")  # fmt: skip
+                      "ONNX Runtime interpolates in float32; of linear, to 2, 4 or 8 times the size, `gemel quantize` makes a convolution")  # fmt: skip
     op.only("antialias", 0)
     op.only("keep_aspect_ratio_policy", "stretch")
     mode = op.get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")

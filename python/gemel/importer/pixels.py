@@ -148,6 +148,28 @@ def concatenated(m: Maker, parts: list, outer: Shape, sizes: list[int]):
     return total
 
 
+def interpolating(factor: int, centers: bool) -> np.ndarray:
+    """Over pixels that are repeated `factor` times, with one pixel more at the end, and if results have `centers` (half pixels) one at the begin, too: the
+    window of linear interpolation, as whole numbers; a factor of 1 or even. A window of ones does it without half pixels, and the mean of two that follow
+    each other with them. It is as long as makes as many windows as there are results."""
+    ones = np.ones(factor, np.int64)
+    if factor == 1:
+        return ones
+    return np.pad(np.convolve(ones, [1, 1]), factor // 2) if centers else np.append(ones, 0)
+
+
+def edged(m: Maker, t, count: int, length: int, size: int, before: bool, after: bool):
+    """[count, length, size] with its first or last [size] once more, before or after the others."""
+    shape = (1, count, length, size)
+    parts, sizes = [t], [length * size]
+    for wanted, at, place in ((before, 0, 0), (after, length - 1, len(parts) + before)):
+        if wanted:
+            edge = m.view(t, (1, count, 1, size)) if length == 1 else picked(m, m.view(t, shape), shape, np.arange(count), np.array([at]))
+            parts.insert(place, edge)
+            sizes.insert(place, size)
+    return concatenated(m, parts, (count, 1, 1), sizes) if len(parts) > 1 else t
+
+
 # ---- transposed convolution ----------------------------------------------------------------------------------------------------
 
 

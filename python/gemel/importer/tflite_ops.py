@@ -492,6 +492,45 @@ def _nearest(length: int, made: int, corners: bool, centers: bool) -> np.ndarray
     return np.minimum(whole.astype(np.int64), length - 1)
 
 
+def resize_bilinear(context: Context, op: Operator) -> None:
+    """Sums are those of the kernel if factors are powers of two; they are rounded as the kernel rounds if the zero point is part of them, and all are even
+    before the multiplier of 1/2."""
+    x, size = operands(op, 2)
+    out, options = op.outputs[0], Options(op, "ResizeBilinearOptions")
+    centers = options("half_pixel_centers", False)
+    if options("align_corners", False):
+        raise Refused("align_corners", True, "False: otherwise weights differ from pixel to pixel")
+    n, height, width, depth = image(x)
+    wanted = _numbers(size, "size", 2)
+    if min(wanted) < 1 or max(wanted) > MOST_LENGTH:
+        raise Refused("size", wanted, f"1 to {MOST_LENGTH}")
+    expect_shape(out, (n, *wanted, depth))
+    same_quantization(context, x, out)
+    factors = [made // length if made % length == 0 else 0 for length, made in zip((height, width), wanted)]
+    if any(f not in (1, 2, 4, 8) for f in factors):
+        raise Refused("size", wanted, f"1, 2, 4 or 8 times {[height, width]}")
+    layers, q = _Layers(context, op), context.quantization(out)
+    made, shape = context.name(x), [n, height, width, depth]
+    for d, s in ((1, factors[0]), (2, factors[1])):
+        if s > 1:
+            made = pixels.edged(layers, made, math.prod(shape[:d]), shape[d], math.prod(shape[d + 1 :]), centers, True)
+            shape[d] += 1 + centers
+    large = (n, shape[1] * factors[0], shape[2] * factors[1], depth)
+    made = layers.view(pixels.repeated(layers, layers.view(made, tuple(shape)), tuple(shape), *factors), large)
+    weight = 2 * np.outer(*(pixels.interpolating(s, centers) for s in factors))
+    total = int(weight.sum())
+    tensors = {
+        "weight": np.ascontiguousarray(np.broadcast_to(weight, (depth, *weight.shape))[..., None], np.int8),
+        "bias": np.full(depth, total * q.zero_point, np.int32),
+        "multiplier": np.full(depth, 1 << 30, np.int32), "shift": np.full(depth, 1 - (total.bit_length() - 1), np.int32),
+    }  # fmt: skip
+    plain = _Layers(context, op, Quantization("int8", q.scale, 0))
+    made = plain.layer("mixed", "conv2d", made, out.shape, tensors, out_channels=depth, kernel=list(weight.shape), stride=[1, 1], padding=[0] * 4,
+                       **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+    made = layers.layer("bytes", "table", made, out.shape, {"table": np.arange(256, dtype=np.uint8)})
+    layers.end(made, "windows that repeat pixels and one that mixes them")
+
+
 def transpose_conv(context: Context, op: Operator) -> None:
     size, w, x, b = operands(op, 3, 4)
     out = op.outputs[0]
@@ -855,6 +894,10 @@ OPERATORS: dict[str, Row] = {
     ),
     "RELU": Row(table(lambda a, b: tables.relu(a, b, (0.0, None))), "`table`", "any scales"),
     "RELU6": Row(relu6, "`table`", "input and output with one scale and zero point"),
+    "RESIZE_BILINEAR": Row(
+        resize_bilinear, "`max_pool` that repeats pixels, `conv2d`, `table`",
+        "to 1, 2, 4 or 8 times the height and width, of at most 254 each; half_pixel_centers or not; no align_corners"
+    ),
     "RESIZE_NEAREST_NEIGHBOR": Row(
         resize_nearest, "`max_pool` that repeats pixels, `conv2d` with ones",
         "to multiples of height and width, or fractions with even steps; align_corners and half_pixel_centers where each pixel stands as often as the others"

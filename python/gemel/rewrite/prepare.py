@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from ..importer.pixels import Phases, phases
+from ..importer.pixels import Phases, interpolating, phases
 from .graph import Graph, attributes, drop_attribute, set_attribute
 from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (_means, _averages, _transposed, _norms_and_channels, _gemms):
+    for step in (_means, _averages, _linear, _transposed, _norms_and_channels, _gemms):
         step(graph)
     graph.infer()
     for node in graph.nodes:
@@ -63,6 +63,46 @@ def _averages(graph: Graph) -> None:
         kept = {name: given[name] for name in ("strides", "dilations") if name in given}
         _replace(graph, node, [onnx.helper.make_node("Conv", [node.input[0], w], [node.output[0]], name=node.name, group=shape[1],
                                                      kernel_shape=kernel, pads=list(pads), **kept)])  # fmt: skip
+
+
+def _linear(graph: Graph) -> None:
+    """Linear interpolation between pixels, to 2, 4 or 8 times the size, is a depthwise convolution over repeated pixels, whose edges stand there once more."""
+    for node in [one for one in graph.nodes if one.op_type == "Resize"]:
+        shape, made, given = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0]), attributes(node)
+        mode = given.get("coordinate_transformation_mode", b"half_pixel")
+        plain = not given.get("antialias", 0) and not given.get("exclude_outside", 0) and mode in (b"half_pixel", b"pytorch_half_pixel", b"asymmetric")
+        if given.get("mode") != b"linear" or not plain or shape is None or made is None or len(shape) != 4 or made[:2] != shape[:2]:
+            continue
+        factors = [made[d] // shape[d] if made[d] % shape[d] == 0 else 0 for d in (2, 3)]
+        if any(f not in (1, 2, 4, 8) for f in factors) or factors == [1, 1]:
+            continue
+        out, value, centers = node.output[0], node.input[0], mode != b"asymmetric"
+        new: list[onnx.NodeProto] = []
+        for axis, factor in zip((2, 3), factors):
+            if factor == 1:
+                continue
+            parts, length = [value], shape[axis]
+            for at in ((0, length - 1) if centers else (length - 1,)):
+                numbers = [graph.add_constant(f"{out}_place", np.array([n], np.int64)) for n in (at, at + 1, axis)]
+                edge = value if length == 1 else _added(graph, new, "Slice", f"{out}_edge", [value, *numbers])
+                parts.insert(0 if len(parts) == 1 and centers else len(parts), edge)
+            value = _added(graph, new, "Concat", f"{out}_edged", parts, axis=axis)
+        scales = graph.add_constant(f"{out}_scales", np.array([1, 1, *factors], np.float32))
+        value = _added(graph, new, "Resize", f"{out}_repeated", [value, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric",
+                       nearest_mode="floor")  # fmt: skip
+        lines = [interpolating(f, centers) / interpolating(f, centers).sum() for f in factors]
+        weight = np.broadcast_to(np.outer(*lines), (shape[1], 1, lines[0].size, lines[1].size)).astype(np.float32)
+        w = graph.add_constant(f"{out}_mixed", np.ascontiguousarray(weight))
+        conv = onnx.helper.make_node("Conv", [value, w], [out], name=node.name, group=shape[1], kernel_shape=[line.size for line in lines])
+        _replace(graph, node, [*new, conv])
+    graph.infer()
+
+
+def _added(graph: Graph, new: list[onnx.NodeProto], kind: str, name: str, inputs: list[str], **more: Any) -> str:
+    """The result of one node more."""
+    result = graph.unique(name)
+    new.append(onnx.helper.make_node(kind, inputs, [result], name=result, **more))
+    return result
 
 
 MOST_STRIDE = 16
