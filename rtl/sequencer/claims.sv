@@ -2,6 +2,7 @@
 // claims: what the instructions in flight hold, two per unit at most, and whether those that want to start may. From start to done an
 // instruction holds the words that docs/reference/isa.md, Claims, lists; a hazard is one bank held in one direction by two units, or
 // a written interval that meets another interval. Instructions are legal (isa_pkg::intervals_legal, inside_buffers).
+// What of an instruction others have to see, its view, is made when it is put into its unit's queue, where it waits beside it.
 `include "assertions.svh"
 
 module claims #(
@@ -10,15 +11,19 @@ module claims #(
   parameter int AccumulatorWords = 64,
   parameter int AccumulatorBanks = 1,
   localparam int Units = isa_pkg::UnitCount,
-  localparam int WordBits = isa_pkg::InstructionBits
+  localparam int WordBits = isa_pkg::InstructionBits,
+  localparam int ViewBits = 171  // of the widest view, the vector unit's
 ) (
   input  logic                      clk_i,
   input  logic                      rst_ni,
   input  logic                      clear_i,
-  input  logic [Units-1:0]          candidate_i,    // the head wants to start: never behind two in flight
+  input  logic [Units-1:0]          push_i,         // the queue that takes an instruction
   // verilator lint_off UNUSEDSIGNAL
-  input  logic [WordBits*Units-1:0] heads_i,        // instructions; only their claims are looked at
+  input  logic [WordBits-1:0]       word_i,         // that instruction; only its claims are looked at
   // verilator lint_on UNUSEDSIGNAL
+  output logic [ViewBits*Units-1:0] view_o,         // its view; load: 47 bits, matrix: 116, vector: all, store: 44, zeros above
+  input  logic [Units-1:0]          candidate_i,    // the head wants to start: never behind two in flight
+  input  logic [ViewBits*Units-1:0] heads_i,        // views
   input  logic [Units-1:0]          start_i,        // of the candidates, never one with a hazard or a broken chain
   input  logic [Units-1:0]          done_i,         // the older one in flight
   output logic [Units-1:0]          any_o,          // in flight
@@ -32,7 +37,13 @@ module claims #(
 
   localparam int IntervalBits = 36;
   localparam int SpanBits = IntervalBits + 8;
-  localparam int ViewBits = 3 + 3 * SpanBits + IntervalBits;  // of the widest, the vector unit's
+  `GEMEL_PARAMETER(ViewsFit, ViewBits == 3 + 3 * SpanBits + IntervalBits)
+  // A simulator makes wide signals only when somebody looks at them; gates would only come later for it.
+`ifdef VERILATOR
+  localparam bit Lazy = 1'b1;
+`else
+  localparam bit Lazy = 1'b0;
+`endif
 
   /* verilator lint_off UNUSEDSIGNAL */  // each of these functions looks at its part of a view
   function automatic logic meet(input logic [35:0] a, input logic [35:0] b);
@@ -145,32 +156,18 @@ module claims #(
 
   logic [ViewBits*Units-1:0] head_view, flight0_view, flight1_view;
 
+  always_comb begin
+    view_o = '0;
+    if (!Lazy || push_i[0]) view_o[0 +: ViewBits] = load_view(word_i);
+    if (!Lazy || push_i[1]) view_o[ViewBits +: ViewBits] = matrix_view(word_i);
+    if (!Lazy || push_i[2]) view_o[2*ViewBits +: ViewBits] = vector_view(word_i);
+    if (!Lazy || push_i[3]) view_o[3*ViewBits +: ViewBits] = store_view(word_i);
+  end
+
   for (genvar u = 0; u < Units; u++) begin : gen_unit
-    logic [ViewBits-1:0] view, flight0_q, flight1_q;
+    logic [ViewBits-1:0] flight0_q, flight1_q;
     logic [1:0] flights_q, flights_left;
     assign flights_left = flights_q - 2'(done_i[u]);
-    // In always_comb: in an expression a simulator calls the function in every clock.
-    if (u == 0) begin : gen_load
-      always_comb begin
-        view = '0;
-        if (candidate_i[u]) view = load_view(heads_i[WordBits*u +: WordBits]);
-      end
-    end else if (u == 1) begin : gen_matrix
-      always_comb begin
-        view = '0;
-        if (candidate_i[u]) view = matrix_view(heads_i[WordBits*u +: WordBits]);
-      end
-    end else if (u == 2) begin : gen_vector
-      always_comb begin
-        view = '0;
-        if (candidate_i[u]) view = vector_view(heads_i[WordBits*u +: WordBits]);
-      end
-    end else begin : gen_store
-      always_comb begin
-        view = '0;
-        if (candidate_i[u]) view = store_view(heads_i[WordBits*u +: WordBits]);
-      end
-    end
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) flights_q <= 2'd0;
       else if (clear_i) flights_q <= 2'd0;
@@ -179,8 +176,8 @@ module claims #(
     always_ff @(posedge clk_i) begin
       if (done_i[u]) flight0_q <= flight1_q;
       if (start_i[u]) begin
-        if (flights_left == 2'd0) flight0_q <= view;
-        else flight1_q <= view;
+        if (flights_left == 2'd0) flight0_q <= heads_i[ViewBits*u +: ViewBits];
+        else flight1_q <= heads_i[ViewBits*u +: ViewBits];
       end
     end
     assign any_o[u] = flights_q != 2'd0;
@@ -189,13 +186,12 @@ module claims #(
     `GEMEL_ASSERT(NotDoneWithoutStart, !done_i[u] || any_o[u])
   end
 
-  // Wide, and only looked at when somebody wants to start.
   always_comb begin
     head_view = '0;
     flight0_view = '0;
     flight1_view = '0;
-    if (candidate_i != '0) begin
-      head_view = {gen_unit[3].view, gen_unit[2].view, gen_unit[1].view, gen_unit[0].view};
+    if (!Lazy || candidate_i != '0) begin
+      head_view = heads_i;
       flight0_view = {gen_unit[3].flight0_q, gen_unit[2].flight0_q, gen_unit[1].flight0_q, gen_unit[0].flight0_q};
       flight1_view = {gen_unit[3].flight1_q, gen_unit[2].flight1_q, gen_unit[1].flight1_q, gen_unit[0].flight1_q};
     end
@@ -203,28 +199,37 @@ module claims #(
 
   // ---- Conflicts of the candidates ----
 
+  // One bit for each pair: the candidate of a unit with, of another unit, the older in flight, the younger, the candidate; and with itself.
+  localparam int Kinds = 3;
+  logic [Kinds*Units*Units-1:0] collisions;
   always_comb begin
-    hazard_o = '0;
-    if (candidate_i != '0) begin
+    collisions = '0;
+    if (!Lazy || candidate_i != '0) begin
       for (int a = 0; a < Units; a++) begin
         for (int b = a + 1; b < Units; b++) begin
           if (candidate_i[a]) begin
-            if (any_o[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits])) hazard_o[a] = 1'b1;
-            if (two_o[b] && conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits])) hazard_o[a] = 1'b1;
+            if (any_o[b]) collisions[Kinds*(Units*a + b)] =
+                conflict(a, b, head_view[ViewBits*a +: ViewBits], flight0_view[ViewBits*b +: ViewBits]);
+            if (two_o[b]) collisions[Kinds*(Units*a + b) + 1] =
+                conflict(a, b, head_view[ViewBits*a +: ViewBits], flight1_view[ViewBits*b +: ViewBits]);
           end
           if (candidate_i[b]) begin
-            if (any_o[a] && conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard_o[b] = 1'b1;
-            if (two_o[a] && conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) hazard_o[b] = 1'b1;
+            if (any_o[a]) collisions[Kinds*(Units*b + a)] =
+                conflict(a, b, flight0_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits]);
+            if (two_o[a]) collisions[Kinds*(Units*b + a) + 1] =
+                conflict(a, b, flight1_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits]);
           end
-          if (candidate_i[a] && candidate_i[b] &&
-              conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits])) begin
-            hazard_o[a] = 1'b1;
-            hazard_o[b] = 1'b1;
+          if (candidate_i[a] && candidate_i[b]) begin
+            collisions[Kinds*(Units*a + b) + 2] = conflict(a, b, head_view[ViewBits*a +: ViewBits], head_view[ViewBits*b +: ViewBits]);
+            collisions[Kinds*(Units*b + a) + 2] = collisions[Kinds*(Units*a + b) + 2];
           end
         end
       end
-      if (candidate_i[2] && vector_itself(head_view[ViewBits*2 +: ViewBits])) hazard_o[2] = 1'b1;
+      if (candidate_i[2]) collisions[Kinds*(Units*2 + 2)] = vector_itself(head_view[ViewBits*2 +: ViewBits]);
     end
+  end
+  for (genvar u = 0; u < Units; u++) begin : gen_hazard
+    assign hazard_o[u] = collisions[Kinds*Units*u +: Kinds*Units] != '0;
   end
   // Chained matrix instructions: accumulators the same, or none in common.
   always_comb begin
@@ -252,8 +257,8 @@ module claims #(
   logic [ClaimBits*Claims*Slots*Units-1:0] claimed;
   logic [Banks*Claims*Slots*Units-1:0] touched;  // banks; buffers that have but one reader and one writer may as well be one
   for (genvar u = 0; u < Units; u++) begin : gen_kept
-    logic [WordBits-1:0] head, word0_q, word1_q;
-    assign head = heads_i[WordBits*u +: WordBits];
+    (* anyseq *) logic [WordBits-1:0] head;      // the candidate, which `heads_i` is the view of
+    logic [WordBits-1:0] word0_q, word1_q;
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         {held1_q[u], held0_q[u]} <= 2'b00;
@@ -329,6 +334,8 @@ module claims #(
     end
     always_comb begin
       assume (!candidate_i[u] || legal[0]);
+      assume (heads_i[ViewBits*u +: ViewBits] == views[0 +: ViewBits]);
+      if (rst_ni && past_reset_q && push_i[u] && word_i == head) assert (view_o[ViewBits*u +: ViewBits] == views[0 +: ViewBits]);
       assume (!candidate_i[u] || !two_o[u]);
       assume (!start_i[u] || (candidate_i[u] && !hazard_o[u] && !broken_chain_o[u]));
       assume (!done_i[u] || any_o[u]);

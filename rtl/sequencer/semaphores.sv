@@ -26,27 +26,52 @@ module semaphores #(
 
   assign missing_o = wait_i & ~available_q;
 
-  localparam int SumBits = CountBits + 3;  // posts of up to 7 units
-  localparam logic [SumBits-1:0] Most = SumBits'(2 ** CountBits - 1);
-
+  // `take_i` comes late, behind all that decides about starts. So overflows are found without it, in two kinds: those that a take
+  // averts, and the others; by the unit that is done and the semaphore.
+  logic [Units*Count-1:0] overflows, overflows_untaken;
   always_comb begin
-    logic [SumBits-1:0] sum;
-    overflow_o = '0;
+    logic [Units:0] near;        // near[k]: k more are too many
+    logic [Units+1:0] least;     // least[k]: of the units up to this one k have posted at least
+    logic [3:0] posts;           // signed: less what is taken
+    logic taken;
+    overflows = '0;
+    overflows_untaken = '0;
     count_now = count_q;
     available_now = available_q;
-    sum = '0;
+    near = '0;
+    least = '0;
+    posts = '0;
+    taken = 1'b0;
     if (done_i != '0 || take_i != '0) begin
       for (int s = 0; s < Count; s++) begin
-        sum = {3'd0, count_q[CountBits*s +: CountBits]};
-        if (take_i[s/PerUnit] && wait_i[s]) sum = sum - 1'b1;
+        for (int k = 1; k <= Units; k++) near[k] = count_q[CountBits*s +: CountBits] >= CountBits'(2 ** CountBits - k);
+        least = (Units + 2)'(1);
+        posts = '0;
         for (int u = 0; u < Units; u++) begin
-          if (done_i[u] && post_i[Count*u + s]) sum = sum + 1'b1;
-          if (done_i[u] && sum > Most) overflow_o[u] = 1'b1;
+          if (done_i[u] && post_i[Count*u + s]) begin
+            least = least << 1 | (Units + 2)'(1);
+            posts = posts + 4'd1;
+          end
+          for (int k = 1; k <= Units; k++) begin
+            if (done_i[u] && least[k] && near[k]) begin
+              if (least[k+1] || !wait_i[s]) overflows[Count*u + s] = 1'b1;
+              overflows_untaken[Count*u + s] = 1'b1;
+            end
+          end
         end
-        count_now[CountBits*s +: CountBits] = sum[CountBits-1:0];
-        available_now[s] = sum[CountBits-1:0] != '0;
+        taken = take_i[s/PerUnit] && wait_i[s];
+        posts = posts - 4'(taken);
+        count_now[CountBits*s +: CountBits] = count_q[CountBits*s +: CountBits] + CountBits'($signed(posts));
+        available_now[s] = count_now[CountBits*s +: CountBits] != '0;
       end
     end
+  end
+  for (genvar u = 0; u < Units; u++) begin : gen_overflow
+    logic [Units-1:0] untaken;  // by who would take
+    for (genvar v = 0; v < Units; v++) begin : gen_taker
+      assign untaken[v] = overflows_untaken[Count*u + PerUnit*v +: PerUnit] != '0;
+    end
+    assign overflow_o[u] = overflows[Count*u +: Count] != '0 || (untaken & ~take_i) != '0;
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

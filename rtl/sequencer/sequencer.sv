@@ -82,6 +82,13 @@ module sequencer #(
   `GEMEL_PARAMETER(BanksLegal, ActivationBanks >= 1 && WeightBanks >= 1 && ParamBanks >= 1)
   `GEMEL_PARAMETER(MachineLegal, Machine >= 0)
 
+  // A simulator makes wide signals only when somebody looks at them; gates would only come later for it.
+`ifdef VERILATOR
+  localparam bit Lazy = 1'b1;
+`else
+  localparam bit Lazy = 1'b0;
+`endif
+
   // ---- State that several parts share ----
 
   logic running_q, stopped, begin_run, ends_now;
@@ -116,8 +123,13 @@ module sequencer #(
   end
   assign fetch_last = {fetch_words, 6'd0} + (Ways > 1 ? {6'd0, fetch_address_q[6:0] & 7'(BusBytes - 1)} : 13'd0) - 13'd1;
   assign ar_free = !arvalid_o || arready_i;
-  assign ar_wanted = running_q && ar_free && fetch_left_q != '0 && !failed_now &&
+  assign ar_wanted = !failed_now && running_q && ar_free && fetch_left_q != '0 &&
                      {1'b0, reserved_q} + (ReservedBits + 1)'(fetch_words) <= (ReservedBits + 1)'(PrefetchInstructions);
+  // Sums before their conditions, which come late.
+  logic [ReservedBits-1:0] reserved_more, reserved_less, reserved_both;
+  assign reserved_more = reserved_q + ReservedBits'(fetch_words);
+  assign reserved_less = reserved_q - 1'b1;
+  assign reserved_both = reserved_q + ReservedBits'(fetch_words) - 1'b1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -137,9 +149,8 @@ module sequencer #(
         fetch_address_q <= fetch_address_q + {27'd0, fetch_words, 6'd0};
         fetch_left_q <= fetch_left_q - {19'd0, fetch_words};
       end
-      if (ar_wanted || dispatch_now) begin
-        reserved_q <= reserved_q + (ar_wanted ? ReservedBits'(fetch_words) : '0) - ReservedBits'(dispatch_now);
-      end
+      if (dispatch_now) reserved_q <= ar_wanted ? reserved_both : reserved_less;
+      else if (ar_wanted) reserved_q <= reserved_more;
       if (ar_wanted != (rvalid_i && rlast_i)) bursts_q <= ar_wanted ? bursts_q + 1'b1 : bursts_q - 1'b1;
     end
   end
@@ -304,8 +315,7 @@ module sequencer #(
   logic [3:0] decode_code;
   logic [2:0] head_unit;
   logic [Units-1:0] queue_full, queue_empty, push_queue;
-  logic dispatchable, head_halts;
-  logic [IndexBits+WordBits-1:0] dispatched_entry;
+  logic dispatchable;
 
   assign head_unit = isa_pkg::unit_of(head_word[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]);
   always_comb begin
@@ -314,16 +324,11 @@ module sequencer #(
     else if (dispatched_q == program_q) decode_code = isa_pkg::ErrorEndOfProgram;
   end
   assign dispatchable = running_q && head_present && !failed_now;
-  assign head_halts = dispatchable && head_unit == isa_pkg::UnitNone;
   always_comb begin
     push_queue = '0;
     for (int u = 0; u < Units; u++) push_queue[u] = dispatchable && head_unit == 3'(u) && !queue_full[u];
   end
   assign dispatch_now = |push_queue;
-  always_comb begin
-    dispatched_entry = '0;
-    if (dispatch_now) dispatched_entry = {dispatched_q, head_word};
-  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -338,12 +343,17 @@ module sequencer #(
   // ---- Units: queue, in flight, chain credit, command ----
 
   localparam int QueueBits = $clog2(QueueDepth + 1);
-  localparam int QueueWidth = WordBits + IndexBits;
+  localparam int PlaceBits = QueueDepth > 1 ? $clog2(QueueDepth) : 1;
   localparam int FlightBits = 16 + IndexBits;  // posts, index
+  localparam int ControlBits = FlightBits + 5; // and waits, chain
+  localparam int ViewBits = 171;               // of claims
 
   logic [Units-1:0] candidate, starts, starts_now, done_now, credit_q, head_chains;
   logic [Units-1:0] flight_any, flight_two, flight_left;  // in flight: one or two; two; one or two without what is done now
-  logic [WordBits*Units-1:0] heads;
+  /* verilator lint_off UNUSEDSIGNAL */  // a unit's views have no more bits than it needs
+  logic [ViewBits*Units-1:0] pushed_views;       // of claims
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [ViewBits*Units-1:0] head_views;
   logic [4*Units-1:0] head_waits, missing;       // semaphores: wanted; wanted and not there
   logic [16*Units-1:0] flight_posts;             // of what will be done next
   logic [IndexBits*Units-1:0] flight_index, head_index;
@@ -351,23 +361,52 @@ module sequencer #(
   assign done_now = running_q ? done_i : '0;
 
   for (genvar u = 0; u < Units; u++) begin : gen_unit
+    // The queue: what decides about a start is at the head in time. Instructions as a whole lie in a memory, which is read when one starts,
+    // into the command's register.
+    localparam int UsedBits = u == 0 ? 47 : u == 1 ? 116 : u == 2 ? ViewBits : 44;  // of the unit's views
     logic [QueueBits-1:0] count;
-    logic [QueueWidth-1:0] head;
-    fifo #(.Width(QueueWidth), .Depth(QueueDepth)) u_queue (
+    logic [UsedBits+ControlBits-1:0] pushed, head;
+    logic [WordBits-1:0] words [QueueDepth];
+    logic [PlaceBits-1:0] push_place_q, start_place_q;
+    always_comb begin
+      pushed = '0;
+      if (!Lazy || push_queue[u]) begin
+        pushed = {pushed_views[ViewBits*u +: UsedBits], head_word[isa_pkg::HeaderWaitMaskLsb +: isa_pkg::HeaderWaitMaskWidth],
+                  head_word[isa_pkg::HeaderChainLsb], head_word[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], dispatched_q};
+      end
+    end
+    fifo #(.Width(UsedBits + ControlBits), .Depth(QueueDepth)) u_queue (
       .clk_i,
       .rst_ni,
       .clear_i (begin_run),
       .push_i  (push_queue[u]),
-      .data_i  (dispatched_entry),
+      .data_i  (pushed),
       .pop_i   (starts_now[u]),
       .count_o (count),
       .head_o  (head)
     );
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        push_place_q <= '0;
+        start_place_q <= '0;
+      end else if (begin_run) begin
+        push_place_q <= '0;
+        start_place_q <= '0;
+      end else begin
+        if (push_queue[u]) push_place_q <= push_place_q == PlaceBits'(QueueDepth - 1) ? '0 : push_place_q + 1'b1;
+        if (starts_now[u]) start_place_q <= start_place_q == PlaceBits'(QueueDepth - 1) ? '0 : start_place_q + 1'b1;
+      end
+    end
+    always_ff @(posedge clk_i) begin
+      if (push_queue[u]) words[push_place_q] <= head_word;
+      if (starts_now[u]) command_o[WordBits*u +: WordBits] <= words[start_place_q];
+    end
     assign queue_empty[u] = count == '0;
     assign queue_full[u] = count == QueueBits'(QueueDepth);
-    assign head_index[IndexBits*u +: IndexBits] = head[WordBits +: IndexBits];
-    assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[isa_pkg::HeaderWaitMaskLsb +: isa_pkg::HeaderWaitMaskWidth];
-    assign head_chains[u] = head[isa_pkg::HeaderChainLsb];
+    assign head_index[IndexBits*u +: IndexBits] = head[IndexBits-1:0];
+    assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[FlightBits+1 +: 4];
+    assign head_chains[u] = head[FlightBits];
+    assign head_views[ViewBits*u +: ViewBits] = ViewBits'(head[ControlBits +: UsedBits]);
     assign candidate[u] = running_q && !stopped && start_code_q == isa_pkg::ErrorNone && !queue_empty[u] &&
                           missing[4*u +: 4] == 4'd0 && (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
 
@@ -375,7 +414,7 @@ module sequencer #(
     logic [FlightBits-1:0] flight0_q, flight1_q, started;
     always_comb begin
       started = '0;
-      if (candidate[u]) started = {head[isa_pkg::HeaderPostMaskLsb +: isa_pkg::HeaderPostMaskWidth], head[WordBits +: IndexBits]};
+      if (!Lazy || candidate[u]) started = head[FlightBits-1:0];
     end
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
@@ -396,25 +435,15 @@ module sequencer #(
       if (starts_now[u]) begin
         if (!flight_left[u]) flight0_q <= started;
         else flight1_q <= started;
-        command_o[WordBits*u +: WordBits] <= head[WordBits-1:0];
       end
     end
     assign flight_index[IndexBits*u +: IndexBits] = flight0_q[IndexBits-1:0];
     assign flight_posts[16*u +: 16] = flight0_q[IndexBits +: 16];
   end
 
-  // Wide, and only looked at when somebody wants to start.
-  always_comb begin
-    heads = '0;
-    if (candidate != '0) begin
-      heads = {gen_unit[3].head[WordBits-1:0], gen_unit[2].head[WordBits-1:0], gen_unit[1].head[WordBits-1:0],
-               gen_unit[0].head[WordBits-1:0]};
-    end
-  end
-
   // ---- Start: in the order of units the first that conflicts is the error; it and all behind it do not start ----
 
-  logic [Units-1:0] hazard, broken_chain;
+  logic [Units-1:0] hazard, broken_chain, fails;
   logic [3:0] start_code, start_code_q;
   logic [IndexBits-1:0] start_index, start_index_q;
 
@@ -427,8 +456,11 @@ module sequencer #(
     .clk_i,
     .rst_ni,
     .clear_i        (begin_run),
+    .push_i         (push_queue),
+    .word_i         (head_word),
+    .view_o         (pushed_views),
     .candidate_i    (candidate),
-    .heads_i        (heads),
+    .heads_i        (head_views),
     .start_i        (starts_now),
     .done_i         (done_now),
     .any_o          (flight_any),
@@ -437,20 +469,19 @@ module sequencer #(
     .hazard_o       (hazard),
     .broken_chain_o (broken_chain)
   );
+  assign fails = hazard | broken_chain;        // of candidates
   always_comb begin
-    starts = '0;
     start_code = isa_pkg::ErrorNone;
     start_index = '0;
-    for (int u = 0; u < Units; u++) begin
-      if (candidate[u] && start_code == isa_pkg::ErrorNone) begin
-        if (hazard[u] || broken_chain[u]) begin
-          start_code = hazard[u] ? isa_pkg::ErrorHazard : isa_pkg::ErrorIllegalChain;
-          start_index = head_index[IndexBits*u +: IndexBits];
-        end else begin
-          starts[u] = 1'b1;
-        end
+    for (int v = Units - 1; v >= 0; v--) begin
+      if (fails[v]) begin
+        start_code = hazard[v] ? isa_pkg::ErrorHazard : isa_pkg::ErrorIllegalChain;
+        start_index = head_index[IndexBits*v +: IndexBits];
       end
     end
+  end
+  for (genvar u = 0; u < Units; u++) begin : gen_starts
+    assign starts[u] = candidate[u] && fails[u:0] == '0;
   end
   assign starts_now = failed_now ? '0 : starts;
 
@@ -464,11 +495,12 @@ module sequencer #(
       start_code_q <= start_code;
     end
   end
-  always_ff @(posedge clk_i) if (start_code != isa_pkg::ErrorNone) start_index_q <= start_index;
+  always_ff @(posedge clk_i) if (fails != '0) start_index_q <= start_index;
 
   // ---- Done: semaphores, in the order of units; then the cycle's error, if there is one ----
 
-  logic [Units-1:0] overflow;
+  logic [Units-1:0] overflow, done_failed;
+  logic failed_early;                          // without what starts bear on
 
   semaphores #(.Units(Units)) u_semaphores (
     .clk_i,
@@ -488,35 +520,41 @@ module sequencer #(
     failure_index_now = failure_index_q;
     failure_cycle_now = failure_cycle_q;
     if (running_q && !stopped) begin
+      // The later of these counts more.
+      if (abort_now) begin
+        failure_code_now = isa_pkg::ErrorAborted;
+        failure_index_now = dispatched_q;
+      end
+      if (start_code_q != isa_pkg::ErrorNone) begin
+        failure_code_now = start_code_q;
+        failure_index_now = start_index_q;
+      end
+      if (decode_code != isa_pkg::ErrorNone) begin
+        failure_code_now = decode_code;
+        failure_index_now = dispatched_q;
+      end
       for (int u = Units - 1; u >= 0; u--) begin
-        if (done_now[u] && (error_i[u] || overflow[u])) begin
+        if (done_failed[u]) begin
           failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
                              u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
           failure_index_now = flight_index[IndexBits*u +: IndexBits];
         end
       end
-      if (failure_code_now == isa_pkg::ErrorNone && decode_code != isa_pkg::ErrorNone) begin
-        failure_code_now = decode_code;
-        failure_index_now = dispatched_q;
-      end
-      if (failure_code_now == isa_pkg::ErrorNone && start_code_q != isa_pkg::ErrorNone) begin
-        failure_code_now = start_code_q;
-        failure_index_now = start_index_q;
-      end
-      if (failure_code_now == isa_pkg::ErrorNone && abort_now) begin
-        failure_code_now = isa_pkg::ErrorAborted;
-        failure_index_now = dispatched_q;
-      end
-      if (failure_code_now != isa_pkg::ErrorNone) failure_cycle_now = time_i - begin_time_q;
+      if (failed_now) failure_cycle_now = time_i - begin_time_q;
     end
   end
-  assign failed_now = failure_code_now != isa_pkg::ErrorNone;
+  assign done_failed = done_now & (error_i | overflow);
+  assign failed_early = stopped || (running_q && (decode_code != isa_pkg::ErrorNone || start_code_q != isa_pkg::ErrorNone || abort_now ||
+                                                  (done_now & error_i) != '0));
+  assign failed_now = failed_early || (done_now & overflow) != '0;
 
   // ---- Begin and end ----
 
+  // With nothing in flight nothing is done, so that no semaphore overflows: `failed_early` is all there is.
   logic nothing_to_do, done_q, done_after, clear_run;
-  assign nothing_to_do = !arvalid_o && bursts_q == '0 && flight_any == '0 && (failed_now || queue_empty == '1);
-  assign ends_now = running_q && nothing_to_do && (head_halts || stopped);
+  assign nothing_to_do = !arvalid_o && bursts_q == '0 && flight_any == '0;
+  assign ends_now = running_q && nothing_to_do &&
+                    (stopped || (head_present && head_unit == isa_pkg::UnitNone && !failed_early && queue_empty == '1));
   assign done_after = done_q || ends_now;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -607,10 +645,13 @@ module sequencer #(
   logic write_q, read_q, interrupt_enable_q, interrupt_enable_after, writable;
   logic [11:0] write_offset_q, read_offset_q;
   logic [31:0] write_data_q, csr_value;
-  logic [63:0] counter_value, now, cycles;
+  logic [63:0] counter_value, cycles;
+  // The counter that a read asks for, taken apart in the cycle of the request.
   logic [11:0] counter_byte;
-  logic [5:0] counter_index, counter_cause;
   logic [1:0] counter_unit;
+  logic counts_q, counter_high_q;
+  logic [5:0] counter_index_q, counter_cause_q;
+  logic [1:0] counter_unit_q;
 
   assign writable = write_q && !(running_q && !ends_now);
   assign abort_now = write_q && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[2];
@@ -618,23 +659,42 @@ module sequencer #(
   assign clear_run = writable && write_offset_q == {2'b00, isa_pkg::CsrControl} && write_data_q[1];
   assign interrupt_enable_after = write_q && write_offset_q == {2'b00, isa_pkg::CsrInterruptEnable} ? write_data_q[0] : interrupt_enable_q;
 
-  assign counter_byte = read_offset_q - {2'b00, isa_pkg::CsrCounters};
-  assign counter_index = counter_byte[8:3];
+  assign counter_byte = csr_read_offset_i - {2'b00, isa_pkg::CsrCounters};
   always_comb begin
     counter_unit = 2'd0;
     for (int u = 1; u < Units; u++) begin
-      if (counter_index >= 6'(Causes * u)) counter_unit = 2'(u);
+      if (counter_byte[8:3] >= 6'(Causes * u)) counter_unit = 2'(u);
     end
   end
-  assign counter_cause = counter_index - 6'(Causes) * 6'(counter_unit);
+  always_ff @(posedge clk_i) begin
+    if (csr_read_i) begin
+      counts_q <= counter_byte < 12'(8 * Causes * Units);
+      counter_high_q <= counter_byte[2:0] != 3'd0;
+      counter_index_q <= counter_byte[8:3];
+      counter_unit_q <= counter_unit;
+      counter_cause_q <= counter_byte[8:3] - 6'(Causes) * 6'(counter_unit);
+    end
+  end
   always_comb begin
+    logic [63:0] until_now, known_value, passed, began;
     csr_value = '0;
     counter_value = '0;
-    now = '0;
     cycles = '0;
+    until_now = '0;
+    known_value = '0;
+    passed = '0;
+    began = '0;
     if (read_q) begin
-      now = running_q ? time_i + 64'd1 : end_time_q;  // this cycle counts
-      cycles = now - begin_time_q;
+      until_now = running_q ? time_i : end_time_q;
+      cycles = until_now - begin_time_q + 64'(running_q);  // this cycle counts
+      known_value = known[counter_index_q] ? counter[counter_index_q] : 64'd0;
+      if (counter_cause_q == 6'(cause_before[4*counter_unit_q +: 4])) begin
+        passed = until_now;
+        began = since[64*counter_unit_q +: 64];
+      end
+      // What the unit does in this cycle comes late.
+      counter_value = running_q && counter_cause_q == 6'(cause_now[4*counter_unit_q +: 4]) ? known_value + passed - began + 64'd1 :
+                                                                                            known_value + passed - began;
       case (read_offset_q)
         {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now && done_after, done_after, running_q && !ends_now};
         {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value = program_base_q[31:0];
@@ -648,16 +708,7 @@ module sequencer #(
         {2'b00, isa_pkg::CsrCyclesLow}: csr_value = cycles[31:0];
         {2'b00, isa_pkg::CsrCyclesHigh}: csr_value = cycles[63:32];
         {2'b00, isa_pkg::CsrVersion}: csr_value = isa_pkg::Version;
-        default: begin
-          if (counter_byte < 12'(8 * Causes * Units)) begin
-            counter_value = known[counter_index] ? counter[counter_index] : 64'd0;
-            if (counter_cause == 6'(cause_before[4*counter_unit +: 4])) begin
-              counter_value = counter_value + (running_q ? time_i : end_time_q) - since[64*counter_unit +: 64];
-            end
-            if (running_q && counter_cause == 6'(cause_now[4*counter_unit +: 4])) counter_value = counter_value + 64'd1;
-            csr_value = counter_byte[2:0] == 3'd0 ? counter_value[31:0] : counter_value[63:32];
-          end
-        end
+        default: if (counts_q) csr_value = counter_high_q ? counter_value[63:32] : counter_value[31:0];
       endcase
     end
   end
@@ -704,7 +755,7 @@ module sequencer #(
     moves = write_q || read_q || csr_write_i || csr_read_i || csr_written_o || csr_answered_o ||
             interrupt_o != (interrupt_enable_after && done_after && !begin_run && !clear_run);
     if (running_q) begin
-      if (failed_now != stopped || start_code != isa_pkg::ErrorNone || done_i != '0 || credit_moves || starts_now != '0 ||
+      if (failed_now != stopped || fails != '0 || done_i != '0 || credit_moves || starts_now != '0 ||
           command_valid_o != '0 || dispatch_now || (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q ||
           ends_now) begin
         moves = 1'b1;

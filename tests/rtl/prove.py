@@ -38,33 +38,39 @@ class Proof:
 
 PROOFS = [
     Proof("common/fifo.sv", [dict(Width=2, Depth=depth) for depth in (1, 2, 5, 8, 3)], [
-        ("push_i && write_q == read ? data_i : memory[read]", "memory[read]"),
+        ("passes ? data_i : memory[read]", "memory[read]"),
+        ("pop_i ? write_q == read_after : write_q == read_q", "write_q == read_q"),
         ("pop_i || (push_i && count_q == '0)", "pop_i"),
         ("memory[write_q] <= data_i", "memory[write_q] <= ~data_i"),
         ("write_q == LastPlace ? '0 :", "write_q == '0 ? '0 :"),
-        ("!pop_i ? read_q : read_q == LastPlace", "!pop_i ? read_q : read_q == '0"),
+        ("read_after = read_q == LastPlace", "read_after = read_q == '0"),
         ("count_q + 1'b1 : count_q - 1'b1;", "count_q + 1'b1 : count_q;"),
         ("if (push_i != pop_i)", "if (push_i)"),
     ]),
     Proof("sequencer/semaphores.sv", [dict(Units=4, PerUnit=4, CountBits=8), dict(Units=3, PerUnit=2, CountBits=2)], [
         ("wait_i & ~available_q", "wait_i & available_q"),
         ("missing_o = wait_i & ~available_q", "missing_o = '0"),
-        ("sum = sum - 1'b1", "sum = sum"),
-        ("sum = sum + 1'b1", "sum = {3'd0, count_q[CountBits*s +: CountBits]} + 1'b1"),  # of several posts one counts
-        ("take_i[s/PerUnit] && wait_i[s]", "take_i[s/PerUnit]"),
-        ("sum > Most", "sum >= Most"),
-        ("sum > Most", "sum > Most + 1'b1"),
-        ("available_now[s] = sum[CountBits-1:0] != '0", "available_now[s] = 1'b1"),
+        ("posts - 4'(taken)", "posts"),
+        ("posts = posts + 4'd1", "posts = 4'd1"),  # of several posts one counts
+        ("taken = take_i[s/PerUnit] && wait_i[s]", "taken = take_i[s/PerUnit]"),
+        (">= CountBits'(2 ** CountBits - k)", ">= CountBits'(2 ** CountBits - k - 1)"),
+        (">= CountBits'(2 ** CountBits - k)", "> CountBits'(2 ** CountBits - k)"),
+        ("if (least[k+1] || !wait_i[s]) overflows", "if (!wait_i[s]) overflows"),  # with a take, too
+        ("if (least[k+1] || !wait_i[s]) overflows", "if (least[k+1]) overflows"),
+        ("overflows_untaken[Count*u + s] = 1'b1", "overflows_untaken[Count*u + s] = 1'b0"),
+        ("& ~take_i", ""),
+        ("available_now[s] = count_now[CountBits*s +: CountBits] != '0", "available_now[s] = 1'b1"),
         ("&& !keep_i", ""),
     ]),
     Proof("sequencer/claims.sv", [dict(VectorWords=3003, VectorBanks=3, AccumulatorWords=1300, AccumulatorBanks=5)], [
         ("share = a[39:36] <= b[43:40] &&", "share = a[39:36] < b[43:40] &&"),
         (">= 19'(b * (VectorWords / VectorBanks))", "> 19'(b * (VectorWords / VectorBanks))"),
         ("if (a == 2 && b == 3)", "if (a == 3 && b == 2)"),
+        ("view_o[2*ViewBits +: ViewBits] = vector_view(word_i)", "view_o[2*ViewBits +: ViewBits] = store_view(word_i)"),
         ("flights_q - 2'(done_i[u])", "flights_q"),
         ("if (done_i[u]) flight0_q <= flight1_q;", ""),
-        ("if (two_o[b] && conflict(", "if (1'b0 && conflict("),
-        ("if (candidate_i[2] && vector_itself(", "if (1'b0 && vector_itself("),
+        ("if (two_o[b]) collisions[", "if (1'b0) collisions["),
+        ("if (candidate_i[2]) collisions[", "if (1'b0) collisions["),
         ("!= flight0_view[ViewBits + SumsAt +: IntervalBits] &&", "== flight0_view[ViewBits + SumsAt +: IntervalBits] &&"),
     ], needs=["common/isa_pkg.gen.sv"]),
     Proof("npu_axi/axi_lite_registers.sv", [dict(Outstanding=1), dict(Outstanding=4), dict(Outstanding=2)], [
