@@ -6,7 +6,8 @@
 //              words are realigned by addressing alone. Beats are dealt to banks in turn, so that a word at any offset is read at once:
 //              each cycle the banks read what the next word may need, with a beat that is just being written passed through
 //   writer     walks the words of the instruction; a word leaves when the last of its memory bytes has arrived; places are
-//              freed when no later word needs a byte of them
+//              freed when no later word needs a byte of them. What a word is made of depends on the instruction alone, so that its
+//              descriptor (length, bytes before the row, end of what is memory) is made while the word before waits to leave
 // Two instructions at most are inside: the requester may be one ahead of the writer. Bursts are numbered modulo 2^NumberBits; a
 // position is {number, offset}, and positions are compared by the sign of their difference.
 `include "assertions.svh"
@@ -72,6 +73,13 @@ module load_dma #(
   `GEMEL_PARAMETER(OutstandingLegal, Outstanding >= 1 && Outstanding <= 64)
 
   localparam logic [1:0] StatusBusy = 2'd0, StatusWaitRequest = 2'd1, StatusWaitData = 2'd2;
+
+  // A simulator computes what follows a word only when one leaves; gates would only come later for it.
+`ifdef VERILATOR
+  localparam bit Lazy = 1'b1;
+`else
+  localparam bit Lazy = 1'b0;
+`endif
 
   // ---- The latest command, as both halves need it ----
 
@@ -258,15 +266,23 @@ module load_dma #(
   logic [2:0] to_buffer_q;
   logic [7:0] with_fill_q;
   logic [17:0] word_address_q;
-  logic [23:0] row_bytes_q, rows_group_q;       // of a run; of a group
+  logic [23:0] groups_q;                        // bytes of a group or window
   logic [15:0] runs1_q, left1_q, left2_q, windows_q, windows_left_q;
   logic [OffsetBits-1:0] distance1_q, distance2_q;  // of runs, as far as offsets go
-  logic [11:0] windows_bytes_q, windows_step_q, windows_lead_q;
+  logic [11:0] windows_step_q;
   logic writer_parity_q;
   logic [OffsetBits-1:0] row_offset_q, run_offset_q;  // of the first run of the row, and of the run, in its first burst
 
-  logic signed [29:0] at_q, group_q;            // the next word's first byte, the group's, within the run
+  // From the first byte of the next word, or of the group: bytes to the end of the run (none behind it: 0 or less), and before its begin.
+  logic signed [29:0] left_q, group_to_end_q;
+  logic [11:0] before_q, group_before_q;
   logic [23:0] group_left_q;                    // bytes of the group from the next word on
+  logic [12:0] rest_q;                          // memory bytes of the run from the window's first on; modulo 2^13, for less is enough
+  // Descriptors, of the next word and of the first word of every run: bytes; of these, [lead, end) are memory.
+  logic [8:0] length_q, word_lead_q, memory_end_q, start_length_q, start_lead_q, start_end_q;
+  logic signed [29:0] start_left_q;
+  logic [11:0] start_before_q;
+  logic [12:0] start_rest_q;
   // Positions in the ring: of the next word's first byte in the run, and of the group's: what comes before that is drained.
   logic [NumberBits-1:0] at_number_q, group_number_q;
   logic [PlaceBits-1:0] at_place_q, group_place_q;
@@ -277,31 +293,34 @@ module load_dma #(
 
   // ---- Writer: the next word ----
 
-  logic [8:0] word_bytes;
+  function automatic logic [8:0] lesser(input logic [8:0] a, input logic [8:0] b);
+    lesser = a < b ? a : b;
+  endfunction
+  // {end, lead, length} of a word.
+  function automatic logic [26:0] descriptor(input logic [2:0] buffer, input logic [23:0] group_left, input logic signed [29:0] left,
+                                             input logic [11:0] outside);
+    logic [8:0] bytes, length, lead, last;
+    bytes = buffer == 3'd0 ? 9'(Rows) : 9'(Columns);
+    length = group_left < {15'd0, bytes} ? group_left[8:0] : bytes;
+    lead = outside < {3'd0, bytes} ? outside[8:0] : bytes;
+    last = left[29] ? '0 : left < $signed({21'd0, bytes}) ? left[8:0] : bytes;
+    descriptor = {lesser(last, length), lesser(lead, length), length};
+  endfunction
+
   logic [8:0] length, lead, memory_end, memory_bytes, advance;
-  logic signed [29:0] word_end, row_end;
   logic has_memory, writes;
   logic [PositionBits-1:0] ahead;
 
   always_comb begin
-    word_bytes = '0;
-    row_end = '0;
     length = '0;
-    word_end = '0;
     ahead = '0;
     lead = '0;
     memory_end = '0;
     if (writing_q) begin
-      word_bytes = to_buffer_q == 3'd0 ? 9'(Rows) : 9'(Columns);
-      row_end = $signed({6'd0, row_bytes_q});
-      length = group_left_q < {15'd0, word_bytes} ? group_left_q[8:0] : word_bytes;
-      word_end = at_q + $signed({21'd0, length});
+      length = length_q;
+      lead = word_lead_q;
+      memory_end = memory_end_q;
       ahead = arrived - {at_number_q, at_offset_q};
-      // Of the word's bytes, [lead, memory_end) are memory.
-      if (at_q[29]) lead = -at_q >= $signed({21'd0, length}) ? length : 9'(-at_q);
-      memory_end = length;
-      if (at_q >= row_end) memory_end = '0;
-      else if (word_end > row_end) memory_end = 9'(row_end - at_q);
     end
     has_memory = lead < memory_end;
     memory_bytes = has_memory ? memory_end - lead : '0;
@@ -312,7 +331,11 @@ module load_dma #(
   // ---- Writer: and then ----
 
   logic group_ends, run_ends, job_ends, begins;
-  logic signed [29:0] next_group;
+  logic signed [29:0] next_to_end, next_left;
+  logic [23:0] next_group_left;
+  logic [11:0] next_group_before, next_before;
+  logic [26:0] next_descriptor, start_descriptor;
+  logic signed [29:0] start_left;
   logic [11:0] group_move;                      // memory bytes between this group's first and the next's
   logic [12:0] rest;                            // memory bytes of the run from the group's (rows: the word's) first on
   logic [12:0] at_sum, group_sum, rest_sum;
@@ -320,17 +343,22 @@ module load_dma #(
 
   localparam int SumBits = 13;                  // offsets and moves are below 4096
   function automatic logic [PlaceBits-1:0] place_after(input logic [PlaceBits-1:0] place, input logic [SumBits-1:0] more);
-    logic [SumBits:0] sum;
+    logic [SumBits:0] sum, less;
     sum = {1'b0, more} + (SumBits + 1)'(place);
-    if (sum >= (SumBits + 1)'(Places)) sum = sum - (SumBits + 1)'(Places);
-    place_after = PlaceBits'(sum);
+    less = {1'b0, more} + ((SumBits + 1)'(place) - (SumBits + 1)'(Places));
+    place_after = PlaceBits'(less[SumBits] ? sum : less);
   endfunction
 
   always_comb begin
     group_ends = 1'b0;
     run_ends = 1'b0;
     job_ends = 1'b0;
-    next_group = '0;
+    next_to_end = '0;
+    next_left = '0;
+    next_group_left = '0;
+    next_group_before = '0;
+    next_before = '0;
+    next_descriptor = '0;
     group_move = '0;
     rest = '0;
     at_sum = '0;
@@ -338,17 +366,20 @@ module load_dma #(
     rest_sum = '0;
     next_row_offset = '0;
     next_run_offset = '0;
-    if (writes) begin
-      run_ends = window_mode_q ? windows_left_q == 16'd1 : word_end >= row_end;  // the last group may be short
+    if (!Lazy || writes) begin
+      run_ends = window_mode_q ? windows_left_q == 16'd1 : left_q <= $signed({21'd0, length});  // the last group may be short
       group_ends = group_left_q == 24'(length) || (!window_mode_q && run_ends);
       job_ends = left1_q == 16'd1 && left2_q == 16'd1;
       at_sum = 13'(at_offset_q) + 13'(advance);
-      if (group_ends) begin
-        next_group = group_q + $signed({18'd0, windows_step_q});
-        group_move = windows_step_q;
-        if (group_q[29]) group_move = next_group[29] ? '0 : next_group[11:0];
-        rest = 13'(memory_end);
-        if (window_mode_q) rest = 13'(row_end - (group_q[29] ? 30'sd0 : group_q));
+      next_to_end = group_to_end_q - $signed({18'd0, windows_step_q});
+      next_group_before = group_before_q < windows_step_q ? '0 : group_before_q - windows_step_q;
+      next_left = window_mode_q && group_ends ? next_to_end : left_q - $signed({21'd0, length});
+      next_group_left = group_ends ? groups_q : group_left_q - 24'(length);
+      next_before = window_mode_q && group_ends ? next_group_before : before_q < 12'(length) ? '0 : before_q - 12'(length);
+      next_descriptor = descriptor(to_buffer_q, next_group_left, next_left, next_before);
+      if (!Lazy || group_ends) begin
+        group_move = group_before_q < windows_step_q ? windows_step_q - group_before_q : '0;
+        rest = window_mode_q ? rest_q : 13'(memory_end);
         group_sum = 13'(group_offset_q) + 13'(group_move);
         rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
         next_row_offset = row_offset_q + distance2_q;
@@ -367,7 +398,7 @@ module load_dma #(
   always_comb begin
     end_number = group_number_q;
     end_place = group_place_q;
-    if (group_ends) begin
+    if (!Lazy || group_ends) begin
       if (!window_mode_q) begin
         end_number = at_number_q + NumberBits'(rest_sum >> OffsetBits) + 1'b1;
         end_place = place_after(at_place_q, (rest_sum >> OffsetBits) + 13'd1);
@@ -385,7 +416,7 @@ module load_dma #(
     place_now = group_place_q;
     offset_now = group_offset_q;
     drained_now = drained_run_q;
-    if (writes) begin
+    if (!Lazy || writes) begin
       at_number_now = at_number_q + NumberBits'(at_sum >> OffsetBits);
       at_place_now = place_after(at_place_q, at_sum >> OffsetBits);
       at_offset_now = at_sum[OffsetBits-1:0];
@@ -394,7 +425,7 @@ module load_dma #(
         place_now = at_place_now;
         offset_now = at_offset_now;
       end else if (group_ends) begin
-        if (next_group >= row_end) begin
+        if (next_to_end <= 30'sd0) begin
           number_now = end_number;
           place_now = end_place;
           drained_now = 1'b1;
@@ -407,6 +438,19 @@ module load_dma #(
         at_place_now = place_now;
         at_offset_now = offset_now;
       end
+    end
+  end
+
+  // The first word of a run, as the command has it.
+  logic [23:0] start_group;
+  always_comb begin
+    start_group = '0;
+    start_left = '0;
+    start_descriptor = '0;
+    if (!Lazy || command_waits_q) begin
+      start_group = window_count_q != 16'd0 ? {12'd0, window_bytes_q} : group_bytes_q;
+      start_left = $signed({6'd0, run_bytes_q}) + $signed({18'd0, lead_q});
+      start_descriptor = descriptor(buffer_q, start_group, start_left, lead_q);
     end
   end
 
@@ -474,21 +518,26 @@ module load_dma #(
   always_ff @(posedge clk_i) begin
     if (writes) begin
       word_address_q <= word_address_q + 18'd1;
-      at_q <= word_end;
-      group_left_q <= group_left_q - 24'(length);
+      left_q <= next_left;
+      before_q <= next_before;
+      group_left_q <= next_group_left;
+      {memory_end_q, word_lead_q, length_q} <= next_descriptor;
       at_offset_q <= at_offset_now;
       group_offset_q <= offset_now;
       drained_run_q <= drained_now;
       if (group_ends) begin
         windows_left_q <= windows_left_q - 16'd1;
-        group_left_q <= window_mode_q ? {12'd0, windows_bytes_q} : rows_group_q;
-        if (window_mode_q) begin
-          group_q <= next_group;
-          at_q <= next_group;
-        end
+        group_to_end_q <= next_to_end;
+        group_before_q <= next_group_before;
+        rest_q <= rest_q - 13'(group_move);
         if (run_ends) begin
-          group_q <= -$signed({18'd0, windows_lead_q});
-          at_q <= -$signed({18'd0, windows_lead_q});
+          group_to_end_q <= start_left_q;
+          left_q <= start_left_q;
+          group_before_q <= start_before_q;
+          before_q <= start_before_q;
+          rest_q <= start_rest_q;
+          group_left_q <= groups_q;
+          {memory_end_q, word_lead_q, length_q} <= {start_end_q, start_lead_q, start_length_q};
           windows_left_q <= windows_q;
           drained_run_q <= 1'b0;
           at_offset_q <= next_run_offset;
@@ -509,8 +558,7 @@ module load_dma #(
       to_buffer_q <= buffer_q;
       with_fill_q <= fill_q;
       word_address_q <= word_base_q;
-      row_bytes_q <= run_bytes_q;
-      rows_group_q <= group_bytes_q;
+      groups_q <= start_group;
       runs1_q <= count1_q;
       left1_q <= count1_q;
       left2_q <= count2_q;
@@ -518,18 +566,24 @@ module load_dma #(
       windows_left_q <= window_count_q;
       distance1_q <= stride1_q[OffsetBits-1:0];
       distance2_q <= stride2_q[OffsetBits-1:0];
-      windows_bytes_q <= window_bytes_q;
       windows_step_q <= window_step_q;
-      windows_lead_q <= lead_q;
       writer_parity_q <= !parity_q;
       row_offset_q <= begin_offset;
       run_offset_q <= begin_offset;
       at_offset_q <= begin_offset;
       group_offset_q <= begin_offset;
       drained_run_q <= 1'b0;
-      at_q <= -$signed({18'd0, lead_q});
-      group_q <= -$signed({18'd0, lead_q});
-      group_left_q <= window_count_q != 16'd0 ? {12'd0, window_bytes_q} : group_bytes_q;
+      left_q <= start_left;
+      group_to_end_q <= start_left;
+      start_left_q <= start_left;
+      before_q <= lead_q;
+      group_before_q <= lead_q;
+      start_before_q <= lead_q;
+      rest_q <= run_bytes_q[12:0];
+      start_rest_q <= run_bytes_q[12:0];
+      group_left_q <= start_group;
+      {memory_end_q, word_lead_q, length_q} <= start_descriptor;
+      {start_end_q, start_lead_q, start_length_q} <= start_descriptor;
     end
   end
 
@@ -598,8 +652,8 @@ module load_dma #(
   always_comb begin
     rotated = '0;
     word = '0;
-    if (writes) begin
-      if (has_memory) rotated = {ring_row, ring_row} >> {rotation, 3'b000};
+    if (!Lazy || writes) begin
+      if (!Lazy || has_memory) rotated = {ring_row, ring_row} >> {rotation, 3'b000};
       for (int i = 0; i < WordBytes; i++) begin
         if (LengthBits'(i) >= LengthBits'(lead) && LengthBits'(i) < LengthBits'(memory_end)) word[8*i +: 8] = rotated[8*i +: 8];
         else if (window_mode_q && LengthBits'(i) < LengthBits'(length)) word[8*i +: 8] = with_fill_q;
