@@ -8,7 +8,8 @@
 // add, sub: the first two steps send their results through; the sum of both enters in the third step's slot, six cycles later than
 // a plain step would, and everything behind is six cycles later. pool_max: a delay line in place of the requantizer.
 // Where an index chooses one of many registers, Verilator gets the index (a load or a store of its own) and synthesis gets enables and AND-OR
-// selects, which Yosys would not find in a shift over all of them. compute_test holds both against the model.
+// selects, which Yosys would not find in a shift over all of them; the table is registers that all lanes look into, or a memory in every lane,
+// whose read register is the stage's, which takes a fifth of the area of 256 registers to choose from. compute_test holds both against the model.
 // A parameter word is written to its register 5 cycles after its read was issued. That is early enough for the first step of the
 // next block and late enough for the last step of the block before.
 `include "assertions.svh"
@@ -345,27 +346,38 @@ module vector_unit #(
 
   logic [WordBits-1:0]            parameter3_q, parameter4_q, parameter5_q;
   logic [AddSets*SetBits-1:0]     sets_q;
-  logic [TableWords*WordBits-1:0] lookup_q;
   always_ff @(posedge clk_i) begin
     if (set_q[2] || table_q[2]) parameter3_q <= param_data_i;
     if (set_q[3] || table_q[3]) parameter4_q <= parameter3_q;
     if (set_q[4] || table_q[4]) parameter5_q <= parameter4_q;
 `ifdef VERILATOR
     if (set_q[Feed]) sets_q[WordBits*index_q[8*(Feed-1) +: 8] +: WordBits] <= parameter5_q;
-    if (table_q[Feed]) lookup_q[WordBits*index_q[8*(Feed-1) +: 8] +: WordBits] <= parameter5_q;
 `endif
   end
-`ifndef VERILATOR
+`ifdef VERILATOR
+  logic [TableWords*WordBits-1:0] lookup_q;
+  always_ff @(posedge clk_i) begin
+    if (table_q[Feed]) lookup_q[WordBits*index_q[8*(Feed-1) +: 8] +: WordBits] <= parameter5_q;
+  end
+`else
   for (genvar w = 0; w < AddSets * SetWords; w++) begin : gen_set_word
     always_ff @(posedge clk_i) begin
       if (set_q[Feed] && index_q[8*(Feed-1) +: 8] == 8'(w)) sets_q[WordBits*w +: WordBits] <= parameter5_q;
     end
   end
-  for (genvar w = 0; w < TableWords; w++) begin : gen_table_word
-    always_ff @(posedge clk_i) begin
-      if (table_q[Feed] && index_q[8*(Feed-1) +: 8] == 8'(w)) lookup_q[WordBits*w +: WordBits] <= parameter5_q;
+  // Where the table has a byte's result: word and place in it.
+  localparam int TableBits = TableWords > 1 ? $clog2(TableWords) : 1;
+  localparam int PlaceBits = Columns > 1 ? $clog2(Columns) : 1;
+  function automatic logic [TableBits+PlaceBits-1:0] table_place(input logic [7:0] value);
+    table_place = (TableBits + PlaceBits)'(value);
+    if (Columns == 1) begin
+      table_place = {TableBits'(value), PlaceBits'(0)};
+    end else if (2 ** PlaceBits != Columns) begin
+      for (int w = 1; w < TableWords; w++) begin
+        if (value >= 8'(w * Columns)) table_place = {TableBits'(w), PlaceBits'(value - 8'(w * Columns))};
+      end
     end
-  end
+  endfunction
 `endif
 
   // ---- Lanes ----
@@ -519,9 +531,27 @@ module vector_unit #(
     assign y12 = is_max_q ? 32'($signed(maxima_q[9*(Result-Feed-1) +: 9])) : requantizer_y_i[32*i +: 32];
     always_ff @(posedge clk_i) begin
       if (result) byte13_q <= y12 < 32'(low) ? clamp_min[7:0] : y12 > 32'(high) ? clamp_max[7:0] : y12[7:0] + dst_zero[7:0];
+`ifdef VERILATOR
       if (result13_q) byte14_q <= word_q[isa_pkg::VectorTableLsb] ? lookup_q[8*byte13_q +: 8] : byte13_q;
+`else
+      if (result13_q) byte14_q <= byte13_q;
+`endif
     end
+`ifdef VERILATOR
     assign byte14[8*i +: 8] = byte14_q;
+`else
+    logic [WordBits-1:0] lookup [TableWords];
+    logic [WordBits-1:0] looked_up14_q;
+    logic [TableBits-1:0] word13;
+    logic [PlaceBits-1:0] place13, place14_q;
+    assign {word13, place13} = table_place(byte13_q);
+    always_ff @(posedge clk_i) begin
+      if (table_q[Feed]) lookup[TableBits'(index_q[8*(Feed-1) +: 8])] <= parameter5_q;
+      if (result13_q) looked_up14_q <= lookup[word13];
+      if (result13_q) place14_q <= place13;
+    end
+    assign byte14[8*i +: 8] = word_q[isa_pkg::VectorTableLsb] ? looked_up14_q[8*place14_q +: 8] : byte14_q;
+`endif
   end
 
   // ---- 15: the word ----
