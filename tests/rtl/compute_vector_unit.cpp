@@ -7,6 +7,7 @@
 #include "VectorUnit1x1.h"
 #include "VectorUnit4x4.h"
 #include "VectorUnit5x3.h"
+#include "VectorUnitSynthesized1x1.h"
 #include "VectorUnitSynthesized4x4.h"
 #include "VectorUnitSynthesized5x3.h"
 #include "base/numerics.hpp"
@@ -258,6 +259,7 @@ TEST(RtlVectorUnit, IsInLockstepWith1ColumnAnd1Lane) { run_vector_unit<VectorUni
 TEST(RtlVectorUnit, IsInLockstepWith4ColumnsAnd4Lanes) { run_vector_unit<VectorUnit4x4>(4, 4); }
 TEST(RtlVectorUnit, IsInLockstepWith5ColumnsAnd3Lanes) { run_vector_unit<VectorUnit5x3>(5, 3); }
 // The text that synthesis gets.
+TEST(RtlVectorUnit, IsInLockstepAsSynthesizedWith1ColumnAnd1Lane) { run_vector_unit<VectorUnitSynthesized1x1>(1, 1); }
 TEST(RtlVectorUnit, IsInLockstepAsSynthesizedWith4ColumnsAnd4Lanes) { run_vector_unit<VectorUnitSynthesized4x4>(4, 4); }
 TEST(RtlVectorUnit, IsInLockstepAsSynthesizedWith5ColumnsAnd3Lanes) { run_vector_unit<VectorUnitSynthesized5x3>(5, 3); }
 

@@ -24,20 +24,23 @@ endfunction()
 macro(movement_sequencer name bus burst queue prefetch words banks)
   buffer_parameters(parameters ${words} ${banks})
   movement_block(${name} sequencer "${sequencer_sources}" Rows=1 Columns=1 BusBytes=${bus} BurstBytes=${burst}
-                 QueueDepth=${queue} PrefetchInstructions=${prefetch} ${parameters})
+                 QueueDepth=${queue} PrefetchInstructions=${prefetch} ${parameters} ${ARGN})
 endmacro()
 set(buffer_names Activation Weight Vector Param Accumulator)
 movement_sequencer(SequencerUsual 16 256 4 8 4096,4096,4096,4096,1024 8,8,8,8,8)
 movement_sequencer(SequencerOdd 16 32 3 5 1001,777,3003,515,1300 1,7,3,5,13)
 movement_sequencer(SequencerNarrow 4 4 1 1 262144,262144,262144,262144,65536 16,16,16,16,16)
 movement_sequencer(SequencerWide 128 512 2 9 2000,2000,2000,2000,500 2,2,2,2,2)
+movement_sequencer(SequencerSynthesizedUsual 16 256 4 8 4096,4096,4096,4096,1024 8,8,8,8,8 SYNTHESIS)
+movement_sequencer(SequencerSynthesizedOdd 16 32 3 5 1001,777,3003,515,1300 1,7,3,5,13 SYNTHESIS)
+movement_sequencer(SequencerSynthesizedNarrow 4 4 1 1 262144,262144,262144,262144,65536 16,16,16,16,16 SYNTHESIS)
 movement_block(Decoder isa_pkg_use "common/isa_pkg.gen.sv;../tests/isa/isa_pkg_use.sv")
 
 # rows x columns, bytes of bus and burst, outstanding
 set(load_dma_sources common/isa_pkg.gen.sv common/fifo.sv load_dma/load_dma.sv)
 macro(movement_load_dma name rows columns bus burst outstanding)
   movement_block(${name} load_dma "${load_dma_sources}" Rows=${rows} Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
-                 Outstanding=${outstanding})
+                 Outstanding=${outstanding} ${ARGN})
 endmacro()
 movement_load_dma(LoadDmaUsual 8 8 8 64 4)
 movement_load_dma(LoadDmaLeast 1 1 4 4 1)
@@ -45,6 +48,9 @@ movement_load_dma(LoadDmaOdd 5 13 16 32 3)
 movement_load_dma(LoadDmaSlim 40 3 4 8 2)
 movement_load_dma(LoadDmaWholeBursts 24 3 128 4096 2)
 movement_load_dma(LoadDmaManyBeats 3 5 4 1024 3)
+movement_load_dma(LoadDmaSynthesizedUsual 8 8 8 64 4 SYNTHESIS)
+movement_load_dma(LoadDmaSynthesizedOdd 5 13 16 32 3 SYNTHESIS)
+movement_load_dma(LoadDmaSynthesizedWholeBursts 24 3 128 4096 2 SYNTHESIS)
 
 set(store_dma_sources common/isa_pkg.gen.sv common/fifo.sv store_dma/store_dma.sv)
 macro(movement_store_dma name columns bus burst outstanding)
@@ -65,10 +71,11 @@ macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch
   buffer_parameters(parameters ${words} ${banks})
   movement_block(${name} npu "${npu_sources}" Rows=${rows} Columns=${columns} Lanes=${lanes} BusBytes=${bus} BurstBytes=${burst}
                  LoadOutstanding=${loads} StoreOutstanding=${stores} QueueDepth=${queue} PrefetchInstructions=${prefetch}
-                 ${parameters})
+                 ${parameters} ${ARGN})
 endmacro()
 movement_npu(NpuSquare 4 4 4 8 64 2 2 4 4 256,256,256,256,128 2,2,2,2,2)
 movement_npu(NpuUneven 2 6 2 16 128 4 1 2 8 300,240,330,130,96 4,3,3,2,4)
+movement_npu(NpuSynthesizedUneven 2 6 2 16 128 4 1 2 8 300,240,330,130,96 4,3,3,2,4 SYNTHESIS)
 movement_npu(NpuOdd 5 3 1 4 16 3 5 1 1 257,255,401,211,105 1,5,1,1,7)
 
 # Of `top` only what knows nothing of SystemC.

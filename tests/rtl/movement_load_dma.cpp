@@ -7,6 +7,9 @@
 #include "LoadDmaManyBeats.h"
 #include "LoadDmaOdd.h"
 #include "LoadDmaSlim.h"
+#include "LoadDmaSynthesizedOdd.h"
+#include "LoadDmaSynthesizedUsual.h"
+#include "LoadDmaSynthesizedWholeBursts.h"
 #include "LoadDmaUsual.h"
 #include "LoadDmaWholeBursts.h"
 #include "blocks/load_dma/load_dma_beat.hpp"
@@ -162,6 +165,10 @@ TEST(RtlLoadDma, IsInLockstepAt5x13) { run_load_dma<LoadDmaOdd>(5, 13, 16, 32, 3
 TEST(RtlLoadDma, IsInLockstepWithBurstsOf4KiB) { run_load_dma<LoadDmaWholeBursts>(24, 3, 128, 4096, 2, 100); }
 TEST(RtlLoadDma, IsInLockstepWithBurstsOf256Beats) { run_load_dma<LoadDmaManyBeats>(3, 5, 4, 1024, 3, 100); }
 TEST(RtlLoadDma, IsInLockstepWithWordsOfManyBursts) { run_load_dma<LoadDmaSlim>(40, 3, 4, 8, 2, 200); }
+// The text that synthesis gets.
+TEST(RtlLoadDma, IsInLockstepAsSynthesizedAt8x8) { run_load_dma<LoadDmaSynthesizedUsual>(8, 8, 8, 64, 4, 200); }
+TEST(RtlLoadDma, IsInLockstepAsSynthesizedAt5x13) { run_load_dma<LoadDmaSynthesizedOdd>(5, 13, 16, 32, 3, 200); }
+TEST(RtlLoadDma, IsInLockstepAsSynthesizedWithBurstsOf4KiB) { run_load_dma<LoadDmaSynthesizedWholeBursts>(24, 3, 128, 4096, 2, 100); }
 
 }  // namespace
 }  // namespace gemel::rtl_test

@@ -6,6 +6,7 @@
 
 #include "NpuOdd.h"
 #include "NpuSquare.h"
+#include "NpuSynthesizedUneven.h"
 #include "NpuUneven.h"
 #include "base/error.hpp"
 #include "compiler/compile.hpp"
@@ -359,9 +360,11 @@ TEST(RtlNpu, EqualsTheModelsOnRandomProgramsAt2x6) { run_programs<NpuUneven>(une
 TEST(RtlNpu, EqualsTheModelsOnRandomProgramsAt5x3) { run_programs<NpuOdd>(odd(), 300, 0); }
 TEST(RtlNpu, EqualsTheModelsOnCarelessProgramsAt4x4) { run_programs<NpuSquare>(square(), 200, 30); }
 TEST(RtlNpu, EqualsTheModelsOnCarelessProgramsAt2x6) { run_programs<NpuUneven>(uneven(), 200, 30); }
+TEST(RtlNpu, EqualsTheModelsOnCarelessProgramsAsSynthesized) { run_programs<NpuSynthesizedUneven>(uneven(), 200, 30); }
 TEST(RtlNpu, EqualsTheModelsOnCarelessProgramsAt5x3) { run_programs<NpuOdd>(odd(), 200, 30); }
 TEST(RtlNpu, EqualsTheModelsOnNetworksAt4x4) { run_networks<NpuSquare>(square(), 40); }
 TEST(RtlNpu, EqualsTheModelsOnNetworksAt2x6) { run_networks<NpuUneven>(uneven(), 40); }
+TEST(RtlNpu, EqualsTheModelsOnNetworksAsSynthesized) { run_networks<NpuSynthesizedUneven>(uneven(), 40); }
 TEST(RtlNpu, EqualsTheModelsOnNetworksAt5x3) { run_networks<NpuOdd>(odd(), 40); }
 
 }  // namespace

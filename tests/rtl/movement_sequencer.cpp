@@ -10,6 +10,9 @@
 #include "Decoder.h"
 #include "SequencerNarrow.h"
 #include "SequencerOdd.h"
+#include "SequencerSynthesizedNarrow.h"
+#include "SequencerSynthesizedOdd.h"
+#include "SequencerSynthesizedUsual.h"
 #include "SequencerUsual.h"
 #include "SequencerWide.h"
 #include "blocks/sequencer/sequencer_beat.hpp"
@@ -320,6 +323,10 @@ TEST(RtlSequencer, IsInLockstepWithAUsualBus) { run_sequencer<SequencerUsual>(us
 TEST(RtlSequencer, IsInLockstepWithOddBuffers) { run_sequencer<SequencerOdd>(odd_machine(), 2000); }
 TEST(RtlSequencer, IsInLockstepWithAQueueOfOneAndANarrowBus) { run_sequencer<SequencerNarrow>(narrow_machine(), 2000); }
 TEST(RtlSequencer, IsInLockstepWithTwoInstructionsInABeat) { run_sequencer<SequencerWide>(wide_machine(), 2000); }
+// The text that synthesis gets.
+TEST(RtlSequencer, IsInLockstepAsSynthesizedWithAUsualBus) { run_sequencer<SequencerSynthesizedUsual>(usual_machine(), 2000); }
+TEST(RtlSequencer, IsInLockstepAsSynthesizedWithOddBuffers) { run_sequencer<SequencerSynthesizedOdd>(odd_machine(), 2000); }
+TEST(RtlSequencer, IsInLockstepAsSynthesizedWithAQueueOfOneAndANarrowBus) { run_sequencer<SequencerSynthesizedNarrow>(narrow_machine(), 2000); }
 
 // ---- The checks of decode, on words that are legal but for a field or a bit or two ----
 
