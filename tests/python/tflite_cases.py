@@ -227,6 +227,20 @@ def concatenation(d: Draw) -> Model:
     return m
 
 
+def _computed_shape(d: Draw, m: Model, x: int, made: list[int], out: int) -> int:
+    """As the converter leaves it where the number of images is open: [images of x, *made, out]."""
+    number = lambda name, *values: m.tensor(name, np.shape(values), "int32", data=np.array(values, np.int32))  # noqa: E731
+    whole = m.tensor("whole", (4,), "int32")
+    m.operator("SHAPE", [x], [whole], "ShapeOptions", OutType=2)
+    first = m.tensor("first", (), "int32")
+    masks = {"ShrinkAxisMask": 1} | ({"BeginMask": 1} if d.chance(0.3) else {})
+    m.operator("STRIDED_SLICE", [whole, number("from", 0), number("to", 1), number("by", 1)], [first], "StridedSliceOptions", **masks)
+    shape = m.tensor("shape", (4,), "int32")
+    others = [m.tensor(f"length{i}", (), "int32", data=np.array(v, np.int32)) for i, v in enumerate((*made, out))]
+    m.operator("PACK", [first, *others], [shape], "PackOptions", ValuesCount=4)
+    return shape
+
+
 def transposed_convolution(d: Draw) -> Model:
     """Output shapes as converters write them, and others that have as many windows."""
     m = Model()
@@ -240,7 +254,7 @@ def transposed_convolution(d: Draw) -> Model:
     q = d.quantization()
     out = d.one_of(1, 3, 13, d.integer(1, 20))
     x = m.tensor("x", (n, h, w, c), **q)
-    shape = m.tensor("shape", (4,), "int32", data=np.array([n, *made, out], np.int32))
+    shape = _computed_shape(d, m, x, made, out) if d.chance(0.3) else m.tensor("shape", (4,), "int32", data=np.array([n, *made, out], np.int32))
     (weights, *bias), scales = _weights(d, m, (out, *kernel, c), 0, out, q["scale"], any_int4=False)
     y = m.tensor("y", (n, *made, out), scale=_output_scale(d, q["scale"], scales, -(-kernel[0] * kernel[1] // math.prod(stride)) * c), zero_point=d.zero())
     m.inputs, m.outputs = [x], [y]

@@ -335,6 +335,34 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
                 self.load(m)
             self.assertIn(text.format(self.folder / "m.tflite"), str(caught.exception))
 
+    def test_sizes_that_the_file_computes_of_shapes(self):
+        """As Keras' UpSampling2D: twice the image's own height and width. The reference cannot run it; the workload is that of the numbers."""
+
+        def model(computed: bool, **strided) -> Model:
+            m = Model()
+            q = {"scale": 0.5, "zero_point": 3}
+            number = lambda *v: m.tensor("k", (len(v),), "int32", data=np.array(v, np.int32))  # noqa: E731
+            m.inputs, m.outputs = [m.tensor("x", (1, 4, 3, 2), **q)], [m.tensor("y", (1, 8, 6, 2), **q)]
+            size = m.tensor("size", (2,), "int32", data=None if computed else np.array([8, 6], np.int32))
+            if computed:
+                whole, part = m.tensor("whole", (4,), "int32"), m.tensor("part", (2,), "int32")
+                m.operator("SHAPE", [0], [whole], "ShapeOptions", OutType=2)
+                m.operator("STRIDED_SLICE", [whole, number(1), number(3), number(1)], [part], "StridedSliceOptions", **strided)
+                m.operator("MUL", [part, number(2, 2)], [size], "MulOptions")
+            m.operator("RESIZE_NEAREST_NEIGHBOR", [0, size], [1], "ResizeNearestNeighborOptions")
+            return m
+
+        whole, other = (self.load(model(computed)) for computed in (True, False))
+        self.assertEqual([vars(one) for one in whole.layers], [vars(one) for one in other.layers])
+        with self.assertRaises(ModelError) as caught:
+            self.load(model(True, NewAxisMask=1))
+        self.assertIn("E1105]: operator 1, STRIDED_SLICE `part`: operands is wrong: ellipsis_mask, new_axis_mask, offset", str(caught.exception))
+        wrong = model(True)
+        wrong.tensors[4].shape = (3,)
+        with self.assertRaises(ModelError) as caught:
+            self.load(wrong)
+        self.assertIn("E1105]: operator 1, STRIDED_SLICE `part`: shape of tensor 4 `part` is [3]", str(caught.exception))
+
     def test_parts_and_constants(self):
         q = {"scale": 0.5, "zero_point": 3}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from .messages import Findings
 from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context
 from .tflite_file import Operator, read_tflite
-from .tflite_ops import OPERATORS
+from .tflite_ops import OPERATORS, fold
 from .workload import Workload, shape_text
 
 REFERENCE = "TensorFlow Lite Micro's reference kernels (int8, double rounding)"
@@ -34,7 +34,12 @@ def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
 
     found.attempt("inputs", context.begin)
     unknown: list[Operator] = []
+    folded: set[int] = set()
     for op in graph.operators:
+        found.attempt(str(op), lambda op=op: folded.add(op.index) if fold(op) else None)
+    for op in graph.operators:
+        if op.index in folded:
+            continue
         if op.type not in OPERATORS:
             unknown.append(op)
         else:

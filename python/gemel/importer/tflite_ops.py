@@ -783,6 +783,63 @@ def with_output(recipe: Callable, scale: float, zero_point: int) -> Callable:
     return fixed
 
 
+# ---- numbers that the file computes of shapes -------------------------------------------------------------------------------------
+
+
+def fold(op: Operator) -> bool:
+    """Makes a constant of what is computed of shapes and constants alone, such as the output shape that a TRANSPOSE_CONV takes of a model whose number of
+    images is open. Whether it is one."""
+    plain = [t for t in op.inputs if t is not None]
+    of_numbers = plain and all(t.constant and t.data is not None and t.type in NUMBERS for t in plain)
+    if op.type not in FOLDED or len(op.outputs) != 1 or op.outputs[0].type not in NUMBERS or not (of_numbers or (op.type == "SHAPE" and plain)):
+        return False
+    out = op.outputs[0]
+    try:
+        made = np.asarray(FOLDED[op.type](op, *([np.array(plain[0].shape)] if op.type == "SHAPE" else [t.data for t in plain])))
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise Refused("operands", f"wrong: {error}", f"constants that {op.type} takes") from None
+    if made.size > 1 << 16:
+        raise Refused("result", f"{made.size} elements", "at most 65536")
+    expect_shape(out, made.shape)
+    out.data, out.constant = made.astype(NUMBERS[out.type]), True
+    for t in plain:
+        t.read_by = [reader for reader in t.read_by if reader is not op]
+    return True
+
+
+def _strided(op: Operator, data: np.ndarray, begin: np.ndarray, end: np.ndarray, step: np.ndarray) -> np.ndarray:
+    options = Options(op, "StridedSliceOptions")
+    masks = {name: options(f"{name}_mask", 0) for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+    if masks["ellipsis"] or masks["new_axis"] or options("offset", False):
+        raise ValueError("ellipsis_mask, new_axis_mask, offset")
+    which: list[slice | int] = []
+    for d, (first, last, by) in enumerate(zip(begin.reshape(-1), end.reshape(-1), step.reshape(-1), strict=True)):
+        if masks["shrink_axis"] >> d & 1:
+            which.append(int(first))
+        else:
+            which.append(slice(None if masks["begin"] >> d & 1 else int(first), None if masks["end"] >> d & 1 else int(last), int(by)))
+    return data[tuple(which)]
+
+
+NUMBERS = {"INT32": np.int32, "INT64": np.int64}
+FOLDED: dict[str, Callable[..., np.ndarray]] = {
+    "ADD": lambda op, a, b: a + b,
+    "CAST": lambda op, a: a,
+    "CONCATENATION": lambda op, *arrays: np.concatenate(arrays, Options(op, "ConcatenationOptions")("axis", 0)),
+    "MUL": lambda op, a, b: a * b,
+    "PACK": lambda op, *arrays: np.stack(arrays, Options(op, "PackOptions")("axis", 0)),
+    "RESHAPE": lambda op, a, *_: a.reshape(op.outputs[0].shape),
+    "SHAPE": lambda op, shape: shape,
+    "STRIDED_SLICE": _strided,
+    "SUB": lambda op, a, b: a - b,
+}
+
+
+def only_numbers(context: Context, op: Operator) -> None:
+    t = next((t for t in op.inputs if t is not None and (not t.constant or t.type not in NUMBERS)), op.outputs[0] if op.outputs else None)
+    raise Refused(f"{t}", f"{t.type}, computed" if t is not None and not t.constant else "no number", "constants and shapes, in INT32 and INT64")
+
+
 def softmax(context: Context, op: Operator) -> None:
     (x,) = operands(op, 1)
     out = op.outputs[0]
@@ -843,6 +900,7 @@ def gelu(context: Context, op: Operator) -> None:
     table(lambda a, b: tables.by_float(a, b, function))(context, op)
 
 
+OF_NUMBERS = "nothing", "of shapes and INT32 or INT64 constants, as converters leave them where the number of images is open"
 OPERATORS: dict[str, Row] = {
     "ADD": Row(
         pair("add", "AddOptions"), "`add`, or `table`",
@@ -853,6 +911,7 @@ OPERATORS: dict[str, Row] = {
     "AVERAGE_POOL_2D": Row(
         pool("avg_pool"), "`avg_pool`", "any window, stride and padding; input and output with one scale and zero point"
     ),
+    "CAST": Row(only_numbers, *OF_NUMBERS),
     "CONCATENATION": Row(
         concatenation, "`conv2d` with ones and zeros, `add`", "along any dimension of up to 5; inputs and output with one scale and zero point"
     ),
@@ -886,6 +945,7 @@ OPERATORS: dict[str, Row] = {
     "MEAN": Row(mean, "`global_avg_pool`", "over height and width; keep_dims or not"),
     "MUL": Row(pair("mul", "MulOptions"), "`mul`, `table`, or `conv2d`", "as ADD"),
     "PAD": Row(pad, "padding of a `conv2d`", "height and width; where not only convolutions read it, a `conv2d` with ones"),
+    "PACK": Row(only_numbers, *OF_NUMBERS),
     "PADV2": Row(pad, "padding of a `conv2d`", "as PAD, with the zero point as its value"),
     "QUANTIZE": Row(
         quantize,
@@ -903,6 +963,7 @@ OPERATORS: dict[str, Row] = {
         "to multiples of height and width, or fractions with even steps; align_corners and half_pixel_centers where each pixel stands as often as the others"
     ),
     "RESHAPE": Row(reshape, "`reshape`", "up to 6 dimensions; the shape that the file gives the output"),
+    "SHAPE": Row(only_numbers, *OF_NUMBERS),
     "SLICE": Row(slices, "`conv2d` with ones and zeros", "of 2 to 4 dimensions, not of the images"),
     "SOFTMAX": Row(
         softmax,
