@@ -260,9 +260,19 @@ class Quantize(unittest.TestCase):
                 self.assertEqual(nodes["Conv"] + nodes["ConvTranspose"] + nodes["Add"] + nodes["Concat"], 0, dict(nodes))
                 self.assertGreater(min(result.outputs.values()), 20)
                 print(f"{network.name}: {tensors} tensors, {elements} elements equal, outputs {dict(result.outputs)}")
-        # No layer of its own picks channels: the layer before makes only some of them, for each line of a stride.
+
+    def test_channels_that_a_depth_to_space_takes(self):
+        """No layer of its own picks them: the layer before makes some of them for each line of a stride."""
+        images = drawn(dcgan(), 4)
+        _, workload, _ = self.made(dcgan(), images)
         lines = ["conv2d", "table", "conv2d", "table", "reshape", "conv2d", "reshape", "conv2d", "add", "reshape", "conv2d"]
         self.assertEqual([layer.op for layer in workload.layers], ["reshape", "conv2d", *lines, *lines, *lines])
+        n = Network("three", (1, 4, 6, 6))
+        n.outputs = [n.grow(INPUT, 5, 3, 2, 1, "Relu", output_padding=[1, 1])]
+        _, workload, model = self.made(n, drawn(n, 4))
+        self.assertEqual(compare(workload, model, {INPUT: drawn(n, 1)}, "tiny8")[2], [])
+        # One line of a kernel of three is the result's every second line, two are the others: zeros take no cycles.
+        self.assertEqual([layer.keys["kernel"] for layer in workload.layers if layer.op == "conv2d"][:2], [[1, 2], [2, 2]])
 
     def test_random_networks(self):
         seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))

@@ -65,6 +65,7 @@ class Layers:
 
     def __init__(self, c: Context, op: Operation, q: Quantization, layout: Layout, last: bool = False):
         self._c, self._op, self._q, self._layout, self._last = c, op, q, layout, last
+        self.by_parts = False
 
     def view(self, t: Tensor, shape) -> Tensor:
         return self._c.view(t, shape)
@@ -81,6 +82,7 @@ class Layers:
             return None
         name, size = part
         c.store(size)
+        self.by_parts = True
         made = Tensor(name, output, shape, self._layout, t.q)
         if self._last:
             c.workload.sources[name], c.layouts[name], c.values[output] = output, self._layout, made
@@ -92,9 +94,11 @@ class Layers:
         assert m.differences == 0, "a sum of one scale"
         return _part(self._c, self._op, name, "add", [a, b], shape, self._layout, m.tensors(), q, self._last, arithmetic=m.arithmetic)
 
-    def end(self, t: Tensor, shape, how: str) -> None:
+    def end(self, t: Tensor, shape, how: str, by_parts: str = "") -> None:
+        """`by_parts`: how, if channels are taken by layers of fewer filters."""
         self._c.shaped(self._op, t, shape, self._layout)
         made = self._c.values[self._op.output]
+        how = by_parts if self.by_parts else how
         self._c.workload.notes.append(f"layer `{made.name}`: a {self._op.node.type}, as {how}: the machine has no operator for it")
 
 
@@ -147,7 +151,10 @@ def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray
         t = pixels.picked(Layers(c, op, q, layout, not select), t, t.shape, lines, columns)
     if select:
         _, layout = _layout(t, rank, n, channels.size, [lines.size, columns.size])
-        t = pixels.selected(Layers(c, op, q, layout, True), t, t.shape, channels)
+        layers = Layers(c, op, q, layout, True)
+        t = pixels.selected(layers, t, t.shape, channels)
+        if layers.by_parts:
+            return
     c.workload.notes.append(f"layer `{t.name}`: a {op.node.type}, as a convolution with ones and zeros: the machine has no operator for it")
 
 
@@ -306,7 +313,7 @@ def depth_to_space(c: Context, op: Operation) -> None:
     shape, layout = made_image(t, n, depth // (block * block), [height * block, width * block])
     layers = Layers(c, op, q, layout)
     t = pixels.depth_to_space(layers, _requantized(c, op, "scaled", t, q), t.shape, order)
-    layers.end(t, shape, "convolutions with ones and zeros and their sum")
+    layers.end(t, shape, "convolutions with ones and zeros and their sum", "parts of the layer before it, whose lines are interleaved")
 
 
 def space_to_depth(c: Context, op: Operation) -> None:

@@ -427,6 +427,7 @@ class _Layers:
         self._context, self._op = context, op
         self._q, self._name = q or context.quantization(op.outputs[0]), readable(op.outputs[0])
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._by_parts = False
 
     def view(self, t: str, shape: tuple[int, ...]) -> str:
         if self._shapes.get(t) == shape:
@@ -445,6 +446,7 @@ class _Layers:
             return None
         self._context.store(made[1])
         self._shapes[made[0]] = shape
+        self._by_parts = True
         return made[0]
 
     def sum(self, name: str, a: str, b: str, shape: tuple[int, ...]) -> str:
@@ -459,9 +461,13 @@ class _Layers:
         self._shapes[layer] = made
         return layer
 
-    def end(self, made: str, how: str) -> None:
+    def end(self, made: str, how: str, by_parts: str = "") -> None:
+        """`by_parts`: how, if channels are taken by layers of fewer filters. No words: there is nothing to tell."""
         self._context.add(self._op, "reshape", [made], keeps=True, shape=list(self._op.outputs[0].shape))
         name = self._context.names[self._op.outputs[0]]
+        how = by_parts if self._by_parts else how
+        if not how:
+            return
         self._context.workload.notes.append(f"layer `{name}`: {self._op.type}, as {how}: the machine has no operator for it")
 
 
@@ -581,7 +587,8 @@ def depth_to_space(context: Context, op: Operator) -> None:
     same_quantization(context, x, op.outputs[0])
     layers = _Layers(context, op)
     order = np.arange(depth).reshape(block, block, -1)
-    layers.end(pixels.depth_to_space(layers, context.name(x), x.shape, order), "convolutions with ones and zeros and their sum")
+    made = pixels.depth_to_space(layers, context.name(x), x.shape, order)
+    layers.end(made, "convolutions with ones and zeros and their sum", "parts of the layer before it, whose lines are interleaved")
 
 
 def space_to_depth(context: Context, op: Operator) -> None:

@@ -108,11 +108,15 @@ class Workload:
         else:
             keys["out_channels"] = int(which.size)
         made = self._append(wanted, layer.op, inputs, keys)
+        lines = slice(None)
+        if layer.op == "conv2d":
+            lines = cut_lines(self.tensors[f"{name}.weight"][which], keys)
         for suffix in ("weight", "weight_scale", "bias", "multiplier", "shift", "table"):
             array = self.tensors.get(f"{name}.{suffix}")
             if array is not None:
                 per_channel = layer.op == "conv2d" and (suffix == "weight" or array.size > 1)
-                self.tensors[f"{made}.{suffix}"] = np.ascontiguousarray(array[which]) if per_channel else array
+                array = array[which] if per_channel else array
+                self.tensors[f"{made}.{suffix}"] = np.ascontiguousarray(array[:, lines] if suffix == "weight" else array)
                 size += self.tensors[f"{made}.{suffix}"].nbytes
         self._replaced.add(name)
         return made, size
@@ -166,6 +170,19 @@ class Workload:
         temporary.write_text(self.text(tensors_path.name), encoding="utf-8")
         os.replace(temporary, path)
         return path, tensors_path
+
+
+def cut_lines(weight: np.ndarray, keys: dict) -> slice:
+    """The lines of a window [outputs, lines, ...] that are left if zeros at its ends are cut, with `keys` changed to what the layer is then."""
+    padding, zero = keys["padding"], keys.get("weight", {}).get("zero_point", 0)
+    used = np.flatnonzero((weight != zero).any(axis=(0, 2, 3)))
+    if not isinstance(padding, list) or keys["stride"][0] != 1 or "dilation" in keys or used.size == 0:
+        return slice(None)
+    count = weight.shape[1]
+    first, last = min(int(used[0]), padding[0]), max(int(used[-1]), count - 1 - padding[2])
+    keys["kernel"] = [last - first + 1, keys["kernel"][1]]
+    keys["padding"] = [padding[0] - first, padding[1], padding[2] - (count - 1 - last), padding[3]]
+    return slice(first, last + 1)
 
 
 def shape_text(shape) -> str:
