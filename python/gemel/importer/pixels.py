@@ -3,7 +3,7 @@
 
 An image in memory is rows of pixels, and the same bytes are other images, too: [1, n * height, 1, width * channels] has rows for pixels. A window of s columns
 over such an image of width 1, with a border of s - 1, makes s pixels of each one, behind each other: of a row s rows. So a max_pool, whose border does
-not count, repeats rows, and a depthwise convolution with a single one among its weights puts rows s apart, with zeros (the zero point) between them.
+not count, repeats rows. A depthwise convolution of 1x1 with ones and a border puts rows s apart, with zeros (the zero point) between them.
 """
 
 from __future__ import annotations
@@ -115,11 +115,10 @@ def interleaved(m: Maker, parts: list, count: int, size: int):
     for i, part in enumerate(parts):
         if s == 1:
             return part
-        weight = _zeros(size, 1, s, 1)
-        weight[:, 0, s - 1 - i, 0] = 1
         shape = (1, count, s, size)
-        placed = m.layer("placed", "conv2d", m.view(part, (1, count, 1, size)), shape, {"weight": weight, "weight_scale": ONE}, out_channels=size,
-                         kernel=[1, s], stride=[1, 1], padding=[0, s - 1] * 2, **({"groups": size} if size > 1 else {}))  # fmt: skip
+        tensors = {"weight": np.ones_like(_zeros(size, 1, 1, 1)), "weight_scale": ONE}
+        placed = m.layer("placed", "conv2d", m.view(part, (1, count, 1, size)), shape, tensors, out_channels=size, kernel=[1, 1], stride=[1, 1],
+                         padding=[0, i, 0, s - 1 - i], **({"groups": size} if size > 1 else {}))  # fmt: skip
         total = placed if i == 0 else m.sum("joined", total, placed, shape)
     return total
 
