@@ -303,6 +303,18 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             with self.subTest(text):
                 self.assertIn(text, _refusal(self, model))
 
+    def test_functions_at_the_end(self):
+        for kind in ("Tanh", "Neg"):
+            m = Small()
+            m.nodes[-1] = helper.make_node("DequantizeLinear", ["yq", "y_s", "y_z"], ["scores_real"])
+            m.nodes.append(helper.make_node(kind, ["scores_real"], ["y"]))
+            if kind == "Tanh":
+                workload = self.load(m)
+                self.assertIn("output `y` is a growing function in float32 of the uint8 bytes `yq`: it is left to whoever reads them", workload.notes)
+                self.assertEqual((workload.outputs, workload.sources["yq"]), (["yq"], "yq"))
+            else:  # the largest is another one then
+                self.assertIn("E1105]: outputs: operand `yq` is float32, a function of it", _refusal(self, m))
+
     def test_images_that_grow(self):
         """What of Resize, ConvTranspose, DepthToSpace and SpaceToDepth is refused, in the place of a MaxPool of [1, 3, 4, 4]."""
 

@@ -452,8 +452,9 @@ class Context:
             value = self.values.get(name)
             if value is None:
                 continue
-            function = isinstance(value, Real) and not value.plain
-            t = value.tensor if isinstance(value, Real) else self.tensor(value)
+            # Which of the outputs is the largest stays as it is.
+            function = isinstance(value, Real) and not value.plain and bool((np.diff(value.values) >= 0).all())
+            t = value.tensor if isinstance(value, Real) and function else self.tensor(value)
             if t.name in inputs:
                 raise Refused(f"output `{name}`", "an input of the model", "a tensor that an operator makes")
             if t.name and t.name not in self.workload.outputs:
@@ -461,7 +462,9 @@ class Context:
                 self.layouts[t.name] = t.layout
                 self.workload.sources[t.name] = t.value
                 if function:
-                    self.workload.notes.append(f"output `{name}` is a function in float32 of the {t.q.type} bytes `{t.name}`: it is left to whoever reads them")
+                    self.workload.notes.append(
+                        f"output `{name}` is a growing function in float32 of the {t.q.type} bytes `{t.name}`: it is left to whoever reads them"
+                    )
                 elif isinstance(value, Real):
                     self.workload.notes.append(
                         f"output `{t.name}` is {t.q.type} bytes: the model's DequantizeLinear to float32 is left to whoever reads them"
