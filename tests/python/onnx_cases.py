@@ -474,10 +474,13 @@ def padding(d: Draw) -> Model:
     m = begin(d, qlinear=False)
     shape = d.one_of(d.image(), d.image(), d.image(rank=1))
     x = m.input("x", shape)
-    amounts = [[0, 0, *(d.integer(0, 3) for _ in shape[2:])] for _ in range(2)]
+    mode = d.one_of("constant", "constant", "edge", "reflect", "wrap")
+    most = {"reflect": -1, "wrap": 0}.get(mode, 3)
+    amounts = [[0, 0, *(d.integer(0, 3 if most == 3 else min(3, n + most)) for n in shape[2:])] for _ in range(2)]
     operands = [m.real(x), m.constant("pads", np.array([*amounts[0], *amounts[1]], np.int64))]
-    operands += [m.constant("number", np.float32(0))] if d.chance(0.5) else []
-    m.quantize(m.node("Pad", operands, "made"), "y", *like(m, x, any(amounts[0] + amounts[1])))
+    operands += [m.constant("number", np.float32(0))] if mode == "constant" and d.chance(0.5) else []
+    attributes = {"mode": mode} if mode != "constant" or d.chance(0.5) else {}
+    m.quantize(m.node("Pad", operands, "made", **attributes), "y", *like(m, x, any(amounts[0] + amounts[1])))
     return m.output("y")
 
 

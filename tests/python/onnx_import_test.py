@@ -347,6 +347,15 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             (("DepthToSpace", ("cd",), {"blocksize": 1, "mode": "ABC"}, {}), "error[E1105]: node 8, DepthToSpace `pool`: mode is ABC"),
             (("SpaceToDepth", ("cd",), {"blocksize": 3}, {}), "error[E1105]: node 8, SpaceToDepth `pool`: blocksize is 3"),
             (("SpaceToDepth", ("cd",), {"blocksize": 0}, {}), "error[E1105]: node 8, SpaceToDepth `pool`: blocksize is 0"),
+            (("Pad", ("cd", "p"), {"mode": "middle"}, {"p": np.zeros(8, np.int64)}), "error[E1105]: node 8, Pad `pool`: mode is middle"),
+            (
+                ("Pad", ("cd", "p"), {"mode": "reflect"}, {"p": np.array([0, 0, 4, 0, 0, 0, 0, 0])}),
+                "error[E1105]: node 8, Pad `pool`: pads is [4, 0, 0, 0]\n  ./m.onnx\n  supported: at most 3 along a length of 4 with the mode reflect",
+            ),
+            (
+                ("Pad", ("cd", "p"), {"mode": "edge"}, {"p": np.array([0, 0, 60, 0, 0, 0, 9, 0])}),
+                "error[E1105]: node 8, Pad `pool`: lines and columns more is 60 and 9\n  ./m.onnx\n  supported: at most 64 along a dimension",
+            ),
             (grow(group=2), f"{t}group is 2\n  ./m.onnx\n  supported: one that divides 3 input channels"),
             (grow(pads=[3, 3, 3, 3]), f"{t}pads is [3, 3, 3, 3]\n  ./m.onnx\n  supported: less than the full result, which has 5 elements along dimension 2"),
             (grow(auto_pad="MAYBE"), f"{t}auto_pad is MAYBE"),

@@ -69,7 +69,7 @@ def random_network(seed: int) -> Network:
         x = rng.choice(values[-2:])
         depth = n.channels[x]
         kind = rng.choice(("conv", "depthwise", "function", "swish", "add", "mul", "max", "channels", "number", "gate", "concat", "average", "part",
-                           "grow", "larger"))
+                           "grow", "larger", "border"))
         if kind == "conv":
             values = [n.conv(x, rng.choice((4, 6, 9)), rng.choice((1, 3)), act=rng.choice(("", "Relu", "Relu6")), norm=rng.random() < 0.5)]
         elif kind == "depthwise":
@@ -96,6 +96,9 @@ def random_network(seed: int) -> Network:
             groups = depth if out == depth and rng.random() < 0.3 else 1
             more = {"output_padding": [rng.randint(0, stride - 1)] * 2, "group": groups}
             values = [n.grow(x, out, kernel, stride, pad, rng.choice(("", "Relu", "LeakyRelu")), rng.random() < 0.5, **more)]
+        elif kind == "border":
+            pads = n.constant(np.array([0, 0, 1, 1, 0, 0, 1, 0], np.int64))
+            values = [n.node("Pad", [n.conv(x, depth, 3), pads], mode=rng.choice(("edge", "reflect")))]
         elif kind == "larger":
             values = [n.larger(n.node("Relu", [x]))]
         elif kind == "part" and depth > 2:

@@ -365,6 +365,19 @@ def padding(d: Draw) -> Model:
     return m
 
 
+def mirrored(d: Draw) -> Model:
+    m = Model()
+    shape, q, mode = d.image(), d.quantization(), d.integer(0, 1)
+    pads = [[0, 0], *([d.integer(0, min(3, n - 1 + mode)) for _ in range(2)] for n in shape[1:3]), [0, 0]]
+    amounts = m.tensor("pads", (4, 2), "int32", data=np.array(pads, np.int32))
+    made = tuple(n + sum(p) for n, p in zip(shape, pads))
+    x, y, z = m.tensor("x", shape, **q), m.tensor("y", made, **q), m.tensor("z", made, **d.quantization())
+    m.inputs, m.outputs = [x], [z]
+    m.operator("MIRROR_PAD", [x, amounts], [y], "MirrorPadOptions", Mode=mode)
+    m.operator("QUANTIZE", [y], [z], "QuantizeOptions")
+    return m
+
+
 def mean(d: Draw) -> Model:
     m = Model()
     n, h, w, c = d.image(most=14)
@@ -478,6 +491,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "LOGISTIC": _named(unary, "LOGISTIC", {"scale": np.float32(1 / 256), "zero_point": -128}),
     "MAX_POOL_2D": _named(pool, "MAX_POOL_2D"),
     "MEAN": mean,
+    "MIRROR_PAD": mirrored,
     "MUL": _named(pair, "MUL"),
     "PAD": lambda d: convolution(d, d.chance(0.5), padded=True) if d.chance(0.6) else padding(d),
     "QUANTIZE": lambda d: unary(

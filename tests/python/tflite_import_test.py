@@ -296,6 +296,9 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
         def resized(made=(1, 8, 8, 2), size=(8, 8), kind=np.int32, target=q, **values):
             return one("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", made, (), [np.array(size, kind)], target, **values)
 
+        def bordered(made, pads, **values):
+            return one("MIRROR_PAD", "MirrorPadOptions", made, (), [np.array(pads, np.int32)], **values)
+
         def mixed(made=(1, 8, 8, 2), size=(8, 8), **values):
             return one("RESIZE_BILINEAR", "ResizeBilinearOptions", made, (), [np.array(size, np.int32)], **values)
 
@@ -318,6 +321,9 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
             (resized(target={"scale": 0.25, "zero_point": 3}), f"{r}quantization of the output is scale 0.25, zero point 3"),
             (resized((1, 12, 8, 2), (12, 8), AlignCorners=True), f"{r}size is 12 for 4 along the height"),
             (resized((1, 1028, 8, 2), (1028, 8)), f"{r}factors is [257, 2]"),
+            (bordered((1, 8, 4, 2), [[0, 0], [4, 0], [0, 0], [0, 0]]), "MIRROR_PAD `y`: pads is [4, 0, 0, 0]"),
+            (bordered((1, 4, 4, 3), [[0, 0], [0, 0], [0, 0], [1, 0]]), "MIRROR_PAD `y`: paddings is [0, 0, 0, 0, 0, 0, 1, 0]"),
+            (bordered((1, 4, 4, 2), [[0, 0]] * 4, Mode=7), "MIRROR_PAD `y`: mode is number 7"),
             (grown(StrideH=0), f"{t}stride_h is 0"),
             (grown(StrideH=256), f"{t}strides is [256, 2]"),
             (grown(Padding=9), f"{t}padding is number 9"),

@@ -194,11 +194,13 @@ def _of_pixels(which: list[np.ndarray], rank: int) -> list[np.ndarray]:
 
 def pad(c: Context, op: Operation) -> None:
     op.knows("mode")
-    op.only("mode", "constant")
+    mode = op.get("mode", "constant")
+    if mode not in ("constant", "edge", "reflect", "wrap"):
+        raise Refused("mode", mode, "constant, edge, reflect, wrap")
     x, pads, number, axes = operands(op, 2, 4)
     if not isinstance(pads, Constant) or pads.data.dtype.kind != "i" or axes is not None:
         raise Refused("pads", "computed by the network" if axes is None else "with axes", "a constant for all dimensions")
-    if number is not None and not (isinstance(number, Constant) and number.data.size == 1 and float(number.real.reshape(-1)[0]) == 0):
+    if mode == "constant" and number is not None and not (isinstance(number, Constant) and number.data.size == 1 and float(number.real.reshape(-1)[0]) == 0):
         raise Refused("constant_value", f"{number}", "0")
     t, rank = _pixels(c, x)
     amounts = [int(n) for n in pads.data.reshape(-1)]
@@ -213,6 +215,11 @@ def pad(c: Context, op: Operation) -> None:
     shape, layout = _layout(t, rank, n, depth, [height + sum(lines), width + sum(columns)])
     if shape == t.shape:
         c.values[op.output] = t.viewed(op.output)
+        return
+    if mode != "constant":
+        layers = Layers(c, op, q, layout)
+        made = pixels.mirrored(layers, t, t.shape, mode, [lines[0], columns[0], lines[1], columns[1]])
+        layers.end(made, shape, "convolutions with ones and zeros and their sums")
         return
     _part(c, op, "padded", "conv2d", [t], shape, layout, {"weight": np.ones((depth, 1, 1, 1), np.int8), "weight_scale": pixels.ONE}, q, True,
           out_channels=depth, kernel=[1, 1], stride=[1, 1], padding=[lines[0], columns[0], lines[1], columns[1]],

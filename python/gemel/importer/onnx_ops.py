@@ -557,7 +557,10 @@ OPERATORS: dict[str, Row] = {
     "MatMul": Row(matmul, "QLinearMatMul", "`dense` or `matmul`", "constant weights [K, N], per tensor or per channel; any rank of the other operand"),
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
     "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
-    "Pad": Row(moves.pad, "", "`conv2d` with ones", "constant, with zeros, of height and width; any scales"),
+    "Pad": Row(
+        moves.pad, "", "`conv2d` with ones, `add`",
+        "of height and width: constant, with zeros; edge, reflect and wrap, at most 64 pixels more along each; any scales"
+    ),
     "Resize": Row(
         moves.resize, "", "`max_pool` that repeats pixels, `conv2d` with ones",
         "nearest, to multiples of height and width where each pixel stands as often as the others, or fractions with even steps; any coordinates but "

@@ -9,6 +9,7 @@ not count, repeats rows. A depthwise convolution of 1x1 with ones and a border p
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from .workload import MOST_LENGTH
 
 MOST_WINDOW = 255  # of an instruction, in each direction
 LEAST_PIECE = 32  # bytes, from which the vector unit is faster than the array
+MOST_LINES = 64  # that one after the other are put in their place
 MOST_DENSE = 1 << 22  # weights of a 1x1 convolution
 ONE = np.ones(1, np.float32)  # scale of weights that are ones and zeros
 
@@ -157,16 +159,41 @@ def interpolating(factor: int, centers: bool) -> np.ndarray:
     return np.pad(np.convolve(ones, [1, 1]), factor // 2) if centers else np.append(ones, 0)
 
 
-def edged(m: Maker, t, count: int, length: int, size: int, before: bool, after: bool):
-    """[count, length, size] with its first or last [size] once more, before or after the others."""
-    shape = (1, count, length, size)
-    parts, sizes = [t], [length * size]
-    for wanted, at, place in ((before, 0, 0), (after, length - 1, len(parts) + before)):
-        if wanted:
-            edge = m.view(t, (1, count, 1, size)) if length == 1 else picked(m, m.view(t, shape), shape, np.arange(count), np.array([at]))
-            parts.insert(place, edge)
-            sizes.insert(place, size)
-    return concatenated(m, parts, (count, 1, 1), sizes) if len(parts) > 1 else t
+def extended(m: Maker, t, shape: Shape, axis: int, before: list[int], after: list[int]):
+    """[n, height, width, channels] with some of its lines (axis 1) or columns (2) once more, before and after the others."""
+    count, length, size = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    if len(before) + len(after) > MOST_LINES:
+        raise Refused("lines and columns more", f"{len(before)} and {len(after)}", f"at most {MOST_LINES} along a dimension")
+    if not before and not after:
+        return t
+    lines: dict[int, Any] = {}
+    for at in (*before, *after):
+        if at not in lines:
+            whole = (1, count, length, size)
+            lines[at] = t if length == 1 else picked(m, m.view(t, whole), whole, np.arange(count), np.array([at]))
+    parts = [*(lines[at] for at in before), t, *(lines[at] for at in after)]
+    return concatenated(m, parts, (count, 1, 1), [size] * len(before) + [length * size] + [size] * len(after))
+
+
+MIRRORS: dict[str, Callable[[int, int, int], tuple[list[int], list[int]]]] = {  # of so many before and after a length
+    "edge": lambda length, before, after: ([0] * before, [length - 1] * after),
+    "reflect": lambda length, before, after: (list(range(before, 0, -1)), list(range(length - 2, length - 2 - after, -1))),
+    "symmetric": lambda length, before, after: (list(range(before - 1, -1, -1)), list(range(length - 1, length - 1 - after, -1))),
+    "wrap": lambda length, before, after: (list(range(length - before, length)), list(range(after))),
+}
+
+
+def mirrored(m: Maker, t, shape: Shape, mode: str, pads: list[int]):
+    """A border of pixels of the image. `pads`: top, left, bottom, right."""
+    made = list(shape)
+    for axis, before, after in ((1, pads[0], pads[2]), (2, pads[1], pads[3])):
+        length = made[axis]
+        most = {"edge": MOST_WINDOW, "reflect": length - 1}.get(mode, length)
+        if max(before, after) > most:
+            raise Refused("pads", pads, f"at most {most} along a length of {length} with the mode {mode}")
+        t = extended(m, t, tuple(made), axis, *MIRRORS[mode](length, before, after))
+        made[axis] += before + after
+    return t
 
 
 # ---- transposed convolution ----------------------------------------------------------------------------------------------------

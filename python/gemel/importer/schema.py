@@ -37,6 +37,7 @@ _FIELDS = {
     "SpaceToDepthOptions": "0 block_size int32",
     "StridedSliceOptions": "0 begin_mask int32; 1 end_mask int32; 2 ellipsis_mask int32; 3 new_axis_mask int32; 4 shrink_axis_mask int32; 5 offset bool",
     "TransposeConvOptions": "0 padding int8; 1 stride_w int32; 2 stride_h int32; 3 fused_activation_function int8; 4 quantized_bias_type int8",
+    "MirrorPadOptions": "0 mode int8",
     "PackOptions": "0 values_count int32; 1 axis int32",
     "ResizeBilinearOptions": "2 align_corners bool; 3 half_pixel_centers bool",
     "ResizeNearestNeighborOptions": "0 align_corners bool; 1 half_pixel_centers bool",
@@ -63,6 +64,7 @@ OPTIONS = {
     59: "PackOptions",
     74: "ResizeNearestNeighborOptions",
     75: "LeakyReluOptions",
+    77: "MirrorPadOptions",
     94: "DepthToSpaceOptions",
     116: "GeluOptions",
 }

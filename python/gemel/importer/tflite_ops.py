@@ -519,7 +519,7 @@ def resize_bilinear(context: Context, op: Operator) -> None:
     made, shape = context.name(x), [n, height, width, depth]
     for d, s in ((1, factors[0]), (2, factors[1])):
         if s > 1:
-            made = pixels.edged(layers, made, math.prod(shape[:d]), shape[d], math.prod(shape[d + 1 :]), centers, True)
+            made = pixels.extended(layers, made, tuple(shape), d, [0] * centers, [shape[d] - 1])
             shape[d] += 1 + centers
     large = (n, shape[1] * factors[0], shape[2] * factors[1], depth)
     made = layers.view(pixels.repeated(layers, layers.view(made, tuple(shape)), tuple(shape), *factors), large)
@@ -655,6 +655,22 @@ def pad(context: Context, op: Operator) -> None:
     made = layers.layer("padded", "conv2d", context.name(x), out.shape, tensors, out_channels=depth, kernel=[1, 1], stride=[1, 1], padding=list(padding),
                         **({"groups": depth} if depth > 1 else {}))  # fmt: skip
     layers.end(made, "a convolution with ones")
+
+
+def mirror_pad(context: Context, op: Operator) -> None:
+    x, amounts = operands(op, 2)
+    n, height, width, depth = image(x)
+    pads = _numbers(amounts, "paddings", 8)
+    mode = Options(op, "MirrorPadOptions").choice("mode", ["REFLECT", "SYMMETRIC"])
+    if mode not in ("REFLECT", "SYMMETRIC"):
+        raise Refused("mode", mode, "REFLECT, SYMMETRIC")
+    if any(pads[:2] + pads[6:]) or min(pads) < 0:
+        raise Refused("paddings", pads, "0 or more pixels around height and width")
+    expect_shape(op.outputs[0], (n, height + pads[2] + pads[3], width + pads[4] + pads[5], depth))
+    same_quantization(context, x, op.outputs[0])
+    layers = _Layers(context, op)
+    made = pixels.mirrored(layers, context.name(x), x.shape, mode.lower(), [pads[2], pads[4], pads[3], pads[5]])
+    layers.end(made, "convolutions with ones and zeros and their sums")
 
 
 def _numbers(t: Tensor, what: str, count: int | None) -> list[int]:
@@ -950,6 +966,7 @@ OPERATORS: dict[str, Row] = {
         pool("max_pool"), "`max_pool`", "any window, stride and padding; input and output with one scale and zero point"
     ),
     "MEAN": Row(mean, "`global_avg_pool`", "over height and width; keep_dims or not"),
+    "MIRROR_PAD": Row(mirror_pad, "`conv2d` with ones and zeros, `add`", "height and width, at most 64 pixels more along each; REFLECT, SYMMETRIC"),
     "MUL": Row(pair("mul", "MulOptions"), "`mul`, `table`, or `conv2d`", "as ADD"),
     "PAD": Row(pad, "padding of a `conv2d`", "height and width; where not only convolutions read it, a `conv2d` with ones"),
     "PACK": Row(only_numbers, *OF_NUMBERS),

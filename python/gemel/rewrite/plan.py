@@ -23,6 +23,7 @@ from .runtime import onnx
 LAYERS = ("Conv", "Gemm", "MatMul")
 POOLS = ("AveragePool", "GlobalAveragePool")
 KEEPS = ("DepthToSpace", "MaxPool", "Pad", "Resize", "Slice", "SpaceToDepth", "Split", *VIEWS)
+BORDERS = (b"constant", b"edge", b"reflect", b"wrap")
 PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
 
 
@@ -95,7 +96,8 @@ class _Planner:
         if node.op_type in POOLS:
             return "pool" if len(shapes[computed[0]]) in (3, 4) else ""
         if node.op_type in KEEPS:
-            if node.op_type == "Pad" and (attributes(node).get("mode", b"constant") != b"constant" or self.pads_other_than_zero(node)):
+            mode = attributes(node).get("mode", b"constant")
+            if node.op_type == "Pad" and (mode not in BORDERS or (mode == b"constant" and self.pads_other_than_zero(node))):
                 return ""  # such values may lie outside of the input's range
             if node.op_type == "Resize" and attributes(node).get("mode", b"nearest") != b"nearest":
                 return ""  # the machine has no interpolation
