@@ -20,6 +20,10 @@ namespace {
 using namespace compiler;
 
 constexpr std::int64_t MaxComparisons = 20'000'000;  // of jobs with jobs, when groups are interleaved
+constexpr std::int64_t ShortProgram = 2000;   // instructions: it is tried as a whole
+constexpr std::int64_t MostTrials = 100'000;  // instructions in trials that better one plan
+constexpr std::size_t Befores = 4;            // tilings of the group before, tried with a group that runs beside it
+constexpr std::size_t BetteredWays = 2;       // of a group that can be run in several ways
 constexpr std::size_t Slack = 2;  // jobs that stand between a store and the load that needs it, so that the load need not wait
 
 // The jobs of one step: its first group's as they are; jobs of groups that need only the vector unit are moved between them, each
@@ -110,19 +114,106 @@ void lower_groups(Lowerer& lowerer, int first, int last, const CompileOptions& o
   }
 }
 
-// Where there are several ways to run a group, each is tried with its neighbours, and the one that ends first is taken.
-void choose_alternatives(Lowerer& lowerer, const Graph& graph, const Network& network, const Machine& machine, const CompileOptions& options) {
-  const int groups = static_cast<int>(graph.groups.size());
-  MemoryMap apart;  // every tensor at a place of its own
-  for (const Tensor& t : network.tensors) {
-    apart.address.push_back(apart.end);
-    apart.end += (static_cast<std::uint64_t>(t.bytes()) + 4095) / 4096 * 4096;
+// Predicted cycles of groups alone, every tensor at a place of its own.
+class Trial {
+ public:
+  Trial(Lowerer& lowerer, const Graph& graph, const Network& network, const Machine& machine, const CompileOptions& options)
+      : lowerer_(lowerer), machine_(machine), options_(options) {
+    for (const Tensor& t : network.tensors) {
+      apart_.address.push_back(apart_.end);
+      apart_.end += (static_cast<std::uint64_t>(t.bytes()) + 4095) / 4096 * 4096;
+    }
+    for (std::size_t t = 0; t < network.tensors.size(); ++t) apart_.address[t] = apart_.address[static_cast<std::size_t>(graph.root[t])];
   }
-  for (std::size_t t = 0; t < network.tensors.size(); ++t) apart.address[t] = apart.address[static_cast<std::size_t>(graph.root[t])];
-  std::map<std::vector<std::int64_t>, std::size_t> known;
+
+  // Of groups [first, last].
+  std::int64_t cycles(int first, int last) {
+    lowerer_.reset();
+    Constants nowhere(apart_.end, 4096, false);
+    Chains chains;
+    Synchronizer synchronizer(machine_);
+    Predictor predictor(machine_), in_program_order(machine_, Predictor::Order::Program);
+    ProgramOrder order(machine_.queue_depth, [&](Operation& op, const Places& producers) { in_program_order.next(op, producers); });
+    lower_groups(lowerer_, first, last, options_, apart_, nowhere, [&](Operation& op) {
+      ++operations_;
+      chains.set(op);
+      const Places producers = synchronizer.next(op);
+      predictor.next(op, producers);
+      order.add(op, producers);
+    });
+    order.finish();
+    return in_program_order.end();
+  }
+
+  // In all trials so far.
+  std::int64_t operations() const { return operations_; }
+
+ private:
+  Lowerer& lowerer_;
+  const Machine& machine_;
+  const CompileOptions& options_;
+  MemoryMap apart_;
+  std::int64_t operations_ = 0;
+};
+
+// A group's plan, that of the group before it, and when both and the group behind have ended.
+struct Candidate {
+  GroupPlan plan, before;
+  std::int64_t end = 0;
+};
+
+// Of group g, which can be run in several ways: each is tried between its neighbours. The best of them are bettered as long as another tiling
+// of one of their parts ends sooner.
+Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g) {
+  const int first = std::max(0, g - 1), last = std::min(lowerer.groups() - 1, g + 1);
+  std::map<std::vector<std::int64_t>, std::int64_t> tried;
+  const auto attempt = [&](const GroupPlan& plan, const GroupPlan& before) {
+    if (g > 0) lowerer.choose(g - 1, before);
+    lowerer.choose(g, plan);
+    for (int k = first; k <= last; ++k) lowerer.settle(k);
+    std::vector<std::int64_t> both = lowerer.signature(g);
+    const std::vector<std::int64_t> other = lowerer.signature(first);
+    both.insert(both.end(), other.begin(), other.end());
+    const auto [seen, is_new] = tried.emplace(std::move(both), 0);
+    if (is_new) seen->second = trial.cycles(first, last);
+    return Candidate{lowerer.plan(g), lowerer.plan(first), seen->second};
+  };
+  const GroupPlan before = lowerer.plan(first);
+  std::vector<Candidate> starts;
+  for (const GroupPlan& way : lowerer.alternatives(g)) {
+    Candidate start = attempt(way, before);
+    // What runs on the vector unit beside the group before waits for that one's tiles, and that one for it: both are chosen together.
+    if (!way.on_array && start.plan.beside && lowerer.alternatives(g - 1).empty()) {
+      for (const GroupPlan& other : lowerer.finalists(g - 1, Befores)) {
+        Candidate pair = attempt(way, other);
+        if (pair.end < start.end) start = std::move(pair);
+      }
+    }
+    starts.push_back(std::move(start));
+  }
+  std::stable_sort(starts.begin(), starts.end(), [](const Candidate& a, const Candidate& b) { return a.end < b.end; });
+  starts.resize(std::min(starts.size(), BetteredWays));
+  for (Candidate& best : starts) {
+    const std::int64_t most = trial.operations() + MostTrials;
+    for (bool better = true; better;) {
+      better = false;
+      for (const GroupPlan& variant : lowerer.variants(best.plan)) {
+        if (trial.operations() > most) break;
+        Candidate other = attempt(variant, best.before);
+        if (other.end >= best.end) continue;
+        best = std::move(other);
+        better = true;
+      }
+    }
+  }
+  return *std::min_element(starts.begin(), starts.end(), [](const Candidate& a, const Candidate& b) { return a.end < b.end; });
+}
+
+void choose_alternatives(Lowerer& lowerer, Trial& trial) {
+  const int groups = lowerer.groups();
+  std::map<std::vector<std::int64_t>, Candidate> known;
   for (int g = 0; g < groups; ++g) {
-    const std::vector<GroupPlan>& ways = lowerer.alternatives(g);
-    if (ways.empty()) {
+    if (lowerer.alternatives(g).empty()) {
       lowerer.settle(g);
       continue;
     }
@@ -132,33 +223,54 @@ void choose_alternatives(Lowerer& lowerer, const Graph& graph, const Network& ne
       const std::vector<std::int64_t> s = lowerer.signature(i);
       situation.insert(situation.end(), s.begin(), s.end());
     }
-    const auto seen = known.find(situation);
-    std::int64_t least = 0;
-    const GroupPlan* best = seen != known.end() ? &ways[seen->second] : nullptr;
-    for (const GroupPlan& way : ways) {
-      if (seen != known.end()) break;
-      lowerer.choose(g, way);
-      for (int i = g; i <= last; ++i) lowerer.settle(i);
-      lowerer.reset();
-      Constants nowhere(apart.end, 4096, false);
-      Chains chains;
-      Synchronizer synchronizer(machine);
-      Predictor predictor(machine);
-      lower_groups(lowerer, first, last, options, apart, nowhere, [&](Operation& op) {
-        chains.set(op);
-        predictor.next(op, synchronizer.next(op));
-      });
-      const std::int64_t end = predictor.end();
-      if (best == nullptr || end < least) {
-        least = end;
-        best = &way;
-      }
-    }
-    known[situation] = static_cast<std::size_t>(best - ways.data());
-    lowerer.choose(g, *best);
-    lowerer.settle(g);
+    auto seen = known.find(situation);
+    if (seen == known.end()) seen = known.emplace(std::move(situation), best_of_ways(lowerer, trial, g)).first;
+    const Candidate& best = seen->second;
+    if (g > 0 && lowerer.alternatives(g - 1).empty()) lowerer.choose(g - 1, best.before);
+    lowerer.choose(g, best.plan);
+    for (int k = first; k <= g; ++k) lowerer.settle(k);
   }
-  lowerer.reset();
+}
+
+// The planner knows layers one by one. How well they follow each other shows in a trial: of a short program as a whole, for each group with
+// the tilings that come next to the best one.
+void try_neighbours(Lowerer& lowerer, Trial& trial) {
+  const int groups = lowerer.groups();
+  std::vector<std::vector<GroupPlan>> ways(static_cast<std::size_t>(groups));
+  std::int64_t instructions = 0;
+  for (int g = 0; g < groups; ++g) {
+    if (lowerer.plan(g).on_array) instructions += lowerer.plan(g).conv.instructions;
+  }
+  if (instructions > ShortProgram) return;
+  for (int g = 0; g < groups; ++g) {
+    ways[static_cast<std::size_t>(g)] = lowerer.finalists(g);
+    if (!lowerer.plan(g).on_array) {
+      for (const GroupPlan& way : lowerer.variants(lowerer.plan(g))) ways[static_cast<std::size_t>(g)].push_back(way);
+    }
+    for (const GroupPlan& way : lowerer.alternatives(g)) ways[static_cast<std::size_t>(g)].push_back(way);
+  }
+  const std::int64_t most = trial.operations() + MostTrials;
+  std::int64_t least = trial.cycles(0, groups - 1);
+  const auto choose = [&](int g, const GroupPlan& way) {
+    lowerer.choose(g, way);
+    for (int i = g; i < groups; ++i) lowerer.settle(i);
+  };
+  for (bool better = true; better;) {
+    better = false;
+    for (int g = 0; g < groups; ++g) {
+      GroupPlan best = lowerer.plan(g);
+      for (const GroupPlan& way : ways[static_cast<std::size_t>(g)]) {
+        if (trial.operations() >= most) break;
+        choose(g, way);
+        const std::int64_t end = trial.cycles(0, groups - 1);
+        if (end >= least) continue;
+        least = end;
+        best = way;
+        better = true;
+      }
+      choose(g, best);
+    }
+  }
 }
 
 void describe_tensors(Schedule& schedule, const Network& network, const Graph& graph, const MemoryMap& memory) {
@@ -259,7 +371,10 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   Lowerer lowerer(network, machine, graph, options.interrupted);
   const int groups = static_cast<int>(graph.groups.size());
   for (int g = 0; g < groups; ++g) lowerer.plan(g);
-  choose_alternatives(lowerer, graph, network, machine, options);
+  Trial trial(lowerer, graph, network, machine, options);
+  choose_alternatives(lowerer, trial);
+  try_neighbours(lowerer, trial);
+  lowerer.reset();
   std::vector<int> step(static_cast<std::size_t>(groups), 0);
   for (int g = 1; g < groups; ++g) {
     step[static_cast<std::size_t>(g)] = step[static_cast<std::size_t>(g - 1)] + (begins_step(lowerer, g, options) ? 1 : 0);

@@ -23,6 +23,7 @@ struct ConvShape {
   std::int64_t out_pixel_bytes = 0;          // distance of pixels in the output
   bool has_table = false;                    // on the requantized result
   bool has_add = false, add_table = false;
+  std::int64_t follower_cycles = 0;          // of the group behind, if it can run on the vector unit beside this one
 
   std::int64_t full_pixels() const { return std::int64_t{n} * oh * ow; }
 };
@@ -75,6 +76,11 @@ struct ConvPlan {
   std::int64_t matrix_cycles = 0, vector_cycles = 0, load_cycles = 0, store_cycles = 0;
 };
 
+// Whether groups on the vector unit may run beside: its areas of vector_buffer are theirs too, and it leaves half of the parameters.
+inline bool hosts(const ConvShape& s, const ConvPlan& p) {
+  return !s.has_add && !p.free_vector && p.params_resident && (!p.weights_outer || p.store_blocks == p.cout_blocks);
+}
+
 // Columns of the kernel that are taps of their own, and passes of one block out.
 inline int taps_w(const ConvShape& s, const ConvPlan& p) { return p.window ? 1 : s.kernel_w; }
 inline std::int64_t kernel_passes(const ConvShape& s, const ConvPlan& p) {
@@ -94,8 +100,8 @@ struct Span {
 };
 Span input_span(int out, int count_out, int stride, int pad, int tap, int taps, int dilation, int size);
 
-// The tiling with the least predicted cycles; not feasible if none fits.
-ConvPlan plan_conv(const ConvShape& shape, const Machine& machine, const Capacity& capacity);
+// The `finalists` tilings with the least predicted cycles, best first, none of them more than `per_mille` above the best; none if none fits.
+std::vector<ConvPlan> plan_conv(const ConvShape& shape, const Machine& machine, const Capacity& capacity, std::size_t finalists, int per_mille);
 
 // Words of parameters for one accumulator group, and for the addition.
 inline int set_words(const Machine& m, int blocks, bool table) { return (table ? table_words(m) : 0) + SetWords * blocks; }

@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::int64_t NoBuffer = std::int64_t{1} << 40;  // words that no buffer has
 constexpr std::int64_t NextVector = 4;                    // from one instruction of the vector unit to the next
+constexpr std::int64_t MostWorth = 22;                    // cycles that an instruction less is worth, and the layer's cycles for each of them
+constexpr std::int64_t WorthOfLayer = 8500;
+constexpr std::int64_t ChunkedLoss = 3;                   // per cent of the passes: loads of chunks that come a little late, as measured
 
 // The distinct sizes of the parts of n, nearly all of them equal to `part`.
 struct Parts {
@@ -24,196 +27,263 @@ struct Parts {
   int count = 0;
 };
 
+// Two instructions of a unit are in flight at most: from one to the next it takes at least half of what one takes from its start to its done.
+std::int64_t paced(std::int64_t cycles, std::int64_t latency) { return std::max(cycles, (cycles + latency) / 2); }
+
 bool same_size(const Chunk& a, const Chunk& b) { return a.nky == b.nky && a.nkx == b.nkx && a.ncb == b.ncb; }
 
-}  // namespace
-
-std::int64_t ConvCost::tile_words(const ConvPlan& p) const { return chunk_words(p, {0, s_.kernel_h, 0, taps_w(s_, p), 0, p.cin_blocks}); }
+// Blocks in that the blocks out which are stored together need; a whole pixel in a dense layer.
+std::int64_t group_blocks(const ConvShape& s, const ConvPlan& p) {
+  if (s.groups == 1) return p.cin_blocks;
+  return std::min<std::int64_t>(p.cin_blocks, ceil_div(std::int64_t{p.store_blocks} * p.cin_blocks, p.cout_blocks) + p.block_cin);
+}
 
 // Activation words of the largest tile for a part of the kernel.
-std::int64_t ConvCost::chunk_words(const ConvPlan& p, const Chunk& k) const {
-  const std::int64_t rows = std::min<std::int64_t>(s_.h, std::int64_t{p.tile_h - 1} * s_.stride_h + std::int64_t{k.nky - 1} * s_.dilation_h + 1);
+std::int64_t chunk_words(const ConvShape& s, const ConvPlan& p, const Chunk& k) {
+  const std::int64_t rows = std::min<std::int64_t>(s.h, std::int64_t{p.tile_h - 1} * s.stride_h + std::int64_t{k.nky - 1} * s.dilation_h + 1);
   const std::int64_t columns =
-      p.window ? p.tile_w : std::min<std::int64_t>(s_.w, std::int64_t{p.tile_w - 1} * s_.stride_w + std::int64_t{k.nkx - 1} * s_.dilation_w + 1);
+      p.window ? p.tile_w : std::min<std::int64_t>(s.w, std::int64_t{p.tile_w - 1} * s.stride_w + std::int64_t{k.nkx - 1} * s.dilation_w + 1);
   if (rows > isa::MatrixActHeightMax || columns > isa::MatrixActWidthMax) return NoBuffer;
   return p.tile_n * rows * columns * k.ncb;
 }
 
-bool ConvCost::evaluate(ConvPlan& p, std::int64_t limit, Cost& cost) const {
-  if (least_matrix_cycles(p) >= limit) return false;
-  Fit f;
-  if (!fit(p, f)) return false;
-  Totals sum;
+std::int64_t whole_words(const ConvShape& s, const ConvPlan& p) {
+  return chunk_words(s, p, {0, s.kernel_h, 0, taps_w(s, p), 0, static_cast<int>(group_blocks(s, p))});
+}
+
+}  // namespace
+
+std::int64_t instruction_worth(std::int64_t layer_cycles) {
+  return std::min<std::int64_t>(MostWorth, layer_cycles / WorthOfLayer);
+}
+
+KernelCut::KernelCut(std::vector<Chunk> list) : chunks(std::move(list)) {
+  for (const Chunk& k : chunks) {
+    const auto kind = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& other) { return same_size(other.chunk, k); });
+    if (kind != kinds_.end()) {
+      ++kind->count;
+    } else {
+      kinds_.push_back({k, 1});
+    }
+    most_passes_ = std::max(most_passes_, k.passes());
+  }
+}
+
+std::int64_t activation_words(const ConvShape& shape, const ConvPlan& plan) {
+  if (!plan.act_chunked) return whole_words(shape, plan);
+  std::int64_t words = 0;
+  for (std::size_t i = 0; i < plan.chunks.size(); ++i) {
+    if (i == 0 || !same_size(plan.chunks[i], plan.chunks[i - 1])) words = std::max(words, chunk_words(shape, plan, plan.chunks[i]));
+  }
+  return words;
+}
+
+void ConvCost::set_blocks(const ConvPlan& p, const std::vector<KernelCut>& cuts) {
+  cuts_ = &cuts;
+  loads_.clear();
+  first_cut_ = 0;
+  for (const KernelCut& cut : cuts) {
+    const std::int64_t words = cut.most_passes() * p.acc_blocks * m_.rows;
+    CutLoad l;
+    l.depth = c_.weight / words;
+    if (l.depth > 0) {
+      l.load = paced(transfer_cycles(m_, {1, words * m_.columns, m_.burst_bytes}, words, false), load_latency());
+      // Chunk after chunk through a ring that holds `depth` of them.
+      l.wait = l.depth < 2 ? 0 : ceil_div(l.load + m_.read_latency_cycles + 20, std::min<std::int64_t>(l.depth - 1, 3));
+    }
+    loads_.push_back(l);
+    if (l.depth == 0) first_cut_ = loads_.size();
+  }
+  acc_sets_ = set_words(m_, p.acc_blocks, s_.has_table);
+  const std::int64_t weight_words = kernel_passes(s_, p) * m_.rows * p.cout_blocks;
+  weight_transfer_ = transfer_cycles(m_, {1, weight_words * m_.columns, m_.burst_bytes}, weight_words, false);
+}
+
+std::int64_t ConvCost::set_tile(const ConvPlan& p) {
+  sizes_.clear();
+  tiles_ = least_passes_ = 0;
+  const std::int64_t passes = kernel_passes(s_, p) * p.cout_blocks;
   for (const auto& n : Parts(s_.n, p.tile_n)) {
     for (const auto& h : Parts(s_.oh, p.tile_h)) {
       for (const auto& w : Parts(s_.ow, p.tile_w)) {
-        add(p, f, tile(p, f, n.size, h.size, w.size), std::int64_t{n.count} * h.count * w.count, sum);
+        Size size{n.size, h.size, w.size, std::int64_t{n.count} * h.count * w.count, std::int64_t{n.size} * h.size * w.size};
+        size.passes = passes * dataflow_.interval(size.pixels);
+        tiles_ += size.count;
+        least_passes_ += size.count * size.passes;
+        sizes_.push_back(size);
       }
     }
   }
-  cost = finish(p, f, sum);
-  return cost.total() < limit;
+  tile_pixels_ = std::int64_t{p.tile_n} * p.tile_h * p.tile_w;
+  const std::int64_t acc_words = tile_pixels_ * p.acc_blocks;
+  acc_fits_ = acc_words <= c_.accumulator;
+  acc_depth_ = c_.accumulator_banks / std::max<std::int64_t>(1, ceil_div(acc_words, c_.accumulator_bank));
+  // At least passes and requantization for each accumulator group.
+  return least_passes_ + tiles_ * (2 + 2 * ceil_div(p.cout_blocks, p.acc_blocks)) * instruction_worth(least_passes_);
 }
 
-// Passes alone: no candidate with these tiles takes less, whatever else it does.
-std::int64_t ConvCost::least_matrix_cycles(const ConvPlan& p) const {
-  std::int64_t cycles = 0;
-  for (const auto& n : Parts(s_.n, p.tile_n)) {
-    for (const auto& h : Parts(s_.oh, p.tile_h)) {
-      for (const auto& w : Parts(s_.ow, p.tile_w)) {
-        cycles += std::int64_t{n.count} * h.count * w.count * dataflow_.interval(std::int64_t{n.size} * h.size * w.size);
-      }
+std::int64_t ConvCost::set_store(const ConvPlan& p) {
+  store_groups_ = ceil_div(p.cout_blocks, p.store_blocks);
+  acc_groups_ = p.cout_blocks / p.store_blocks * ceil_div(p.store_blocks, p.acc_blocks) + ceil_div(p.cout_blocks % p.store_blocks, p.acc_blocks);
+  const std::int64_t out_words = tile_pixels_ * p.store_blocks;
+  out_twice_ = !p.free_vector && 2 * out_words <= c_.output && (!s_.has_add || 2 * out_words <= c_.source);
+  const std::int64_t channels = std::min<std::int64_t>(s_.cout, std::int64_t{p.store_blocks} * m_.columns);
+  const std::int64_t begin = vector_cycles({isa::Opcode::Requantize, 0, 0, 1, s_.has_table}, m_) + NextVector;
+  vector_ = store_ = 0;
+  for (Size& size : sizes_) {
+    size.requantize = vector_cycles({isa::Opcode::Requantize, size.pixels, p.acc_blocks, 1, s_.has_table}, m_) + NextVector;
+    size.vector = vector_cycles({isa::Opcode::Requantize, size.pixels, p.cout_blocks, 1, s_.has_table}, m_) + NextVector + (acc_groups_ - 1) * begin;
+    size.store = store_groups_ * paced(channel_transfer(size, channels, true), m_.write_latency_cycles + 12);
+    if (s_.has_add) {
+      size.vector += store_groups_ * (vector_cycles({isa::Opcode::Add, size.pixels, p.store_blocks, 1, s_.add_table}, m_) + NextVector);
+      size.residual = store_groups_ * paced(channel_transfer(size, channels, false), load_latency());
     }
+    vector_ += size.count * size.vector;
+    store_ += size.count * size.store;
   }
-  return cycles * kernel_passes(s_, p) * p.cout_blocks;
+  const std::int64_t least = std::max({least_passes_, vector_, store_});
+  return least + tiles_ * (2 * acc_groups_ + store_groups_ * (s_.has_add ? 3 : 1)) * instruction_worth(least);
 }
 
-bool ConvCost::fit(const ConvPlan& p, Fit& f) const {
-  f.group_cin = s_.groups == 1 ? p.cin_blocks
-                               : std::min<std::int64_t>(p.cin_blocks, ceil_div(std::int64_t{p.store_blocks} * p.cin_blocks, p.cout_blocks) + p.block_cin);
-  std::int64_t act_words = 0;
-  if (p.act_chunked) {
-    for (std::size_t i = 0; i < p.chunks.size(); ++i) {
-      if (i == 0 || !same_size(p.chunks[i], p.chunks[i - 1])) act_words = std::max(act_words, chunk_words(p, p.chunks[i]));
-    }
-  } else {
-    act_words = tile_words(p) / p.cin_blocks * std::max<std::int64_t>(1, f.group_cin);
-  }
-  if (act_words > c_.activation || (!p.act_chunked && p.cin_blocks > MaxPixelWords)) return false;
-  f.chunk_count = static_cast<std::int64_t>(p.chunks.size());
-  f.chunk_weights = p.chunks.front().passes() * p.acc_blocks * m_.rows;
-  if (f.chunk_weights > c_.weight) return false;
-  f.tile_pixels = std::int64_t{p.tile_n} * p.tile_h * p.tile_w;
-  const std::int64_t acc_words = f.tile_pixels * p.acc_blocks;
-  if (acc_words > c_.accumulator) return false;
-
-  f.store_groups = ceil_div(p.cout_blocks, p.store_blocks);
-  f.acc_groups = ceil_div(p.store_blocks, p.acc_blocks) * f.store_groups;
-  f.acc_sets = set_words(m_, p.acc_blocks, s_.has_table);
-  f.params_kept = p.params_resident || p.params_outer;
-  f.act_twice = 2 * act_words <= c_.activation;
-  const std::int64_t passes = kernel_passes(s_, p);
-  f.weights_twice = p.weights_outer ? 2 * std::int64_t{p.store_blocks} * passes * m_.rows <= c_.weight || f.store_groups == 1
-                                    : 2 * f.chunk_weights <= c_.weight;
-  f.acc_twice = 2 * ceil_div(acc_words, c_.accumulator_bank) <= c_.accumulator_banks;
-  const std::int64_t out_words = f.tile_pixels * p.store_blocks;
-  f.out_twice = !p.free_vector && 2 * out_words <= c_.output && (!s_.has_add || 2 * out_words <= c_.source);
+bool ConvCost::set_weights(const ConvPlan& p) {
+  params_kept_ = p.params_resident || p.params_outer;
   const std::int64_t add_sets = s_.has_add ? set_words(m_, isa::AddSets, s_.add_table) : 0;
-  f.params_twice = f.params_kept || 2 * f.acc_sets + add_sets <= c_.param;
-
-  // Streamed weights: chunk after chunk through a ring that holds `depth` of them.
-  const std::int64_t depth = c_.weight / f.chunk_weights;
-  f.chunk_load = transfer_cycles(m_, 1, f.chunk_weights * m_.columns, f.chunk_weights, false);
-  f.chunk_wait = depth < 2 ? 0 : ceil_div(f.chunk_load + m_.read_latency_cycles + 20, std::min<std::int64_t>(depth - 1, 3));
-  const std::int64_t weight_words = passes * m_.rows * p.cout_blocks;
-  f.weight_load = transfer_cycles(m_, 1, weight_words * m_.columns, weight_words, false);
+  params_twice_ = params_kept_ || 2 * acc_sets_ + add_sets <= c_.param;
+  if (!acc_fits_) return false;
+  if (p.act_chunked) return true;
+  const std::int64_t words = whole_words(s_, p);
+  if (words > c_.activation || p.cin_blocks > MaxPixelWords) return false;
+  act_twice_ = 2 * words <= c_.activation;
+  const auto blocks = static_cast<int>(group_blocks(s_, p));
+  for (Size& size : sizes_) {
+    size.act = paced(act_load(p, size, {0, s_.kernel_h, 0, taps_w(s_, p), 0, blocks}, blocks == p.cin_blocks), load_latency());
+  }
   return true;
 }
 
-ConvCost::Tile ConvCost::tile(const ConvPlan& p, const Fit& f, int nz, int ny, int nx) const {
-  Tile t;
-  const std::int64_t pixels = std::int64_t{nz} * ny * nx;
-  t.matrix = kernel_passes(s_, p) * p.cout_blocks * dataflow_.interval(pixels);
-  if (!p.weights_outer) t.matrix = std::max(t.matrix, f.acc_groups * f.chunk_count * f.chunk_wait);
-  t.requantize = vector_cycles({isa::Opcode::Requantize, pixels, p.acc_blocks, 1, s_.has_table}, m_) + NextVector;
-  t.vector = f.acc_groups * t.requantize;
-  const std::int64_t channels = std::min<std::int64_t>(s_.cout, std::int64_t{p.store_blocks} * m_.columns);
-  t.store = f.store_groups * channel_transfer(nz, ny, nx, channels, true);
-  if (s_.has_add) {
-    t.vector += f.store_groups * (vector_cycles({isa::Opcode::Add, pixels, p.store_blocks, 1, s_.add_table}, m_) + NextVector);
-    t.residual = f.store_groups * channel_transfer(nz, ny, nx, channels, false);
-  }
+std::int64_t ConvCost::least(const ConvPlan& p, std::size_t cut) const {
+  const std::int64_t chunks = acc_groups_ * (*cuts_)[cut].count();
+  const std::int64_t loads = (p.weights_outer ? 1 : tiles_) * std::max(weight_transfer_, chunks * paced(0, load_latency()));
+  const std::int64_t least = std::max({least_passes_, vector_, store_, loads});
+  return least + instructions(p, chunks) * instruction_worth(least);
+}
+
+bool ConvCost::evaluate(ConvPlan& p, std::size_t index, std::int64_t limit, Cost& cost) const {
+  const CutLoad& cut_load = loads_[index];
+  if (cut_load.depth < 1) return false;
+  const KernelCut& cut = (*cuts_)[index];
+  const std::int64_t chunks = acc_groups_ * cut.count();  // of a tile
+  const std::int64_t act_loads = this->act_loads(p, chunks);
+  std::int64_t instructions = this->instructions(p, chunks);
+  const std::int64_t weight_load = std::max(weight_transfer_, chunks * paced(0, load_latency()));
+  bool act_twice = act_twice_;
   if (p.act_chunked) {
-    std::int64_t load = 0;
-    for (std::size_t i = 0; i < p.chunks.size(); ++i) {
-      const Chunk& k = p.chunks[i];
-      if (i == 0 || !same_size(k, p.chunks[i - 1])) load = act_load(p, nz, ny, nx, k, k.ncb == p.cin_blocks);
-      t.act += load;
-    }
-    t.act_loads = f.acc_groups * f.chunk_count;
-    t.act *= f.acc_groups;
-    // Each chunk's activations come behind its weights, and those when the passes before the last are over.
-    t.matrix = std::max(t.matrix, t.act + f.acc_groups * f.chunk_count * (f.chunk_load + 2 * m_.read_latency_cycles)) + t.act / t.act_loads;
-  } else {
-    t.act = act_load(p, nz, ny, nx, {0, s_.kernel_h, 0, taps_w(s_, p), 0, static_cast<int>(f.group_cin)}, f.group_cin == p.cin_blocks);
-    if (p.weights_outer || s_.groups > 1) {
-      t.act *= f.store_groups;
-      t.act_loads = f.store_groups;
-    }
+    std::int64_t words = 0;
+    for (const KernelCut::Kind& k : cut.kinds()) words = std::max(words, chunk_words(s_, p, k.chunk));
+    if (words > c_.activation) return false;
+    act_twice = 2 * words <= c_.activation;
   }
-  t.params = f.params_kept ? 0 : f.acc_groups * (f.acc_sets + 8);
-  return t;
-}
+  const std::int64_t all_passes = kernel_passes(s_, p);
+  const bool weights_twice = p.weights_outer ? 2 * std::int64_t{p.store_blocks} * all_passes * m_.rows <= c_.weight || store_groups_ == 1 : cut_load.depth >= 2;
+  const std::int64_t fill = chunks * (2 * std::int64_t{m_.rows} + m_.columns + 8);  // of the array, from a command to the done behind the last pixel
+  const std::int64_t params = params_kept_ ? 0 : acc_groups_ * paced(acc_sets_, load_latency());
 
-// `count` tiles of one size.
-void ConvCost::add(const ConvPlan& p, const Fit& f, const Tile& t, std::int64_t count, Totals& sum) const {
-  sum.matrix += count * t.matrix;
-  sum.vector += count * t.vector;
-  sum.store += count * t.store;
-  sum.load += count * (t.act + t.residual + t.params + (p.weights_outer ? 0 : f.weight_load));
-  const std::int64_t per_group = 1 + f.chunk_count * (p.weights_outer ? 1 : 2) + (f.params_kept ? 0 : 1);
-  sum.instructions += count * (t.act_loads + f.acc_groups * per_group + f.store_groups * (s_.has_add ? 3 : 1));
+  std::int64_t matrix = 0, load = 0, serial = 0, first_load = 0, last_out = 0;
+  for (const Size& size : sizes_) {
+    std::int64_t busy = size.passes;
+    if (busy < fill) busy = (busy + fill) / 2;
+    if (!p.weights_outer) busy = std::max(busy, chunks * cut_load.wait);
+    std::int64_t act = size.act * act_loads;
+    if (p.act_chunked) {
+      act = 0;
+      for (const KernelCut::Kind& k : cut.kinds()) act += k.count * paced(act_load(p, size, k.chunk, k.chunk.ncb == p.cin_blocks), load_latency());
+      act *= acc_groups_;
+      // Each chunk's activations come behind its weights, and those when the passes before the last are over.
+      busy = std::max(busy, act + chunks * (cut_load.load + 2 * m_.read_latency_cycles)) + act / chunks;
+      busy += busy * ChunkedLoss / 100;
+    }
+    if (s_.has_add) {
+      // While the vector unit adds what is stored together, the array fills the accumulators that are free; what then is left of the passes
+      // comes behind, and two requantizations with it.
+      const std::int64_t stored = ceil_div(p.store_blocks, p.acc_blocks), passes = busy / acc_groups_;
+      const std::int64_t adding = size.vector / store_groups_ - stored * size.requantize;
+      if (stored > acc_depth_) busy = std::max(busy, store_groups_ * (adding + 2 * size.requantize + (stored - acc_depth_) * passes));
+    }
+    matrix += size.count * busy;
+    load += size.count * (act + size.residual + params + (p.weights_outer ? 0 : weight_load));
 
-  // Without a second buffer one thing waits for the other.
-  std::int64_t serial = 0;
-  if (!f.act_twice) serial += t.act + m_.read_latency_cycles;
-  if (!f.weights_twice && !p.weights_outer) serial += f.weight_load + f.acc_groups * f.chunk_count * m_.read_latency_cycles;
-  if (!f.params_twice) serial += f.acc_groups * (t.requantize + f.acc_sets + m_.read_latency_cycles);
-  if (!f.acc_twice) serial += f.acc_groups * (t.requantize + std::int64_t{m_.rows} * 2 + m_.columns);
-  if (!f.out_twice) serial += std::min(t.store + f.store_groups * m_.write_latency_cycles, t.matrix);
-  sum.serial += count * serial;
+    // Without a second buffer one thing waits for the other.
+    std::int64_t waits = 0;
+    if (!act_twice) {
+      waits += act + m_.read_latency_cycles;
+    } else if (!p.weights_outer && !p.act_chunked) {
+      // The next tile's activations come between two chunks of weights, for which there must be time while the passes of those on the chip go on.
+      waits += std::max<std::int64_t>(0, act + cut_load.load + m_.read_latency_cycles - busy / chunks * (cut_load.depth - 1));
+    }
+    if (!weights_twice && !p.weights_outer) waits += weight_load + chunks * m_.read_latency_cycles;
+    if (!params_twice_) waits += acc_groups_ * (size.requantize + acc_sets_ + m_.read_latency_cycles);
+    if (acc_depth_ < 2) waits += acc_groups_ * (size.requantize + std::int64_t{m_.rows} * 2 + m_.columns);
+    if (!out_twice_) waits += std::min(size.store + store_groups_ * m_.write_latency_cycles, busy);
+    serial += size.count * waits;
 
-  sum.first_load = std::max(sum.first_load, t.act / (p.act_chunked ? t.act_loads : 1) + m_.read_latency_cycles);
-  const std::int64_t addition = s_.has_add ? t.vector / f.store_groups - t.requantize : 0;
-  sum.last_out = std::max(sum.last_out, t.requantize + addition + t.store / f.store_groups + m_.write_latency_cycles);
-}
-
-ConvCost::Cost ConvCost::finish(ConvPlan& p, const Fit& f, Totals& sum) const {
-  if (!f.act_twice && !p.act_chunked) sum.serial -= sum.first_load;  // the first tile's is counted as the way in
+    if (first_load == 0) first_load = act / act_loads + m_.read_latency_cycles;
+    const std::int64_t addition = s_.has_add ? size.vector / store_groups_ - size.requantize : 0;
+    last_out = size.requantize + addition + size.store / store_groups_ + m_.write_latency_cycles;  // of the last tile at last
+  }
+  if (!act_twice && !p.act_chunked) serial -= first_load;  // the first tile's is counted as the way in
   if (p.weights_outer) {
-    sum.load += f.weight_load;
-    if (!f.weights_twice) sum.serial += f.weight_load + f.store_groups * m_.read_latency_cycles;
-    sum.instructions += f.acc_groups;
+    load += weight_load;
+    if (!weights_twice) serial += weight_load + store_groups_ * m_.read_latency_cycles;
+    instructions += acc_groups_;
   }
-  const std::int64_t fetch = sum.instructions * (m_.read_latency_cycles + 40) / m_.prefetch_instructions;
-  p.instructions = sum.instructions;
-  p.matrix_cycles = sum.matrix;
-  p.vector_cycles = sum.vector;
-  p.load_cycles = sum.load;
-  p.store_cycles = sum.store;
-  p.cycles = std::max({sum.matrix + sum.serial, sum.vector, sum.load, sum.store, fetch}) + sum.first_load + sum.last_out +
+  first_load += cut_load.load;  // the first weights on their way in
+  load += instructions * isa::InstructionBytes / std::min(m_.bus_bytes, m_.memory_bytes_per_cycle);
+  const std::int64_t fetch = instructions * (m_.read_latency_cycles + 40) / m_.prefetch_instructions;
+  p.instructions = instructions;
+  p.matrix_cycles = matrix;
+  p.vector_cycles = vector_;
+  p.load_cycles = load;
+  p.store_cycles = store_;
+  // Behind the last load its passes follow; what the other units do begins behind the first one.
+  const std::int64_t last_passes = cut.chunks.back().passes() * p.acc_blocks * dataflow_.interval(tile_pixels_);
+  // Parameters that are loaded anew for each accumulator group come behind the requantization before, for which the vector unit waits.
+  const std::int64_t vector =
+      vector_ + (params_kept_ ? 0 : tiles_ * (acc_groups_ + (s_.has_add ? store_groups_ : 0)) * (acc_sets_ + load_latency() + 10));
+  p.cycles = std::max(std::max({matrix + serial, vector, store_, fetch}) + first_load, load + last_passes) + last_out +
              2 * std::int64_t{m_.rows} + m_.columns;
   p.feasible = true;
-  Cost cost{p.cycles, (sum.vector + sum.load + sum.store) / 64 + sum.instructions * 8};
+  cost = {p.cycles, instructions * instruction_worth(p.cycles)};
+  if (!hosts(s_, p)) cost.tie += s_.follower_cycles;
   // Tiles that cut rows make all others of their rows wait for each other's neighbours: memory is compared by hulls.
   if (p.tile_w < s_.ow && s_.oh > 1) cost.tie += p.cycles / 64;
-  return cost;
+  return cost.total() < limit;
 }
 
 // The load of a tile's activations for a part of the kernel; `whole`: all channel words of a pixel.
-std::int64_t ConvCost::act_load(const ConvPlan& p, int nz, int ny, int nx, const Chunk& k, bool whole) const {
-  const std::int64_t rows = std::min<std::int64_t>(s_.h, std::int64_t{ny - 1} * s_.stride_h + std::int64_t{k.nky - 1} * s_.dilation_h + 1);
+std::int64_t ConvCost::act_load(const ConvPlan& p, const Size& size, const Chunk& k, bool whole) const {
+  const std::int64_t nz = size.nz;
+  const std::int64_t rows = std::min<std::int64_t>(s_.h, std::int64_t{size.ny - 1} * s_.stride_h + std::int64_t{k.nky - 1} * s_.dilation_h + 1);
   if (p.window) {
-    const std::int64_t bytes = std::min<std::int64_t>(s_.w, std::int64_t{nx - 1} * s_.stride_w + s_.kernel_w) * s_.cin;
-    return transfer_cycles(m_, nz * rows, bytes, nz * rows * nx * k.ncb, false);
+    const std::int64_t bytes = std::min<std::int64_t>(s_.w, std::int64_t{size.nx - 1} * s_.stride_w + s_.kernel_w) * s_.cin;
+    return transfer_cycles(m_, {nz * rows, bytes, alignment(s_.row_bytes)}, nz * rows * size.nx * k.ncb, false);
   }
-  const std::int64_t columns = std::min<std::int64_t>(s_.w, std::int64_t{nx - 1} * s_.stride_w + std::int64_t{k.nkx - 1} * s_.dilation_w + 1);
+  const std::int64_t columns = std::min<std::int64_t>(s_.w, std::int64_t{size.nx - 1} * s_.stride_w + std::int64_t{k.nkx - 1} * s_.dilation_w + 1);
   const std::int64_t words = nz * rows * columns * k.ncb;
   if (!whole || s_.pixel_bytes != s_.cin) {
     const std::int64_t bytes = std::min<std::int64_t>(std::int64_t{k.ncb} * m_.rows, s_.cin);
-    return transfer_cycles(m_, nz * rows * columns, bytes, words, false);
+    return transfer_cycles(m_, {nz * rows * columns, bytes, alignment(s_.pixel_bytes | (whole ? 0 : bytes))}, words, false);
   }
-  if (columns * s_.cin != s_.row_bytes) return transfer_cycles(m_, nz * rows, columns * s_.cin, words, false);
-  return transfer_cycles(m_, nz, rows * s_.row_bytes, words, false);
+  if (columns * s_.cin != s_.row_bytes) return transfer_cycles(m_, {nz * rows, columns * s_.cin, alignment(s_.cin)}, words, false);
+  return transfer_cycles(m_, {nz, rows * s_.row_bytes, alignment(s_.row_bytes)}, words, false);
 }
 
 // A tile of a dense NHWC tensor of the output's shape, of which `part` channels are moved.
-std::int64_t ConvCost::channel_transfer(int nz, int ny, int nx, std::int64_t part, bool write) const {
+std::int64_t ConvCost::channel_transfer(const Size& size, std::int64_t part, bool write) const {
   const std::int64_t channels = s_.out_pixel_bytes;
-  const std::int64_t words = std::int64_t{nz} * ny * nx * ceil_div(part, m_.columns);
-  if (part < channels) return transfer_cycles(m_, std::int64_t{nz} * ny * nx, part, words, write);
-  if (nx < s_.ow) return transfer_cycles(m_, std::int64_t{nz} * ny, std::int64_t{nx} * channels, words, write);
-  return transfer_cycles(m_, nz, std::int64_t{ny} * nx * channels, words, write);
+  const std::int64_t words = size.pixels * ceil_div(part, m_.columns);
+  if (part < channels) return transfer_cycles(m_, {size.pixels, part, alignment(channels | part)}, words, write);
+  if (size.nx < s_.ow) return transfer_cycles(m_, {std::int64_t{size.nz} * size.ny, size.nx * channels, alignment(channels)}, words, write);
+  return transfer_cycles(m_, {size.nz, std::int64_t{size.ny} * size.nx * channels, alignment(size.nx * channels)}, words, write);
 }
 
 }  // namespace gemel::compiler

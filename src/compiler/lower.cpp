@@ -2,6 +2,7 @@
 // What all groups share: capacities, constants, transfers, choice between array and vector unit; see lower.hpp.
 #include "compiler/lower.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.hpp"
@@ -10,6 +11,12 @@
 namespace gemel::compiler {
 namespace {
 
+// Of the tilings that a trial is to judge: how many at most, and how far from the best by the planner's cost, per mille. For one layer among
+// its neighbours; for a variant of a plan; for a layer divided between array and vector unit, whose parts want tiles of one shape.
+constexpr std::size_t Finalists = 32, Variants = 2, SplitFinalists = 24;
+constexpr int Near = 40, SplitNear = 200;
+// Tiles of sources in vector_buffer from which on the loads of a divided layer's two parts do not hold up each other.
+constexpr int DeepBuffer = 4;
 constexpr std::int64_t MaxWords = isa::WordAddresses;
 // Of a strided transfer, either way.
 constexpr std::int64_t MaxRunBytes = std::min(isa::LoadRunBytesMax, isa::StoreRunBytesMax);
@@ -28,11 +35,7 @@ bool depthwise(const Convolution& c) { return c.groups > 1 && c.groups == c.in.c
 // The window that a layer slides over its input; a single pixel if it has none.
 Window window_of(const Layer& layer) { return layer.window() != nullptr ? *layer.window() : Window{}; }
 
-// Whether others may run beside: its areas of vector_buffer are theirs too, and it leaves half of the parameters.
-bool hosts(const GroupPlan& plan) {
-  return plan.on_array && !plan.split && !plan.conv_shape.has_add && !plan.conv.free_vector && plan.conv.params_resident &&
-         (!plan.conv.weights_outer || plan.conv.store_blocks == plan.conv.cout_blocks);
-}
+bool hosts(const GroupPlan& plan) { return plan.on_array && !plan.split && compiler::hosts(plan.conv_shape, plan.conv); }
 
 }  // namespace
 
@@ -91,7 +94,7 @@ Capacity Lowerer::capacity(bool with_add) const {
 
 std::vector<std::int64_t> Lowerer::key(const ConvShape& s) {
   return {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout, s.kernel_h, s.kernel_w, s.stride_h,
-          s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table};
+          s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table, s.follower_cycles};
 }
 
 std::vector<std::int64_t> Lowerer::signature(int index) {
@@ -103,7 +106,11 @@ std::vector<std::int64_t> Lowerer::signature(int index) {
   for (const std::int64_t x : {std::int64_t{static_cast<int>(layer.op())}, std::int64_t{in.n}, std::int64_t{in.h}, std::int64_t{in.w},
                                std::int64_t{in.c}, std::int64_t{window.kernel_h}, std::int64_t{window.kernel_w}, std::int64_t{window.stride_h},
                                std::int64_t{window.stride_w}, std::int64_t{p.on_array}, std::int64_t{p.split}, std::int64_t{p.halves},
-                               std::int64_t{p.window_shape.first_channel}, std::int64_t{p.window.tile_h}, std::int64_t{p.window.blocks}}) {
+                               std::int64_t{p.window_shape.first_channel}, std::int64_t{p.window.tile_n}, std::int64_t{p.window.tile_h},
+                               std::int64_t{p.window.tile_w}, std::int64_t{p.window.blocks},
+                               std::int64_t{p.conv.window}, std::int64_t{p.conv.tile_n}, std::int64_t{p.conv.tile_h}, std::int64_t{p.conv.tile_w},
+                               std::int64_t{p.conv.store_blocks}, std::int64_t{p.conv.acc_blocks}, std::int64_t{p.conv.weights_outer},
+                               std::int64_t{p.conv.act_chunked}, static_cast<std::int64_t>(p.conv.chunks.size())}) {
     k.push_back(x);
   }
   return k;
@@ -114,14 +121,13 @@ ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred
   key.push_back(preferred.param);
   const auto found = cache_.find(key);
   if (found != cache_.end()) return found->second;
-  ConvPlan p = plan_conv(s, machine_, preferred);
-  if (!p.feasible) {
+  std::vector<ConvPlan> p = plan_conv(s, machine_, preferred, 1, 0);
+  if (p.empty()) {
     Capacity free = preferred;
     free.free_vector = true;
-    p = plan_conv(s, machine_, free);
+    p = plan_conv(s, machine_, free, 1, 0);
   }
-  cache_.emplace(key, p);
-  return p;
+  return cache_.emplace(key, p.empty() ? ConvPlan{} : p.front()).first->second;
 }
 
 const GroupPlan& Lowerer::plan(int index) {
@@ -162,6 +168,10 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   plan.conv_shape.has_table = g.main.has_table;
   plan.conv_shape.has_add = g.add.layer >= 0;
   plan.conv_shape.add_table = g.add.has_table;
+  if (index + 1 < groups()) {
+    const Layer& next = layer_of(index + 1);
+    if (next.weights() == nullptr) plan.conv_shape.follower_cycles = this->plan(index + 1).cycles;
+  }
   // Fields of an instruction; what the planner does not see because it never changes them.
   const ConvShape& shape = plan.conv_shape;
   if (std::max({shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w}) > MaxConvStep ||
@@ -181,6 +191,84 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
     if (plan.conv.feasible && plan.window.feasible) add_alternatives(index, plan);
   }
   if (!plan.on_array && !plan.window.feasible) refuse(layer, plan);
+}
+
+std::vector<GroupPlan> Lowerer::finalists(int index, std::size_t most) const {
+  std::vector<GroupPlan> list;
+  const GroupPlan& present = *plans_[static_cast<std::size_t>(index)];
+  if (!present.on_array || present.split) return list;
+  for (ConvPlan& c : plan_conv(present.conv_shape, machine_, capacity(present.conv_shape.has_add), std::min(most, Finalists), Near)) {
+    list.push_back(present);
+    list.back().cycles = c.cycles;
+    list.back().conv = std::move(c);
+  }
+  return list;
+}
+
+std::vector<GroupPlan> Lowerer::variants(const GroupPlan& present) const {
+  std::vector<GroupPlan> list;
+  const Capacity full = capacity(present.conv_shape.has_add);
+  Capacity half = full;
+  half.param /= 2;
+  if (present.split) {
+    list = split_plans(present, Variants);
+    for (ConvPlan& c : plan_conv(present.conv_shape, machine_, present.halves ? half : full, Variants, Near)) {
+      if (c.free_vector || (!present.halves && !c.params_resident)) continue;
+      list.push_back(present);
+      list.back().conv = std::move(c);
+    }
+  } else if (present.on_array) {
+    for (ConvPlan& c : plan_conv(present.conv_shape, machine_, full, Variants, Near)) {
+      list.push_back(present);
+      list.back().conv = std::move(c);
+    }
+  }
+  if (!present.on_array || present.split) {
+    const std::vector<WindowPlan> plans = window_plans(present.window_shape, half, false);
+    for (std::size_t i = 0; i < std::min(plans.size(), Variants); ++i) {
+      list.push_back(present);
+      list.back().window = plans[i];
+    }
+  }
+  return list;
+}
+
+std::vector<GroupPlan> Lowerer::split_plans(const GroupPlan& present, std::size_t most) const {
+  Capacity half = capacity(false);
+  half.param /= 2;
+  const std::vector<WindowPlan> windows = window_plans(present.window_shape, half, false);
+  std::vector<GroupPlan> list;
+  for (ConvPlan& c : plan_conv(present.conv_shape, machine_, present.halves ? half : capacity(false), SplitFinalists, SplitNear)) {
+    if (c.free_vector || (!present.halves && !c.params_resident)) continue;
+    const auto window = std::find_if(windows.begin(), windows.end(), [&](const WindowPlan& w) {
+      return w.tile_n == c.tile_n && w.tile_h == c.tile_h && w.tile_w == c.tile_w;
+    });
+    if (window == windows.end()) continue;
+    list.push_back(present);
+    list.back().conv = std::move(c);
+    list.back().window = *window;
+    list.back().cycles = split_cycles(list.back());
+  }
+  // Loads of both parts go through one queue: where little is buffered ahead, the loads of one part stand before those of the other and wait
+  // for a buffer. The planners do not see that; so the best with deep buffers is wanted, too.
+  std::stable_sort(list.begin(), list.end(), [](const GroupPlan& a, const GroupPlan& b) { return a.cycles < b.cycles; });
+  std::vector<GroupPlan> best;
+  for (const int depth : {1, DeepBuffer}) {
+    std::size_t taken = 0;
+    for (GroupPlan& p : list) {
+      if (taken == most) break;
+      if (p.cycles == 0 || depth * p.window.source_words > half.source) continue;
+      best.push_back(p);
+      p.cycles = 0;  // once
+      ++taken;
+    }
+  }
+  return best;
+}
+
+std::int64_t Lowerer::split_cycles(const GroupPlan& p) {
+  return std::max({p.conv.cycles, p.conv.vector_cycles + p.window.cycles, p.conv.load_cycles + p.window.load_cycles,
+                   p.conv.store_cycles + p.window.store_cycles});
 }
 
 void Lowerer::plan_pool(int index, GroupPlan& plan) {
@@ -246,7 +334,11 @@ void Lowerer::add_alternatives(int index, const GroupPlan& plan) {
   const Capacity full = capacity(false);
   Capacity half = full;
   half.param /= 2;
-  p.window = plan_window_in(plan.window_shape, half, false);
+  const auto beside = [&](const WindowShape& shape) {
+    const std::vector<WindowPlan> plans = window_plans(shape, half, false);
+    return plans.empty() ? WindowPlan{} : plans.front();
+  };
+  p.window = beside(plan.window_shape);
   if (p.window.feasible) list.push_back(p);
 
   const int blocks = plan.conv.cout_blocks;
@@ -260,13 +352,15 @@ void Lowerer::add_alternatives(int index, const GroupPlan& plan) {
       p.on_array = p.split = true;
       p.halves = halves;
       p.conv_shape = depthwise_slice(plan.conv_shape, n * machine_.columns);
-      p.conv = plan_conv_cached(p.conv_shape, halves ? half : full);
+      p.conv = plan_conv_cached(p.conv_shape, full);
+      if (halves && p.conv.feasible && !p.conv.free_vector && p.conv.params_resident) continue;  // its few parameters stay without that
+      if (halves) p.conv = plan_conv_cached(p.conv_shape, half);
       p.window_shape.first_channel = n * machine_.columns;
-      p.window = plan_window_in(p.window_shape, half, false);
+      p.window = beside(p.window_shape);
       if (!p.conv.feasible || !p.window.feasible || p.conv.free_vector || (!halves && !p.conv.params_resident)) continue;
-      p.cycles = std::max({p.conv.cycles, p.conv.vector_cycles + p.window.cycles, p.conv.load_cycles + p.window.load_cycles,
-                           p.conv.store_cycles + p.window.store_cycles});
+      p.cycles = split_cycles(p);
       list.push_back(p);
+      for (GroupPlan& pair : split_plans(p, 1)) list.push_back(std::move(pair));
     }
   }
 }
@@ -464,9 +558,9 @@ void Lowerer::transfer(int layer, bool write, Buffer buffer, std::int64_t word, 
 }
 
 // One contiguous constant of whole words into a ring's next place, which the ring keeps; -1 if there is no room.
-std::int64_t Lowerer::load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words) {
+std::int64_t Lowerer::load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words, std::int64_t slot) {
   Ring& ring = buffer == Buffer::Weight ? weight_ : param_;
-  const std::int64_t base = ring.take(words);
+  const std::int64_t base = ring.take(std::max(words, slot));
   if (base < 0) return -1;
   const std::int64_t bytes = machine_.columns;
   transfer(layer, false, buffer, base, address, words * bytes, bytes, {}, false);

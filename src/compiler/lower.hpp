@@ -44,6 +44,7 @@ struct WindowPlan {
   bool free_vector = false;
   int tile_n = 1, tile_h = 1, tile_w = 1, blocks = 1;
   bool params_resident = false;
+  std::int64_t source_words = 0;  // of the largest tile
   std::int64_t cycles = 0, vector_cycles = 0, load_cycles = 0, store_cycles = 0;
 };
 
@@ -83,6 +84,11 @@ class Lowerer {
   const GroupPlan& plan(int group);
   // Other ways that only a look at the neighbours can judge (depthwise layers), and one of them chosen.
   const std::vector<GroupPlan>& alternatives(int group) const { return alternatives_[static_cast<std::size_t>(group)]; }
+  // Of a group that runs on the array alone: plans with the best tilings, best first, the present one among them; 32 or `most`.
+  std::vector<GroupPlan> finalists(int group, std::size_t most = ~std::size_t{0}) const;
+  // The plan with the next best tilings of its parts, each alone.
+  std::vector<GroupPlan> variants(const GroupPlan& plan) const;
+  int groups() const { return static_cast<int>(plans_.size()); }
   void choose(int group, const GroupPlan& plan) { *plans_[static_cast<std::size_t>(group)] = plan; }
   // Equal for groups that do the same in the same way.
   std::vector<std::int64_t> signature(int group);
@@ -125,24 +131,28 @@ class Lowerer {
   void plan_elementwise(int group, GroupPlan& plan);
   WindowShape window_shape(int group) const;
   WindowPlan plan_window(const WindowShape& shape, const Capacity& capacity) const;
-  WindowPlan plan_window_in(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
+  // All that fit, best first.
+  std::vector<WindowPlan> window_plans(const WindowShape& shape, const Capacity& capacity, bool free_vector) const;
   [[noreturn]] void refuse(const Layer& layer, const GroupPlan& plan) const;
   void heed_interrupt(const Layer& layer) const;
 
   void begin_job(int group, int part);
   void add_alternatives(int index, const GroupPlan& plan);
+  // Divided as `plan` is, both parts with tiles of the same shape; best first.
+  std::vector<GroupPlan> split_plans(const GroupPlan& plan, std::size_t most) const;
+  static std::int64_t split_cycles(const GroupPlan& plan);
   void end_job();
   Operation& emit(const isa::Instruction& instruction, int layer);
   void transfer(int layer, bool write, Buffer buffer, std::int64_t word, std::uint64_t address, std::int64_t run, std::int64_t group,
                 std::vector<Dimension> dimensions, bool tracked);
-  std::int64_t load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words);
+  std::int64_t load_constant(int layer, Buffer buffer, std::uint64_t address, std::int64_t words, std::int64_t slot = 0);
 
   class ConvEmitter;
   class WindowEmitter;
   void lower_weighted(int group);
   void lower_conv(int group);
   ActTile load_activations(int layer, const ConvShape& s, const ConvPlan& p, const Tile& tile, const Chunk& part,
-                           std::uint64_t address, int zero_point);
+                           std::uint64_t address, int zero_point, std::int64_t slot);
   void lower_window(int group);
   void lower_elementwise(int group);
   isa::Vector elementwise_instruction(const Layer& layer, std::int64_t words) const;

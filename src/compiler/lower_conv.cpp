@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "compiler/conv_cost.hpp"
 #include "compiler/lower.hpp"
 
 namespace gemel::compiler {
@@ -113,7 +114,7 @@ void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p,
 
 // Loads what the outputs of `tile` need of the part of the kernel and of the channel words given by it.
 Lowerer::ActTile Lowerer::load_activations(int layer, const ConvShape& s, const ConvPlan& p, const Tile& tile, const Chunk& part,
-                                           std::uint64_t address, int zero_point) {
+                                           std::uint64_t address, int zero_point, std::int64_t slot) {
   ActTile a;
   const Span y = input_span(tile.y, tile.ny, s.stride_h, s.pad_top, part.ky, part.nky, s.dilation_h, s.h);
   a.z = tile.nz;
@@ -130,7 +131,7 @@ Lowerer::ActTile Lowerer::load_activations(int layer, const ConvShape& s, const 
     a.width = x.count;
   }
   a.words = std::int64_t{a.z} * a.height * a.width * a.pixel_words;
-  a.base = activation_.take(a.words);
+  a.base = activation_.take(std::max(a.words, slot));
   if (a.base < 0) throw InternalError("no room left in activation_buffer");
 
   if (p.window) {
@@ -206,6 +207,9 @@ class Lowerer::ConvEmitter {
     base = -1;
   }
   bool has_add() const { return group_.add.layer >= 0; }
+  // Tiles, chunks and groups of a layer differ a little in size, the last ones above all. In a scratchpad each takes as much room as the
+  // largest, so that they follow each other in the same places: a small one would shift those behind it into words that are still in use.
+  std::int64_t tile_slot(int blocks) const { return std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * blocks; }
   std::int64_t item_words(const Item& item) const { return plan_.chunks[item.chunk].passes() * item.count * low_.machine_.rows; }
 
   Lowerer& low_;
@@ -223,6 +227,7 @@ class Lowerer::ConvEmitter {
   std::uint64_t add_address_ = 0;
   std::int64_t add_base_ = -1, add_words_ = 0;
   ActTile act_;
+  std::int64_t act_slot_ = 0, weight_slot_ = 0;
   bool act_loaded_ = false;
   bool first_job_ = true;
 };
@@ -240,6 +245,10 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group)
       out_address_(lowerer.memory_->address[group_.output] + static_cast<std::uint64_t>(shape_.first_channel)),
       areas_(plan_.free_vector ? own_ : has_add() ? lowerer.with_add_ : lowerer.plain_),
       constants_(static_cast<std::size_t>(plan_.cout_blocks)) {
+  if (shape_.groups == 1) act_slot_ = activation_words(shape_, plan_);
+  if (!plan_.weights_outer) {
+    for (const Chunk& k : plan_.chunks) weight_slot_ = std::max(weight_slot_, k.passes() * plan_.acc_blocks * lowerer.machine_.rows);
+  }
   if (plan_.free_vector) {
     const std::int64_t tile_words = std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * plan_.store_blocks;
     const std::int64_t operand = has_add() ? tile_words : 0;
@@ -317,7 +326,7 @@ bool Lowerer::ConvEmitter::load_sets(const Item& item) {
 bool Lowerer::ConvEmitter::load_weights(const Item& item) {
   GroupConstants& c = constants_of(item.block, item.count);
   std::int64_t& base = c.weight_base[item.chunk];
-  if (base < 0) base = low_.load_constant(group_.main.layer, Buffer::Weight, c.weights[item.chunk], item_words(item));
+  if (base < 0) base = low_.load_constant(group_.main.layer, Buffer::Weight, c.weights[item.chunk], item_words(item), weight_slot_);
   return base >= 0;
 }
 
@@ -335,11 +344,7 @@ void Lowerer::ConvEmitter::load_constants(const std::vector<Item>& items, std::s
   };
   must(load_sets(items[i]));
   must(load_weights(items[i]));
-  if (plan_.weights_outer) {
-    for (const Item& other : items) must(load_weights(other));
-  } else if (first_job_) {
-    look_ahead(items, i);  // weights do not wait for the layer before, activations do
-  }
+  if (first_job_ && i == 0 && index_ > 0) look_ahead(items, i);  // weights do not wait for the layer before, activations do
 }
 
 // Of the input: what the item needs (if activations are loaded chunk by chunk), or what the whole job needs.
@@ -354,7 +359,7 @@ void Lowerer::ConvEmitter::load_input(const Item& item, int first, int count, co
     part.cb = first_block(shape_, plan_, low_.machine_, first);
     part.ncb = first_block(shape_, plan_, low_.machine_, first + count - 1) + plan_.block_cin - part.cb;
   }
-  act_ = low_.load_activations(group_.main.layer, shape_, plan_, tile, part, in_address_, in_.zero_point);
+  act_ = low_.load_activations(group_.main.layer, shape_, plan_, tile, part, in_address_, in_.zero_point, act_slot_);
   act_loaded_ = !plan_.act_chunked;
 }
 
@@ -430,7 +435,7 @@ std::int64_t Lowerer::ConvEmitter::emit_addition(const Tile& t, int count, std::
                                                  const std::vector<Dimension>& dimensions) {
   const Layer& add = low_.network_.layers[group_.add.layer];
   const std::int64_t words = t.pixels() * count;
-  const std::int64_t residual = areas_.source.take(words), result = areas_.output.take(words);
+  const std::int64_t residual = areas_.source.take(tile_slot(plan_.store_blocks)), result = areas_.output.take(tile_slot(plan_.store_blocks));
   if (residual < 0 || result < 0) throw InternalError("no room left in vector_buffer");
   if (add_base_ < 0) add_base_ = low_.load_constant(group_.add.layer, Buffer::Param, add_address_, add_words_);
   if (add_base_ < 0) throw InternalError("no room left for constants");
@@ -477,8 +482,7 @@ std::int64_t Lowerer::ConvEmitter::emit_addition(const Tile& t, int count, std::
 
 void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of_tile) {
   low_.begin_job(index_, 0);
-  const std::int64_t pixels = t.pixels();
-  const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(pixels * count);
+  const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(tile_slot(plan_.store_blocks));
   if (requantized < 0) throw InternalError("no room left in vector_buffer");
   std::vector<Item> items;
   for (int n = first; n < first + count; n += plan_.acc_blocks) {
@@ -489,9 +493,9 @@ void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of
     const Item& item = items[i];
     load_constants(items, i);
     load_input(item, first, count, t);
-    if (!plan_.weights_outer) look_ahead(items, i);
+    look_ahead(items, i);
     if (item.chunk == 0) {
-      accumulators = low_.accumulator_.take(pixels * item.count);
+      accumulators = low_.accumulator_.take(tile_slot(plan_.acc_blocks));
       if (accumulators < 0) throw InternalError("no room left in accumulator_buffer");
     }
     emit_passes(item, t, accumulators);

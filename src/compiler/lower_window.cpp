@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lowering of windows on the vector unit: pooling, means and depthwise convolution over tiles of vector_buffer. Average windows cut by
 // the border divide by fewer taps: the output is cut into rectangles of equal count first, each with a multiplier of its own.
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/numerics.hpp"
 #include "compiler/lower.hpp"
+#include "compiler/tiles.hpp"
 
 namespace gemel::compiler {
 namespace {
-
-int even_part(int n, std::int64_t most) {
-  return static_cast<int>(ceil_div(n, ceil_div(n, std::max<std::int64_t>(1, most))));
-}
 
 // Runs of outputs with the same number of taps inside the image.
 struct TapRun {
@@ -33,81 +32,68 @@ std::vector<TapRun> tap_runs(int outputs, int stride, int pad, int kernel, int s
 
 }  // namespace
 
-WindowPlan Lowerer::plan_window_in(const WindowShape& w, const Capacity& c, bool free_vector) const {
-  WindowPlan best;
+std::vector<WindowPlan> Lowerer::window_plans(const WindowShape& w, const Capacity& c, bool free_vector) const {
+  std::vector<WindowPlan> plans;
   if (w.kernel_h > isa::VectorKernelHMax || w.kernel_w > isa::VectorKernelWMax || w.stride_h > isa::VectorStrideYMax ||
-      w.stride_w > isa::VectorStrideXMax || w.dilation_h > isa::VectorDilationYMax || w.dilation_w > isa::VectorDilationXMax) return best;
+      w.stride_w > isa::VectorStrideXMax || w.dilation_h > isa::VectorDilationYMax || w.dilation_w > isa::VectorDilationXMax) return plans;
   const int blocks = static_cast<int>(ceil_div(w.out.c - w.first_channel, machine_.columns));
   const std::int64_t taps = std::int64_t{w.kernel_h} * w.kernel_w;
   const bool depthwise = w.op == isa::Opcode::Depthwise;
   const int table = w.has_table ? table_words(machine_) : 0;
-  int previous = 0;
-  for (int divide = 1; divide <= blocks; divide = divide < 16 ? divide + 1 : divide * 2) {
-    const int nb = std::min(isa::VectorBlocksMax, static_cast<int>(ceil_div(blocks, divide)));
-    const int next = divide < 16 ? divide + 1 : divide * 2;
-    const int used = next > blocks ? 1 : nb;  // at last one block
-    if (used == previous) continue;
-    previous = used;
+  const std::int64_t latency = machine_.read_latency_cycles + machine_.write_latency_cycles;
+  const auto tiles = output_tiles(w.in.n, w.out.h, w.out.w, isa::VectorOutPlanesMax, isa::VectorOutWidthMax, w.kernel_h > 1);
+  for (const int used : parts(blocks)) {
+    if (used > isa::VectorBlocksMax) continue;
     const std::int64_t sets = table + (depthwise ? std::int64_t{used} * (SetWords + taps) : w.op == isa::Opcode::PoolSum ? SetWords : 0);
     if (sets > c.param) continue;
     const std::int64_t groups = ceil_div(blocks, used);
-    for (int rows = w.out.h, last_rows = 0;; rows = rows / 2) {
-      if (rows < 1) break;
-      rows = even_part(w.out.h, rows);
-      if (rows == last_rows) continue;
-      last_rows = rows;
-      for (int columns = w.out.w, last_columns = 0; columns >= 1; columns = columns / 2) {
-        columns = even_part(w.out.w, columns);
-        if (columns == last_columns) continue;
-        last_columns = columns;
-        const std::int64_t in_rows = std::min<std::int64_t>(w.in.h, (rows - 1) * w.stride_h + (w.kernel_h - 1) * w.dilation_h + 1);
-        const std::int64_t in_columns = std::min<std::int64_t>(w.in.w, (columns - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w + 1);
-        const std::int64_t source = in_rows * in_columns * used, out = std::int64_t{rows} * columns * used;
-        const bool fits = free_vector ? source + out <= c.vector : source <= c.source && out <= c.output;
-        if (!fits || rows > isa::VectorOutHeightMax || columns > isa::VectorOutWidthMax || in_rows > isa::VectorSrcHeightMax ||
-            in_columns > isa::VectorSrcWidthMax) continue;
-        int planes = 1;
-        if (rows == w.out.h && columns == w.out.w && !free_vector) {
-          planes = even_part(w.in.n, std::max<std::int64_t>(1, std::min<std::int64_t>({isa::VectorOutPlanesMax, c.source / 2 / source, c.output / 2 / out})));
-        }
-        const bool twice = !free_vector && 2 * source * planes <= c.source && 2 * out * planes <= c.output;
-        const std::int64_t tiles = ceil_div(w.in.n, planes) * ceil_div(w.out.h, rows) * ceil_div(w.out.w, columns) * groups;
-        const std::int64_t bytes = std::min<std::int64_t>(w.in.c - w.first_channel, std::int64_t{used} * machine_.columns);
-        const bool all = bytes == w.in.c;
-        const std::int64_t load =
-            planes * (!all ? transfer_cycles(machine_, in_rows * in_columns, bytes, source, false)
-                      : in_columns < w.in.w ? transfer_cycles(machine_, in_rows, in_columns * bytes, source, false)
-                                            : transfer_cycles(machine_, 1, in_rows * in_columns * bytes, source, false));
-        const std::int64_t store =
-            planes * (!all ? transfer_cycles(machine_, std::int64_t{rows} * columns, bytes, out, true)
-                      : columns < w.out.w ? transfer_cycles(machine_, rows, columns * bytes, out, true)
-                                          : transfer_cycles(machine_, 1, rows * columns * bytes, out, true));
-        const VectorWork tile{w.op, std::int64_t{planes} * rows * columns, used, taps, w.has_table, w.op == isa::Opcode::PoolSum};
-        const std::int64_t work = vector_cycles(tile, machine_) + 4;
-        const std::int64_t latency = machine_.read_latency_cycles + machine_.write_latency_cycles;
-        WindowPlan p;
-        p.feasible = true;
-        p.free_vector = free_vector;
-        p.tile_n = planes;
-        p.tile_h = rows;
-        p.tile_w = columns;
-        p.blocks = used;
-        p.params_resident = (depthwise ? groups : 1) * sets <= c.param / 2;
-        p.vector_cycles = tiles * work;
-        p.load_cycles = tiles * load;
-        p.store_cycles = tiles * store;
-        p.cycles = (twice ? tiles * std::max({work, load, store}) : tiles * (work + load + store + latency)) + load + store + latency;
-        if (columns < w.out.w) p.cycles += p.cycles / 64;  // memory is compared by hulls: such tiles wait for their neighbours
-        if (!best.feasible || p.cycles < best.cycles) best = p;
-      }
+    const std::int64_t bytes = std::min<std::int64_t>(w.in.c - w.first_channel, std::int64_t{used} * machine_.columns);
+    const bool all = bytes == w.in.c;
+    for (const auto& [planes, rows, columns] : tiles) {
+      const std::int64_t in_rows = std::min<std::int64_t>(w.in.h, std::int64_t{rows - 1} * w.stride_h + std::int64_t{w.kernel_h - 1} * w.dilation_h + 1);
+      const std::int64_t in_columns = std::min<std::int64_t>(w.in.w, std::int64_t{columns - 1} * w.stride_w + std::int64_t{w.kernel_w - 1} * w.dilation_w + 1);
+      const std::int64_t source = planes * in_rows * in_columns * used, out = std::int64_t{planes} * rows * columns * used;
+      const bool fits = free_vector ? source + out <= c.vector : source <= c.source && out <= c.output;
+      if (!fits || rows > isa::VectorOutHeightMax || in_rows > isa::VectorSrcHeightMax || in_columns > isa::VectorSrcWidthMax) continue;
+      const bool twice = !free_vector && 2 * source <= c.source && 2 * out <= c.output;
+      const std::int64_t tile_count = ceil_div(w.in.n, planes) * ceil_div(w.out.h, rows) * ceil_div(w.out.w, columns) * groups;
+      // Of one plane: the pixels apart, the rows apart, or all in one run.
+      const auto transfer = [&](std::int64_t tile_rows, std::int64_t tile_columns, int all_columns, bool write) {
+        const std::int64_t words = tile_rows * tile_columns * used;
+        if (!all) return transfer_cycles(machine_, tile_rows * tile_columns, bytes, words, write);
+        if (tile_columns < all_columns) return transfer_cycles(machine_, tile_rows, tile_columns * bytes, words, write);
+        return transfer_cycles(machine_, 1, tile_rows * tile_columns * bytes, words, write);
+      };
+      const std::int64_t load = planes * transfer(in_rows, in_columns, w.in.w, false), store = planes * transfer(rows, columns, w.out.w, true);
+      const VectorWork tile{w.op, std::int64_t{planes} * rows * columns, used, taps, w.has_table, w.op == isa::Opcode::PoolSum};
+      const std::int64_t work = vector_cycles(tile, machine_) + 4;
+      WindowPlan p;
+      p.feasible = true;
+      p.free_vector = free_vector;
+      p.tile_n = planes;
+      p.tile_h = rows;
+      p.tile_w = columns;
+      p.blocks = used;
+      p.source_words = source;
+      p.params_resident = (depthwise ? groups : 1) * sets <= c.param / 2;
+      p.vector_cycles = tile_count * work;
+      p.load_cycles = tile_count * load;
+      p.store_cycles = tile_count * store;
+      p.cycles = (twice ? tile_count * std::max({work, load, store}) : tile_count * (work + load + store + latency)) + load + store + latency;
+      if (columns < w.out.w) p.cycles += p.cycles / 64;  // memory is compared by hulls: such tiles wait for their neighbours
+      plans.push_back(p);
     }
   }
-  return best;
+  std::stable_sort(plans.begin(), plans.end(), [](const WindowPlan& a, const WindowPlan& b) { return a.cycles < b.cycles; });
+  return plans;
 }
 
 WindowPlan Lowerer::plan_window(const WindowShape& w, const Capacity& c) const {
-  const WindowPlan p = plan_window_in(w, c, false);
-  return p.feasible ? p : plan_window_in(w, c, true);
+  for (const bool free_vector : {false, true}) {
+    const std::vector<WindowPlan> plans = window_plans(w, c, free_vector);
+    if (!plans.empty()) return plans.front();
+  }
+  return {};
 }
 
 // Emits one group of windows. A job is some blocks of channels of one tile.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/conv_cost.hpp"
+#include "compiler/tiles.hpp"
 
 namespace gemel::compiler {
 namespace {
@@ -18,9 +19,6 @@ constexpr int MaxTileWidth = std::min(isa::MatrixOutWidthMax, isa::VectorOutWidt
 constexpr int MaxTilePlanes = std::min(isa::MatrixOutPlanesMax, isa::VectorOutPlanesMax);
 constexpr std::int64_t MaxTilePixels = isa::WordAddresses / 2;  // more make no difference to anything
 constexpr std::int64_t NoLimit = std::numeric_limits<std::int64_t>::max();
-
-// n cut into ceil(n/most) parts as even as can be: the size of the largest.
-int even_part(int n, int most) { return static_cast<int>(ceil_div(n, ceil_div(n, std::max(1, most)))); }
 
 void split_kernel(int kernel_h, int kernel_w, int blocks, std::int64_t most, std::vector<Chunk>& list) {
   list.clear();
@@ -51,20 +49,27 @@ void split_kernel(int kernel_h, int kernel_w, int blocks, std::int64_t most, std
 
 class Planner {
  public:
-  Planner(const ConvShape& shape, const Machine& machine, const Capacity& capacity)
-      : s_(shape), m_(machine), c_(capacity), cost_(shape, machine, capacity) {}
+  Planner(const ConvShape& shape, const Machine& machine, const Capacity& capacity, std::size_t finalists, int per_mille)
+      : s_(shape), m_(machine), c_(capacity), most_(finalists), near_(per_mille), cost_(shape, machine, capacity),
+        tiles_(output_tiles(shape.n, shape.oh, shape.ow, MaxTilePlanes, MaxTileWidth, shape.kernel_h > 1)) {}
 
-  ConvPlan run() {
+  std::vector<ConvPlan> run() {
     try_mode(false);
     const bool windowable = s_.groups == 1 && s_.dilation_w == 1 && s_.kernel_w > 1 && s_.pixel_bytes == s_.cin &&
                             std::int64_t{s_.kernel_w} * s_.cin <= std::min(isa::LoadWindowBytesMax, m_.burst_bytes) && s_.stride_w <= s_.kernel_w &&
                             s_.pad_left < s_.kernel_w && std::int64_t{s_.ow - 1} * s_.stride_w - s_.pad_left < s_.w &&
                             std::int64_t{s_.cin} * s_.kernel_w < ceil_div(s_.cin, m_.rows) * m_.rows * s_.kernel_w;
     if (windowable) try_mode(true);
-    return best_;
+    return finalists();
   }
 
  private:
+  struct Candidate {
+    std::int64_t total;
+    std::size_t cut;
+    ConvPlan plan;  // without its chunks
+  };
+
   void try_mode(bool window) {
     p_ = ConvPlan{};
     p_.window = window;
@@ -81,9 +86,7 @@ class Planner {
       }
     }
     kernel_passes_ = kernel_passes(s_, p_);
-
-    const std::int64_t half = c_.accumulator_banks > 1 ? c_.accumulator_banks / 2 * c_.accumulator_bank : c_.accumulator / 2;
-    const std::int64_t budgets[] = {half, c_.accumulator_bank, half / 2, half / 4, c_.accumulator};
+    make_cuts(cuts_[window]);
     int previous = 0;
     for (const int divide : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 1 << 20}) {
       // Blocks per matrix instruction: all, and fewer.
@@ -91,50 +94,28 @@ class Planner {
       if (acc_blocks == previous) continue;
       previous = acc_blocks;
       p_.acc_blocks = acc_blocks;
-      tried_.clear();
-      for (const std::int64_t budget : budgets) try_pixels(std::min<std::int64_t>(budget, c_.accumulator) / acc_blocks);
-    }
-    if (!best_.feasible) {
-      p_.acc_blocks = 1;
-      tried_.clear();
-      for (const std::int64_t pixels : {64, 16, 4, 1}) try_pixels(pixels);
+      cost_.set_blocks(p_, cuts_[window]);
+      for (const auto& [n, h, w] : tiles_) {
+        const std::int64_t pixels = std::int64_t{n} * h * w;
+        if (pixels > MaxTilePixels || pixels * acc_blocks > c_.accumulator) continue;
+        p_.tile_n = n;
+        p_.tile_h = h;
+        p_.tile_w = w;
+        if (cost_.set_tile(p_) < limit()) try_stores();
+      }
     }
   }
 
-  void try_pixels(std::int64_t most) {
-    if (most < 1) return;
-    most = std::min(most, MaxTilePixels);
-    const int ow = s_.ow;
-    if (std::int64_t{s_.oh} * ow <= most) {
-      p_.tile_h = s_.oh;
-      p_.tile_w = std::min(ow, MaxTileWidth);
-      p_.tile_n = p_.tile_w == ow ? even_part(s_.n, static_cast<int>(std::min<std::int64_t>(MaxTilePlanes, most / (std::int64_t{s_.oh} * ow)))) : 1;
-    } else if (ow <= most && ow <= MaxTileWidth) {
-      p_.tile_n = 1;
-      p_.tile_w = ow;
-      p_.tile_h = even_part(s_.oh, static_cast<int>(most / ow));
-    } else {
-      p_.tile_n = p_.tile_h = 1;
-      p_.tile_w = even_part(ow, static_cast<int>(std::min<std::int64_t>(most, MaxTileWidth)));
-      try_stores();
-      // A squarer tile reads fewer border rows again.
-      int side = 1;
-      while (std::int64_t{side + 1} * (side + 1) <= most) ++side;
-      if (s_.kernel_h > 1 && side > 1) {
-        p_.tile_w = even_part(ow, static_cast<int>(most / side));
-        p_.tile_h = even_part(s_.oh, std::max(1, static_cast<int>(most / p_.tile_w)));
-        try_stores();
-      }
-      return;
+  // The kernel of a block out in one piece, and in more and more.
+  void make_cuts(std::vector<KernelCut>& cuts) {
+    std::vector<Chunk> chunks;
+    for (const int passes : parts(static_cast<int>(kernel_passes_))) {
+      split_kernel(s_.kernel_h, taps_w(s_, p_), p_.block_cin, passes, chunks);
+      if (cuts.empty() || cuts.back().chunks.size() != chunks.size()) cuts.emplace_back(chunks);
     }
-    try_stores();
   }
 
   void try_stores() {
-    // Budgets often give the same tile.
-    const std::array<int, 3> tile = {p_.tile_n, p_.tile_h, p_.tile_w};
-    if (std::find(tried_.begin(), tried_.end(), tile) != tried_.end()) return;
-    tried_.push_back(tile);
     const std::int64_t pixels = std::int64_t{p_.tile_n} * p_.tile_h * p_.tile_w;
     int previous = 0;
     for (const int groups : {1, 2, 4, 8, 1 << 20}) {
@@ -150,71 +131,92 @@ class Planner {
         if (!c_.free_vector || words * (s_.has_add ? 3 : 1) > c_.vector) continue;
         p_.free_vector = true;
       }
-      try_weights();
+      if (cost_.set_store(p_) < limit()) try_weights();
     }
   }
 
   void try_weights() {
     const std::int64_t acc_sets = set_words(m_, p_.acc_blocks, s_.has_table);
-    const std::int64_t add_sets = s_.has_add ? set_words(m_, 3, s_.add_table) : 0;
+    const std::int64_t add_sets = s_.has_add ? set_words(m_, isa::AddSets, s_.add_table) : 0;
     const std::int64_t groups = ceil_div(p_.cout_blocks, p_.store_blocks) * ceil_div(p_.store_blocks, p_.acc_blocks);
     p_.params_resident = groups * acc_sets + add_sets <= c_.param / 2;
     if (!p_.params_resident && acc_sets + add_sets > c_.param) return;
 
+    const std::vector<KernelCut>& cuts = cuts_[p_.window];
     const std::int64_t group_weights = std::int64_t{p_.store_blocks} * kernel_passes_ * m_.rows;
+    p_.act_chunked = false;
     for (const bool outer : {false, true}) {
       p_.weights_outer = outer;
       if (outer && group_weights > c_.weight) continue;
       p_.params_outer = outer && !p_.params_resident &&
                         ceil_div(p_.store_blocks, p_.acc_blocks) * acc_sets + add_sets <= c_.param / 2;
-      std::int64_t last = 0;
-      for (const std::int64_t share : {c_.weight / 2, c_.weight / 4, c_.weight}) {
-        if (outer && share != c_.weight / 2) continue;
-        const std::int64_t most = outer ? kernel_passes_ : share / (std::int64_t{p_.acc_blocks} * m_.rows);
-        const std::int64_t passes = std::min(most, kernel_passes_);
-        if (passes < 1 || passes == last) continue;
-        last = passes;
-        split_kernel(s_.kernel_h, taps_w(s_, p_), p_.block_cin, passes, p_.chunks);
-        p_.act_chunked = false;
-        try_candidate();
-      }
+      if (!cost_.set_weights(p_)) continue;
+      for (std::size_t i = outer ? 0 : cost_.first_cut(); i < (outer ? 1 : cuts.size()) && cost_.least(p_, i) < limit(); ++i) try_candidate(i);
     }
     // Activations chunk by chunk, for what is too large in one piece.
-    if (cost_.tile_words(p_) > c_.activation / 2 || p_.cin_blocks > MaxPixelWords) {
-      if (s_.groups > 1 && p_.acc_blocks > 1) return;
-      p_.weights_outer = p_.params_outer = false;
-      p_.act_chunked = true;
-      std::int64_t most = std::min(c_.weight / 2, c_.weight) / (std::int64_t{p_.acc_blocks} * m_.rows);
-      if (most < 1) most = c_.weight / (std::int64_t{p_.acc_blocks} * m_.rows);
-      for (most = std::min(most, kernel_passes_); most >= 1; most /= 2) {
-        split_kernel(s_.kernel_h, taps_w(s_, p_), p_.block_cin, most, p_.chunks);
-        if (p_.window && p_.chunks.front().ncb < p_.cin_blocks) break;  // a window is loaded whole
-        try_candidate();
-      }
+    if (s_.groups > 1 && p_.acc_blocks > 1) return;
+    p_.weights_outer = p_.params_outer = false;
+    if (activation_words(s_, p_) <= c_.activation / 2 && p_.cin_blocks <= MaxPixelWords) return;
+    p_.act_chunked = true;
+    if (!cost_.set_weights(p_)) return;
+    for (std::size_t i = cost_.first_cut(); i < cuts.size() && cost_.least(p_, i) < limit(); ++i) {
+      if (p_.window && cuts[i].chunks.front().ncb < p_.cin_blocks) break;  // a window is loaded whole
+      try_candidate(i);
     }
   }
 
-  void try_candidate() {
+  void try_candidate(std::size_t cut) {
     ConvCost::Cost cost;
-    if (!cost_.evaluate(p_, least_, cost)) return;
-    best_ = p_;
-    least_ = cost.total();
+    if (!cost_.evaluate(p_, cut, limit(), cost)) return;
+    candidates_.push_back({cost.total(), cut, p_});
+    least_ = std::min(least_, cost.total());
   }
+
+  // Of candidates with much the same tile only the best is worth a trial.
+  std::vector<ConvPlan> finalists() {
+    std::vector<const Candidate*> near;
+    for (const Candidate& c : candidates_) {
+      if (c.total <= limit()) near.push_back(&c);
+    }
+    std::stable_sort(near.begin(), near.end(), [](const Candidate* a, const Candidate* b) {
+      return a->total != b->total ? a->total < b->total : a->plan.instructions < b->plan.instructions;
+    });
+    std::vector<ConvPlan> plans;
+    for (const Candidate* c : near) {
+      if (plans.size() == most_) break;
+      const ConvPlan& p = c->plan;
+      const bool known = std::any_of(plans.begin(), plans.end(), [&](const ConvPlan& o) {
+        return o.acc_blocks == p.acc_blocks && o.act_chunked == p.act_chunked && o.window == p.window && o.tile_n == p.tile_n &&
+               o.tile_h == p.tile_h && o.tile_w == p.tile_w && (o.chunks.size() == cuts_[p.window][c->cut].chunks.size());
+      });
+      if (known) continue;
+      plans.push_back(p);
+      plans.back().chunks = cuts_[p.window][c->cut].chunks;
+    }
+    return plans;
+  }
+
+  // Candidates above are of no use.
+  std::int64_t limit() const { return least_ == NoLimit ? least_ : least_ + least_ / 1000 * near_; }
 
   const ConvShape& s_;
   const Machine& m_;
   const Capacity& c_;
-  const ConvCost cost_;
-  ConvPlan p_, best_;
+  const std::size_t most_;                 // finalists
+  const int near_;                         // per mille of the best one's total
+  ConvCost cost_;
+  ConvPlan p_;
+  std::vector<Candidate> candidates_;
   std::int64_t least_ = NoLimit;           // total of the best
-  std::vector<std::array<int, 3>> tried_;  // n, h and w of tiles with the present acc_blocks
+  const std::vector<std::array<int, 3>> tiles_;
+  std::vector<KernelCut> cuts_[2];         // without windows, and with
   std::int64_t kernel_passes_ = 1;
 };
 
 }  // namespace
 
-ConvPlan plan_conv(const ConvShape& shape, const Machine& machine, const Capacity& capacity) {
-  return Planner(shape, machine, capacity).run();
+std::vector<ConvPlan> plan_conv(const ConvShape& shape, const Machine& machine, const Capacity& capacity, std::size_t finalists, int per_mille) {
+  return Planner(shape, machine, capacity, finalists, per_mille).run();
 }
 
 }  // namespace gemel::compiler

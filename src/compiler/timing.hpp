@@ -38,7 +38,11 @@ inline std::int64_t transfer_cycles(const Machine& m, double bursts, double beat
   return static_cast<std::int64_t>(cycles) + 1;
 }
 
-// The same where the planners know only how long the runs are: each begins anywhere, or where bursts do if it is made of whole ones.
+inline std::int64_t transfer_cycles(const Machine& m, const Runs& runs, std::int64_t words, bool write) {
+  return transfer_cycles(m, runs.units(m.burst_bytes), runs.units(m.bus_bytes), words, write);
+}
+
+// The same where a planner knows only how long the runs are: each begins anywhere, or where bursts do if it is made of whole ones.
 inline std::int64_t transfer_cycles(const Machine& m, std::int64_t runs, std::int64_t run_bytes, std::int64_t words, bool write) {
   const auto units = [&](std::int64_t unit) { return Runs{runs, run_bytes, run_bytes % unit == 0 ? unit : 1}.units(unit); };
   return transfer_cycles(m, units(m.burst_bytes), units(m.bus_bytes), words, write);

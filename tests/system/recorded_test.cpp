@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* Table = GEMEL_SOURCE_DIR "/tests/system/cycles.csv";
 constexpr const char* Header = "workload,batch,machine,cycles,predicted,instructions";
-constexpr double PredictionBound = 0.02;  // of the simulated cycles. Worst: dense_1000 on odd7x13, 1.3 %; of whole networks 0.8 %
+constexpr double PredictionBound = 0.03;  // of the simulated cycles. Worst: depthwise_112 on edge16, 2.8 %; of whole networks digits on odd7x13, 1.5 %
 
 struct Case {
   std::string workload;
