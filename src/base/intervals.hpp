@@ -28,6 +28,23 @@ class Intervals {
     while (!list_.empty() && list_.front().last <= last) list_.pop_front();
     if (!list_.empty() && list_.front().first <= last) list_.front().first = last + 1;
   }
+  // Cycles covered within [first, last]; forgets everything up to `last`, as drop_until() does.
+  Cycle take(Cycle first, Cycle last) {
+    Cycle covered = 0;
+    while (!list_.empty()) {
+      Interval& next = list_.front();
+      if (next.first > last) break;
+      const Cycle from = std::max(next.first, first);
+      if (next.last > last) {
+        covered += last - from + 1;
+        next.first = last + 1;
+        break;
+      }
+      if (next.last >= from) covered += next.last - from + 1;
+      list_.pop_front();
+    }
+    return covered;
+  }
 
  private:
   Ring<Interval> list_;

@@ -39,6 +39,32 @@ TEST(Intervals, ForgetsUpToACycle) {
   EXPECT_TRUE(intervals.list().empty());
 }
 
+TEST(Intervals, TakesWindowByWindowWhatTheyCover) {
+  std::mt19937_64 random(test::random_seed());
+  constexpr Cycle End = 400;
+  for (int round = 0; round < 300; ++round) {
+    Intervals intervals;
+    std::vector<bool> covered(End);
+    Cycle added = static_cast<Cycle>(random() % 9);
+    for (Cycle first = 0; first < End;) {
+      const Cycle last = std::min(End - 1, first + static_cast<Cycle>(random() % 60));
+      while (added < End && (added <= last || random() % 3 == 0)) {  // some lie behind the window
+        const Cycle until = std::min(End - 1, added + static_cast<Cycle>(random() % 12));
+        intervals.add(added, until);
+        for (Cycle c = added; c <= until; ++c) covered[static_cast<std::size_t>(c)] = true;
+        added = until + 1 + static_cast<Cycle>(random() % 20);
+      }
+      first += static_cast<Cycle>(random() % 3);  // what lies before it is forgotten
+      Cycle wanted = 0;
+      for (Cycle c = first; c <= last; ++c) wanted += covered[static_cast<std::size_t>(c)];
+      ASSERT_EQ(first > last ? 0 : intervals.take(first, last), wanted);
+      if (first > last) intervals.drop_until(last);
+      ASSERT_TRUE(intervals.list().empty() || intervals.list().front().first > last);
+      first = last + 1;
+    }
+  }
+}
+
 TEST(Coverage, CountsEveryCycleOnce) {
   std::mt19937_64 random(test::random_seed());
   constexpr Cycle End = 400;

@@ -31,7 +31,8 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       drained_(static_cast<std::size_t>(slots_) + 1) {}
 
 std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
-  const std::int64_t group = index / words_per_group, part = index % words_per_group;
+  if (whole_words) return (index + 1) * word_bytes - 1;
+  const std::int64_t group = words_per_group == 1 ? index : index / words_per_group, part = index - group * words_per_group;
   if (!windowed()) {
     return std::min({group * load->group_bytes + (part + 1) * word_bytes, (group + 1) * load->group_bytes, std::int64_t{load->run_bytes}}) - 1;
   }
@@ -373,6 +374,7 @@ StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
     stuck_.add(burst_ar_ + 1, last);
     burst_ar_ = last;
   }
+  if (stuck_.list().empty()) return {0, last - first + 1 - busy_.take(first, last)};
   const Coverage covered = coverage(busy_, none_, stuck_, first, last);
   busy_.drop_until(last);
   stuck_.drop_until(last);
