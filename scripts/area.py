@@ -89,10 +89,11 @@ SEQUENCER = dict(Rows=[4], Columns=[4], BusBytes=[16, 4], BurstBytes=[256], Queu
 POINTS = {
     "pe": [{}],
     "pe_array": arrays((1, 1), (2, 2), (4, 4), (3, 5), (5, 3), (8, 4), (4, 8), (8, 8), (16, 8), (16, 16), (1, 4), (4, 1), (1, 16), (16, 1),
-                       (7, 13)),
-    "requantizer": [dict(Lanes=n) for n in (1, 2, 3, 5, 8, 16)],
+                       (7, 13), (16, 64)),
+    "requantizer": [dict(Lanes=n) for n in (1, 2, 3, 5, 8, 16, 32)],
     "matrix_unit": arrays((1, 1), (4, 4), (3, 5), (8, 4), (4, 8), (8, 8), (7, 13), (16, 8), (16, 16), (16, 64)),
-    "vector_unit": points("Columns Lanes", (1, 1), (4, 1), (4, 4), (8, 8), (8, 2), (8, 4), (13, 5), (16, 4), (16, 8), (16, 16)),
+    "vector_unit": points("Columns Lanes", (1, 1), (4, 1), (4, 4), (8, 8), (8, 2), (8, 4), (13, 5), (16, 4), (16, 8), (16, 16),
+                          (64, 32)),
     "load_dma": grid(Rows=[8, 4, 16], Columns=[8, 16], BusBytes=[8, 4, 16], BurstBytes=[64, 256], Outstanding=[4, 2, 8]) +
                 points("Rows Columns BusBytes BurstBytes Outstanding", (8, 8, 8, 128, 16), (7, 13, 16, 256, 16), (16, 16, 16, 256, 16),
                        (16, 64, 32, 512, 16), (16, 16, 8, 256, 16), (16, 16, 32, 256, 16), (32, 32, 16, 256, 16), (32, 16, 8, 128, 4),
@@ -135,7 +136,7 @@ FEATURES = {
     "pe_array": ["Rows*Columns", "Rows*Rows", "Columns*Columns", "Rows+Columns"],
     "requantizer": ["Lanes"],
     "matrix_unit": ["Rows", "Columns"],
-    "vector_unit": ["Lanes", "Columns", "Lanes*Columns"],
+    "vector_unit": ["Lanes", "Columns", "Lanes*over(Columns,Lanes)"],
     "load_dma": ["row_bytes(larger(Rows,Columns),BusBytes)", "row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))",
                  "larger(Rows,Columns)", "log2_up(Outstanding)", "log2_up(BurstBytes)"],
     "store_dma": ["row_bytes(Columns,BusBytes)", "row_bytes(Columns,BusBytes)*log2_up(Columns)", "Columns", "BusBytes", "log2_up(Outstanding)",
@@ -146,18 +147,19 @@ FEATURES = {
     "sequencer": ["log2_up(QueueDepth)", "log2_up(PrefetchInstructions)", "VectorBanks", "AccumulatorBanks", "uneven(VectorWords,VectorBanks)*VectorBanks",
                   "uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks"],
 }
-# Memory bits: exact, and compared with every point of the table. The sequencer's are queues, the instructions fetched, and counters.
+# Memory bits: exact, and compared with every point of the table. The vector unit's are the table, in every lane; the sequencer's: instructions
+# queued, what of them decides about their starts, instructions fetched, and counters.
 MEMORY_BITS = {
     "pe": "0",
     "pe_array": "0",
     "requantizer": "0",
     "matrix_unit": "20*(Rows+Columns-1)",
-    "vector_unit": "0",
+    "vector_unit": "Lanes*over(256,Columns)*8*Columns",
     "load_dma": "8*BurstBytes*places(Outstanding,larger(Rows,Columns),BusBytes,BurstBytes)"
                 " + Outstanding*(1+larger(1,log2_up(over(BurstBytes,BusBytes))))",
     "store_dma": "8*BurstBytes*places(Outstanding,Columns,BusBytes,BurstBytes) + Outstanding*(1+2*log2_up(BurstBytes))",
     "scratchpad": "8*WordBytes*Words",
-    "sequencer": "4*QueueDepth*538 + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560",
+    "sequencer": "QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560",
 }
 
 
@@ -201,7 +203,9 @@ def sources(block):
 
 
 def source_hash(block):
-    text = b"".join(f.read_bytes() for f in [*sources(block), CELLS])
+    """Of what a block's cells depend on. The package of the instruction set is not part of a block that does not name it."""
+    package, *own = [f.read_bytes() for f in [*sources(block), CELLS]]
+    text = b"".join([package, *own] if any(b"isa_pkg::" in file for file in own) else own)
     return hashlib.sha256(re.sub(rb"`ifdef FORMAL.*?`endif|//[^\n]*|\s+", b"", text, flags=re.S)).hexdigest()[:12]
 
 

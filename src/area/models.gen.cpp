@@ -33,9 +33,9 @@ std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
 double nand2_of_matrix_unit(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
-  return 24310.23 +
-         185.91 * static_cast<double>(Rows) +
-         790.45 * static_cast<double>(Columns);
+  return 23224.87 +
+         185.97 * static_cast<double>(Rows) +
+         790.48 * static_cast<double>(Columns);
 }
 
 std::int64_t memory_bits_of_matrix_unit(const RtlParameters& p) {
@@ -47,14 +47,16 @@ std::int64_t memory_bits_of_matrix_unit(const RtlParameters& p) {
 double nand2_of_vector_unit(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t Lanes = p.at("Lanes");
-  return 38593.98 +
-         10741.14 * static_cast<double>(Lanes) +
-         2684.16 * static_cast<double>(Columns) +
-         6.55 * static_cast<double>(Lanes*Columns);
+  return 21695.28 +
+         6274.18 * static_cast<double>(Lanes) +
+         -1230.47 * static_cast<double>(Columns) +
+         3895.86 * static_cast<double>(Lanes*over(Columns,Lanes));
 }
 
-std::int64_t memory_bits_of_vector_unit(const RtlParameters&) {
-  return 0;
+std::int64_t memory_bits_of_vector_unit(const RtlParameters& p) {
+  const std::int64_t Columns = p.at("Columns");
+  const std::int64_t Lanes = p.at("Lanes");
+  return Lanes*over(256,Columns)*8*Columns;
 }
 
 double nand2_of_load_dma(const RtlParameters& p) {
@@ -63,12 +65,12 @@ double nand2_of_load_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 15552.87 +
-         27.82 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
-         17.54 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
-         104.53 * static_cast<double>(larger(Rows,Columns)) +
-         295.19 * static_cast<double>(log2_up(Outstanding)) +
-         122.67 * static_cast<double>(log2_up(BurstBytes));
+  return 16864.63 +
+         25.55 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
+         17.87 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
+         95.32 * static_cast<double>(larger(Rows,Columns)) +
+         305.14 * static_cast<double>(log2_up(Outstanding)) +
+         106.76 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_load_dma(const RtlParameters& p) {
@@ -85,13 +87,13 @@ double nand2_of_store_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 9327.09 +
-         37.08 * static_cast<double>(row_bytes(Columns,BusBytes)) +
-         9.24 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
-         104.82 * static_cast<double>(Columns) +
-         86.21 * static_cast<double>(BusBytes) +
-         293.58 * static_cast<double>(log2_up(Outstanding)) +
-         111.57 * static_cast<double>(log2_up(BurstBytes));
+  return 9432.43 +
+         36.94 * static_cast<double>(row_bytes(Columns,BusBytes)) +
+         9.29 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
+         104.44 * static_cast<double>(Columns) +
+         86.1 * static_cast<double>(BusBytes) +
+         294.49 * static_cast<double>(log2_up(Outstanding)) +
+         112.63 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_store_dma(const RtlParameters& p) {
@@ -131,20 +133,20 @@ double nand2_of_sequencer(const RtlParameters& p) {
   const std::int64_t AccumulatorWords = p.at("AccumulatorWords");
   const std::int64_t VectorBanks = p.at("VectorBanks");
   const std::int64_t AccumulatorBanks = p.at("AccumulatorBanks");
-  return 85799.38 +
-         115.68 * static_cast<double>(log2_up(QueueDepth)) +
-         1040.46 * static_cast<double>(log2_up(PrefetchInstructions)) +
-         147.03 * static_cast<double>(VectorBanks) +
-         11.99 * static_cast<double>(AccumulatorBanks) +
-         89.1 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
-         178.19 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
+  return 59216.68 +
+         402.95 * static_cast<double>(log2_up(QueueDepth)) +
+         76.44 * static_cast<double>(log2_up(PrefetchInstructions)) +
+         124.72 * static_cast<double>(VectorBanks) +
+         47.18 * static_cast<double>(AccumulatorBanks) +
+         70.45 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
+         140.9 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
 }
 
 std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t QueueDepth = p.at("QueueDepth");
   const std::int64_t PrefetchInstructions = p.at("PrefetchInstructions");
-  return 4*QueueDepth*538 + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560;
+  return QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560;
 }
 
 }  // namespace
@@ -155,17 +157,17 @@ const std::vector<AreaModel>& area_models() {
        {{"Rows", 1, 16}, {"Columns", 1, 16}}},
       {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 0.1, 34, 35,
        {{"Lanes", 1, 16}}},
-      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 37, 37,
+      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 32, 32,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
-      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 4.8, 32, 34,
+      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.4, 32, 34,
        {{"Columns", 1, 16}, {"Lanes", 1, 16}}},
-      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.2, 89, 96,
+      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 0.9, 46, 48,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
-      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.7, 39, 45,
+      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.7, 51, 57,
        {{"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
       {"scratchpad", nand2_of_scratchpad, memory_bits_of_scratchpad, 8.0, 5, 20,
        {{"WordBytes", 1, 256}, {"Words", 64, 9360}, {"Banks", 1, 16}, {"ReadClients", 1, 2}, {"WriteClients", 1, 2}}},
-      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 4.5, 343, 343,
+      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 1.8, 58, 58,
        {{"Rows", 4, 16}, {"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 128, 512}, {"QueueDepth", 2, 32}, {"PrefetchInstructions", 2, 64}, {"ActivationWords", 64, 9360}, {"WeightWords", 64, 4096}, {"VectorWords", 64, 8192}, {"ParamWords", 64, 1024}, {"AccumulatorWords", 64, 1024}, {"ActivationBanks", 1, 16}, {"WeightBanks", 1, 16}, {"VectorBanks", 1, 16}, {"ParamBanks", 1, 16}, {"AccumulatorBanks", 1, 16}}},
   };
   return all;
