@@ -436,6 +436,11 @@ void run_table(std::ostream& out, const RunResult& result) {
   if (result.golden_seconds > 0) row("golden", seconds_text(result.golden_seconds));
   if (result.peak_memory_mib > 0) row("peak memory", fixed(result.peak_memory_mib, 0) + " MiB");
   for (const auto& [key, value] : result.settings) row(key, value);
+  row("Gemel", result.version + (result.commit.empty() ? "" : ", commit " + result.commit));
+  for (const auto& [key, value] : {std::pair("machine digest", &result.machine_digest), std::pair("network digest", &result.network_digest),
+                                   std::pair("program digest", &result.program_digest)}) {
+    if (!value->empty()) row(key, *value);
+  }
   out << "</table></div>\n";
 }
 
