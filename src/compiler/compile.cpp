@@ -218,7 +218,8 @@ void choose_alternatives(Lowerer& lowerer, Trial& trial) {
       continue;
     }
     const int first = std::max(0, g - 1), last = std::min(groups - 1, g + 1);
-    std::vector<std::int64_t> situation;  // seen before: the answer is the same
+    // Seen before: the answer is the same. Which of them it is about belongs to it: the first two groups and the last two may be the same two.
+    std::vector<std::int64_t> situation = {g - first};
     for (int i = first; i <= last; ++i) {
       const std::vector<std::int64_t> s = lowerer.signature(i);
       situation.insert(situation.end(), s.begin(), s.end());

@@ -103,6 +103,12 @@ std::vector<std::int64_t> Lowerer::signature(int index) {
   const Nhwc in = network_.input_of(layer).nhwc();
   const Window window = window_of(layer);
   std::vector<std::int64_t> k = key(p.conv_shape);
+  const WindowShape& w = p.window_shape;
+  for (const std::int64_t x : {std::int64_t{static_cast<int>(w.op)}, std::int64_t{w.out.n}, std::int64_t{w.out.h}, std::int64_t{w.out.w}, std::int64_t{w.out.c},
+                               std::int64_t{w.dilation_h}, std::int64_t{w.dilation_w}, std::int64_t{w.pad_top}, std::int64_t{w.pad_left},
+                               std::int64_t{w.has_table}}) {
+    k.push_back(x);
+  }
   for (const std::int64_t x : {std::int64_t{static_cast<int>(layer.op())}, std::int64_t{in.n}, std::int64_t{in.h}, std::int64_t{in.w},
                                std::int64_t{in.c}, std::int64_t{window.kernel_h}, std::int64_t{window.kernel_w}, std::int64_t{window.stride_h},
                                std::int64_t{window.stride_w}, std::int64_t{p.on_array}, std::int64_t{p.split}, std::int64_t{p.halves},

@@ -126,6 +126,37 @@ TEST(Compile, RunsOneConvolutionOnEveryShippedMachine) {
   }
 }
 
+// What was found out about two groups is not taken for the answer about other two, or about the other of them.
+TEST(Compile, LayersThatAreNearlyAlikeHavePlansOfTheirOwn) {
+  Random random(test::random_seed());
+  for (const char* name : {"tiny8", "edge16", "wide16x64", "odd7x13", "server128"}) {
+    SCOPED_TRACE(name);
+    test::NetworkBuilder two("two");
+    const int x = two.input({1, 5, 10, 3}, {});
+    for (const int width : {8, 4}) {  // the first two groups of the network are its last two
+      test::NetworkBuilder::Conv c;
+      c.out_channels = c.groups = 3;
+      c.window.kernel = {1, width};
+      two.conv(x, c);
+    }
+    expect_correct(two.build(), shipped(name), random, 1);
+    test::NetworkBuilder pools("pools");
+    int y = pools.input({1, 12, 12, 20}, {});
+    for (int i = 0; i < 6; ++i) {  // pools that differ only in which side of the image has a border
+      test::NetworkBuilder::Window w;
+      w.kernel = {3, 3};
+      w.padding = i % 2 == 0 ? std::array<int, 4>{0, 0, 2, 2} : std::array<int, 4>{2, 2, 0, 0};
+      y = pools.max_pool(y, w);
+      test::NetworkBuilder::Conv c;
+      c.out_channels = c.groups = 20;
+      c.window.kernel = {3, 3};
+      c.window.padding = {1, 1, 1, 1};
+      y = pools.conv(y, c);
+    }
+    expect_correct(pools.build(), shipped(name), random, 1);
+  }
+}
+
 TEST(Compile, RandomNetworksOnShippedMachinesEqualGolden) {
   Random random(test::random_seed());
   for (int i = 0; i < 40; ++i) {
