@@ -217,9 +217,9 @@ void timeline(std::ostream& out, const RunResult& result) {
 }
 
 std::string use_cell(const std::optional<double>& utilization) {
-  if (!utilization) return "<td class=\"left\" data-v=\"\">-</td>";
+  if (!utilization) return "<td data-v=\"\">-</td>";
   const double share = std::clamp(*utilization, 0.0, 1.0);
-  return "<td class=\"left\" data-v=\"" + fixed(*utilization, 4) + "\"><span class=\"bar\"><i" + (share < WellUsed ? " class=\"low\"" : "") +
+  return "<td data-v=\"" + fixed(*utilization, 4) + "\"><span class=\"bar\"><i" + (share < WellUsed ? " class=\"low\"" : "") +
          " style=\"width:" + number(100 * share) + "%\"></i></span>" + percent(*utilization) + "</td>";
 }
 
