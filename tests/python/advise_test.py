@@ -77,8 +77,8 @@ class Advice(unittest.TestCase):
                               ("gemm_512", "tiny8"), ("depthwise_112", "edge16"), ("resnet18", "edge16")):
             for key, changes, both in starving:
                 result = gemel.run(network, on(name, **both, **changes), timing_only=True)
-                if result.cycles < 1.2 * gemel.run(network, on(name, **both), timing_only=True).cycles:
-                    continue  # it does not mind
+                if result.cycles < 1.35 * gemel.run(network, on(name, **both), timing_only=True).cycles:
+                    continue  # it does not mind, or so little that something else may gain more for its area
                 starved += 1
                 first[network, name, key] = result.advise().gains[0].text
         print(f"{starved} starved machines", file=sys.stderr)
