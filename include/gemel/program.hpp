@@ -97,7 +97,7 @@ struct Estimate {
     std::int64_t cycles = 0;  // by how much the layer moves the end
   };
   std::int64_t cycles = 0;
-  double error_share = 0.02;
+  double error_share = 0.03;
   std::vector<Layer> layers;
 };
 // UserError E0505 if the program is for another machine, latencies and clock included: compile it for this one.

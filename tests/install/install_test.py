@@ -159,14 +159,14 @@ class Installed(unittest.TestCase):
         self.built("platform", "platform17")
         self.done(self.home / "bin/gemel", "compile", "digits", "--machine", "tiny8")
         self.assertEqual(self.done(self.folder / "platform17/platform", "digits.gemel", "tiny8").splitlines()[-1],
-                         "22405 cycles, outputs' checksum 246984418")
+                         "19973 cycles, outputs' checksum 246984418")
 
     def test_two_npus_one_as_models_and_one_as_rtl(self):
         if shutil.which("verilator") is None:
             self.skipTest("there is no verilator")
         self.built("two_npus", "two")
         text = self.done(self.folder / "two/two_npus", "models", "npu=rtl")
-        for n, first, again in ((0, 23233, 22226), (1, 24429, 23618)):
+        for n, first, again in ((0, 33425, 33354), (1, 33497, 33354)):
             self.assertIn(f"npu{n}: a network: done, {first} cycles, outputs' checksum 246984418", text)
             self.assertIn(f"npu{n}: the network again: done, {again} cycles, outputs' checksum 246984418", text)
 
