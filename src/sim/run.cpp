@@ -11,13 +11,13 @@
 namespace gemel {
 
 std::int64_t payload_bytes(const isa::Instruction& instruction) {
-  if (instruction.unit == isa::Unit::Load) {
-    return std::int64_t{instruction.load.run_bytes} * instruction.load.count1 * instruction.load.count2;
-  }
-  if (instruction.unit == isa::Unit::Store) {
-    return std::int64_t{instruction.store.run_bytes} * instruction.store.count1 * instruction.store.count2;
-  }
-  return 0;
+  const isa::Extent hull = isa::memory_bytes(instruction);  // knows of windows that cover a part of a row only
+  if (!hull.any) return 0;
+  const auto payload = [&](const auto& i) {
+    const std::int64_t others = (i.count1 - 1) * std::int64_t{i.stride1} + (i.count2 - 1) * std::int64_t{i.stride2};
+    return (hull.last - hull.first + 1 - others) * i.count1 * i.count2;
+  };
+  return instruction.unit == isa::Unit::Load ? payload(instruction.load) : payload(instruction.store);
 }
 
 namespace {

@@ -33,7 +33,7 @@ name: small
 arithmetic: fixed_double
 synthetic: {seed: 5}
 inputs:
-  - {name: image, shape: [1, 4, 4, 3], type: int8, scale: 0.05, zero_point: -3}
+  - {name: image, shape: [1, 6, 6, 3], type: int8, scale: 0.05, zero_point: -3}
 layers:
   - {name: "a%s", op: conv2d, out_channels: 5, kernel: 3, padding: same, activation: relu}
   - {name: pool, op: max_pool, kernel: 2, stride: 2}
@@ -135,7 +135,7 @@ class Exported(Tools):
         cycles = self.cycles("small.yaml", *machine, "--seed", 9)
         self.assertNotEqual(cycles, self.cycles("small.yaml", "-m", "tiny8", *settings(SMALL), "--seed", 9))
         passed = self.icarus(folder, "-f", "icarus.f")
-        self.assertEqual((passed.returncode, passed.stdout), (0, f"PASS: small on tiny8: {cycles} cycles, 20 bytes of output as expected\n"))
+        self.assertEqual((passed.returncode, passed.stdout), (0, f"PASS: small on tiny8: {cycles} cycles, 45 bytes of output as expected\n"))
 
         header = folder / "bench/workload.svh"
         right = header.read_text()
@@ -313,7 +313,7 @@ class Netlist(Tools):
         self.assertNotRegex(synthesized.stdout + synthesized.stderr, r"latch|combinational loop|conflicting|no driver")
         self.assertRegex((folder / "synth.txt").read_text(), r"\$_DFF")
         passed = self.icarus(folder, "netlist.v", "-Ibench", "bench/npu_memory.sv", "bench/npu_bench.sv")
-        self.assertEqual((passed.returncode, passed.stdout), (0, f"PASS: small on tiny8: {cycles} cycles, 20 bytes of output as expected\n"))
+        self.assertEqual((passed.returncode, passed.stdout), (0, f"PASS: small on tiny8: {cycles} cycles, 45 bytes of output as expected\n"))
 
 
 if __name__ == "__main__":
