@@ -95,7 +95,7 @@ class Counting(unittest.TestCase):
         del example.QUANTIZED["per tensor, improved"]
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            example.main(str(self.float), str(self.folder / "calibrate.npz"), str(self.data), "edge16")
+            example.main(str(self.float), str(self.folder / "calibrate.npz"), str(self.data), "tiny8")
         print(out.getvalue())
         rows = [(line[:28].strip(), line[29:51].strip(), line[51:].replace("%", "").replace(",", "").split()) for line in out.getvalue().splitlines()[1:]]
         self.assertEqual(len(rows), 6)
