@@ -165,7 +165,24 @@ class InBrowser(unittest.TestCase):
         self.chromium(page, f"--print-to-pdf={folder / name}.pdf", "--no-pdf-header-footer")
 
 
-class SweepPage(InBrowser):
+class EveryReader:
+    """Of a page's tests, those that hold for every page."""
+
+    def texts(self):
+        return [self.text]
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_phones(self):
+        for text in self.texts():
+            self.reads_on_a_phone(text)
+
+    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
+    def test_axe_finds_nothing(self):
+        for text in self.texts():
+            self.keeps_axes_rules(text)
+
+
+class SweepPage(EveryReader, InBrowser):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -309,14 +326,6 @@ class SweepPage(InBrowser):
         self.assertEqual(said, [])
         print(f"5,000 designs: ready after {found:.0f} ms of the page's script", file=sys.stderr)
 
-    @unittest.skipUnless(CHROMIUM, "there is no chromium")
-    def test_phones(self):
-        self.reads_on_a_phone(self.text)
-
-    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
-    def test_axe_finds_nothing(self):
-        self.keeps_axes_rules(self.text)
-
     @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
     def test_pictures(self):
         self.picture("sweep", self.text)
@@ -348,7 +357,7 @@ def unpacked(text):
     return units
 
 
-class RunPage(InBrowser):
+class RunPage(EveryReader, InBrowser):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -548,15 +557,8 @@ class RunPage(InBrowser):
         shown = [layer for layer in self.result.layers if layer.span_cycles]
         self.assertEqual((found, said), ({"buttons": 0, "rows": len(self.result.layers) + 4, "bars": len(shown)}, []))
 
-    @unittest.skipUnless(CHROMIUM, "there is no chromium")
-    def test_phones(self):
-        self.reads_on_a_phone(self.text)
-        self.reads_on_a_phone(self.report_with_advice())
-
-    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
-    def test_axe_finds_nothing(self):
-        self.keeps_axes_rules(self.text)
-        self.keeps_axes_rules(self.report_with_advice())
+    def texts(self):
+        return [self.text, self.report_with_advice()]
 
     @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
     def test_pictures(self):
@@ -595,7 +597,7 @@ class RunPage(InBrowser):
         self.assertTrue(part in written.replace(" --batch 1", ""), "the command's report has other advice")
 
 
-class ComparisonPage(InBrowser):
+class ComparisonPage(EveryReader, InBrowser):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -670,14 +672,6 @@ class ComparisonPage(InBrowser):
         self.assertEqual([changes[name] for name in found["faster"]], sorted(changes.values()))
         self.assertEqual(found["again"], found["first"])
         self.assertEqual(found["named"], sorted(changes))
-
-    @unittest.skipUnless(CHROMIUM, "there is no chromium")
-    def test_phones(self):
-        self.reads_on_a_phone(self.text)
-
-    @unittest.skipUnless(CHROMIUM and AXE, "there is no chromium, or GEMEL_AXE names no axe.min.js")
-    def test_axe_finds_nothing(self):
-        self.keeps_axes_rules(self.text)
 
     @unittest.skipUnless(CHROMIUM and os.environ.get("GEMEL_PICTURES"), "GEMEL_PICTURES names no folder")
     def test_pictures(self):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
+from .names import unique_name
 from .restore import restore
 from .runtime import Session, onnx, simplified
 
@@ -104,11 +105,7 @@ class Graph:
 
     def unique(self, wanted: str) -> str:
         """A name like `wanted` that nothing has yet."""
-        name, number = wanted, 2
-        while name in self._taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self._taken.add(name)
-        return name
+        return unique_name(self._taken, wanted)
 
     def where(self, node: onnx.NodeProto) -> str:
         """For messages."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
+from .names import unique_name
 from .runtime import onnx
 
 from onnx import helper, numpy_helper  # isort: skip  (runtime has said so if there is no onnx)
@@ -72,11 +73,7 @@ class _Restorer:
             self.products[node.output[0]] = weight
 
     def unique(self, wanted: str) -> str:
-        name, number = wanted, 2
-        while name in self.taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self.taken.add(name)
-        return name
+        return unique_name(self.taken, wanted)
 
     def set(self, name: str, array: np.ndarray) -> None:
         self.made[name] = self.constants[name] = np.ascontiguousarray(array) if array.ndim else array
