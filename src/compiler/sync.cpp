@@ -91,52 +91,61 @@ Places Synchronizer::next(const Operation& op) {
 }
 
 void Synchronizer::IntervalMap::access(std::uint64_t first, std::uint64_t end, bool write, int unit, int place, Places& need) {
-  auto it = split(first);
-  split(end);
+  auto it = border(first);
   // Gaps within [first, end) become intervals too, so that the access is recorded there.
   std::uint64_t at = first;
   Places latest = need;  // also collects the unit's own operations, to avoid a branch; taken out again below
+  auto written = map_.end();
   while (at < end) {
-    if (it == map_.end() || it->first > at) {
-      const std::uint64_t stop = it == map_.end() ? end : std::min(end, it->first);
-      it = map_.emplace_hint(it, at, State{stop, NoPlaces, NoPlaces});
-    }
+    if (it == map_.end() || it->first > at) it = insert(it, at, State{it == map_.end() ? end : std::min(end, it->first), NoPlaces, NoPlaces});
     State& s = it->second;
-    join(latest, s.writer);
-    if (write) {
-      join(latest, s.reader);
-      s.writer = s.reader = NoPlaces;
-      s.writer[unit] = place;
-    } else {
-      s.reader[unit] = place;
+    if (s.end > end) {
+      insert(std::next(it), end, s);
+      s.end = end;
     }
     at = s.end;
-    ++it;
+    join(latest, s.writer);
+    if (!write) {
+      s.reader[unit] = place;
+      ++it;
+      continue;
+    }
+    // A written interval is of one state: its pieces become one, so that maps stay small.
+    join(latest, s.reader);
+    if (written == map_.end()) {
+      written = it++;
+    } else {
+      spare_.push_back(map_.extract(it++));
+    }
+  }
+  if (written != map_.end()) {
+    State& s = written->second;
+    s.end = end;
+    s.writer = s.reader = NoPlaces;
+    s.writer[unit] = place;
   }
   latest[unit] = need[unit];
   need = latest;
-  if (write) merge(first, end);
 }
 
 // Makes `at` a border of intervals; gives the first interval that begins at or after it.
-Synchronizer::IntervalMap::Map::iterator Synchronizer::IntervalMap::split(std::uint64_t at) {
-  auto it = map_.lower_bound(at);
-  if (it != map_.begin()) {
-    auto before = std::prev(it);
-    if (before->second.end > at) {
-      State right = before->second;
-      before->second.end = at;
-      return map_.emplace_hint(it, at, right);
-    }
-  }
-  return it;
+Synchronizer::IntervalMap::Map::iterator Synchronizer::IntervalMap::border(std::uint64_t at) {
+  const auto it = map_.lower_bound(at);
+  if (it == map_.begin() || (it != map_.end() && it->first == at)) return it;
+  State& before = std::prev(it)->second;
+  if (before.end <= at) return it;
+  const State right = before;
+  before.end = at;
+  return insert(it, at, right);
 }
 
-// A written interval is of one state: its pieces become one again, so that maps stay small.
-void Synchronizer::IntervalMap::merge(std::uint64_t first, std::uint64_t end) {
-  auto it = map_.find(first);
-  it->second.end = end;
-  map_.erase(std::next(it), map_.lower_bound(end));
+Synchronizer::IntervalMap::Map::iterator Synchronizer::IntervalMap::insert(Map::iterator hint, std::uint64_t first, const State& state) {
+  if (spare_.empty()) return map_.emplace_hint(hint, first, state);
+  Map::node_type node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = first;
+  node.mapped() = state;
+  return map_.insert(hint, std::move(node));
 }
 
 }  // namespace gemel::compiler

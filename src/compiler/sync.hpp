@@ -70,9 +70,10 @@ class Synchronizer {
       Places writer, reader;
     };
     using Map = std::map<std::uint64_t, State>;
-    Map::iterator split(std::uint64_t at);
-    void merge(std::uint64_t first, std::uint64_t end);
+    Map::iterator border(std::uint64_t at);
+    Map::iterator insert(Map::iterator hint, std::uint64_t first, const State& state);
     Map map_;
+    std::vector<Map::node_type> spare_;  // nodes for the next intervals, so that none is allocated again
   };
   struct Known {
     int index = -1;           // of the operation, in sequential order
