@@ -28,11 +28,29 @@ struct LayerShape {
   int groups = 1;
 };
 
+// How the compiler runs a layer, or some of its channels, on one unit.
+struct LayerMapping {
+  int unit = 0;                            // unit_name() (gemel/report.hpp): matrix_unit, whose results the vector unit finishes, or vector_unit
+  bool beside = false;                     // on the vector unit at the same time as the layer before it
+  int first_channel = 0, channels = 0;     // of the output: those that are computed here
+  // Images, rows, columns, channels: of the output as the mapping sees it, and of its largest tile. Where no pixel has neighbours (1x1 kernels
+  // without stride, dense and elementwise layers), pixels are one row; elementwise, a pixel is a word of the vector buffer.
+  std::array<std::int64_t, 4> output = {1, 1, 1, 1}, tile = {1, 1, 1, 1};
+  // matrix_unit: rows and columns of the kernel and input channels that one instruction adds up, and the channels out that it does so for,
+  // both at most. On the vector unit an instruction takes all of a tile: zeros.
+  std::array<std::int64_t, 3> reduction = {0, 0, 0};
+  std::int64_t accumulated_channels = 0;
+  std::vector<std::string> loops;          // outermost first, of those that run more than once: "tiles", "channels", "reduction"
+  std::vector<std::string> resident;       // loaded once, and kept: "weights" (of the channels at work), "activations" (of a tile), "parameters"
+};
+
 struct LayerInfo : LayerShape {
   std::string name;
   std::string op;                 // "conv2d", ...
   std::int64_t macs = 0;          // multiply-accumulates of the whole batch, taps in the padding included
   std::int64_t weight_bytes = 0;  // in memory, as the array wants them
+  // In programs and results. Empty: no instructions of its own (computed by another layer's, a view, or on the host).
+  std::vector<LayerMapping> mapping;
 };
 
 }  // namespace gemel

@@ -34,7 +34,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._program import Estimate, Program, compile, estimate
     from ._quantize import LayerError, QuantizedModel, quantize
     from ._real_time import Frame, RealTime
-    from ._result import LayerResult, Result
+    from ._result import LayerMapping, LayerResult, Result
     from ._run import run
     from ._space import Space
     from ._sweep import Design, Sweep, sweep
@@ -42,7 +42,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     __version__ = _version()
     __all__ = [
         "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "Error", "Estimate", "Finding", "Frame",
-        "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerResult", "Machine", "Network",
+        "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping", "LayerResult", "Machine", "Network",
         "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime", "Result", "RunError", "Space", "StopToken", "Sweep",
         "TensorInfo", "TestImages", "UserError", "accuracy", "compile", "compress", "dequantized", "estimate", "load", "machine", "machines",
         "parameters", "quantize", "quantized", "run", "sweep", "workloads",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _gemel
 from ._arrays import Array, array_of
@@ -32,6 +32,29 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LayerMapping:
+    """How the compiler runs a layer, or some of its channels, on one unit (docs/reference/result.md)."""
+
+    unit: str  # "matrix_unit" (the vector unit finishes its results) or "vector_unit"
+    beside: bool  # on the vector unit at the same time as the layer before it
+    first_channel: int  # of the output channels that are computed here
+    channels: int
+    output: Shape  # images, rows, columns, channels as the mapping sees them
+    tile: Shape  # the same of the largest tile
+    reduction: Shape | None  # kernel rows, kernel columns, input channels of one instruction of the matrix unit
+    accumulated_channels: int | None  # its output channels
+    loops: tuple[str, ...]  # outermost first: "tiles", "channels", "reduction"
+    resident: tuple[str, ...]  # loaded once and kept: "weights", "activations", "parameters"
+
+    def __str__(self) -> str:
+        """"matrix_unit: 1x7x7x80 of 1x28x28x80, loops channels tiles, keeps weights"."""
+        text = f"{self.unit}: {_shape_text(self.tile)} of {_shape_text(self.output)}"
+        for what, names in (("loops", self.loops), ("keeps", self.resident)):
+            text += f", {what} {' '.join(names)}" if names else ""
+        return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LayerResult:
     """A layer of a run: what result.json has of it, under the same names (docs/reference/result.md)."""
 
@@ -48,6 +71,7 @@ class LayerResult:
     groups: int
     weight_bytes: int  # in memory, as the array wants them
     macs: int  # multiply-accumulates of the whole batch, taps in the padding included
+    mapping: tuple[LayerMapping, ...]  # by unit; empty: another layer's instructions compute it, a view, or on the host
     first_cycle: int | None  # start of its first instruction; None: it has none, or that is not known
     last_cycle: int | None  # end of its last instruction
     span_cycles: int | None  # from the first to the last; layers overlap
@@ -63,6 +87,13 @@ class LayerResult:
 
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+
+
+_Kind = TypeVar("_Kind", LayerMapping, LayerResult)
+
+
+def _of_fields(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
+    return kind(**{field.name: _frozen(values[field.name]) for field in fields(kind)})
 
 
 class Result:
@@ -127,8 +158,8 @@ class Result:
     @cached_property
     def layers(self) -> tuple[LayerResult, ...]:
         """In order of execution."""
-        names = [field.name for field in fields(LayerResult)]
-        return tuple(LayerResult(**{name: _frozen(layer[name]) for name in names}) for layer in self._fields["layers"])
+        return tuple(_of_fields(LayerResult, layer | {"mapping": [_of_fields(LayerMapping, part) for part in layer["mapping"]]})
+                     for layer in self._fields["layers"])
 
     @cached_property
     def outputs(self) -> dict[str, Array]:
@@ -178,7 +209,7 @@ class Result:
     def columns(self) -> dict[str, Array]:
         """The layers as one array per column, in order of execution.
 
-        Names and numbers as in LayerResult; shapes as text ("1x56x56x64"), cycles by unit and cause as "matrix_unit.busy". Where a number is not
+        Names and numbers as in LayerResult; shapes and mappings as text ("1x56x56x64"), cycles by unit and cause as "matrix_unit.busy". Where a number is not
         known it is -1, and the utilization not a number.
         """
         import numpy as np
@@ -194,6 +225,8 @@ class Result:
                 columns[field.name] = np.array([" ".join(map(_shape_text, shapes)) for shapes in values], np.str_)
             elif field.name in ("output", "kernel", "stride", "dilation", "padding"):
                 columns[field.name] = np.array([_shape_text(shape) for shape in values], np.str_)
+            elif field.name == "mapping":
+                columns[field.name] = np.array(["; ".join(map(str, parts)) for parts in values], np.str_)
             elif field.name in ("name", "op", "fused_into", "compared", "bottleneck"):
                 columns[field.name] = np.array([value or "" for value in values], np.str_)
             elif field.name == "utilization":

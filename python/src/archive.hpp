@@ -57,6 +57,8 @@ void field(Archive& a, std::array<T, N>& values);
 template <typename Archive, typename A, typename B>
 void field(Archive& a, std::pair<A, B>& pair);
 template <typename Archive>
+void field(Archive& a, LayerMapping& mapping);
+template <typename Archive>
 void field(Archive& a, LayerResult& layer);
 template <typename Archive>
 void field(Archive& a, TraceEvent& event);
@@ -91,8 +93,12 @@ void fields(Archive& a, Fields&... each) {
 }
 
 template <typename Archive>
+void field(Archive& a, LayerMapping& m) {
+  fields(a, m.unit, m.beside, m.first_channel, m.channels, m.output, m.tile, m.reduction, m.accumulated_channels, m.loops, m.resident);
+}
+template <typename Archive>
 void field(Archive& a, LayerResult& l) {
-  fields(a, l.inputs, l.output, l.kernel, l.stride, l.dilation, l.padding, l.groups, l.name, l.op, l.macs, l.weight_bytes, l.fused_into, l.first_cycle,
+  fields(a, l.inputs, l.output, l.kernel, l.stride, l.dilation, l.padding, l.groups, l.name, l.op, l.macs, l.weight_bytes, l.mapping, l.fused_into, l.first_cycle,
          l.last_cycle, l.rounds, l.array_cycles, l.load_bytes, l.store_bytes, l.predicted_cycles, l.counters, l.compared);
 }
 template <typename Archive>

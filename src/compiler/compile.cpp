@@ -426,6 +426,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   order.finish();
   writer.finish();
   for (std::size_t l = 0; l < network.layers.size(); ++l) schedule.layers[l].weight_bytes = lowerer.weight_bytes[l];
+  for (int g = 0; g < groups; ++g) schedule.layers[static_cast<std::size_t>(graph.groups[static_cast<std::size_t>(g)].main.layer)].mapping = lowerer.mapping(g);
 
   schedule.program_base = constants.end();
   schedule.memory_bytes_used =

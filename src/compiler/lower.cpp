@@ -320,9 +320,16 @@ void Lowerer::plan_elementwise(int index, GroupPlan& plan) {
   const Capacity c = capacity(false);
   const std::int64_t sets = row.shared_sets() * SetWords + (g.main.has_table ? table_words(machine_) : 0);
   if (c.vector < operands + 1 || c.param < sets) refuse(layer, plan);
+  constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
+  const std::int64_t words = ceil_div(network_.input_of(layer).bytes(), machine_.columns);
+  std::int64_t most = std::min({c.source / operands / 2, c.output / 2, MaxRow});
   plan.window.feasible = true;
-  plan.window.free_vector = c.source < operands || c.output < 1;
-  plan.cycles = ceil_div(network_.input_of(layer).shape.elements(), machine_.columns) * slices(machine_) * row.shared_sets();
+  plan.window.free_vector = most < 1;
+  if (plan.window.free_vector) most = std::min(c.vector / (operands + 1), MaxRow);
+  // Enough tiles to overlap, none so small that starting costs more than working.
+  most = std::min(most, std::max<std::int64_t>(256, ceil_div(words, 8)));
+  plan.window.tile_w = static_cast<int>(ceil_div(words, ceil_div(words, most)));
+  plan.cycles = words * slices(machine_) * row.shared_sets();
 }
 
 // Ways to run a depthwise layer: on the array, on the vector unit (alone, or beside the layer before with half of the

@@ -11,6 +11,7 @@
 #include "compiler/conv.hpp"
 #include "compiler/graph.hpp"
 #include "compiler/operation.hpp"
+#include "gemel/layer.hpp"
 
 namespace gemel::compiler {
 
@@ -88,6 +89,8 @@ class Lowerer {
   std::vector<GroupPlan> finalists(int group, std::size_t most = ~std::size_t{0}) const;
   // The plan with the next best tilings of its parts, each alone.
   std::vector<GroupPlan> variants(const GroupPlan& plan) const;
+  // How the group runs, unit by unit.
+  std::vector<LayerMapping> mapping(int group);
   int groups() const { return static_cast<int>(plans_.size()); }
   void choose(int group, const GroupPlan& plan) { *plans_[static_cast<std::size_t>(group)] = plan; }
   // Equal for groups that do the same in the same way.

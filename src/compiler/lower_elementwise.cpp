@@ -41,18 +41,13 @@ void Lowerer::lower_elementwise(int index) {
   const Tensor& a = network_.tensors[layer.inputs[0]];
   const int tag = g.main.layer, columns = machine_.columns, operands = static_cast<int>(layer.inputs.size());
   const std::int64_t bytes = a.bytes(), words = ceil_div(bytes, columns);
-  constexpr std::int64_t MaxRow = std::min(isa::VectorSrcWidthMax, isa::VectorOutWidthMax);
-  const Capacity c = capacity(false);
+  const std::int64_t tile = plan(index).window.tile_w;
   Areas own;
-  std::int64_t most = std::min({c.source / operands / 2, c.output / 2, MaxRow});
-  if (most < 1) {
-    most = std::min(c.vector / (operands + 1), MaxRow);
+  if (plan(index).window.free_vector) {
+    const std::int64_t most = std::max(tile, capacity(false).vector / (operands + 1));
     own = {Ring(0, most * operands), Ring(most * operands, 0), Ring(most * operands, most)};
   }
-  Areas& areas = own.output.size() > 0 ? own : plain_;
-  // Enough tiles to overlap, none so small that starting costs more than working.
-  most = std::min(most, std::max<std::int64_t>(256, ceil_div(words, 8)));
-  const std::int64_t tile = ceil_div(words, ceil_div(words, most));
+  Areas& areas = plan(index).window.free_vector ? own : plain_;
 
   std::vector<std::int32_t> multiplier = layer.requant.multiplier;
   std::vector<int> shift = layer.requant.shift;

@@ -54,7 +54,15 @@ json to_json(const LayerShape& s) {
           {"dilation", s.dilation}, {"padding", s.padding}, {"groups", s.groups}};
 }
 
+json to_json(const LayerMapping& m) {
+  return {{"unit", m.unit},     {"beside", m.beside},       {"first_channel", m.first_channel},
+          {"channels", m.channels}, {"output", m.output},   {"tile", m.tile},
+          {"reduction", m.reduction}, {"accumulated_channels", m.accumulated_channels}, {"loops", m.loops}, {"resident", m.resident}};
+}
+
 json to_json(const ScheduleLayer& l) {
+  json mapping = json::array();
+  for (const LayerMapping& m : l.mapping) mapping.push_back(to_json(m));
   return {{"name", l.name},
           {"op", to_string(l.op)},
           {"shape", to_json(l.shape)},
@@ -64,7 +72,8 @@ json to_json(const ScheduleLayer& l) {
           {"first_instruction", l.first_instruction},
           {"last_instruction", l.last_instruction},
           {"complete_after", l.complete_after},
-          {"predicted_cycles", l.predicted_cycles}};
+          {"predicted_cycles", l.predicted_cycles},
+          {"mapping", std::move(mapping)}};
 }
 
 // Reads one JSON object of the metadata; whatever is missing, of another type or out of range is E0507.
@@ -109,6 +118,23 @@ class Fields {
     }
     return value.get<std::int64_t>();
   }
+  template <typename T, std::size_t N>
+  void numbers(const char* key, std::array<T, N>& array, std::int64_t min, std::int64_t max) const {
+    const json& all = list(key);
+    if (all.size() != N) refuse(key, "does not have " + std::to_string(N) + " numbers");
+    for (std::size_t i = 0; i < N; ++i) array[i] = static_cast<T>(integer(all[i], key, min, max));
+  }
+  std::vector<std::string> texts(const char* key) const {
+    std::vector<std::string> all;
+    for (const json& one : list(key)) {
+      if (!one.is_string()) refuse(key, "is not a list of texts");
+      all.push_back(one.get<std::string>());
+    }
+    return all;
+  }
+  bool has(const char* key) const { return object_.contains(key); }
+  // An object of a list.
+  Fields item(const json& value, const char* key) const { return {value, where_ + "." + key, file_}; }
   [[noreturn]] void refuse(const std::string& key, const std::string& problem) const {
     fail("E0507", file_, "the schedule contradicts itself: " + where_ + (key.empty() ? "" : "." + key) + " " + problem);
   }
@@ -160,13 +186,7 @@ LayerShape shape_from(const Fields& f) {
     for (const json& length : list) shape.push_back(f.integer(length, key, 0, MaxAddress));
     return shape;
   };
-  const auto numbers = [&f](const char* key, auto& array, std::int64_t min) {
-    const json& list = f.list(key);
-    if (list.size() != array.size()) f.refuse(key, "does not have " + std::to_string(array.size()) + " numbers");
-    for (std::size_t i = 0; i < array.size(); ++i) {
-      array[i] = static_cast<int>(f.integer(list[i], key, min, std::numeric_limits<int>::max()));
-    }
-  };
+  const auto numbers = [&f](const char* key, auto& array, std::int64_t min) { f.numbers(key, array, min, std::numeric_limits<int>::max()); };
   for (const json& input : f.list("inputs")) s.inputs.push_back(lengths(input, "inputs"));
   s.output = lengths(f.list("output"), "output");
   numbers("kernel", s.kernel, 1);
@@ -175,6 +195,21 @@ LayerShape shape_from(const Fields& f) {
   numbers("padding", s.padding, 0);
   s.groups = f.small("groups", 1);
   return s;
+}
+
+LayerMapping mapping_from(const Fields& f) {
+  LayerMapping m;
+  m.unit = f.small("unit", 0, isa::UnitCount - 1);
+  m.beside = f.flag("beside");
+  m.first_channel = f.small("first_channel", 0);
+  m.channels = f.small("channels", 0);
+  f.numbers("output", m.output, 0, MaxAddress);
+  f.numbers("tile", m.tile, 0, MaxAddress);
+  f.numbers("reduction", m.reduction, 0, MaxAddress);
+  m.accumulated_channels = f.integer("accumulated_channels", 0, MaxAddress);
+  m.loops = f.texts("loops");
+  m.resident = f.texts("resident");
+  return m;
 }
 
 ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Word>& program) {
@@ -201,6 +236,9 @@ ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Wo
     f.refuse("complete_after", "= " + std::to_string(l.complete_after) + " is not a store");
   }
   l.predicted_cycles = f.integer("predicted_cycles", 0, MaxCount);
+  if (f.has("mapping")) {  // the first files of this format do not have it
+    for (const json& part : f.list("mapping")) l.mapping.push_back(mapping_from(f.item(part, "mapping")));
+  }
   return l;
 }
 

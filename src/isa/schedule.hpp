@@ -50,6 +50,7 @@ struct ScheduleLayer {
   // Store instruction after whose completion the output tensor is complete in memory; -1: it never is (fused, or a view).
   int complete_after = -1;
   std::int64_t predicted_cycles = 0;
+  std::vector<LayerMapping> mapping;  // for reports
   bool on_host = false;        // runs on the host when the program has halted (ops::finish_on_host)
 };
 

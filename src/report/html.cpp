@@ -377,6 +377,23 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
   out << text_at(Left + Width / 2, Top + Height + 34, "middle", "MACs per byte", "soft") << "</svg></div></div>\n";
 }
 
+template <typename Lengths>
+std::string shape_text(const Lengths& lengths) {
+  std::string text;
+  for (const auto length : lengths) text += (text.empty() ? "" : " × ") + std::to_string(length);
+  return text;
+}
+
+// "matrix_unit: tiles of 1 × 7 × 7 × 80 in 1 × 28 × 28 × 80; loops over channels, then tiles; weights stay".
+std::string mapping_text(const LayerMapping& part) {
+  std::string text(unit_name(part.unit));
+  if (part.beside) text += ", beside the layer before";
+  text += part.tile == part.output ? ": all at once, " + shape_text(part.tile) : ": tiles of " + shape_text(part.tile) + " in " + shape_text(part.output);
+  for (const std::string& loop : part.loops) text += (&loop == &part.loops.front() ? "; loops over " : ", then ") + loop;
+  for (const std::string& what : part.resident) text += (&what == &part.resident.front() ? "; loaded once: " : ", ") + what;
+  return text;
+}
+
 // What report.js needs beside what it reads in the page.
 std::string page_data(const RunResult& result, const Machine& machine) {
   using Json = nlohmann::ordered_json;
@@ -397,21 +414,17 @@ std::string page_data(const RunResult& result, const Machine& machine) {
     const isa::OpcodeInfo* const info = isa::find(static_cast<isa::Opcode>(event.opcode));
     if (info != nullptr) data["opcodes"][std::to_string(event.opcode)] = info->name;
   }
-  const auto shape = [](const auto& lengths) {
-    std::string text;
-    for (const auto length : lengths) text += (text.empty() ? "" : " × ") + std::to_string(length);
-    return text;
-  };
   for (const LayerResult& layer : result.layers) {
     Json about = Json::array();
     std::string shapes = layer.op + ": ";
-    for (std::size_t i = 0; i < layer.inputs.size(); ++i) shapes += (i > 0 ? " and " : "") + shape(layer.inputs[i]);
-    shapes += " to " + shape(layer.output);
-    if (layer.kernel != std::array<int, 2>{1, 1}) shapes += ", kernel " + shape(layer.kernel);
-    if (layer.stride != std::array<int, 2>{1, 1}) shapes += ", stride " + shape(layer.stride);
+    for (std::size_t i = 0; i < layer.inputs.size(); ++i) shapes += (i > 0 ? " and " : "") + shape_text(layer.inputs[i]);
+    shapes += " to " + shape_text(layer.output);
+    if (layer.kernel != std::array<int, 2>{1, 1}) shapes += ", kernel " + shape_text(layer.kernel);
+    if (layer.stride != std::array<int, 2>{1, 1}) shapes += ", stride " + shape_text(layer.stride);
     if (layer.groups > 1) shapes += ", " + std::to_string(layer.groups) + " groups";
     if (layer.weight_bytes > 0) shapes += ", " + bytes_text(layer.weight_bytes) + " of weights";
     about.push_back(shapes);
+    for (const LayerMapping& part : layer.mapping) about.push_back(mapping_text(part));
     if (!layer.fused_into.empty()) about.push_back("computed with " + layer.fused_into);
     if (has_time(layer)) {
       about.push_back("cycles " + with_commas(layer.first_cycle) + " to " + with_commas(layer.last_cycle) +

@@ -22,6 +22,21 @@ Json counters_json(const UnitCounters& counters) {
   return units;
 }
 
+Json mapping_json(const LayerMapping& part) {
+  Json json;
+  json["unit"] = unit_name(part.unit);
+  json["beside"] = part.beside;
+  json["first_channel"] = part.first_channel;
+  json["channels"] = part.channels;
+  json["output"] = part.output;
+  json["tile"] = part.tile;
+  json["reduction"] = part.accumulated_channels > 0 ? Json(part.reduction) : Json(nullptr);
+  json["accumulated_channels"] = part.accumulated_channels > 0 ? Json(part.accumulated_channels) : Json(nullptr);
+  json["loops"] = part.loops;
+  json["resident"] = part.resident;
+  return json;
+}
+
 Json layer_json(const RunResult& result, std::size_t index, const Machine& machine) {
   const LayerResult& layer = result.layers[index];
   const LayerFigures figures = layer_figures(layer, machine);
@@ -39,6 +54,8 @@ Json layer_json(const RunResult& result, std::size_t index, const Machine& machi
   json["groups"] = layer.groups;
   json["weight_bytes"] = layer.weight_bytes;
   json["macs"] = layer.macs;
+  json["mapping"] = Json::array();
+  for (const LayerMapping& part : layer.mapping) json["mapping"].push_back(mapping_json(part));
   const bool known = result.layers_note.empty();
   const bool placed = layer.first_cycle >= 0;
   json["first_cycle"] = placed ? Json(layer.first_cycle) : Json(nullptr);

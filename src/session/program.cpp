@@ -77,6 +77,7 @@ std::vector<LayerInfo> Program::layers() const {
     info.op = to_string(layer.op);
     info.macs = layer.macs;
     info.weight_bytes = layer.weight_bytes;
+    info.mapping = layer.mapping;
     layers.push_back(std::move(info));
   }
   return layers;

@@ -162,6 +162,80 @@ TEST(Mapping, LayersAreCoveredByTheirInstructions) {
   }
 }
 
+std::int64_t product(const std::array<std::int64_t, 4>& shape) { return shape[0] * shape[1] * shape[2] * shape[3]; }
+
+std::int64_t tiles(const LayerMapping& m) {
+  std::int64_t count = 1;
+  for (std::size_t i = 0; i < 3; ++i) count *= (m.output[i] + m.tile[i] - 1) / m.tile[i];
+  return count;
+}
+
+// Instructions of matrix_unit for all channels of a tile, if none adds up only a part.
+std::int64_t instructions_of_a_tile(const LayerMapping& m) {
+  std::int64_t count = 0;
+  for (std::int64_t c = 0; c < m.output[3]; c += m.tile[3]) {
+    const std::int64_t channels = std::min(m.tile[3], m.output[3] - c);
+    count += (channels + m.accumulated_channels - 1) / m.accumulated_channels;
+  }
+  return count;
+}
+
+// What a layer's mapping says is what its instructions do: as many of them, on these units, for all of its channels.
+void expect_mapping_is_the_programs(const Network& network, const Schedule& s) {
+  std::vector<std::array<std::int64_t, isa::UnitCount>> counts(s.layers.size());
+  for (const isa::Word& word : s.program) {
+    const isa::Instruction i = isa::decode(word);
+    if (i.unit == isa::Unit::Matrix) ++counts[static_cast<std::size_t>(i.matrix.tag)][static_cast<std::size_t>(i.unit)];
+    if (i.unit == isa::Unit::Vector) ++counts[static_cast<std::size_t>(i.vector.tag)][static_cast<std::size_t>(i.unit)];
+  }
+  for (std::size_t l = 0; l < s.layers.size(); ++l) {
+    const ScheduleLayer& layer = s.layers[l];
+    SCOPED_TRACE(layer.name);
+    const std::int64_t on_array = counts[l][static_cast<std::size_t>(isa::Unit::Matrix)];
+    int channels = 0, array_parts = 0;
+    for (const LayerMapping& m : layer.mapping) {
+      EXPECT_EQ(m.first_channel, channels);
+      channels += m.channels;
+      for (std::size_t i = 0; i < 4; ++i) {
+        EXPECT_GE(m.tile[i], 1);
+        EXPECT_LE(m.tile[i], m.output[i]);
+      }
+      const bool loops_over_tiles = std::count(m.loops.begin(), m.loops.end(), "tiles") == 1;
+      EXPECT_EQ(loops_over_tiles, tiles(m) > 1);
+      if (m.unit != static_cast<int>(isa::Unit::Matrix)) continue;
+      ++array_parts;
+      const std::int64_t least = tiles(m) * instructions_of_a_tile(m);
+      const bool in_parts = std::count(m.loops.begin(), m.loops.end(), "reduction") == 1;
+      EXPECT_GE(on_array, least);
+      if (layer.shape.groups == 1) EXPECT_EQ(on_array % least, 0) << on_array << " instructions, at least " << least;
+      if (layer.shape.groups == 1 && !in_parts) EXPECT_EQ(on_array, least);
+      if (layer.shape.groups == 1) EXPECT_EQ(product(m.output), network.tensors[static_cast<std::size_t>(layer.output)].shape.elements());
+    }
+    EXPECT_EQ(array_parts > 0, on_array > 0);
+    // An addition or a table behind a layer of the array has instructions, too, within that one's tiles.
+    if (!layer.mapping.empty()) EXPECT_GT(counts[l][static_cast<std::size_t>(isa::Unit::Vector)], 0);
+    if (layer.complete_after >= 0 && layer.op == Op::Conv2d && layer.first_instruction >= 0) EXPECT_FALSE(layer.mapping.empty());
+    if (!layer.mapping.empty()) EXPECT_EQ(channels, layer.shape.output.back());
+  }
+}
+
+TEST(Mapping, OfALayerIsWhatItsInstructionsDo) {
+  test::Random random(test::random_seed());
+  for (const char* machine_name : {"tiny8", "edge16", "wide16x64", "odd7x13", "server128"}) {
+    const Machine machine = shipped(machine_name);
+    for (const char* name : {"resnet18", "mobilenet_v1", "bert_base_encoder", "digits"}) {
+      SCOPED_TRACE(std::string(name) + " on " + machine_name);
+      const Network network = workload(name);
+      expect_mapping_is_the_programs(network, compile(network, machine));
+    }
+    for (int i = 0; i < 20; ++i) {
+      SCOPED_TRACE("random network " + std::to_string(i) + " on " + machine_name);
+      const Network network = test::random_network(random, {});
+      expect_mapping_is_the_programs(network, compile(network, machine));
+    }
+  }
+}
+
 std::string message(const Network& network, const Machine& machine) {
   try {
     compile(network, machine);

@@ -67,6 +67,18 @@ Schedule schedule() {
   layer.last_instruction = 1;
   layer.complete_after = 1;
   layer.predicted_cycles = 123456789012;
+  LayerMapping mapping;
+  mapping.unit = static_cast<int>(isa::Unit::Vector);
+  mapping.beside = true;
+  mapping.first_channel = 3;
+  mapping.channels = 5;
+  mapping.output = {1, 20, 30, 5};
+  mapping.tile = {1, 2, 30, 4};
+  mapping.reduction = {3, 2, 16};
+  mapping.accumulated_channels = 4;
+  mapping.loops = {"channels", "tiles"};
+  mapping.resident = {"weights"};
+  layer.mapping = {mapping};
   s.layers = {layer};
   s.memory_bytes_used = 0x5000;
   return s;
@@ -137,6 +149,11 @@ TEST(Schedule, ComesBackAsItWasSaved) {
   EXPECT_EQ(t.layers[0].output, 1);
   EXPECT_EQ(t.layers[0].macs, std::int64_t{1} << 40);
   EXPECT_EQ(t.layers[0].weight_bytes, 12);
+  ASSERT_EQ(t.layers[0].mapping.size(), 1u);
+  const LayerMapping &is = t.layers[0].mapping[0], &must = s.layers[0].mapping[0];
+  EXPECT_EQ(std::tie(is.unit, is.beside, is.first_channel, is.channels, is.output, is.tile, is.reduction, is.accumulated_channels, is.loops, is.resident),
+            std::tie(must.unit, must.beside, must.first_channel, must.channels, must.output, must.tile, must.reduction, must.accumulated_channels, must.loops,
+                     must.resident));
   EXPECT_EQ(t.layers[0].first_instruction, 0);
   EXPECT_EQ(t.layers[0].last_instruction, 1);
   EXPECT_EQ(t.layers[0].complete_after, 1);

@@ -63,6 +63,11 @@ class Result(unittest.TestCase):
             if layer["first_cycle"] is not None:
                 self.assertLess(layer["last_cycle"], result["cycles"], layer["name"])
             self.assertTrue(layer["bottleneck"], layer["name"])
+            if layer["mapping"]:
+                self.assertEqual(sum(part["channels"] for part in layer["mapping"]), layer["output"][-1], layer["name"])
+                self.assertEqual(any(part["unit"] == "matrix_unit" for part in layer["mapping"]), layer["array_cycles"] > 0, layer["name"])
+            else:
+                self.assertEqual(layer["array_cycles"], 0, layer["name"])
 
     def test_all_test_images_equal_golden_and_are_as_accurate_as_the_reference_says(self):
         result, trace, text = self.result_of("digits", "--machine", "edge16", "--test")

@@ -72,6 +72,16 @@ inline RunResult sample_run() {
   poor.inputs = {{1, 10, 10, 1}};
   poor.output = {1, 8, 8, 3};
   poor.kernel = {3, 3};
+  LayerMapping mapping;
+  mapping.unit = static_cast<int>(Unit::Matrix);
+  mapping.channels = 3;
+  mapping.output = {1, 8, 8, 3};
+  mapping.tile = {1, 4, 8, 3};
+  mapping.reduction = {3, 3, 1};
+  mapping.accumulated_channels = 3;
+  mapping.loops = {"tiles"};
+  mapping.resident = {"weights", "activations"};
+  poor.mapping = {mapping};
   poor.array_cycles = 120;
   poor.first_cycle = 350;
   poor.last_cycle = 950;
