@@ -98,7 +98,8 @@ void field(Archive& a, LayerMapping& m) {
 }
 template <typename Archive>
 void field(Archive& a, LayerResult& l) {
-  fields(a, l.inputs, l.output, l.kernel, l.stride, l.dilation, l.padding, l.groups, l.name, l.op, l.macs, l.weight_bytes, l.mapping, l.fused_into, l.first_cycle,
+  fields(a, l.inputs, l.output, l.kernel, l.stride, l.dilation, l.padding, l.groups, l.name, l.op, l.macs,
+         l.weight_bytes, l.mapping, l.fused_into, l.first_cycle,
          l.last_cycle, l.rounds, l.array_cycles, l.load_bytes, l.store_bytes, l.predicted_cycles, l.counters, l.compared);
 }
 template <typename Archive>
