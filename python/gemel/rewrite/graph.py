@@ -107,9 +107,28 @@ class Graph:
         """A name like `wanted` that nothing has yet."""
         return unique_name(self._taken, wanted)
 
+    def replace(self, old: onnx.NodeProto, new: list[onnx.NodeProto]) -> None:
+        at = next(i for i, node in enumerate(self.nodes) if node is old)
+        self.nodes[at : at + 1] = new
+
+    def sweep(self) -> None:
+        """Takes out nodes whose results nobody reads."""
+        read, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if any(name in read for name in node.output):
+                kept.append(node)
+                read.update(node.input)
+        self.nodes = kept[::-1]
+
+    def added(self, new: list[onnx.NodeProto], kind: str, name: str, inputs: list[str], **more: Any) -> str:
+        """The result of one node more in `new`."""
+        result = self.unique(name)
+        new.append(helper.make_node(kind, inputs, [result], name=result, **more))
+        return result
+
     def where(self, node: onnx.NodeProto) -> str:
         """For messages."""
-        return f"{node.op_type} `{node.output[0] if node.output else ''}`"
+        return f"{node.op_type} `{next((name for name in node.output if name), '')}`"
 
     def save(self, path: str | Path) -> None:
         save(self.proto(), path)
@@ -133,6 +152,7 @@ def load_float(path: str | Path) -> Graph:
     ModelError: E1101 to E1103 the file, E1105 open shapes, E1106 it is not float32 or quantized already, E1109 ONNX Runtime refuses it.
     """
     from ..importer.onnx_file import read_onnx
+    from .recurrent import time_first
 
     path = Path(path)
     data = read_bytes(path)
@@ -152,6 +172,7 @@ def load_float(path: str | Path) -> Graph:
             hint = f"export the model anew with opset {PER_CHANNEL} or later"
             raise ModelError(Diagnostic("E1109", f"the model is of opset {checked.opset}, and cannot be converted to {OPSET}: {error}", str(path),
                                         hint=hint)) from None  # fmt: skip
+    time_first(model)
     graph = Graph(simplified(model, str(path)), str(path))
     graph.restored = restored
     # What the runtime finds wrong when it runs only, such as a bias of the wrong length.
