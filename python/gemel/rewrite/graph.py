@@ -63,6 +63,8 @@ class Graph:
 
     def infer(self) -> None:
         """Shapes anew, after nodes have changed."""
+        for value in self._shell.graph.output:
+            value.type.tensor_type.ClearField("shape")
         try:
             inferred = onnx.shape_inference.infer_shapes(self.proto(), data_prop=True)
         except Exception as error:  # onnx.shape_inference.InferenceError and what its C++ throws
@@ -72,6 +74,9 @@ class Graph:
             dims = value.type.tensor_type.shape.dim
             if value.type.tensor_type.HasField("shape") and all(d.WhichOneof("value") == "dim_value" for d in dims):
                 self.shapes[value.name] = tuple(d.dim_value for d in dims)
+        for value in self._shell.graph.output:  # a model that says nothing of their shapes is none for onnx.checker
+            for length in self.shapes.get(value.name, ()):
+                value.type.tensor_type.shape.dim.add().dim_value = length
 
     def proto(self) -> onnx.ModelProto:
         """The model, with the constants that somebody reads."""
