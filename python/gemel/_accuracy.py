@@ -125,7 +125,7 @@ def accuracy(
     finally:
         if line is not None:
             line.end()
-    return Accuracy(machine=on, images=len(found), counts=tuple(counts), cycles=cycles, batch=network.batch, runs=runs, notes=network.notes)
+    return Accuracy(machine=on, images=len(found), counts=tuple(counts), cycles=cycles, batch=feeder.per_run, runs=runs, notes=network.notes)
 
 
 def _beside(path: str) -> Any:
@@ -143,10 +143,13 @@ class _Feeder:
     def __init__(self, network: Network, data: Images) -> None:
         self._network = network
         self._data = os.fspath(data) if isinstance(data, os.PathLike) else data
-        shapes = {info.name: (network.batch, *self._layout_shape(info)[1:]) for info in network.inputs}
+        own = [self._layout_shape(info) for info in network.inputs]
+        times = network.batch // own[0][0]  # as many images as the file says
+        shapes = {info.name: (times * shape[0], *shape[1:]) for info, shape in zip(network.inputs, own, strict=True)}
         self._images = _called(lambda: import_module("gemel.rewrite.images").Images(self._data, shapes))
         self.labels: Labels | None = self._images.labels
         self.count: int = self._images.count
+        self.per_run: int = 1 if self._images.whole_runs else network.batch
 
     def _layout_shape(self, info: TensorInfo) -> tuple[int, ...]:
         layout = self._network._layouts.get(info.name)
@@ -173,7 +176,7 @@ class _Feeder:
             elements = np.clip(np.rint(rows / np.float32(info.scale)), limits.min - info.zero_point, limits.max - info.zero_point) + info.zero_point
         layout = self._network._layouts.get(info.name)
         if layout is not None:
-            elements = np.stack([layout.of_memory(one[None]) for one in elements])
+            elements = np.stack([layout.of_memory(one) for one in elements.reshape(-1, *layout.shape)])
         made: Array = np.ascontiguousarray(elements.reshape(info.shape).astype(kind))
         return made
 
@@ -185,7 +188,8 @@ class _Feeder:
         if all(self._images.types[name] != np.dtype(info.type) for name, info in infos.items()):
             return self._data
         first = next(iter(infos.values()))
-        rows = np.concatenate([inputs[first.name][:counted] for inputs, counted in self._images.runs()])
+        join = np.stack if self._images.whole_runs else np.concatenate
+        rows = join([inputs[first.name][: None if self._images.whole_runs else counted] for inputs, counted in self._images.runs()])
         return (rows - np.float32(first.zero_point)) * np.float32(first.scale)
 
 
@@ -205,12 +209,11 @@ def _run_all(program: Program, machine: Machine, feeder: _Feeder, most: int | No
         future, counted = waiting.popleft()
         result = future.result()
         output = array_of(result._inside.outputs()[0])
-        predicted.append(indices(output, per_run)[:counted])
+        predicted.append(_called(lambda: indices(output, feeder.per_run))[:counted])
         cycles, runs, done = result.cycles, runs + 1, done + counted
         if line is not None:
             line("running", done, total)
 
-    per_run = program.inputs[0].shape[0]
     with ThreadPoolExecutor(workers) as pool:
         try:
             for inputs, counted in feeder.runs(most):

@@ -168,7 +168,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1106", User, "A model has tensors of a type that Gemel does not compute with."},
       {"E1107", User, "The quantization of a model's tensor cannot be."},
       {"E1108", User, "The importer of models cannot be run."},
-      {"E1109", User, "A model cannot be quantized or compressed."},
+      {"E1109", User, "A model cannot be quantized, compressed or trained."},
 
       // E12xx: sweeps, and what else is in Python alone (python/gemel, src/session/yaml.cpp)
       {"E1201", User, "A space file cannot be read."},

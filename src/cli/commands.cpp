@@ -25,6 +25,7 @@ void add_commands(CLI::App& app) {
   add_import(app);
   add_quantize(app);
   add_compress(app);
+  add_recover(app);
   add_sweep(app);
   add_compile(app);
   add_disasm(app);

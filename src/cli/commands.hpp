@@ -26,6 +26,7 @@ void add_run(CLI::App& app);
 void add_import(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_compress(CLI::App& app);
+void add_recover(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_disasm(CLI::App& app);

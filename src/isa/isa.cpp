@@ -28,6 +28,31 @@ Illegal check_range(const Word& word, const FieldInfo& field, const char* format
                  "must be " + std::to_string(field.min) + ".." + std::to_string(field.max));
 }
 
+// The fields of which a value is illegal, bit f for field f: most may have any that fits, and need no look.
+constexpr std::uint64_t limited(const FieldInfo* fields, int count) {
+  std::uint64_t set = 0;
+  for (int f = 0; f < count; ++f) {
+    const std::int64_t least = fields[f].is_signed ? -(std::int64_t{1} << (fields[f].width - 1)) : 0;
+    const std::int64_t greatest = least + (std::int64_t{1} << fields[f].width) - 1;
+    if (fields[f].min > least || fields[f].max < greatest) set |= std::uint64_t{1} << f;
+  }
+  return set;
+}
+constexpr std::uint64_t limited(const FormatInfo& format) { return limited(format.fields, format.field_count); }
+
+std::uint64_t limited_fields(Unit unit) {
+  constexpr std::uint64_t Load = limited(LoadFormat), Matrix = limited(MatrixFormat), Vector = limited(VectorFormat),
+                          Store = limited(StoreFormat), Halt = limited(HaltFormat);
+  switch (unit) {
+    case Unit::Load: return Load;
+    case Unit::Matrix: return Matrix;
+    case Unit::Vector: return Vector;
+    case Unit::Store: return Store;
+    case Unit::None: break;
+  }
+  return Halt;
+}
+
 Illegal check_interval(const char* format, const char* operand, int base, int last) {
   if (last >= base) return {};
   return outside(std::string(format) + "." + operand + "_last", last,
@@ -71,16 +96,16 @@ Illegal check_rules(const Matrix& i) {
 }
 
 Illegal check_rules(const Vector& i) {
-  const std::string name = to_string(i.opcode);
+  const auto name = [&] { return std::string(to_string(i.opcode)); };
   const auto one = [&](const char* field, int value) -> Illegal {
     if (value == 1) return {};
-    return illegal(std::string("vector.") + field, value, "must be 1 in " + name);
+    return illegal(std::string("vector.") + field, value, "must be 1 in " + name());
   };
   const auto zero = [&](const char* field, int value) -> Illegal {
     if (value == 0) return {};
-    return illegal(std::string("vector.") + field, value, "must be 0 in " + name);
+    return illegal(std::string("vector.") + field, value, "must be 0 in " + name());
   };
-  if (i.chain) return illegal("header.chain", i.chain, "must be 0 in " + name + ": only load, matrix and store chain");
+  if (i.chain) return illegal("header.chain", i.chain, "must be 0 in " + name() + ": only load, matrix and store chain");
   const VectorReads& read = reads(i.opcode);
   if (read.steps > 0) {
     if (auto bad = one("kernel_h", i.kernel_h)) return bad;
@@ -90,8 +115,8 @@ Illegal check_rules(const Vector& i) {
     if (auto bad = zero("src_height", i.src_height)) return bad;
     if (auto bad = zero("src_width", i.src_width)) return bad;
   } else {
-    if (i.src_height < 1) return illegal("vector.src_height", i.src_height, "must be at least 1 in " + name);
-    if (i.src_width < 1) return illegal("vector.src_width", i.src_width, "must be at least 1 in " + name);
+    if (i.src_height < 1) return illegal("vector.src_height", i.src_height, "must be at least 1 in " + name());
+    if (i.src_width < 1) return illegal("vector.src_width", i.src_width, "must be at least 1 in " + name());
   }
   if (read.sources != 2) {
     if (auto bad = zero("src1_base", i.src1_base)) return bad;
@@ -232,16 +257,9 @@ std::optional<IllegalField> check_fields(const Word& word) {
       return illegal("reserved", static_cast<int>(q) * 64 + bit, "must be 0");
     }
   }
-  // Fast path: the range is tested before a message is built; almost every field is legal.
-  const auto in_range = [&word](const FieldInfo& field) {
-    const std::int64_t value = get_field(word, field);
-    return value >= field.min && value <= field.max;
-  };
-  for (const FieldInfo& field : HeaderFields) {
-    if (!in_range(field)) return check_range(word, field, "header");
-  }
-  for (int f = 0; f < format.field_count; ++f) {
-    if (!in_range(format.fields[f])) return check_range(word, format.fields[f], format.name);
+  static_assert(limited(HeaderFields, HeaderFieldCount) == 0);
+  for (std::uint64_t fields = limited_fields(format.unit); fields != 0; fields &= fields - 1) {
+    if (auto bad = check_range(word, format.fields[__builtin_ctzll(fields)], format.name)) return bad;
   }
   return {};
 }

@@ -118,9 +118,7 @@ MemoryFault MemoryTiming::access(const MemoryRequest& request) {
 // Of a single burst.
 MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   const MemoryFault fault = access(request);
-  const std::int64_t count = beats(request);
-  const std::int64_t occupied =
-      bytes_per_cycle_ >= bus_bytes_ ? count : (count * bus_bytes_ + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  const std::int64_t count = beats(request), occupied = occupation(count);
   if (request.write) {
     last_write_done_ = std::max(request.at + write_jitter_.next(), last_write_done_ + occupied);
     return {request.port, fault, last_write_done_ + write_latency_, request.user};
@@ -139,7 +137,7 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
     requests.pop_front();
     return decide_ideal(first);
   }
-  const std::int64_t occupied = beats(request);  // by each burst, if all are alike
+  const std::int64_t beats_of_each = beats(request), occupied = occupation(beats_of_each);  // if all are alike
   // Reads compete for the cycles of their beats, writes for those in which the last of theirs has been written.
   Cycle& free = request.write ? last_write_done_ : read_free_;
   const Cycle earliest = request.write ? request.at : request.at + read_latency_;
@@ -148,7 +146,7 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   const bool random = request.write ? write_jitter_.any() : read_jitter_.any();
   const auto bus = static_cast<std::uint64_t>(bus_bytes_);
   std::int64_t count = 1;
-  if ((behind || clear) && !random && bytes_per_cycle_ >= bus_bytes_ && request.stride % bus == 0) {
+  if ((behind || clear) && !random && request.stride % bus == 0) {
     count = request.count;
     if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
     const std::uint64_t span = request.span(count);
@@ -169,7 +167,8 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   if (!first.write) {
     overlap_.read({first.address, first.bytes, count, first.stride, first.at, first.period, start + occupied - 1, period, reader(first.port)});
   }
-  return {first.port, MemoryFault::None, first.write ? start + write_latency_ : start, first.user, static_cast<std::uint32_t>(count), period};
+  const Cycle answer = first.write ? start + write_latency_ : start + occupied - beats_of_each;
+  return {first.port, MemoryFault::None, answer, first.user, static_cast<std::uint32_t>(count), period};
 }
 
 // ---- device --------------------------------------------------------------------------------------------------------------

@@ -108,6 +108,10 @@ class MemoryTiming {
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
   }
+  // Cycles for which so many beats hold a channel.
+  std::int64_t occupation(std::int64_t beats) const {
+    return bytes_per_cycle_ >= bus_bytes_ ? beats : (beats * bus_bytes_ + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+  }
   // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
   bool independent(const Queue& a, const Queue& b) const;
   MemoryAnswer decide_ideal(const MemoryRequest& request);

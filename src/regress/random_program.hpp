@@ -358,12 +358,16 @@ class RandomProgram {
       add(two[1], -1, first);
       return;
     }
-    // What begins before one of them, of the same unit: it meets nothing.
-    const bool was_small = std::exchange(small, true);
+    // What begins before one of them, of the same unit: it meets nothing. Sometimes so that the later of the two begins when the earlier is the
+    // younger of two in flight: behind a short one that ends first, and the earlier chained to a long one.
+    const int earlier = random_.range(0, 1);
+    const bool younger = random_.chance(40);
+    const bool was_small = small;
     isa::Instruction before[2];
-    bool has[2] = {random_.chance(50), random_.chance(50)};
+    bool has[2] = {younger || random_.chance(50), younger || random_.chance(50)};
     for (int n = 0; n < 2; ++n) {
       bool fits = false;
+      small = !younger || n != earlier;
       for (int attempt = 0; has[n] && attempt < Attempts && !fits; ++attempt) {
         fits = draw_any(before[n]) && before[n].unit == two[n].unit && !meets_itself(before[n]) && apart(before[n], two[1 - n]) &&
                 (n == 0 || !has[0] || apart(before[1], before[0]));
@@ -374,10 +378,10 @@ class RandomProgram {
         const auto [c, d] = interval(two[n], 2);
         if (*a <= *d && *c <= *b) has[n] = false;
       }
-      if (two[n].unit != isa::Unit::Vector) header(two[n]).chain = has[n] && random_.chance(70) ? 1 : 0;
+      if (two[n].unit != isa::Unit::Vector) header(two[n]).chain = has[n] && (younger ? n == earlier : random_.chance(70)) ? 1 : 0;
     }
     small = was_small;
-    const int first = static_cast<int>(program_.size()), earlier = random_.range(0, 1);
+    const int first = static_cast<int>(program_.size());
     for (const int n : {earlier, 1 - earlier}) {
       if (has[n]) {
         if (before[n].unit == isa::Unit::Matrix) before[n].matrix.chain = 0;

@@ -186,6 +186,39 @@ def dcgan(seed: int = 1, width: int = 8) -> Network:
     return n
 
 
+def recurrent(n: Network, kind: str, x: str, inputs: int, hidden: int, outputs: list[str], direction: str = "forward", **attributes) -> None:
+    """An LSTM or GRU with biases. Values are [time, images, ...], or with layout=1 [images, time, ...]."""
+    d, gates = 2 if direction == "bidirectional" else 1, {"LSTM": 4, "GRU": 3}[kind]
+    w = n.normal(d, gates * hidden, inputs, size=float(np.sqrt(2 / inputs)))
+    r, b = n.normal(d, gates * hidden, hidden, size=float(np.sqrt(1 / hidden))), n.normal(d, 2 * gates * hidden, size=0.3)
+    n.nodes.append(helper.make_node(kind, [x, w, r, b], outputs, hidden_size=hidden, direction=direction, **attributes))
+
+
+def lstm(seed: int = 1, time: int = 12, inputs: int = 10, hidden: int = 16) -> Network:
+    """A classifier of sequences, as PyTorch writes one that has images first: two layers, and a dense one behind the last step."""
+    n = Network("lstm", (1, time, inputs), seed)
+    x = n.node("Transpose", [INPUT], perm=[1, 0, 2])
+    for layer, width in enumerate((inputs, hidden)):
+        recurrent(n, "LSTM", x, width, hidden, [f"sequence{layer}", f"hidden{layer}", f"cell{layer}"])
+        x = n.node("Squeeze", [f"sequence{layer}", n.constant(np.array([1], np.int64))])
+    x = n.node("Transpose", [x], perm=[1, 0, 2])
+    x = n.node("Gather", [x, n.constant(np.array(-1, np.int64))], axis=1)
+    n.outputs = [n.linear(x, hidden, 6)]
+    return n
+
+
+def gru(seed: int = 1, time: int = 9, inputs: int = 7, hidden: int = 11) -> Network:
+    """Both directions, then one that reads both; a result for each step, by a 1x1 convolution, and one for the last state."""
+    n = Network("gru", (1, time, inputs), seed)
+    recurrent(n, "GRU", INPUT, inputs, hidden, ["both"], "bidirectional", layout=1, linear_before_reset=1)
+    x = n.node("Reshape", ["both", n.constant(np.array([1, time, 2 * hidden], np.int64))])
+    recurrent(n, "GRU", x, 2 * hidden, hidden, ["sequence", "last"], layout=1)
+    x = n.node("Reshape", ["sequence", n.constant(np.array([1, time, hidden], np.int64))])
+    steps = n.node("Conv", [n.node("Transpose", [x], perm=[0, 2, 1]), n.normal(5, hidden, 1, size=0.3), n.normal(5, size=0.1)], 5, kernel_shape=[1])
+    n.outputs = [steps, n.linear(n.node("Reshape", ["last", n.constant(np.array([1, hidden], np.int64))]), hidden, 4)]
+    return n
+
+
 def quantized(network: Network, images: int, operators: bool, activations: str, weights: str, per_channel: bool, symmetric: bool = False) -> onnx.ModelProto:
     """By onnxruntime.quantization. `operators`: the QOperator form instead of QDQ; types: "QInt8", "QUInt8"."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
-from onnx_networks import INPUT, Network, dcgan, small, unet, yolo
+from onnx_networks import INPUT, Network, dcgan, gru, lstm, small, unet, yolo
 from onnx_reference import compare
 
 ROOT = onnx_reference.ROOT
@@ -261,6 +261,19 @@ class Quantize(unittest.TestCase):
                 self.assertEqual(wrong, [])
                 self.assertEqual(result.notes, ())
                 self.assertEqual(nodes["Conv"] + nodes["ConvTranspose"] + nodes["Add"] + nodes["Concat"], 0, dict(nodes))
+                self.assertGreater(min(result.outputs.values()), 20)
+                print(f"{network.name}: {tensors} tensors, {elements} elements equal, outputs {dict(result.outputs)}")
+
+    def test_networks_of_recurrent_cells(self):
+        """LSTM and GRU unrolled: every gate, state and output of every step is the runtime's."""
+        for network, machine, least in ((lstm(), "edge16", 300), (gru(), "odd7x13", 300)):
+            with self.subTest(network.name):
+                images = drawn(network, 16)
+                result, workload, model = self.made(network, images)
+                tensors, elements, wrong, nodes = compare(workload, model, {INPUT: images[:1]}, machine)
+                self.assertEqual((wrong, result.notes), ([], ()))
+                self.assertEqual(nodes["LSTM"] + nodes["GRU"] + nodes["Gemm"] + nodes["MatMul"] + nodes["Add"] + nodes["Mul"], 0, dict(nodes))
+                self.assertGreater(tensors, least)
                 self.assertGreater(min(result.outputs.values()), 20)
                 print(f"{network.name}: {tensors} tensors, {elements} elements equal, outputs {dict(result.outputs)}")
 

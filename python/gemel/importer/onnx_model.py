@@ -90,6 +90,7 @@ class _Walk:
             found.nothing_left()
         found.raise_any()
         workload.drop_replaced()
+        workload.join_notes()
         workload.layouts = self.context.layouts
         return workload
 
@@ -604,7 +605,12 @@ def _slices(a: np.ndarray, begin, end, axes, steps) -> list[slice]:
     return found
 
 
+RECURRENT = {"GRU", "LSTM"}
+
+
 def hint_for(node: Node) -> str:
+    if node.type in RECURRENT:
+        return "its steps are layers of a network that `gemel quantize` makes of the float32 model"
     if node.type in DYNAMIC:
         return "its scales depend on the data of each run: quantize the model statically, " + QUANTIZE_HINT.split(": ", 1)[1]
     return UNKNOWN_HINT

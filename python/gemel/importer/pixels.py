@@ -20,6 +20,7 @@ from .messages import Refused
 from .workload import MOST_LENGTH
 
 MOST_WINDOW = 255  # of an instruction, in each direction
+MOST_APART = 63  # dilation of an instruction
 LEAST_PIECE = 32  # bytes, from which the vector unit is faster than the array
 MOST_LINES = 64  # that one after the other are put in their place
 MOST_DENSE = 1 << 22  # weights of a 1x1 convolution
@@ -74,18 +75,41 @@ def repeated(m: Maker, t, shape: Shape, lines: int, columns: int):
 def picked(m: Maker, t, shape: Shape, lines: np.ndarray, columns: np.ndarray):
     """Those lines and columns of [n, height, width, channels], at even steps."""
     n, height, width, depth = shape
-    strides, kernel, taps = [], [], []
-    for one, length in ((lines, height), (columns, width)):
-        step = int(one[1] - one[0]) if one.size > 1 else 1
-        strides.append(step)
-        kernel.append(length - (one.size - 1) * step)
-        taps.append(int(one[0]))
-    if max(kernel) > MOST_WINDOW:
-        raise Refused("pixels left out", max(kernel) - 1, f"at most {MOST_WINDOW - 1} of height and width")
-    weight = _zeros(depth, *kernel, 1)
-    weight[:, taps[0], taps[1], 0] = 1
-    return m.layer("cropped", "conv2d", t, (n, lines.size, columns.size, depth), {"weight": weight, "weight_scale": ONE}, out_channels=depth, kernel=kernel,
-                   stride=strides, padding=[0] * 4, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+    rows, across = _crop(lines, height), _crop(columns, width)
+    weight = _zeros(depth, rows.weights, across.weights, 1)
+    weight[:, rows.one, across.one, 0] = 1
+    keys = {"dilation": [rows.apart, across.apart]} if max(rows.apart, across.apart) > 1 else {}
+    return m.layer("cropped", "conv2d", t, (n, lines.size, columns.size, depth), {"weight": weight, "weight_scale": ONE}, out_channels=depth,
+                   kernel=[rows.weights, across.weights], stride=[rows.stride, across.stride], padding=[rows.before, across.before, rows.after, across.after],
+                   **keys, **({"groups": depth} if depth > 1 else {}))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A window that takes places at even steps of one dimension: so many weights, of which `one` is 1 and the others 0."""
+
+    weights: int
+    one: int
+    apart: int  # dilation
+    stride: int
+    before: int  # padding
+    after: int
+
+
+def _crop(places: np.ndarray, length: int) -> Crop:
+    """Weights of 0 reach to the begin of the dimension, and so far behind the last place that there is no window more. They are few, far apart."""
+    first, behind = int(places[0]), length - 1 - int(places[-1])
+    stride = int(places[1] - places[0]) if places.size > 1 else min(behind + 1, MOST_WINDOW)
+    covered = max(0, behind + 1 - stride)
+
+    def crop(apart: int) -> Crop:
+        before, after = -(-first // apart), -(-covered // apart)
+        return Crop(before + 1 + after, before, apart, stride, before * apart - first, max(0, after * apart - behind))
+
+    best = min(map(crop, range(1, MOST_APART + 1)), key=lambda one: (one.weights, one.before + one.after, one.apart))
+    if max(best.weights, stride) > MOST_WINDOW:
+        raise Refused("pixels left out", first + behind, f"at most {MOST_WINDOW * MOST_APART} of height and width")
+    return best
 
 
 def _factor(wanted: np.ndarray, length: int) -> int:

@@ -53,4 +53,5 @@ def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
         found.nothing_left()
     found.raise_any()
     workload.drop_replaced()
+    workload.join_notes()
     return workload

@@ -15,6 +15,7 @@ from .layout import Layout
 LONGEST_NAME = 200  # bytes
 LEAST_SCALE, MOST_SCALE = 1e-12, 1e12  # as in docs/reference/workloads.md
 MOST_RANK = 6
+MOST_NAMED = 4  # layers in a note that is the same for all
 MOST_LENGTH = 1 << 24  # of a dimension
 
 
@@ -147,6 +148,19 @@ class Workload:
         self.layers = [layer for layer in self.layers if layer.name not in dropped]
         self.tensors = {key: array for key, array in self.tensors.items() if key.rpartition(".")[0] not in dropped}
         self.sources = {name: source for name, source in self.sources.items() if name not in dropped}
+
+    def join_notes(self) -> None:
+        """Of layers about which there is the same to say, MOST_NAMED are named in one note."""
+        layers: dict[str, list[str]] = {}  # what is said -> of which
+        for note in self.notes:
+            name, said = note.removeprefix("layer ").split(": ", 1) if note.startswith("layer `") and "`: " in note else ("", note)
+            layers.setdefault(said, []).append(name)
+        self.notes = []
+        for said, names in layers.items():
+            if len(names) <= MOST_NAMED or not names[0]:
+                self.notes += [f"layer {name}: {said}" if name else said for name in names]
+            else:
+                self.notes.append(f"layers {', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more: {said}")
 
     def text(self, tensors_file: str) -> str:
         """The YAML file; `tensors_file`: what the other one is called."""

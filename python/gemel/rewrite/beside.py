@@ -30,6 +30,8 @@ class Beside:
     def predictions(self, source: Any, most: int | None) -> np.ndarray:
         """For each image the index of the largest value of the first output."""
         found = []
-        for inputs, counted in Images(source, self.inputs).runs(most):
-            found.append(indices(np.asarray(self._session.run(inputs)[self._output]), next(iter(inputs.values())).shape[0])[:counted])
+        images = Images(source, self.inputs)
+        for inputs, counted in images.runs(most):
+            per_run = 1 if images.whole_runs else next(iter(inputs.values())).shape[0]
+            found.append(indices(np.asarray(self._session.run(inputs)[self._output]), per_run)[:counted])
         return np.concatenate(found)

@@ -63,6 +63,8 @@ class Graph:
 
     def infer(self) -> None:
         """Shapes anew, after nodes have changed."""
+        for value in self._shell.graph.output:
+            value.type.tensor_type.ClearField("shape")
         try:
             inferred = onnx.shape_inference.infer_shapes(self.proto(), data_prop=True)
         except Exception as error:  # onnx.shape_inference.InferenceError and what its C++ throws
@@ -72,6 +74,9 @@ class Graph:
             dims = value.type.tensor_type.shape.dim
             if value.type.tensor_type.HasField("shape") and all(d.WhichOneof("value") == "dim_value" for d in dims):
                 self.shapes[value.name] = tuple(d.dim_value for d in dims)
+        for value in self._shell.graph.output:  # a model that says nothing of their shapes is none for onnx.checker
+            for length in self.shapes.get(value.name, ()):
+                value.type.tensor_type.shape.dim.add().dim_value = length
 
     def proto(self) -> onnx.ModelProto:
         """The model, with the constants that somebody reads."""
@@ -107,9 +112,28 @@ class Graph:
         """A name like `wanted` that nothing has yet."""
         return unique_name(self._taken, wanted)
 
+    def replace(self, old: onnx.NodeProto, new: list[onnx.NodeProto]) -> None:
+        at = next(i for i, node in enumerate(self.nodes) if node is old)
+        self.nodes[at : at + 1] = new
+
+    def sweep(self) -> None:
+        """Takes out nodes whose results nobody reads."""
+        read, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if any(name in read for name in node.output):
+                kept.append(node)
+                read.update(node.input)
+        self.nodes = kept[::-1]
+
+    def added(self, new: list[onnx.NodeProto], kind: str, name: str, inputs: list[str], **more: Any) -> str:
+        """The result of one node more in `new`."""
+        result = self.unique(name)
+        new.append(helper.make_node(kind, inputs, [result], name=result, **more))
+        return result
+
     def where(self, node: onnx.NodeProto) -> str:
         """For messages."""
-        return f"{node.op_type} `{node.output[0] if node.output else ''}`"
+        return f"{node.op_type} `{next((name for name in node.output if name), '')}`"
 
     def save(self, path: str | Path) -> None:
         save(self.proto(), path)
@@ -133,6 +157,7 @@ def load_float(path: str | Path) -> Graph:
     ModelError: E1101 to E1103 the file, E1105 open shapes, E1106 it is not float32 or quantized already, E1109 ONNX Runtime refuses it.
     """
     from ..importer.onnx_file import read_onnx
+    from .recurrent import time_first
 
     path = Path(path)
     data = read_bytes(path)
@@ -152,6 +177,7 @@ def load_float(path: str | Path) -> Graph:
             hint = f"export the model anew with opset {PER_CHANNEL} or later"
             raise ModelError(Diagnostic("E1109", f"the model is of opset {checked.opset}, and cannot be converted to {OPSET}: {error}", str(path),
                                         hint=hint)) from None  # fmt: skip
+    time_first(model)
     graph = Graph(simplified(model, str(path)), str(path))
     graph.restored = restored
     # What the runtime finds wrong when it runs only, such as a bias of the wrong length.

@@ -3,6 +3,8 @@
 
 A file NAME.npz has an array for each input of the network, named as the input (a network of one input: any name), its first dimension the number of
 images; and, if it is to be counted what is right, `labels`. NAME.npy is the array of a network's only input.
+
+Arrays with one dimension more than the inputs have whole runs: sequences with the time first, say, or inputs whose first dimensions differ.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ class Images:
         self._members: dict[str, str] = {}  # input -> name in the file, or in the mapping
         self.types: dict[str, np.dtype[Any]] = {}  # input -> type of its array
         self.labels: np.ndarray | None = None
+        self.whole_runs = False  # each element of the arrays is all of an input
         with ExitStack() as stack:
             arrays = self._open(stack)
             shapes = self._assign(arrays)
@@ -124,9 +127,18 @@ class Images:
             else:
                 self._members = {name: name for name in self._inputs}
         shapes = {}
+        self.whole_runs = all(tuple(arrays[self._members[name]].shape[1:]) == tuple(shape) for name, shape in self._inputs.items())
+        firsts = [shape[0] for shape in self._inputs.values()]
+        if not self.whole_runs and len(set(firsts)) > 1:
+            told = ", ".join(f"`{name}` {shape_text(shape)}" for name, shape in self._inputs.items())
+            raise _wrong(f"the network's inputs have different first dimensions ({told}), so they are no numbers of images", self._file,
+                         "give each array one dimension more, the number of runs: numpy.stack([input of the first run, of the second, ...])")  # fmt: skip
         for name, shape in self._inputs.items():
             self.types[name] = arrays[self._members[name]].dtype
             found = tuple(arrays[self._members[name]].shape)
+            if self.whole_runs:
+                shapes[name] = found
+                continue
             wanted = shape[1:]
             if len(found) != len(shape) or found[1:] != wanted:
                 text = shape_text(found)
@@ -143,8 +155,7 @@ class Images:
     def runs(self, most: int | None = None, skip: int = 0) -> Iterator[tuple[dict[str, np.ndarray], int]]:
         """Inputs of one run after the other, float32, and how many of their images count (a last run that is not full repeats its last image).
         `most`: so many images at the most, behind the first `skip`."""
-        lengths = {shape[0] for shape in self._inputs.values()}
-        per_run = lengths.pop() if len(lengths) == 1 else 1
+        per_run = 1 if self.whole_runs else next(iter(self._inputs.values()))[0]
         left = self.count - skip if most is None else min(most, self.count - skip)
         start = skip
         with ExitStack() as stack:
@@ -159,11 +170,11 @@ class Images:
                 for name, shape in self._inputs.items():
                     array = arrays[self._members[name]]
                     rows = array.rows(taken) if isinstance(array, _Member) else array[start : start + taken]
-                    rows = rows.astype(np.float32)
+                    rows = rows[0].astype(np.float32) if self.whole_runs else rows.astype(np.float32)
                     if not np.isfinite(rows).all():
-                        bad = start + int(np.argmin(np.isfinite(rows).reshape(taken, -1).all(axis=1)))
+                        bad = start + (0 if self.whole_runs else int(np.argmin(np.isfinite(rows).reshape(taken, -1).all(axis=1))))
                         raise _wrong(f"image {bad} for input `{name}` has numbers that are not finite", self._file, "look for NaN and infinity in what made it")
-                    if taken < shape[0]:
+                    if not self.whole_runs and taken < shape[0]:
                         rows = np.concatenate([rows, np.repeat(rows[-1:], shape[0] - taken, axis=0)])
                     inputs[name] = np.ascontiguousarray(rows)
                 yield inputs, taken

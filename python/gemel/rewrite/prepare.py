@@ -10,11 +10,12 @@ import numpy as np
 from ..importer.messages import Diagnostic, ModelError
 from ..importer.pixels import Phases, interpolating, phases
 from .graph import Graph, attributes, drop_attribute, set_attribute
+from .recurrent import unroll
 from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (_means, _averages, _linear, _transposed, _norms_and_channels, _gemms):
+    for step in (unroll, _means, _averages, _linear, _transposed, _norms_and_channels, _gemms):
         step(graph)
     graph.infer()
     for node in graph.nodes:
@@ -23,11 +24,6 @@ def prepare(graph: Graph) -> None:
             if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ModelError(Diagnostic("E1109", f"{graph.where(node)}: its weights have numbers that are not finite", graph.file,
                                             hint="look for what went wrong in its training, or in its export"))  # fmt: skip
-
-
-def _replace(graph: Graph, old: onnx.NodeProto, new: list[onnx.NodeProto]) -> None:
-    at = next(i for i, node in enumerate(graph.nodes) if node is old)
-    graph.nodes[at : at + 1] = new
 
 
 def _means(graph: Graph) -> None:
@@ -44,7 +40,7 @@ def _means(graph: Graph) -> None:
         new = [onnx.helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=node.name)]
         if not given.get("keepdims", 1):
             new.append(onnx.helper.make_node("Flatten", [pooled], [node.output[0]], axis=1))
-        _replace(graph, node, new)
+        graph.replace(node, new)
 
 
 def _averages(graph: Graph) -> None:
@@ -61,7 +57,7 @@ def _averages(graph: Graph) -> None:
         taps = int(np.prod(kernel))
         w = graph.add_constant(f"{node.output[0]}_ones", np.full((shape[1], 1, *kernel), 1 / taps, np.float32))
         kept = {name: given[name] for name in ("strides", "dilations") if name in given}
-        _replace(graph, node, [onnx.helper.make_node("Conv", [node.input[0], w], [node.output[0]], name=node.name, group=shape[1],
+        graph.replace(node, [onnx.helper.make_node("Conv", [node.input[0], w], [node.output[0]], name=node.name, group=shape[1],
                                                      kernel_shape=kernel, pads=list(pads), **kept)])  # fmt: skip
 
 
@@ -84,25 +80,18 @@ def _linear(graph: Graph) -> None:
             parts, length = [value], shape[axis]
             for at in ((0, length - 1) if centers else (length - 1,)):
                 numbers = [graph.add_constant(f"{out}_place", np.array([n], np.int64)) for n in (at, at + 1, axis)]
-                edge = value if length == 1 else _added(graph, new, "Slice", f"{out}_edge", [value, *numbers])
+                edge = value if length == 1 else graph.added(new, "Slice", f"{out}_edge", [value, *numbers])
                 parts.insert(0 if len(parts) == 1 and centers else len(parts), edge)
-            value = _added(graph, new, "Concat", f"{out}_edged", parts, axis=axis)
+            value = graph.added(new, "Concat", f"{out}_edged", parts, axis=axis)
         scales = graph.add_constant(f"{out}_scales", np.array([1, 1, *factors], np.float32))
-        value = _added(graph, new, "Resize", f"{out}_repeated", [value, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric",
+        value = graph.added(new, "Resize", f"{out}_repeated", [value, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric",
                        nearest_mode="floor")  # fmt: skip
         lines = [interpolating(f, centers) / interpolating(f, centers).sum() for f in factors]
         weight = np.broadcast_to(np.outer(*lines), (shape[1], 1, lines[0].size, lines[1].size)).astype(np.float32)
         w = graph.add_constant(f"{out}_mixed", np.ascontiguousarray(weight))
         conv = onnx.helper.make_node("Conv", [value, w], [out], name=node.name, group=shape[1], kernel_shape=[line.size for line in lines])
-        _replace(graph, node, [*new, conv])
+        graph.replace(node, [*new, conv])
     graph.infer()
-
-
-def _added(graph: Graph, new: list[onnx.NodeProto], kind: str, name: str, inputs: list[str], **more: Any) -> str:
-    """The result of one node more."""
-    result = graph.unique(name)
-    new.append(onnx.helper.make_node(kind, inputs, [result], name=result, **more))
-    return result
 
 
 MOST_STRIDE = 16
@@ -146,7 +135,7 @@ def _transposed(graph: Graph) -> None:
             names = [graph.add_constant(f"{out}_{kind}", one) if isinstance(one, np.ndarray) else one for one in operands]
             source, result = new[-1].output[0] if new else node.input[0], out if i == len(steps) - 1 else graph.unique(f"{out}_{kind}")
             new.append(onnx.helper.make_node(kind, [source, *names], [result], name=result if new else node.name, **options))
-        _replace(graph, node, new)
+        graph.replace(node, new)
         graph.nodes = [one for one in graph.nodes if one is not last and one is not function]
     graph.infer()
 
@@ -215,7 +204,7 @@ def _norms_and_channels(graph: Graph) -> None:
         channels = shape[1]
         w = graph.add_constant(f"{node.output[0]}_factor", np.asarray(factor, np.float32).reshape(channels, 1, *(1,) * (len(shape) - 2)))
         b = graph.add_constant(f"{node.output[0]}_addend", np.asarray(addend, np.float32))
-        _replace(graph, node, [onnx.helper.make_node("Conv", [data, w, b], [node.output[0]], name=node.name, group=channels,
+        graph.replace(node, [onnx.helper.make_node("Conv", [data, w, b], [node.output[0]], name=node.name, group=channels,
                                                      kernel_shape=[1] * (len(shape) - 2))])  # fmt: skip
 
 

@@ -107,6 +107,7 @@ class _Writer:
         self.parameters: dict[str, tuple[str, str]] = {}
         self.sqnr: dict[str, float] = {}
         self.renamed: dict[str, str] = {}
+        self.written: dict[tuple[str, int, bytes], str] = {}  # weights with their scales, which layers may share
 
     def write(self) -> Quantized:
         for name in self.graph.inputs:
@@ -162,7 +163,10 @@ class _Writer:
             del node.input[2:]
             node.input.append("")
         shaped = scale if scale.size > 1 else scale.reshape(())
-        node.input[1] = self.constant(f"{out}.weight", q, shaped, axis)
+        key = node.input[1], axis, scale.tobytes()
+        if key not in self.written:
+            self.written[key] = self.constant(f"{out}.weight", q, shaped, axis)
+        node.input[1] = self.written[key]
         if bias is not None:
             bias_scale = x_scale * scale
             whole = np.clip(np.rint(bias.reshape(-1).astype(np.float64) / bias_scale), -(2**31) + 1, 2**31 - 1).astype(np.int32)

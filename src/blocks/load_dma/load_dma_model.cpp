@@ -19,16 +19,17 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       memory_(memory),
       stalls_(stalls),
       buffers_(buffers),
-      slots_(machine.load_outstanding +
-             static_cast<int>(ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes))),
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       burst_log2_(log2_of(static_cast<std::uint64_t>(machine.burst_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
       outstanding_bursts_(machine.load_outstanding),
-      memory_queue_(machine.memory_queue),
       bus_bytes_(machine.bus_bytes),
-      last_beat_(static_cast<std::size_t>(std::max(slots_, machine.memory_queue)) + 1),
-      drained_(static_cast<std::size_t>(slots_) + 1) {}
+      queue_is_short_(machine.memory_queue < machine.load_outstanding) {
+  const std::int64_t ring = machine.load_outstanding + ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes);  // F
+  last_beats_.push(Past, 0, outstanding_bursts_);
+  drained_.push(Past, 0, ring);
+  queue_last_beats_.push(Past, 0, machine.memory_queue);
+}
 
 std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
   if (whole_words) return (index + 1) * word_bytes - 1;
@@ -104,16 +105,20 @@ void LoadDmaModel::request() {
 // The next bursts at equal distances, if all that their cycles depend on is known; false: of none.
 bool LoadDmaModel::next_train(ReadTrain& train) {
   if (request_job_ >= jobs_.size()) return false;
-  const std::int64_t k = issued_;
   Job& job = jobs_[request_job_];
   if (burst_ar_ == Never) {
-    if (answered_ <= k - outstanding_bursts_ || drained_count_ <= k - slots_) return false;
-    burst_ar_ = std::max(job.s + 2, acc_ + 1);
-    if (k >= outstanding_bursts_) burst_ar_ = std::max(burst_ar_, last_beat_[k - outstanding_bursts_] + 2);
-    if (k >= slots_) burst_ar_ = std::max(burst_ar_, drained_[k - slots_] + 1);
+    if (last_beats_.empty() || drained_.empty()) return false;
+    burst_ar_ = std::max({job.s + 2, acc_ + 1, last_beats_.front() + 2, drained_.front() + 1});
+    last_beats_.pop();
+    drained_.pop();
   }
-  if (answered_ <= k - memory_queue_) return false;
-  const Cycle accepted = stalls_.request.next_open(k >= memory_queue_ ? std::max(burst_ar_, last_beat_[k - memory_queue_] + 1) : burst_ar_);
+  Cycle accepted = burst_ar_;
+  if (queue_is_short_) {
+    if (queue_last_beats_.empty()) return false;
+    accepted = std::max(accepted, queue_last_beats_.front() + 1);
+    queue_last_beats_.pop();
+  }
+  accepted = stalls_.request.next_open(accepted);
   stuck_.add(burst_ar_ + 1, accepted);
   burst_ar_ = Never;
 
@@ -126,8 +131,7 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, left));
   burst.runs = burst.bytes == job.run_bytes;
   train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1, 0};
-  // Where memory's queue is the longer one, it never makes a request wait.
-  if (memory_queue_ >= outstanding_bursts_ && !stalls_.request.any()) {
+  if (!queue_is_short_ && !stalls_.request.any()) {
     if (burst.runs) {
       lengthen(train, job.load->stride1, job.left_in_row);
     } else if (burst.bytes > burst_mask_) {
@@ -156,24 +160,17 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
 
 // By the bursts that follow the first at `stride` without waiting for anything unknown, as long as they keep its distance in time and none
 // of them crosses a burst's boundary; `most` in all.
-void LoadDmaModel::lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) const {
-  most = std::min({most, answered_ - (issued_ - outstanding_bursts_), drained_count_ - (issued_ - slots_)});
-  const std::uint64_t room = burst_mask_ + 1 - train.bytes;  // behind a boundary, for where a burst begins
-  Cycle before = train.at, period = 0;
-  std::uint64_t address = train.address;
-  std::uint32_t count = 1;
-  for (std::int64_t k = issued_ + 1; count < most; ++k, ++count) {
-    Cycle at = before + 1;
-    if (k >= outstanding_bursts_) at = std::max(at, last_beat_[k - outstanding_bursts_] + 2);
-    if (k >= slots_) at = std::max(at, drained_[k - slots_] + 1);
-    if (count == 1) period = at - before;
-    const std::uint64_t next = address + stride;
-    if (at - before != period || (next & burst_mask_) > room || next < address) break;
-    before = at;
-    address = next;
+void LoadDmaModel::lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) {
+  most = std::min(most, outstanding_bursts_) - 1;
+  if (stride & burst_mask_) {  // else all lie alike
+    const std::uint64_t room = burst_mask_ + 1 - train.bytes;  // behind a boundary, for where a burst begins
+    std::int64_t n = 0;
+    while (n < most && ((train.address + static_cast<std::uint64_t>(n + 1) * stride) & burst_mask_) <= room) ++n;
+    most = n;
   }
-  train.count = count;
-  train.period = period;
+  const Steady steady = take_steady<2>(train.at, 1, most, {Wait{last_beats_, 2}, Wait{drained_, 1}});
+  train.count += static_cast<std::uint32_t>(steady.count);
+  train.period = steady.period;
   train.stride = stride;
 }
 
@@ -199,10 +196,10 @@ void LoadDmaModel::read_responses(const AnswerTrain& answer) {
     std::uint32_t n = 1;
     if (stalls_.data.any()) {
       emit_one_by_one(job, bursts, first_beat);
-    } else if (bursts.count > 1 && emit_train(job, bursts, first_beat, answer.period)) {
+    } else if (emit_train(job, bursts, first_beat, answer.period)) {
       n = bursts.count;
     } else {
-      last_beat_[answered_++] = first_beat + beat_of(bursts, bursts.bytes - 1);
+      last_beat(first_beat + beat_of(bursts, bursts.bytes - 1), 0, 1);
       emit(job, bursts, first_beat);
     }
     if (job.word == job.words) {
@@ -215,29 +212,38 @@ void LoadDmaModel::read_responses(const AnswerTrain& answer) {
   if (job.word_run == job.runs) finish_job();
 }
 
-// The words of several bursts of which none waits for anything but its own beats; false: not so simple, nothing has been done.
+// The words of bursts at equal distances that are all there with the burst's last beat, if they follow one another, or if each follows its
+// beats; false: not so simple, nothing has been done.
 bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period) {
-  const Cycle first = first_beat + beat_of(bursts, job.word_bytes - 1) + 2;
   const std::int64_t words = bursts.bytes / job.word_bytes;  // of each
-  const bool simple = job.whole_words && job.word_bytes <= bus_bytes_ && undrained_.empty() && words * job.word_bytes == bursts.bytes &&
-                      job.word * job.word_bytes == bursts.offset && words <= period && first > word_ && first >= job.s + 3;
-  if (!simple) return false;
-  const Cycle beats = beat_of(bursts, bursts.bytes - 1);
-  for (std::uint32_t i = 0; i < bursts.count; ++i) {
-    last_beat_[answered_++] = first_beat + i * period + beats;
-    drained_[drained_count_++] = first + i * period + words - 1;
+  const bool whole = job.whole_words && undrained_.empty() && words * job.word_bytes == bursts.bytes && job.word * job.word_bytes == bursts.offset;
+  if (!whole) return false;
+  Cycle pace = 1;  // cycles from word to word
+  if (job.word_bytes > bus_bytes_) {
+    pace = job.word_bytes >> bus_log2_;
+    if ((job.word_bytes | static_cast<std::int64_t>(bursts.address)) & (bus_bytes_ - 1)) return false;
   }
-  if (words == period) {
-    busy_.add(first, first + bursts.count * period - 1);
+  if (bursts.count == 1) period = words * pace;
+  const Cycle arrived = first_beat + beat_of(bursts, job.word_bytes - 1) + 2, first = std::max({arrived, word_ + 1, job.s + 3});
+  const bool dense = pace == 1 && period <= words;  // one word per cycle, and beats come no slower
+  if (!dense && (first != arrived || period < words * pace)) return false;
+  const Cycle step = dense ? words : period, more = (words - 1) * pace;
+  last_beat(first_beat + beat_of(bursts, bursts.bytes - 1), period, bursts.count);
+  drained_.push(first + more, step, bursts.count);
+  word_ = first + (bursts.count - 1) * step + more;
+  if (dense) {
+    busy_.add(first, word_);
   } else {
-    for (std::uint32_t i = 0; i < bursts.count; ++i) busy_.add(first + i * period, first + i * period + words - 1);
+    const Cycle together = pace == 1 ? more : 0;  // cycles without a gap, behind the first
+    for (Cycle burst = first; burst <= word_; burst += step) {
+      for (Cycle word = 0; word <= more; word += together + pace) busy_.add(burst + word, burst + word + together);
+    }
   }
   if (bursts.runs) {
     job.word_run += bursts.count;
   } else {
     job.word += bursts.count * words;
   }
-  word_ = first + (bursts.count - 1) * period + words - 1;
   return true;
 }
 
@@ -265,17 +271,8 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
   if (job.whole_words && job.word_bytes <= bus_bytes_) {
     const std::int64_t ready = end / job.word_bytes;
     const std::int64_t last = (job.word + 1) * job.word_bytes - 1;
-    const bool cut = ready * job.word_bytes != end;  // the burst ends within a word
-    if (cut || ready <= job.word || !undrained_.empty()) {
-      undrained_.push_back({burst.run, cut ? ready : ready - 1});
-      emit_until(job, burst, first_beat, ready, last);
-    } else {  // nearly always: as emit_until(), and the last of these words drains the burst
-      const Cycle first = std::max({word_ + 1, first_beat + beat_of(burst, last - burst.offset) + 2, job.s + 3});
-      word_ = first + (ready - job.word) - 1;
-      busy_.add(first, word_);
-      drained_[drained_count_++] = word_;
-      job.word = ready;
-    }
+    undrained_.push_back({burst.run, ready * job.word_bytes != end ? ready : ready - 1});
+    emit_until(job, burst, first_beat, ready, last);
   } else {
     undrained_.push_back({burst.run, job.draining_word(end - 1)});
     if (!job.windowed() && job.word_bytes <= bus_bytes_) {
@@ -310,7 +307,7 @@ void LoadDmaModel::emit_one_by_one(Job& job, const Burst& burst, Cycle first_bea
     beat_ = stalls_.data.next_open(std::max(first_beat, beat_ + 1));
     beats_.push_back(beat_);
   }
-  last_beat_[answered_++] = beat_;
+  last_beat(beat_, 0, 1);
   const std::int64_t end = burst.offset + burst.bytes;
   undrained_.push_back({burst.run, job.draining_word(end - 1)});
   while (job.word < job.words) {
@@ -333,7 +330,7 @@ void LoadDmaModel::emit_until(Job& job, const Burst& burst, Cycle first_beat, st
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
   busy_.add(first, first + count - 1);
   while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
-    drained_[drained_count_++] = first + (undrained_.front().word - job.word);
+    drained_.push(first + (undrained_.front().word - job.word));
     undrained_.pop_front();
   }
   job.word += count;

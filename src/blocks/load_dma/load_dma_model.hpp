@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/agent.hpp"
+#include "base/cycle_queue.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
@@ -91,8 +92,12 @@ class LoadDmaModel : public UnitModel, public ReadSink {
 
   void request();
   bool next_train(ReadTrain& train);
-  void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) const;
+  void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most);
   bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
+  void last_beat(Cycle first, Cycle period, std::int64_t bursts) {  // of so many bursts
+    last_beats_.push(first, period, bursts);
+    if (queue_is_short_) queue_last_beats_.push(first, period, bursts);
+  }
   void finish_job();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
@@ -112,12 +117,11 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   ReadPort& memory_;
   const ReadStalls& stalls_;
   std::array<Scratchpad*, 4> buffers_;
-  int slots_;                                    // F
   int bus_log2_;
   int burst_log2_;
   std::uint64_t burst_mask_;
 
-  const std::int64_t outstanding_bursts_, memory_queue_, bus_bytes_;  // of the machine
+  const std::int64_t outstanding_bursts_, bus_bytes_;  // of the machine
 
   Ring<Job> jobs_;               // words come from the front
   std::size_t request_job_ = 0;  // requests come from here
@@ -126,8 +130,11 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::vector<std::uint8_t> spare_staging_;
 
   Ring<Burst> outstanding_;                  // requested and unanswered
-  Recent<Cycle> last_beat_, drained_;        // of burst k
-  std::int64_t issued_ = 0, answered_ = 0, drained_count_ = 0;
+  // What the next AR waits for: the last beat of the burst N before it, the word that freed its place in the ring, and to be accepted the last
+  // beat of the burst that leaves memory's queue, if that is shorter than N.
+  CycleQueue last_beats_, drained_, queue_last_beats_;
+  const bool queue_is_short_;
+  std::int64_t issued_ = 0;
   Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
   Ring<Undrained> undrained_;                // answered and undrained bursts
   std::vector<Cycle> beats_;                 // of the burst that was answered last, where R stalls: its beats on the wires

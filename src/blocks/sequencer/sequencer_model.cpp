@@ -11,6 +11,13 @@ namespace {
 
 using isa::SemaphoreMax;
 constexpr int MaxInFlight = 2;
+constexpr std::uint32_t AllUnits = 15;
+
+// f(u) for every unit of a set, in their order.
+template <class F>
+void each_unit(std::uint32_t units, F&& f) {
+  for (; units != 0; units &= units - 1) f(__builtin_ctz(units));
+}
 
 const char* unit_name(int unit) {
   static constexpr const char* Names[] = {"load_dma", "matrix_unit", "vector_unit", "store_dma"};
@@ -33,6 +40,7 @@ SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory, const R
       stalls_(stalls),
       fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
       fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {
+  for (int b = 0; b < BufferCount; ++b) bank_words_[static_cast<std::size_t>(b)] = machine.bank_words(static_cast<Buffer>(b));
   // Units look at their instructions in place. One more is pushed in the cycle in which one leaves.
   for (Unit& unit : unit_) unit.entries.reserve(static_cast<std::size_t>(machine.queue_depth + MaxInFlight) + 1);
 }
@@ -152,26 +160,28 @@ void SequencerModel::count_idle(int u, Cycle end) {
 
 // What those units did that are done in this cycle, but from the cycle of an error on.
 void SequencerModel::count_work(Cycle now) {
-  for (int u = 0; u < 4; ++u) {
+  each_unit(staged_, [&](int u) {
     Unit& unit = unit_[static_cast<std::size_t>(u)];
-    if (!unit.finished) continue;
+    if (!unit.finished) return;
     const Entry& entry = unit.entries.front();
     const Cycle first = std::max(entry.s, unit.window), last = std::min(now, error_at_ - 1);
     unit.window = now + 1;
-    if (last < first) continue;
+    if (last < first) return;
     const StatusCounts status = units_[static_cast<std::size_t>(u)]->status(first, last);
     const int tag = entry.instruction.header().tag;
     count(u, isa::Cause::WaitRequest, tag, first, status.wait_request);
     count(u, u == 0 ? isa::Cause::WaitData : isa::Cause::WaitWrite, tag, first, status.wait_other);
     count(u, isa::Cause::Busy, tag, first, last - first + 1 - status.wait_request - status.wait_other);
-  }
+  });
 }
 
 void SequencerModel::apply_staged() {
-  if (!staged_) return;
-  staged_ = false;
+  changed_ = staged_;
+  if (staged_ == 0) return;
+  staged_ = 0;
   semaphore_ = semaphore_next_;
-  for (Unit& unit : unit_) {
+  each_unit(changed_, [&](int u) {
+    Unit& unit = unit_[static_cast<std::size_t>(u)];
     unit.queued += unit.push - unit.started;
     if (unit.finished) unit.entries.pop_front();
     unit.in_flight += unit.started - unit.finished;
@@ -179,7 +189,7 @@ void SequencerModel::apply_staged() {
     unit.credit |= unit.credit_set;
     if (unit.in_flight == 0) unit.credit = 0;
     unit.push = unit.started = unit.finished = unit.credit_set = unit.credit_take = 0;
-  }
+  });
 }
 
 void SequencerModel::wake(Cycle now) {
@@ -187,7 +197,6 @@ void SequencerModel::wake(Cycle now) {
   if (now < cycle0_) return;
   last_eval_ = now;
   apply_staged();
-  semaphore_next_ = semaphore_;
   take_dones(now);
   if (error_at_ == Never || (start_failed_ && error_at_ == now)) dispatch(now);
   if (abort_at_ == now && error_at_ == Never) {
@@ -211,7 +220,7 @@ void SequencerModel::wake(Cycle now) {
     if (fetch_over_ >= now) wake_at(fetch_over_ + 1);
   }
   // A start decided in this cycle made it busy; from the next evaluation on the new state holds.
-  if (staged_ || error_at_ == now) wake_at(now + 1);
+  if (staged_ != 0 || error_at_ == now) wake_at(now + 1);
 }
 
 void SequencerModel::take_dones(Cycle now) {
@@ -220,7 +229,7 @@ void SequencerModel::take_dones(Cycle now) {
     if (!unit.chains.empty() && unit.chains.front() == now) {
       unit.chains.pop_front();
       unit.credit_set = 1;
-      staged_ = true;
+      stage(u);
     }
     if (unit.dones.empty() || unit.dones.front().p != now) continue;
     const Done done = unit.dones.front();
@@ -228,7 +237,7 @@ void SequencerModel::take_dones(Cycle now) {
     const Entry& entry = unit.entries.front();
     const isa::Header& header = entry.instruction.header();
     unit.finished = 1;
-    staged_ = true;
+    stage(u);
     if (observer_ != nullptr) observer_->finished(static_cast<isa::Unit>(u), entry.index, entry.instruction, entry.s, now);
     if (done.error != isa::ErrorCode::None) {
       fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
@@ -238,6 +247,7 @@ void SequencerModel::take_dones(Cycle now) {
       const int s = __builtin_ctz(mask);
       // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
       const int count = ++semaphore_next_[static_cast<std::size_t>(s)];
+      stage(s / 4);
       if (count > SemaphoreMax + 1 || (count > SemaphoreMax && !takes(s))) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
              "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
@@ -306,7 +316,7 @@ void SequencerModel::dispatch(Cycle now) {
   unit.entries.push() = head_;
   head_legal_ = false;
   unit.push = 1;
-  staged_ = true;
+  stage(static_cast<int>(head_.instruction.unit));
   fifo_.pop_front();
   ++dispatched_;
   last_dispatch_ = now;
@@ -337,7 +347,10 @@ bool SequencerModel::takes(int s) const {
 void SequencerModel::start(Cycle now) {
   std::array<bool, 4> starting{};
   const auto head = [](Unit& unit) -> Entry& { return unit.entries[static_cast<std::size_t>(unit.in_flight)]; };
-  for (int u = 0; u < 4; ++u) starting[static_cast<std::size_t>(u)] = unit_[static_cast<std::size_t>(u)].queued > 0 && wants_to_start(u);
+  // Who could start before has started.
+  bool any = false;
+  each_unit(changed_, [&](int u) { any |= starting[static_cast<std::size_t>(u)] = unit_[static_cast<std::size_t>(u)].queued > 0 && wants_to_start(u); });
+  if (!any) return;
   for (int u = 0; u < 4; ++u) {
     if (!starting[static_cast<std::size_t>(u)]) continue;
     Unit& unit = unit_[static_cast<std::size_t>(u)];
@@ -365,7 +378,7 @@ void SequencerModel::start(Cycle now) {
     }
     unit.started = 1;
     unit.credit_take = 1;
-    staged_ = true;
+    stage(u);
     entry.s = now + 1;
     unit.last_tag = header.tag;
     if (observer_ != nullptr) observer_->started(static_cast<isa::Unit>(u), entry.index, entry.instruction, now + 1);
@@ -373,24 +386,23 @@ void SequencerModel::start(Cycle now) {
   }
 }
 
+// Whether two instructions that are at work at the same time may not hold these.
+bool SequencerModel::clash(const isa::Claim& a, const isa::Claim& b) const {
+  if (a.buffer != b.buffer) return false;
+  if (a.write != b.write) return meet(a, b);
+  const std::int64_t bank = bank_words_[static_cast<std::size_t>(a.buffer)];
+  return a.first / bank <= b.last / bank && b.first / bank <= a.last / bank;  // of two intervals that meet, a bank, too
+}
+
 // The first hazard of an instruction that would start, in words; empty if there is none.
 std::string SequencerModel::conflict(int u, const Entry& entry, const std::array<bool, 4>& starting) const {
-  const auto between = [&](const isa::Claim& a, const isa::Claim& b, const Entry& other, int v) -> std::string {
-    if (a.buffer != b.buffer) return {};
-    const auto both = [&] {
-      return ": instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " (" + describe(a) +
-             ") and instruction " + std::to_string(other.index) + " on " + unit_name(v) + " (" + describe(b) + ")";
-    };
-    if ((a.write || b.write) && meet(a, b)) return "a written interval meets another" + both();
-    if (a.write == b.write) {
-      const std::int64_t bank = machine_.bank_words(a.buffer);
-      const std::int64_t first = std::max(a.first / bank, b.first / bank), last = std::min(a.last / bank, b.last / bank);
-      if (first <= last) {
-        return std::string("both hold the ") + (a.write ? "write" : "read") + " port of bank " + std::to_string(first) +
-               " of " + to_string(a.buffer) + both();
-      }
-    }
-    return {};
+  const auto describe_clash = [&](const isa::Claim& a, const isa::Claim& b, const Entry& other, int v) {
+    const std::string both = ": instruction " + std::to_string(entry.index) + " on " + unit_name(u) + " (" + describe(a) + ") and instruction " +
+                             std::to_string(other.index) + " on " + unit_name(v) + " (" + describe(b) + ")";
+    if ((a.write || b.write) && meet(a, b)) return "a written interval meets another" + both;
+    const std::int64_t bank = std::max(a.first, b.first) / bank_words_[static_cast<std::size_t>(a.buffer)];
+    return std::string("both hold the ") + (a.write ? "write" : "read") + " port of bank " + std::to_string(bank) + " of " + to_string(a.buffer) +
+           both;
   };
   for (const isa::Claim& a : entry.claims) {
     for (const isa::Claim& b : entry.claims) {
@@ -408,7 +420,7 @@ std::string SequencerModel::conflict(int u, const Entry& entry, const std::array
       const Entry& there = other.entries[static_cast<std::size_t>(i)];
       for (const isa::Claim& a : entry.claims) {
         for (const isa::Claim& b : there.claims) {
-          if (std::string text = between(a, b, there, v); !text.empty()) return text;
+          if (clash(a, b)) return describe_clash(a, b, there, v);
         }
       }
     }
@@ -418,10 +430,10 @@ std::string SequencerModel::conflict(int u, const Entry& entry, const std::array
 
 // What each unit does from cycle `now` on, from the state that is visible in it and the starts decided in it.
 void SequencerModel::classify(Cycle now) {
-  for (int u = 0; u < 4; ++u) {
+  each_unit(now >= error_at_ ? AllUnits : changed_, [&](int u) {
     Unit& unit = unit_[static_cast<std::size_t>(u)];
     const bool idle = unit.in_flight == 0 || now >= error_at_;
-    if (!idle && !unit.idle) continue;
+    if (!idle && !unit.idle) return;
     int tag = unit.last_tag;
     isa::Cause cause = isa::Cause::QueueEmpty;
     if (now >= error_at_) {
@@ -438,13 +450,13 @@ void SequencerModel::classify(Cycle now) {
       }
       tag = header.tag;
     }
-    if (idle && unit.idle && cause == unit.idle_cause && tag == unit.idle_tag) continue;
+    if (idle && unit.idle && cause == unit.idle_cause && tag == unit.idle_tag) return;
     count_idle(u, now);
     unit.idle = idle;
     unit.idle_cause = cause;
     unit.idle_tag = tag;
     unit.idle_from = now;
-  }
+  });
 }
 
 void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text) {
@@ -454,7 +466,7 @@ void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instru
   start_failed_ = false;
   error_at_ = cycle;
   error_ = {code, cycle - cycle0_, instruction, std::move(text)};
-  staged_ = true;  // look again next cycle
+  staged_ = AllUnits;  // look again next cycle
 }
 
 void SequencerModel::stop(Cycle now) {

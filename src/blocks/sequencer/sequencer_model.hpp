@@ -91,6 +91,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   };
 
   void apply_staged();
+  void stage(int unit) { staged_ |= 1u << unit; }
   void count_idle(int u, Cycle end);
   void count_work(Cycle now);
   void count(int unit, isa::Cause cause, int tag, Cycle first, Cycle cycles);
@@ -103,10 +104,12 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void schedule_fetch();
   void fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text);
   void stop(Cycle now);
+  bool clash(const isa::Claim& a, const isa::Claim& b) const;
   std::string conflict(int unit, const Entry& entry, const std::array<bool, 4>& starting) const;
 
   const Machine& machine_;
   const std::int32_t digest_;  // of the machine
+  std::array<std::int64_t, BufferCount> bank_words_{};
   ReadPort& memory_;
   const ReadStalls& stalls_;
   std::array<UnitModel*, 4> units_{};
@@ -116,7 +119,9 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   Cycle cycle0_ = 0, last_eval_ = -1, cycles_ = 0;
   std::array<Unit, 4> unit_;
   std::array<int, 16> semaphore_{}, semaphore_next_{};
-  bool staged_ = false;
+  // Sets of units, bit u for unit u. Whose registers, or semaphores, have next values; and whose have changed since the last evaluation: only
+  // these may now start, or wait for something else than before.
+  std::uint32_t staged_ = 0, changed_ = 0;
   MachineError error_;
   Cycle error_at_ = Never;
   Cycle abort_at_ = Never;

@@ -19,13 +19,13 @@ StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, 
       memory_(memory),
       stalls_(stalls),
       vector_(vector),
-      slots_(machine.store_outstanding + static_cast<int>(ceil_div(machine.columns, machine.burst_bytes))),
       outstanding_bursts_(machine.store_outstanding),
-      memory_queue_(machine.memory_queue),
-      bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
-      last_write_(static_cast<std::size_t>(slots_) + 1),
-      answer_(static_cast<std::size_t>(std::max(machine.store_outstanding, machine.memory_queue)) + 1) {}
+      queue_is_short_(machine.memory_queue < machine.store_outstanding) {
+  sent_.push(Past, 0, outstanding_bursts_ + ceil_div(machine.columns, machine.burst_bytes));  // F slots
+  answered_.push(Past, 0, outstanding_bursts_);
+  queue_answered_.push(Past, 0, machine.memory_queue);
+}
 
 void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   const isa::Store& store = instruction.store;
@@ -63,109 +63,147 @@ void StoreDmaModel::advance() {
   if (advancing_) return;
   advancing_ = true;
   do {
-    while (read_next_burst()) {
+    while (read_next_bursts()) {
     }
-  } while (request_next_train());
+  } while (request_next_bursts());
   advancing_ = false;
 }
 
-// Reads the words that end in the next burst, if its slot's last writing is known.
-bool StoreDmaModel::read_next_burst() {
-  if (read_job_ >= jobs_.size()) return false;
-  const std::int64_t k = read_;
-  if (requested_ <= k - slots_) return false;
+// Reads the words that end in the next bursts of one kind, as far as it is known when their slots become free; false: of none.
+bool StoreDmaModel::read_next_bursts() {
+  if (read_job_ >= jobs_.size() || sent_.empty()) return false;
   Job& job = jobs_[read_job_];
   const isa::Store& store = *job.store;
 
-  Burst& burst = bursts_in_flight_.push();
-  burst = {};
-  burst.address = job.run_address + static_cast<std::uint64_t>(job.offset);
-  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
-  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
-  if (job.data != nullptr) burst.data = job.data + job.run * store.run_bytes + job.offset;
-  const std::int64_t end = job.offset + burst.bytes;
-  const std::int64_t in_group = end % store.group_bytes;
+  Bursts& bursts = waiting_.push();
+  bursts = {};
+  bursts.address = job.run_address + static_cast<std::uint64_t>(job.offset);
+  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (bursts.address & burst_mask_));
+  bursts.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
+  if (job.data != nullptr) bursts.data = job.data + job.run * store.run_bytes + job.offset;
+  const std::int64_t end = job.offset + bursts.bytes, in_group = end % store.group_bytes;
   std::int64_t complete = end / store.group_bytes * job.words_per_group + in_group / machine_.columns;
-  burst.ends_in_word = in_group % machine_.columns != 0;
-  if (burst.ends_in_word && end == store.run_bytes) {  // the run's last group is short, and its last word whole for all that is wanted
-    burst.ends_in_word = false;
+  bool cut = in_group % machine_.columns != 0;  // its last byte lies inside a word that a later burst completes
+  if (cut && end == store.run_bytes) {  // the run's last group is short, and its last word whole for all that is wanted
+    cut = false;
     ++complete;
   }
 
   const std::int64_t words = complete - job.word;
+  const bool whole_run = end == store.run_bytes && job.offset == 0;
+  const Cycle slot_free = sent_.front() + 2;
+  sent_.pop();
   if (words > 0) {
-    Cycle first = std::max(word_ + 1, job.s + 2);
-    if (k >= slots_) first = std::max(first, last_write_[k - slots_] + 2);
-    reads_.add(first, first + words - 1);
-    word_ = first + words - 1;
-    // Bursts that ended inside a word are complete with the first of these words.
-    for (std::size_t i = bursts_in_flight_.size() - 1; i > 0 && bursts_in_flight_[i - 1].full == Never; --i) {
-      bursts_in_flight_[i - 1].full = first + 2;
+    const Cycle first = std::max({word_ + 1, job.s + 2, slot_free});
+    full_.push(first + 2, 0, cut_);  // with the first of these words
+    cut_ = 0;
+    Steady more;
+    if (whole_run) {
+      bursts.stride = store.stride1;
+      more = lengthen(bursts, first, words, job.left_in_row);
+    } else if (!cut && bursts.bytes > burst_mask_ && words * machine_.columns == bursts.bytes && store.group_bytes % machine_.columns == 0) {
+      bursts.stride = bursts.bytes;
+      more = lengthen(bursts, first, words, (store.run_bytes - job.offset) / bursts.bytes);
     }
-    if (!burst.ends_in_word) burst.full = word_ + 2;
-    job.word = complete;
+    if (more.count == 0 || more.period == words) {
+      reads_.add(first, first + (more.count + 1) * words - 1);
+    } else {
+      for (std::int64_t i = 0; i <= more.count; ++i) reads_.add(first + i * more.period, first + i * more.period + words - 1);
+    }
+    word_ = first + more.count * more.period + words - 1;
+    if (!cut) full_.push(first + words + 1, more.period, more.count + 1);
+    complete += more.count * words;
   }
-  ++read_;
-  ++bursts_;
-  ++job.unanswered;
-  bytes_ += burst.bytes;
-  job.offset = end;
-  if (end == store.run_bytes) {
+  cut_ += cut ? 1 : 0;
+  job.word = complete;
+  bursts_ += bursts.count;
+  job.unanswered += bursts.count;
+  bytes_ += std::int64_t{bursts.count} * bursts.bytes;
+  if (whole_run) {
+    job.begin_run(bursts.count);
+  } else {
+    job.offset += std::int64_t{bursts.count} * bursts.bytes;
+    if (job.offset != store.run_bytes) return true;
     job.begin_run();
-    if (job.run == job.runs) {
-      burst.last = true;
-      job.generated = true;
-      ++read_job_;
-      sequencer_.chain(isa::Unit::Store, word_ + 1);
-    }
+  }
+  if (job.run == job.runs) {
+    job.generated = true;
+    ++read_job_;
+    sequencer_.chain(isa::Unit::Store, word_ + 1);
   }
   return true;
+}
+
+// Adds the bursts behind the first, each of `words` words and none across a burst's boundary, that come at an equal distance; `most` in all.
+// `first`: when the first word of the first is read.
+Steady StoreDmaModel::lengthen(Bursts& bursts, Cycle first, std::int64_t words, std::int64_t most) {
+  most = std::min(most, outstanding_bursts_) - 1;
+  if (bursts.stride & burst_mask_) {  // else all lie alike
+    const std::uint64_t room = burst_mask_ + 1 - bursts.bytes;  // behind a boundary, for where a burst begins
+    std::int64_t n = 0;
+    while (n < most && ((bursts.address + static_cast<std::uint64_t>(n + 1) * bursts.stride) & burst_mask_) <= room) ++n;
+    most = n;
+  }
+  const Steady more = take_steady<1>(first, words, most, {Wait{sent_, 2}});
+  bursts.count += static_cast<std::uint32_t>(more.count);
+  return more;
 }
 
 // AW and W beats of the next bursts at equal distances, if everything they wait for is known; false: of none.
-bool StoreDmaModel::request_next_train() {
-  const std::int64_t n = outstanding_bursts_, q = memory_queue_;
-  WriteTrain train;
-  train.count = 0;
-  while (requested_ < read_) {
-    const std::int64_t k = requested_;
-    Burst& burst = bursts_in_flight_[static_cast<std::size_t>(k - first_burst_)];
-    if (burst.full == Never) break;
-    if (waiting_aw_ == Never) {
-      if (answered_ <= k - n) break;
-      waiting_aw_ = std::max(request_ + 1, burst.full + 1);
-      if (k >= n) waiting_aw_ = std::max(waiting_aw_, answer_[k - n] + 2);
-    }
-    if (answered_ <= k - q) break;
-    const Cycle accepted = stalls_.request.next_open(k >= q ? std::max(waiting_aw_, answer_[k - q] + 1) : waiting_aw_);
-    const Cycle first_beat = std::max(accepted + 1, beat_ + 1);
-    const Cycle more_beats = static_cast<Cycle>((burst.address + burst.bytes - 1) >> bus_log2_) - static_cast<Cycle>(burst.address >> bus_log2_);
-    if (train.count > 0) {  // of the same instruction, and W does not stall
-      const Cycle wl = first_beat + more_beats;
-      if (train.count == 1) {
-        if (burst.address < train.address) break;  // addresses have wrapped
-        train.period = wl - train.at;
-        train.stride = burst.address - train.address;
-      }
-      const bool regular = burst.address == train.address + train.count * train.stride && wl == train.at + train.count * train.period;
-      if (burst.bytes != train.bytes || !regular) break;
-    }
-    stuck_.add(waiting_aw_ + 1, accepted);
-    waiting_aw_ = Never;
-    request_ = accepted;
-    beat_ = send_beats(first_beat, more_beats);
-    last_write_[k] = beat_;
-    if (train.count == 0) train = {burst.address, burst.data, beat_, 0, burst.bytes, 0, 0};
-    ++train.count;
-    ++requested_;
-    if (burst.last || stalls_.data.any()) break;
+bool StoreDmaModel::request_next_bursts() {
+  if (full_.empty()) return false;
+  if (waiting_aw_ == Never) {
+    if (answered_.empty()) return false;
+    waiting_aw_ = std::max({request_ + 1, full_.front() + 1, answered_.front() + 2});
+    answered_.pop();
   }
-  if (train.count == 0) return false;
-  memory_.write(train);
+  Cycle accepted = waiting_aw_;
+  if (queue_is_short_) {
+    if (queue_answered_.empty()) return false;
+    accepted = std::max(accepted, queue_answered_.front() + 1);
+    queue_answered_.pop();
+  }
+  accepted = stalls_.request.next_open(accepted);
+  full_.pop();
+  stuck_.add(waiting_aw_ + 1, accepted);
+  waiting_aw_ = Never;
+
+  Bursts& bursts = waiting_.front();
+  const Cycle beats = beats_of(bursts.address, bursts.bytes, machine_.bus_bytes);
+  const bool alike = bursts.stride % static_cast<std::uint64_t>(machine_.bus_bytes) == 0;  // in beats
+  Steady more;
+  if (alike && !queue_is_short_ && !stalls_.request.any() && !stalls_.data.any()) {
+    more = take_steady<2>(accepted, 1, bursts.count - 1, {Wait{full_, 1}, Wait{answered_, 2}});
+  }
+  request_ = accepted + more.count * more.period;
+  for (std::int64_t left = more.count + 1; left > 0;) {
+    // A burst's beats follow its AW or the burst before. AWs that come more slowly than beats go leave, after a while, a gap before each.
+    const Cycle first = std::max(accepted, beat_) + 1;
+    Cycle period = std::max(more.period, beats);
+    std::int64_t n = left;
+    if (more.period > beats && accepted < beat_) {
+      period = beats;
+      n = std::min(left, (beat_ - accepted) / (more.period - beats) + 1);
+    }
+    WriteTrain train{bursts.address, bursts.data, 0, period, bursts.bytes, static_cast<std::uint32_t>(n), bursts.stride};
+    if (period == beats && n > 1) {
+      train.at = send_beats(first, n * beats - 1) - (n - 1) * beats;
+    } else {
+      train.at = send_beats(first, beats - 1);
+      for (std::int64_t i = 1; i < n; ++i) send_beats(first + i * period, beats - 1);
+    }
+    beat_ = train.at + (n - 1) * period;
+    sent_.push(train.at, period, n);
+    accepted += n * more.period;
+    left -= n;
+    bursts.drop(train.count);
+    if (bursts.count == 0) waiting_.pop_front();
+    memory_.write(train);
+  }
   return true;
 }
 
-// The beats of a burst, whose first comes onto the wires at `first`; `more` follow it. When the last is taken. A beat counts as busy in the
+// Beats, the first of which comes onto the wires at `first`; `more` follow it. When the last is taken. A beat counts as busy in the
 // cycle in which it comes onto the wires: the one after the beat before was taken.
 Cycle StoreDmaModel::send_beats(Cycle first, Cycle more) {
   if (!stalls_.data.any()) {
@@ -182,14 +220,15 @@ Cycle StoreDmaModel::send_beats(Cycle first, Cycle more) {
 
 // Those of a train are of one instruction.
 void StoreDmaModel::write_responses(const AnswerTrain& answer) {
-  for (std::uint32_t i = 0; i < answer.count; ++i) {
-    Cycle b = answer.at + i * answer.period;
-    if (stalls_.response.any()) b = stalls_.response.next_open(std::max(b, response_ + 1));
-    response_ = b;
-    answer_[answered_++] = b;
-    bursts_in_flight_.pop_front();
+  if (stalls_.response.any()) {
+    for (std::uint32_t i = 0; i < answer.count; ++i) {
+      response_ = stalls_.response.next_open(std::max(answer.at + i * answer.period, response_ + 1));
+      answered(response_, 0, 1);
+    }
+  } else {
+    response_ = answer.at + (answer.count - 1) * answer.period;
+    answered(answer.at, answer.period, answer.count);
   }
-  first_burst_ += answer.count;
   Job& job = jobs_.front();
   job.failed |= answer.error;
   job.unanswered -= answer.count;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/agent.hpp"
+#include "base/cycle_queue.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
@@ -46,52 +47,62 @@ class StoreDmaModel : public UnitModel, public WriteSink {
     std::vector<std::uint8_t> staging;      // runs back to back, unless direct
     const std::uint8_t* data = nullptr;
 
-    void begin_run() {
-      ++run;
+    void begin_run(std::int64_t n = 1) {  // the n-th from `run`, at most left_in_row
+      run += n;
       offset = word = 0;
-      run_address += store->stride1;
-      if (--left_in_row > 0) return;
+      run_address += static_cast<std::uint64_t>(n) * store->stride1;
+      if ((left_in_row -= n) > 0) return;
       left_in_row = store->count1;
       run_address = row_address += store->stride2;
     }
   };
-  struct Burst {
+  struct Bursts {  // read, and not requested yet: `count` of one job, equal and at equal distances
     std::uint64_t address = 0;
-    std::uint32_t bytes = 0;
+    std::uint32_t bytes = 0;    // of each
+    std::uint32_t count = 1;
+    std::uint64_t stride = 0;   // between their addresses
     const std::uint8_t* data = nullptr;
-    bool ends_in_word = false;  // its last byte lies inside a word that a later burst completes
-    bool last = false;          // of its instruction
-    Cycle full = Never;         // all bytes there; Never: not known yet
+
+    void drop(std::uint32_t n) {  // the first n
+      address += n * stride;
+      if (data != nullptr) data += std::size_t{n} * bytes;
+      count -= n;
+    }
   };
 
   void advance();
-  bool read_next_burst();
-  bool request_next_train();
+  bool read_next_bursts();
+  Steady lengthen(Bursts& bursts, Cycle first, std::int64_t words, std::int64_t most);
+  bool request_next_bursts();
   Cycle send_beats(Cycle first, Cycle more);
+  void answered(Cycle first, Cycle period, std::int64_t bursts) {  // B of so many
+    answered_.push(first, period, bursts);
+    if (queue_is_short_) queue_answered_.push(first, period, bursts);
+  }
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   WritePort& memory_;
   const WriteStalls& stalls_;
   Scratchpad* vector_;
-  int slots_;                       // F
-  const std::int64_t outstanding_bursts_, memory_queue_;  // of the machine
-  int bus_log2_;
+  const std::int64_t outstanding_bursts_;  // of the machine
   std::uint64_t burst_mask_;
 
   bool advancing_ = false;          // within advance(): an answer that comes at once leaves what follows from it to it
   Ring<Job> jobs_;                  // front: oldest whose bursts are not all answered
   std::size_t read_job_ = 0;        // the reader's
   std::vector<std::uint8_t> spare_staging_;
-  Ring<Burst> bursts_in_flight_;    // burst first_burst_ .. : read and unanswered
-  std::int64_t first_burst_ = 0;    // index k of bursts_in_flight_.front()
-  std::int64_t read_ = 0, requested_ = 0, answered_ = 0;  // bursts so far
+  Ring<Bursts> waiting_;            // for their AW
+  // What events wait for. Words: the last W beat of the burst that had their slot. AW: all bytes of its burst, the B of the burst N before it, and
+  // to be accepted the B of the burst that leaves memory's queue, if that is shorter than N.
+  CycleQueue sent_, full_, answered_, queue_answered_;
+  const bool queue_is_short_;
+  std::int64_t cut_ = 0;            // bursts at the end of waiting_ that end in a word which a later burst completes: not full yet
   Cycle word_ = Past;               // x of the word before
   Cycle request_ = Past;            // acceptance of the AW before
   Cycle beat_ = Past;               // wl of the burst before
   Cycle response_ = Past;           // B of the burst before
   Cycle waiting_aw_ = Never;        // an AW on the wires whose acceptance is not known yet
-  Recent<Cycle> last_write_, answer_;  // of burst k
   Intervals reads_, beats_, stuck_;
   std::int64_t bytes_ = 0, bursts_ = 0;
 };
