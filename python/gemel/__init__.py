@@ -35,27 +35,20 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._program import Estimate, Program, compile, estimate
     from ._quantize import LayerError, QuantizedModel, quantize
     from ._real_time import Frame, RealTime
-       
+    from ._recover import HeldOut, RecoveredModel, recover
+    from ._result import LayerMapping, LayerResult, Result
     from ._run import run
     from ._space import Space
     from ._sweep import Design, Sweep, sweep
 
     __version__ = _version()
     __all__ = [
-<<<<<<< HEAD
-        "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "Error", "Estimate", "Finding", "Frame",
-        "GemelWarning", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping", "LayerResult", "Machine", "Network",
-        "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime", "Result", "RunError", "Space", "StopToken", "Sweep",
-        "TensorInfo", "TestImages", "UserError", "accuracy", "compile", "compress", "dequantized", "estimate", "load", "machine", "machines",
-        "parameters", "quantize", "quantized", "run", "sweep", "workloads",
-=======
         "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "Error", "Estimate", "Finding",
-        "Frame", "GemelWarning", "HeldOut", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerResult",
-        "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime", "RecoveredModel",
-        "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "accuracy", "compile", "compress",
-        "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover", "run", "sweep",
-        "workloads",
->>>>>>> d6f8ac26500de67dbc3a8e08a94e56b31cd0a246
+        "Frame", "GemelWarning", "HeldOut", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping",
+        "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime",
+        "RecoveredModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "accuracy",
+        "compile", "compress", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover",
+        "run", "sweep", "workloads",
     ]  # fmt: skip
 else:
 
