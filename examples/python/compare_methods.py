@@ -3,7 +3,8 @@
 
     python3 compare_methods.py model.onnx calibrate.npz held_out.npz [machine]
 
-The files have `images` as the model takes them, and the second one `labels`. Needs the package's extra `quantize`.
+The files have `images` as the model takes them, and the second one `labels`. Bytes are those of the weights, with half a byte for 4 bits (the machine
+stores one). Needs the package's extra `quantize`.
 """
 
 import sys
@@ -25,11 +26,13 @@ QUANTIZED: dict[str, dict[str, Any]] = {
     "per channel": {},
     "per tensor": {"per_channel": False},
     "per tensor, improved": {"per_channel": False, "improve": True},
+    "60 % int4, improved": {"int4_share": 0.6, "improve": True},
+    "int4, improved": {"weights": "int4", "improve": True},
 }
 
 
 def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> None:
-    heads = f"{'compression':28s} {'int8':22s} {'float':>8s} {'machine':>8s} {'parameters':>11s} {'MACs':>13s} {'cycles':>11s}"
+    heads = f"{'compression':28s} {'weights':22s} {'float':>8s} {'machine':>8s} {'parameters':>11s} {'MACs':>13s} {'bytes':>11s} {'cycles':>11s}"
     print(heads)
     with tempfile.TemporaryDirectory() as folder:
         small, int8 = Path(folder, "small.onnx"), Path(folder, "int8.onnx")
@@ -37,10 +40,10 @@ def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> 
             # A share of the weights that zeroes none: what the model costs as it is.
             cost = gemel.compress(model, small, **(how or {"weights": 1e-9}))
             for quantization, options in QUANTIZED.items():
-                gemel.quantize(small, calibrate, int8, **options)
+                made = gemel.quantize(small, calibrate, int8, **options)
                 found = gemel.accuracy(int8, held_out, machine, beside=[small])
                 shares = ["" if one.right is None else f"{100 * one.right / found.images:.1f} %" for one in (found.counts[1], found.counts[0])]
-                figures = f"{cost.after.parameters:>11,} {cost.after.macs:>13,} {found.cycles:>11,}"
+                figures = f"{cost.after.parameters:>11,} {cost.after.macs:>13,} {made.packed_weight_bytes:>11,} {found.cycles:>11,}"
                 print(f"{compression:28s} {quantization:22s} {shares[0]:>8s} {shares[1]:>8s} {figures}")
 
 

@@ -41,6 +41,8 @@ class LayerError:
     alone: float | None  # of the worst output, if this layer alone is quantized; None: not asked for
     low: float  # least and largest value that the result's bytes can have
     high: float
+    bits: int | None = None  # of the weights: 8 or 4; None: it has none
+    int4_alone: float | None = None  # of the worst output, if this layer's weights alone have 4 bits and all else is float32; None: nothing was chosen by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class QuantizedModel:
     method: str
     per_channel: bool
     notes: tuple[str, ...]
+    weight_bytes: int  # as stored: one for each weight, also where it has 4 bits; of weights that layers share once
+    packed_weight_bytes: int  # with half a byte for each weight of 4 bits
     _model: Any = field(repr=False, compare=False)
 
     def save(self, path: Source) -> None:
@@ -67,19 +71,25 @@ class QuantizedModel:
 
         return {
             "method": self.method, "per_channel": self.per_channel, "images": self.images, "notes": list(self.notes),
+            "weight_bytes": self.weight_bytes, "packed_weight_bytes": self.packed_weight_bytes,
             "outputs": {name: number(value) for name, value in self.outputs.items()},
-            "layers": [{"name": one.name, "operator": one.operator, "sqnr_db": number(one.sqnr), "weight_sqnr_db": number(one.weight_sqnr),
-                        "alone_db": number(one.alone),
+            "layers": [{"name": one.name, "operator": one.operator, "bits": one.bits, "sqnr_db": number(one.sqnr),
+                        "weight_sqnr_db": number(one.weight_sqnr), "alone_db": number(one.alone), "int4_alone_db": number(one.int4_alone),
                         "low": one.low, "high": one.high} for one in self.layers],
         }  # fmt: skip
 
     def __str__(self) -> str:
         """The report as a table: where the error arises."""
-        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr), _decibels(one.alone), f"{one.low:.4g}", f"{one.high:.4g}")
-                for one in self.layers]  # fmt: skip
-        heads: tuple[str, ...] = ("operator's result", "operator", "SQNR", "weights'", "alone", "least", "largest")
-        if all(one.alone is None for one in self.layers):
-            heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]  # type: ignore[misc]
+        columns: list[tuple[str, list[str]]] = [
+            ("operator's result", [one.name for one in self.layers]), ("operator", [one.operator for one in self.layers]),
+            ("bits", [str(one.bits or "") for one in self.layers] if any(one.bits == 4 for one in self.layers) else []),
+            ("SQNR", [_decibels(one.sqnr) for one in self.layers]), ("weights'", [_decibels(one.weight_sqnr) for one in self.layers]),
+            ("int4 alone", [_decibels(one.int4_alone) for one in self.layers] if any(one.int4_alone is not None for one in self.layers) else []),
+            ("alone", [_decibels(one.alone) for one in self.layers] if any(one.alone is not None for one in self.layers) else []),
+            ("least", [f"{one.low:.4g}" for one in self.layers]), ("largest", [f"{one.high:.4g}" for one in self.layers]),
+        ]  # fmt: skip
+        heads = tuple(head for head, cells in columns if cells)
+        rows = list(zip(*(cells for _, cells in columns if cells), strict=True))
         widths = [min(40, max(len(row[i]) for row in [heads, *rows])) for i in range(len(heads))]
         lines = [_line(row, widths) for row in [heads, *rows]]
         kind = "per channel" if self.per_channel else "per tensor"
@@ -88,8 +98,8 @@ class QuantizedModel:
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
 
     def _repr_html_(self) -> str:
-        rows = [(one.name, one.operator, _decibels(one.sqnr), _decibels(one.weight_sqnr)) for one in self.layers]
-        return table(f"quantized, {self.method}", ("result", "operator", "SQNR, dB", "weights' SQNR, dB"), rows)
+        rows = [(one.name, one.operator, str(one.bits or ""), _decibels(one.sqnr), _decibels(one.weight_sqnr)) for one in self.layers]
+        return table(f"quantized, {self.method}", ("result", "operator", "bits of weights", "SQNR, dB", "weights' SQNR, dB"), rows)
 
 
 def _decibels(value: float | None) -> str:
@@ -139,6 +149,10 @@ def quantize(
     keep_float: Sequence[str] = (),
     improve: bool = False,
     sensitivity: bool = False,
+    weights: Literal["int8", "int4"] = "int8",
+    int4: Sequence[str] = (),
+    int4_share: float | None = None,
+    budget: int | None = None,
     progress: bool = False,
 ) -> QuantizedModel:
     """Makes an int8 ONNX model of a float32 one: QDQ, weights symmetric, activations asymmetric, ranges found by running it on images.
@@ -156,6 +170,11 @@ def quantize(
     improve: try cross-layer equalization and bias correction, and keep each only if the outputs of held-out images (the last quarter, at most 32) come
         nearer to those of float32. The notes say what was tried and what it brought.
     sensitivity: quantize each layer alone, too: which of them cost the outputs most.
+    weights: "int4": all weights have 4 bits, from -7 to 7. They are stored as int8, one byte each: the machine has no int4 yet. The report has both sizes.
+    int4: names of the layers whose weights have 4 bits.
+    int4_share: at least this share of the weights has 4 bits, in layers that cost the outputs least by what each costs alone. Images choose them that are
+        not the held-out ones (the last quarter, at most 32), with which the report is made then.
+    budget: the same, in so many layers that the weights take at most this number of bytes, with half a byte for 4 bits.
     progress: a line on stderr.
 
     The result runs in ONNX Runtime, and gemel.load() takes it. Scales of sums and products of two tensors are chosen so that the machine's integers give
@@ -164,6 +183,15 @@ def quantize(
     Raises UserError E11xx (the model), E1214 (the images), E1212 (onnx or onnxruntime are missing), E0915 (options), E0902.
     """
     choice("method", method, METHODS)
+    choice("weights", weights, ("int8", "int4"))
+    asked = {"weights": weights == "int4", "int4": bool(int4), "int4_share": int4_share is not None, "budget": budget is not None}
+    given = [name for name in asked if asked[name]]
+    if len(given) > 1:
+        raise user_error("E0911", " and ".join(f"`{name}`" for name in given) + " exclude each other: each says which weights have 4 bits", "leave one of them")
+    if int4_share is not None and not 0 < int4_share <= 1:
+        raise user_error("E0915", f"`int4_share` is {int4_share}, but must be a share above 0, at most 1")
+    if budget is not None:
+        budget = whole("budget", budget, 1)
     if not 50 < percentile <= 100:
         raise user_error("E0915", f"`percentile` is {percentile}, but must be a number above 50, at most 100")
     most = None if images is None else whole("images", images, 1)
@@ -171,19 +199,22 @@ def quantize(
 
     def made() -> Any:
         more = {} if line is None else {"progress": line}
+        wish = import_module("gemel.rewrite.int4").Wish(weights == "int4", tuple(int4), int4_share, budget)
         return import_module("gemel.rewrite.quantize").quantize(
             Path(os.fspath(model)), os.fspath(calibrate) if isinstance(calibrate, os.PathLike) else calibrate, method=method, percentile=percentile,
-            per_channel=per_channel, images=most, keep_float=tuple(keep_float), improve=improve, sensitivity=sensitivity, **more)  # fmt: skip
+            per_channel=per_channel, images=most, keep_float=tuple(keep_float), improve=improve, sensitivity=sensitivity,
+            int4=wish, **more)  # fmt: skip
 
     try:
         outcome = _called(made)
     finally:
         if line is not None:
             line.end()
-    layers = tuple(LayerError(name=row.name, operator=row.operator, sqnr=row.sqnr, weight_sqnr=row.weight_sqnr, alone=row.alone, low=row.low, high=row.high)
-                   for row in outcome.rows)  # fmt: skip
+    layers = tuple(LayerError(name=row.name, operator=row.operator, sqnr=row.sqnr, weight_sqnr=row.weight_sqnr, alone=row.alone, low=row.low, high=row.high,
+                              bits=row.bits, int4_alone=row.int4_alone) for row in outcome.rows)  # fmt: skip
+    packed, stored = outcome.weight_bytes
     result = QuantizedModel(layers=layers, outputs=outcome.outputs, images=outcome.images, method=method, per_channel=per_channel, notes=tuple(outcome.notes),
-                            _model=outcome.model)  # fmt: skip
+                            weight_bytes=stored, packed_weight_bytes=packed, _model=outcome.model)  # fmt: skip
     if out is not None:
         result.save(out)
     return result

@@ -14,18 +14,21 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string model, calibrate, out, json, method = "minmax";
+  std::string model, calibrate, out, json, int4_share, budget, method = "minmax", weights = "int8";
   double percentile = 99.99;
-  std::vector<std::string> keep_float;
+  std::vector<std::string> keep_float, int4;
   int images = 0;
   bool per_tensor = false, improve = false, sensitivity = false, quiet = false;
 };
 
 std::vector<std::string> words(const Options& o) {
   std::vector<std::string> words = {"--calibrate=" + o.calibrate, "--out=" + o.out, "--method=" + o.method,
-                                    "--percentile=" + std::to_string(o.percentile)};
+                                    "--percentile=" + std::to_string(o.percentile), "--weights=" + o.weights};
   add_words(words, "--keep-float", o.keep_float);
   if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
+  add_words(words, "--int4", o.int4);
+  add_word(words, "--int4-share", o.int4_share);
+  add_word(words, "--budget", o.budget);
   add_word(words, "--json", o.json);
   if (o.per_tensor) words.push_back("--per-tensor");
   if (o.improve) words.push_back("--improve");
@@ -51,10 +54,20 @@ void add_quantize(CLI::App& app) {
   add_repeated(*command, "--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
   command->add_flag("--improve", o->improve, "Try equalization of layers and correction of biases, and keep what brings held-out images nearer to float32");
   command->add_flag("--sensitivity", o->sensitivity, "Quantize each layer alone, too: which of them cost the outputs most");
+  add_choice(*command, "--weights", {"int8", "int4"}, "Of all layers (default: int8). int4: from -7 to 7, stored as int8, as the machine has no int4 yet",
+             [o](const std::string& value) { o->weights = value; });
+  add_repeated(*command, "--int4", o->int4, "A layer whose weights are int4, by its node's name or its result's");
+  command->add_option("--int4-share", o->int4_share, "At least this share of the weights is int4, in the layers that cost the outputs least: 60%");
+  command->add_option("--budget", o->budget, "bytes=N: so many layers are int4 that the weights take at most N bytes, with half a byte for int4");
   command->add_option("--json", o->json, "Write the report as JSON");
   command->add_flag("--quiet,-q", o->quiet, "No report and no progress");
   command->callback([o, command] {
-    check_options(*command, {});
+    constexpr char Why[] = "each says which weights are int4";
+    check_options(*command, {
+        {"--weights", Rule::Excludes, {"--int4", "--int4-share", "--budget"}, Why},
+        {"--int4", Rule::Excludes, {"--int4-share", "--budget"}, Why},
+        {"--int4-share", Rule::Excludes, {"--budget"}, Why},
+    });
     if (command->count("--percentile") > 0 && o->method != "percentile") {
       throw UserError("E0911", "--percentile is for --method percentile, and the method is " + o->method, "add --method percentile");
     }

@@ -89,7 +89,7 @@ class Counting(unittest.TestCase):
         spec = importlib.util.spec_from_file_location("compare_methods", ROOT / "examples/python/compare_methods.py")
         example = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(example)
-        self.assertGreaterEqual(len(example.COMPRESSED) * len(example.QUANTIZED), 18)
+        self.assertGreaterEqual(len(example.COMPRESSED) * len(example.QUANTIZED), 30)
         for name in ("1/4 of the filters removed", "2 of 4 weights", "low rank, 2/3 of the MACs"):  # some of them are enough here
             del example.COMPRESSED[name]
         del example.QUANTIZED["per tensor, improved"]
@@ -98,12 +98,18 @@ class Counting(unittest.TestCase):
             example.main(str(self.float), str(self.folder / "calibrate.npz"), str(self.data), "tiny8")
         print(out.getvalue())
         rows = [(line[:28].strip(), line[29:51].strip(), line[51:].replace("%", "").replace(",", "").split()) for line in out.getvalue().splitlines()[1:]]
-        self.assertEqual(len(rows), 6)
+        self.assertEqual(len(rows), 12)
         table = {(compression, quantization): [float(cell) for cell in cells] for compression, quantization, cells in rows}
         plain, half = table["as it is", "per channel"], table["1/2 of the filters removed", "per channel"]
         self.assertLess(abs(plain[0] - plain[1]), 2.5)  # percent: int8 costs nearly nothing
-        self.assertGreater(plain[4] / half[4], 1.6)  # cycles
-        self.assertEqual(table["1/2 of the weights zero", "per channel"][4], plain[4])
+        self.assertGreater(plain[5] / half[5], 1.6)  # cycles
+        self.assertEqual(table["1/2 of the weights zero", "per channel"][5], plain[5])
+        int4, mixed = table["as it is", "int4, improved"], table["as it is", "60 % int4, improved"]
+        self.assertEqual(int4[4] * 2, plain[4])  # bytes
+        self.assertLessEqual(int4[4], mixed[4])
+        self.assertLessEqual(mixed[4], 0.7 * plain[4])
+        self.assertEqual(int4[5], plain[5])  # the machine has no int4
+        self.assertLess(plain[1] - mixed[1], 4)  # percent of 120 images
 
     def refused(self, text, *arguments):
         done = self.gemel("run", *arguments)

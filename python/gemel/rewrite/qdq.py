@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network with QuantizeLinear and DequantizeLinear around what a plan has on bytes: weights symmetric int8, per tensor or per output channel,
-activations asymmetric int8, biases int32 with the scale of input times weights."""
+"""The network with QuantizeLinear and DequantizeLinear around what a plan has on bytes: weights symmetric, of 8 or 4 bits (int8 of -7 to 7), per tensor or
+per output channel, activations asymmetric int8, biases int32 with the scale of input times weights."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ from .runtime import onnx
 MOST_BIAS = 2.0**30
 LEAST_SCALE = 1e-10
 TRIES = 64  # of scales, for a sum that the machine shall compute to the bit
+LARGEST = {8: 127, 4: 7}  # bits -> of weights
+SHRUNK = np.linspace(1, 0.5, 41)  # scales that are tried for 4 bits: they lose more by rounding than by cutting their largest
 
 
 @dataclass
@@ -67,15 +70,20 @@ def is_exact(kind: str, a: Quantization, b: Quantization, y: Quantization) -> bo
     return ort.sum_multipliers(wanted, a, b, y, 1 if kind == "Add" else -1).differences == 0
 
 
-def weight_scales(w: np.ndarray, axis: int, per_channel: bool, least: np.ndarray | float = 0.0) -> np.ndarray:
-    """float32, one per output channel or one in all. `least`: below which a bias would not fit, likewise one per channel."""
+def weight_scales(w: np.ndarray, axis: int, per_channel: bool, least: np.ndarray | float = 0.0, bits: int = 8) -> np.ndarray:
+    """float32, one per output channel or one in all: 8 bits reach the largest weight, 4 those with which the squares of the errors are least.
+    `least`: below which a bias would not fit, likewise one per channel."""
     others = tuple(d for d in range(w.ndim) if d != axis)
     most = np.abs(w).max(axis=others).astype(np.float64)
     least = np.broadcast_to(np.asarray(least, np.float64), most.shape)
     if not per_channel:
         most, least = most.max(keepdims=True), least.max(keepdims=True)
-    typical = most.max() / 127 if most.max() > 0 else 1 / 127
-    scale = np.where(most > 0, most / 127, typical)  # of a channel of zeros any scale will do
+    typical = (most.max() if most.max() > 0 else 1.0) / LARGEST[bits]
+    scale = np.where(most > 0, most / LARGEST[bits], typical)  # of a channel of zeros any scale will do
+    if bits < 8:
+        tried = np.outer(SHRUNK, scale).astype(np.float32)
+        errors = np.array([_squares(to_whole(w, axis, one, bits) * along(one, axis, w.ndim) - w, others, per_channel) for one in tried])
+        scale = tried[errors.argmin(axis=0), np.arange(scale.size)].astype(np.float64)
     return np.maximum(np.maximum(scale, least), LEAST_SCALE).astype(np.float32)
 
 
@@ -83,8 +91,13 @@ def along(scale: np.ndarray, axis: int, rank: int) -> np.ndarray:
     return scale.reshape([-1 if d == axis else 1 for d in range(rank)]) if scale.size > 1 else scale.reshape(())
 
 
-def to_int8(w: np.ndarray, axis: int, scale: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(w / along(scale, axis, w.ndim)), -127, 127).astype(np.int8)
+def _squares(error: np.ndarray, others: tuple[int, ...], per_channel: bool) -> np.ndarray:
+    sums: np.ndarray = np.square(error, dtype=np.float64).sum(axis=others)
+    return sums if per_channel else sums.sum(keepdims=True)
+
+
+def to_whole(w: np.ndarray, axis: int, scale: np.ndarray, bits: int) -> np.ndarray:
+    return np.clip(np.rint(w / along(scale, axis, w.ndim)), -LARGEST[bits], LARGEST[bits]).astype(np.int8)
 
 
 @dataclass
@@ -94,20 +107,23 @@ class Quantized:
     weight_sqnr: dict[str, float]  # output of a layer -> dB
 
 
-def insert(graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray] | None = None) -> Quantized:
-    """means: of the inputs of layers, by channel: with them biases take out the mean of what the rounding of weights adds (bias correction)."""
-    return _Writer(graph.copy(), graph, plan, scales, per_channel, means or {}).write()
+def insert(graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray] | None = None,
+           int4: Collection[str] = ()) -> Quantized:  # fmt: skip
+    """means: of the inputs of layers, by channel: with them biases take out the mean of what the rounding of weights adds (bias correction).
+    int4: results of the layers whose weights are of 4 bits."""
+    return _Writer(graph.copy(), graph, plan, scales, per_channel, means or {}, int4).write()
 
 
 class _Writer:
-    def __init__(self, made: Graph, graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray]):
-        self.means = means
+    def __init__(self, made: Graph, graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray],
+                 int4: Collection[str]):  # fmt: skip
+        self.means, self.int4 = means, int4
         self.made, self.graph, self.plan, self.scales, self.per_channel = made, graph, plan, scales, per_channel
         self.nodes: list[onnx.NodeProto] = []
         self.parameters: dict[str, tuple[str, str]] = {}
         self.sqnr: dict[str, float] = {}
         self.renamed: dict[str, str] = {}
-        self.written: dict[tuple[str, int, bytes], str] = {}  # weights with their scales, which layers may share
+        self.written: dict[tuple[str, int, int, bytes], str] = {}  # weights with their scales, which layers may share
 
     def write(self) -> Quantized:
         for name in self.graph.inputs:
@@ -153,8 +169,9 @@ class _Writer:
         x_scale = np.float32(self.scales.values[self.plan.group[source]][0])
         bias = self.graph.constants[node.input[2]] if len(node.input) > 2 and node.input[2] else None
         least = np.abs(bias.reshape(-1)).astype(np.float64) / (float(x_scale) * MOST_BIAS) if bias is not None else 0.0
-        scale = weight_scales(w, axis, self.per_channel, least)
-        q = to_int8(w, axis, scale)
+        bits = 4 if out in self.int4 else 8
+        scale = weight_scales(w, axis, self.per_channel, least, bits)
+        q = to_whole(w, axis, scale, bits)
         self.sqnr[out] = sqnr(w, q.astype(np.float32) * along(scale, axis, w.ndim))
         mean = self.means.get(source) if node.op_type != "MatMul" else None  # which has no bias
         if mean is not None:
@@ -163,7 +180,7 @@ class _Writer:
             del node.input[2:]
             node.input.append("")
         shaped = scale if scale.size > 1 else scale.reshape(())
-        key = node.input[1], axis, scale.tobytes()
+        key = node.input[1], axis, bits, scale.tobytes()
         if key not in self.written:
             self.written[key] = self.constant(f"{out}.weight", q, shaped, axis)
         node.input[1] = self.written[key]

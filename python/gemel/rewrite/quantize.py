@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .calibrate import Progress, _silent, histograms, means, noise
 from .equalize import equalize, widen_clips
 from .graph import Graph, load_float
 from .images import Images
+from .int4 import Wish, choose, costs, named, units_of
 from .plan import Plan, make_plan
 from .prepare import prepare
 from .qdq import Quantized, Scales, choose_scales, insert
@@ -28,13 +29,15 @@ HELD_OUT = 4  # one image in so many, the last ones
 @dataclass(frozen=True)
 class Row:
     """One operator of the report. Signal to noise in dB: of its result with all errors before it, of its weights alone, and of the network's outputs if this
-    layer is quantized alone."""
+    layer is quantized alone, or its weights alone are of 4 bits."""
 
     name: str
     operator: str
     sqnr: float
+    bits: int | None  # of its weights
     weight_sqnr: float | None
     alone: float | None
+    int4_alone: float | None
     low: float
     high: float
 
@@ -45,7 +48,8 @@ class Outcome:
     rows: list[Row]
     outputs: dict[str, float]  # dB
     notes: list[str]
-    images: int
+    images: int  # that ranges were found with
+    weight_bytes: tuple[int, int]  # each constant once: with 4 bits where weights have so many, and as stored
 
 
 @dataclass
@@ -56,11 +60,12 @@ class _Way:
     plan: Plan
     scales: Scales
     quantized: Quantized
+    means: dict[str, np.ndarray] | None = None  # with which biases are corrected
     held_out: float = 0.0  # dB of the worst output
 
 
 def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str, Any], *, method: str, percentile: float, per_channel: bool,
-             images: int | None, keep_float: tuple[str, ...] = (), improve: bool = False, sensitivity: bool = False,
+             images: int | None, keep_float: tuple[str, ...] = (), improve: bool = False, sensitivity: bool = False, int4: Wish | None = None,
              progress: Progress = _silent) -> Outcome:  # fmt: skip
     """ModelError: the model (E11xx), the images (E1214)."""
     graph = load_float(path)
@@ -72,18 +77,31 @@ def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str,
     notes: list[str] = []
     if graph.restored:
         notes.append(f"{graph.restored} constants or layers were quantized in their weights alone, or while the model runs: they are float32 again first")
+    wish = int4 or Wish()
+    if improve or wish.chooses:
+        maker.hold_out(graph)
+    decibels = _choose_int4(graph, maker, wish) if wish.any else {}
     if improve:
         way = _improved(graph, maker, notes)
     else:
         way = maker.make(graph)
-    compared = min(count, MOST_COMPARED)
+    compared, skip = (maker.held, maker.count) if maker.held else (min(count, MOST_COMPARED), 0)
     plan = way.plan
     values = [name for name in dict.fromkeys([*plan.made.values(), *graph.outputs]) if name in plan.group or name in graph.outputs]
-    errors = noise(way.graph, way.quantized.model, values, data, compared, progress)
-    errors |= noise(graph, way.quantized.model, graph.outputs, data, compared, progress)
-    alone = _alone(way, maker, min(count, MOST_ALONE)) if sensitivity else {}
-    rows = _rows(plan, way.quantized, errors, alone)
-    return Outcome(way.quantized.model, rows, {name: errors[name] for name in graph.outputs}, notes + _notes(graph, plan, way.quantized), count)
+    errors = noise(way.graph, way.quantized.model, values, data, compared, progress, skip)
+    errors |= noise(graph, way.quantized.model, graph.outputs, data, compared, progress, skip)
+    alone = _alone(way, maker, min(maker.count, MOST_ALONE)) if sensitivity else {}
+    rows = _rows(plan, way.quantized, maker, errors, alone, decibels)
+    outputs = {name: errors[name] for name in graph.outputs}
+    packed, stored = (sum(unit.size(bits if unit.layers[0] in maker.int4 else 8) for unit in units_of(way.graph, plan)) for bits in (4, 8))
+    if wish.any:
+        whole = insert(way.graph, plan, way.scales, per_channel, way.means).model
+        before = min(noise(graph, whole, graph.outputs, data, compared, progress, skip).values())
+        told = f"{compared} images" + (", which chose no layer" if wish.chooses else "")
+        after = min(outputs.values())
+        notes += [f"int4 weights: {len(maker.int4)} of {len(plan.layers)} layers; outputs {before:.1f} dB with int8, {after:.1f} dB so ({told})",
+                  f"weights: {packed} bytes with 4 bits for int4, {stored} as stored: the machine has no int4 yet, so they are int8 of -7 to 7"]  # fmt: skip
+    return Outcome(way.quantized.model, rows, outputs, notes + _notes(graph, plan, way.quantized), maker.count, (packed, stored))
 
 
 @dataclass
@@ -95,33 +113,60 @@ class _Maker:
     per_channel: bool
     keep_float: set[str]
     progress: Progress
+    int4: set[str] = field(default_factory=set)  # results of layers whose weights are of 4 bits
+    held: int = 0  # images behind the first `count`, which choose nothing
 
-    def make(self, graph: Graph, count: int | None = None) -> _Way:
+    def hold_out(self, graph: Graph) -> None:
+        """The last images, by which choices are judged."""
+        self.held = min(max(self.count // HELD_OUT, 1), MOST_COMPARED)
+        self.count -= self.held
+        if self.count < 1:
+            raise ModelError(Diagnostic("E1214", f"there is {self.held} image, and improvements are judged on images that chose nothing", graph.file,
+                                        hint="give 8 images or more"))  # fmt: skip
+
+    def plan(self, graph: Graph) -> Plan:
         plan = make_plan(graph, self.keep_float)
         if not plan.layers:
             raise ModelError(Diagnostic("E1109", "the model has no layer with constant weights that could be quantized", graph.file,
                                         hint="Conv, Gemm and MatMul with constant float32 weights are"))  # fmt: skip
+        return plan
+
+    def make(self, graph: Graph) -> _Way:
+        plan = self.plan(graph)
         observed = [name for names in plan.observed.values() for name in names]
-        found = histograms(graph, observed, self.data, count or self.count, self.progress)
+        found = histograms(graph, observed, self.data, self.count, self.progress)
         ranges = {name: histogram.range(self.method, self.percentile) for name, histogram in found.items()}
         scales = choose_scales(graph, plan, ranges)
-        return _Way(graph, plan, scales, insert(graph, plan, scales, self.per_channel))
+        return self.way(graph, plan, scales)
+
+    def way(self, graph: Graph, plan: Plan, scales: Scales, found: dict[str, np.ndarray] | None = None) -> _Way:
+        return _Way(graph, plan, scales, insert(graph, plan, scales, self.per_channel, found, self.int4), found)
+
+
+def _choose_int4(graph: Graph, maker: _Maker, wish: Wish) -> dict[str, float]:
+    """Tells `maker` which layers have weights of 4 bits. For each layer, where images choose: dB of the worst output if its weights alone have."""
+    plan = maker.plan(graph)
+    units = units_of(graph, plan)
+    decibels: dict[str, float] = {}
+    if wish.chooses:
+        decibels = costs(graph, plan, units, maker.per_channel, maker.data, min(maker.count, MOST_COMPARED), maker.progress)
+        chosen = choose(graph, units, decibels, wish)
+    else:
+        chosen = units if wish.everything else named(graph, plan, units, wish.layers)
+    maker.int4 = {layer for unit in chosen for layer in unit.layers}
+    return {layer: decibels[unit.name] for unit in units for layer in unit.layers if unit.name in decibels}
 
 
 def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:
     """Equalization and bias correction, each kept only where the outputs of images that chose nothing come nearer to those of float32."""
-    held = min(max(maker.count // HELD_OUT, 1), MOST_COMPARED)
-    used = maker.count - held
-    if used < 1:
-        raise ModelError(Diagnostic("E1214", f"there is {maker.count} image, and improvements are judged on images that chose nothing", graph.file,
-                                    hint="give 8 images or more"))  # fmt: skip
+    held = maker.held
 
     def judge(way: _Way) -> _Way:
-        errors = noise(graph, way.quantized.model, graph.outputs, maker.data, held, maker.progress, skip=used)
+        errors = noise(graph, way.quantized.model, graph.outputs, maker.data, held, maker.progress, skip=maker.count)
         way.held_out = min(errors.values())
         return way
 
-    best = judge(maker.make(graph, used))
+    best = judge(maker.make(graph))
     notes.append(f"held out: {held} images; outputs as they are {best.held_out:.1f} dB")
     for what, widened in (("equalization", False), ("equalization, each Clip from 0 made a Relu", True)):
         changed = graph.copy()
@@ -130,11 +175,10 @@ def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:
         pairs = equalize(changed)
         if pairs == 0:
             continue
-        best = _better(best, judge(maker.make(changed, used)), f"{what} ({pairs} pairs of layers)", notes)
+        best = _better(best, judge(maker.make(changed)), f"{what} ({pairs} pairs of layers)", notes)
     inputs = [node.input[0] for node in best.plan.layers]
-    found = means(best.graph, inputs, maker.data, used, maker.progress)
-    corrected = _Way(best.graph, best.plan, best.scales, insert(best.graph, best.plan, best.scales, maker.per_channel, found))
-    return _better(best, judge(corrected), "bias correction", notes)
+    found = means(best.graph, inputs, maker.data, maker.count, maker.progress)
+    return _better(best, judge(maker.way(best.graph, best.plan, best.scales, found)), "bias correction", notes)
 
 
 def _better(best: _Way, way: _Way, what: str, notes: list[str]) -> _Way:
@@ -154,7 +198,7 @@ def _alone(way: _Way, maker: _Maker, images: int) -> dict[str, float]:
         if not one.layers:
             continue
         scales = Scales({group: way.scales.values[plan.group[next(v for v in one.group if one.group[v] == group)]] for group in one.observed})
-        made = insert(graph, one, scales, maker.per_channel)
+        made = insert(graph, one, scales, maker.per_channel, int4=maker.int4)
         found[node.output[0]] = min(noise(graph, made.model, graph.outputs, maker.data, images).values())
         maker.progress("layers alone", done + 1, len(plan.layers))
     return found
@@ -184,15 +228,16 @@ def _named(graph: Graph, names: tuple[str, ...]) -> set[str]:
     return found
 
 
-def _rows(plan: Plan, quantized: Quantized, errors: dict[str, float], alone: dict[str, float]) -> list[Row]:
+def _rows(plan: Plan, quantized: Quantized, maker: _Maker, errors: dict[str, float], alone: dict[str, float], int4_alone: dict[str, float]) -> list[Row]:
     rows, seen = [], set()
     for node in plan.nodes:
         value = plan.made[node.output[0]]
         if value in seen or value not in plan.group:
             continue
         seen.add(value)
-        q = quantized.scales.of(plan, value)
-        rows.append(Row(value, node.op_type, errors[value], quantized.weight_sqnr.get(node.output[0]), alone.get(node.output[0]),
+        q, made = quantized.scales.of(plan, value), node.output[0]
+        bits = None if made not in quantized.weight_sqnr else 4 if made in maker.int4 else 8
+        rows.append(Row(value, node.op_type, errors[value], bits, quantized.weight_sqnr.get(made), alone.get(made), int4_alone.get(made),
                         q.scale * (-128 - q.zero_point), q.scale * (127 - q.zero_point)))  # fmt: skip
     return rows
 

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of 4 bits in gemel.quantize() and `gemel quantize`: what stands in the model, which layers are chosen and by what, sizes, accuracy, messages."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_reference
+from onnx import numpy_helper
+from onnx_networks import INPUT, Network
+from onnx_reference import compare
+
+ROOT = onnx_reference.ROOT
+PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+sys.path.insert(0, str(PYTHON))
+
+if onnx_reference.missing():
+    print(f"skipped: {onnx_reference.missing()}")
+    sys.exit(0)
+
+import trained  # noqa: E402
+from recurrent_networks import Recurrent  # noqa: E402
+
+import gemel  # noqa: E402
+from gemel.importer import import_model  # noqa: E402
+from gemel.rewrite.int4 import least_noise  # noqa: E402
+from gemel.rewrite.qdq import along, to_whole, weight_scales  # noqa: E402
+
+ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
+SIZES = {"relu2": 3 * 8 * 9, "relu5": 8 * 8 * 9, "relu8": 8 * 16, "gemm11": 16 * 5}  # weights by layer
+
+
+def network(outlier: bool = False) -> Network:
+    """Three convolutions and a dense layer. `outlier`: the second convolution has large weights for a channel that is always 0, and 4 bits leave little of
+    the others."""
+    n = Network("four", (1, 3, 8, 8), 4)
+    x = n.conv(n.conv(n.conv(INPUT, 8, 3), 8, 3), 16, 1)
+    n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 16, 5)]
+    if outlier:
+        for name, index, value in ((n.nodes[1].input[3], 0, 100.0), (n.nodes[3].input[1], (slice(None), 0, 0, 0), 5.0)):  # a mean, weights
+            constant = next(t for t in n.constants if t.name == name)
+            array = numpy_helper.to_array(constant).copy()
+            array[index] = value
+            constant.CopyFrom(numpy_helper.from_array(array, name))
+    return n
+
+
+def drawn(count: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, 3, 8, 8)).astype(np.float32)
+
+
+def weights(model: onnx.ModelProto) -> dict[int, np.ndarray]:
+    """Constants of int8 by their number of elements."""
+    found = (numpy_helper.to_array(t) for t in model.graph.initializer)
+    return {a.size: a for a in found if a.dtype == np.int8 and a.ndim > 1}
+
+
+class InFolder(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="gemel-int4-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        onnx.save(network().proto(), self.folder / "four.onnx")
+
+    def made(self, images=None, name: str = "four.onnx", **options):
+        out = self.folder / "int8.onnx"
+        result = gemel.quantize(self.folder / name, drawn(24) if images is None else images, out, **options)
+        return result, onnx.load(out)
+
+
+class Models(InFolder):
+    def test_numbers_of_the_model_and_of_the_report(self):
+        """All int4, two named layers, and none: what stands in the file is what the report says."""
+        for options, four in (({"weights": "int4"}, set(SIZES)), ({"int4": ["relu5", "gemm11"]}, {"relu5", "gemm11"}), ({}, set())):
+            with self.subTest(options):
+                result, model = self.made(**options)
+                held = weights(model)
+                for name, size in SIZES.items():
+                    largest = int(np.abs(held[size].astype(int)).max())
+                    self.assertEqual(largest, 7 if name in four else 127, name)
+                bits = {one.name: one.bits for one in result.layers if one.bits is not None}
+                self.assertEqual(bits, {name: 4 if name in four else 8 for name in SIZES})
+                self.assertEqual(result.weight_bytes, sum(SIZES.values()))
+                self.assertEqual(result.weight_bytes, sum(a.size for a in held.values()))
+                self.assertEqual(result.packed_weight_bytes, sum(size // 2 if name in four else size for name, size in SIZES.items()))
+                report = result.report()
+                self.assertEqual((report["weight_bytes"], report["packed_weight_bytes"]), (result.weight_bytes, result.packed_weight_bytes))
+                self.assertEqual({one["name"]: one["bits"] for one in report["layers"] if one["bits"]}, bits)
+                if four:
+                    self.assertIn(f"weights: {result.packed_weight_bytes} bytes with 4 bits for int4, {result.weight_bytes} as stored: the machine has no int4 "
+                                  "yet, so they are int8 of -7 to 7", result.notes)  # fmt: skip
+                    self.assertRegex(result.notes[0], rf"^int4 weights: {len(four)} of 4 layers; outputs [0-9.]+ dB with int8, [0-9.]+ dB so \(24 images\)$")
+                    self.assertEqual(str(result).splitlines()[0].split(), ["operator's", "result", "operator", "bits", "SQNR", "weights'", "least", "largest"])
+                else:
+                    self.assertEqual(result.notes, ())
+                    self.assertNotIn("bits", str(result))
+
+    def test_runtime_and_machine_compute_the_same(self):
+        for options in ({"weights": "int4"}, {"int4_share": 0.6, "improve": True}, {"weights": "int4", "per_channel": False}):
+            with self.subTest(options):
+                result, model = self.made(**options)
+                tensors, _, wrong, nodes = compare(import_model(self.folder / "int8.onnx"), model, {INPUT: drawn(1)}, "odd7x13")
+                self.assertEqual((wrong, nodes["Conv"] + nodes["Gemm"]), ([], 0))
+                self.assertGreater(tensors, 4)
+
+    def test_a_scale_of_4_bits_has_the_least_error(self):
+        rng = np.random.default_rng(2)
+        w = rng.laplace(size=(6, 5, 3, 3)).astype(np.float32)
+        w[3] = 0
+        for per_channel in (True, False):
+            scale = weight_scales(w, 0, per_channel, bits=4)
+
+            def error(s, per_channel=per_channel):
+                squares = np.square(to_whole(w, 0, s.astype(np.float32), 4) * along(s.astype(np.float32), 0, 4) - w).sum(axis=(1, 2, 3))
+                return squares if per_channel else squares.sum(keepdims=True)
+
+            full = np.abs(w).max(axis=(1, 2, 3)) / 7
+            full = np.where(full > 0, full, 1) if per_channel else full.max(keepdims=True)
+            least = np.min([error(full * part) for part in np.linspace(0.4, 1, 601)], axis=0)
+            self.assertTrue((error(scale) <= least * 1.02 + 1e-9).all())
+            self.assertLess(error(scale).sum(), 0.9 * error(full).sum())
+            self.assertTrue((scale > 0).all())
+
+    def test_layers_that_share_weights_share_their_width(self):
+        """Steps of an LSTM: one constant, in bytes, too."""
+        one = Recurrent("LSTM", time=3, inputs=8, hidden=12, direction="reverse", wanted=(1,))
+        onnx.save(one.proto(), self.folder / "lstm.onnx")
+        result, model = self.made(one.drawn(12), "lstm.onnx", int4_share=0.5)
+        sizes = [numpy_helper.to_array(t) for t in model.graph.initializer]
+        held = [a for a in sizes if a.dtype == np.int8 and a.ndim == 2]
+        self.assertEqual((result.weight_bytes, len(held)), (4 * 12 * 8 + 4 * 12 * 12, 8))
+        packed = sum(a.size // 2 if np.abs(a.astype(int)).max() <= 7 else a.size for a in held)
+        self.assertEqual(result.packed_weight_bytes, packed)
+        self.assertLessEqual(packed, result.weight_bytes * 0.75)
+        for gate in ("input", "output", "cell"):
+            self.assertEqual(len({layer.bits for layer in result.layers if layer.name.endswith(f".{gate}.state")}), 1)
+        tensors, _, wrong, _ = compare(import_model(self.folder / "int8.onnx"), model, {"x": one.drawn(1)["x"][0]}, "tiny8")
+        self.assertEqual(wrong, [])
+
+
+class Choice(InFolder):
+    def four(self, result) -> set[str]:
+        return {one.name for one in result.layers if one.bits == 4}
+
+    def test_a_share_is_reached_without_a_layer_too_many(self):
+        total = sum(SIZES.values())
+        for share in (0.001, 0.3, 0.6, 0.9, 1.0):
+            result, _ = self.made(int4_share=share)
+            chosen = self.four(result)
+            reached = sum(SIZES[name] for name in chosen)
+            self.assertGreaterEqual(reached, share * total)
+            for name in chosen:
+                self.assertLess(reached - SIZES[name], share * total, f"{name} of {chosen} is too many")
+            costs = {one.name: one.int4_alone for one in result.layers if one.int4_alone is not None}
+            self.assertEqual(set(costs), set(SIZES))
+            self.assertIn("int4 alone", str(result))
+
+    def test_a_budget_is_kept(self):
+        total = sum(SIZES.values())
+        for budget in (total // 2, 600, 800, total - 1, total):
+            result, _ = self.made(budget=budget)
+            self.assertLessEqual(result.packed_weight_bytes, budget)
+            for name in self.four(result):
+                self.assertGreater(result.packed_weight_bytes + SIZES[name] // 2, budget, name)
+            if budget == total:
+                self.assertEqual(self.four(result), set())
+
+    def test_what_costs_most_is_left_out(self):
+        """A layer whose scale is lost on a few weights, though it has most of all."""
+        onnx.save(network(outlier=True).proto(), self.folder / "outlier.onnx")
+        result, _ = self.made(name="outlier.onnx", int4_share=0.4)
+        self.assertNotIn("relu5", self.four(result))
+        costs = {one.name: one.int4_alone for one in result.layers if one.int4_alone is not None}
+        self.assertEqual(min(costs, key=costs.get), "relu5")
+        self.assertIn("relu5", self.four(self.made(name="outlier.onnx", int4_share=0.8)[0]))
+
+    def test_costs_by_another_road(self):
+        """The float model with one layer's weights rounded, on the images that choose: 18 of 24."""
+        from gemel.rewrite.graph import load_float
+        from gemel.rewrite.plan import weights_of
+        from gemel.rewrite.prepare import prepare
+        from gemel.rewrite.runtime import Session
+
+        images = drawn(24)
+        result, _ = self.made(images, int4_share=0.5)
+        graph = load_float(self.folder / "four.onnx")
+        prepare(graph)
+        plain = Session(graph.proto())
+        layers = [node for node in graph.nodes if weights_of(graph, node) is not None]
+        for node, row in zip(layers, (one for one in result.layers if one.bits is not None), strict=True):
+            w, axis = weights_of(graph, node)
+            scale = weight_scales(w, axis, True, bits=4)
+            graph.constants[node.input[1]] = np.clip(np.rint(w / along(scale, axis, w.ndim)), -7, 7).astype(np.float32) * along(scale, axis, w.ndim)
+            changed = Session(graph.proto())
+            graph.constants[node.input[1]] = w
+            a, b = (np.stack([session.run({INPUT: image[None]})[graph.outputs[0]] for image in images[:18]]).astype(float) for session in (plain, changed))
+            self.assertAlmostEqual(row.int4_alone, 10 * np.log10(np.square(a).sum() / np.square(a - b).sum()), places=3)
+
+    def test_the_same_again_and_held_out_images_choose_nothing(self):
+        first, again = self.made(int4_share=0.5), self.made(int4_share=0.5)
+        self.assertEqual(first[1].SerializeToString(), again[1].SerializeToString())
+        self.assertEqual(first[0].layers, again[0].layers)
+        self.assertEqual(first[0].images, 18)
+        self.assertRegex(first[0].notes[0], r"\(6 images, which chose no layer\)$")
+        images = drawn(24)
+        images[18:] *= 3
+        other = self.made(images, int4_share=0.5)
+        self.assertEqual(first[1].SerializeToString(), other[1].SerializeToString())
+        self.assertNotEqual(first[0].outputs, other[0].outputs)  # they judge
+
+    def test_the_choice_is_the_best_of_all(self):
+        """Of the 2^10 sets of random units that with the least noise."""
+        rng = np.random.default_rng(3)
+        for _ in range(100):
+            gains, noises = [int(n) for n in rng.integers(1, 1000, 10)], [float(10 ** rng.uniform(-4, 0)) for _ in range(10)]
+            needed = int(rng.uniform(0, 1) * sum(gains))
+            chosen = least_noise(noises, gains, needed)
+            sets = [one for k in range(11) for one in itertools.combinations(range(10), k)]
+            best = min(sum(noises[i] for i in one) for one in sets if sum(gains[i] for i in one) >= needed)
+            self.assertGreaterEqual(sum(gains[i] for i in chosen), needed)
+            self.assertAlmostEqual(sum(noises[i] for i in chosen), best, places=12)
+        self.assertEqual(least_noise([float("inf"), 0.0, 1.0], [5, 5, 5], 15), {0, 1, 2})
+        self.assertEqual(least_noise([float("inf"), 0.0, 1.0], [5, 5, 5], 6), {1, 2})
+        many = [float(n) for n in rng.uniform(0, 1, 400)], [int(n) for n in rng.integers(1, 10**6, 400)]
+        chosen = least_noise(*many, sum(many[1]) // 2)
+        self.assertGreaterEqual(sum(many[1][i] for i in chosen), sum(many[1]) // 2)
+
+class Accuracy(InFolder):
+    def test_60_percent_of_the_weights(self):
+        """Handwritten digits: five networks, 120 pictures each, which chose neither ranges nor layers."""
+        images, labels = trained.digits()
+        held = {"images": images[trained.TRAINED_ON :], "labels": labels[trained.TRAINED_ON :]}
+        found = {"float": 0, "int8": 0, "60 %": 0, "60 %, improved": 0}
+        for shape in ((32, 48, 1), (32, 48, 2), (32, 48, 3), (48, 64, 1), (48, 64, 2)):
+            onnx.save(trained.network(*shape), self.folder / "digits.onnx")
+            for name, options in (("int8", {}), ("60 %", {"int4_share": 0.6}), ("60 %, improved", {"int4_share": 0.6, "improve": True})):
+                result, _ = self.made(images[: trained.TRAINED_ON], "digits.onnx", **options)
+                if options:
+                    self.assertLessEqual(result.packed_weight_bytes, 0.7 * result.weight_bytes)
+                counts = gemel.accuracy(self.folder / "int8.onnx", held, "tiny8", beside=[self.folder / "digits.onnx"], compare=False).counts
+                found[name] += counts[0].right
+            found["float"] += counts[1].right
+        print(f"right of 600: {found}")
+        self.assertLessEqual(found["int8"] - found["60 %, improved"], 6)  # one point
+        self.assertLessEqual(found["int8"] - found["60 %"], 12)
+        self.assertGreater(found["int8"], 560)
+
+
+class CommandLine(InFolder):
+    def gemel(self, *arguments):
+        np.save(self.folder / "images.npy", drawn(12))
+        return subprocess.run([onnx_reference.gemel_program(), "quantize", "four.onnx", "--calibrate", "images.npy", "-o", "out.onnx", *arguments],
+                              cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # fmt: skip
+
+    def test_options(self):
+        total = sum(SIZES.values())
+        for arguments in (("--weights", "int4"), ("--int4", "relu5", "--int4", "gemm11"), ("--int4-share", "60%"), ("--budget", "bytes=700")):
+            with self.subTest(arguments):
+                done = self.gemel(*arguments, "--json", "report.json")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                report = json.loads((self.folder / "report.json").read_text())
+                four = {one["name"] for one in report["layers"] if one["bits"] == 4}
+                self.assertEqual(report["packed_weight_bytes"], total - sum(SIZES[name] // 2 for name in four))
+                self.assertIn(f"note: int4 weights: {len(four)} of 4 layers", done.stdout)
+                self.assertIn(f"note: weights: {report['packed_weight_bytes']} bytes with 4 bits for int4, {total} as stored", done.stdout)
+
+    def refused(self, text, *arguments):
+        done = self.gemel(*arguments)
+        self.assertEqual((done.stderr, done.returncode, done.stdout), (text + "\n", 2, ""))
+        self.assertFalse((self.folder / "out.onnx").exists())
+
+    def test_messages(self):
+        why, hint = "each says which weights are int4", "hint: leave out one of them"
+        for one, other in itertools.combinations((("--weights", "int4"), ("--int4", "relu5"), ("--int4-share", "60%"), ("--budget", "bytes=700")), 2):
+            self.refused(f"error[E0911]: `{one[0]}` and `{other[0]}` exclude each other: {why}\n{hint}", *one, *other)
+        for text in ("60", "0%", "0.0%", "101%", "-5%", "%", "1e2%"):
+            self.refused(f"error[E0915]: `--int4-share` is `{text}`, but must be a share of the weights above 0 %, at most 100 %, such as 60%",
+                         f"--int4-share={text}")  # fmt: skip
+        for text in ("700", "bytes=0", "bytes=-1", "bytes=7k", "cycles=100"):
+            self.refused(f"error[E0915]: `--budget` is `{text}`, but must be bytes=N, such as bytes=100000: what all weights may take", "--budget", text)
+        self.refused("error[E0915]: `--weights` is `int2`, but must be `int8` or `int4`\n  did you mean `int8`?", "--weights", "int2")
+        self.refused("error[E1109]: the weights take 500 bytes with all of them in int4, more than the budget of 499\n  four.onnx\n"
+                     "hint: ask for as many, or make the model smaller first: gemel compress", "--budget", "bytes=499")  # fmt: skip
+        self.refused("error[E1109]: there is no layer `relu99` whose weights could be int4\n  four.onnx\n"
+                     "hint: the report of `gemel quantize` lists the layers: those with a ratio for their weights", "--int4", "relu99")  # fmt: skip
+        self.refused("error[E1214]: there is 1 image, and improvements are judged on images that chose nothing\n  four.onnx\nhint: give 8 images or more",
+                     "--int4-share", "50%", "--images", "1")  # fmt: skip
+
+    def test_messages_in_python(self):
+        for text, options in {
+            "error[E0911]: `weights` and `budget` exclude each other: each says which weights have 4 bits\nhint: leave one of them":
+                {"weights": "int4", "budget": 700},
+            "error[E0915]: `int4_share` is 1.5, but must be a share above 0, at most 1": {"int4_share": 1.5},
+            "error[E0915]: `int4_share` is nan, but must be a share above 0, at most 1": {"int4_share": float("nan")},
+            "error[E0915]: `budget` is 0, but must be a whole number of at least 1": {"budget": 0},
+            "error[E0915]: `weights` is `int3`, but must be `int8` or `int4`\nhint: did you mean `int8`?": {"weights": "int3"},
+        }.items():  # fmt: skip
+            with self.subTest(text), self.assertRaises(gemel.UserError) as raised:
+                self.made(**options)
+            self.assertEqual(str(raised.exception), text)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
