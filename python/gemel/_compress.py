@@ -16,7 +16,7 @@ from ._html import table
 from ._machine import Machine
 from ._network import Source, load
 from ._options import choice, whole
-from ._program import as_machine
+from ._program import as_machine, estimate
 from ._quantize import _called, _line
 from ._run import run
 
@@ -120,7 +120,8 @@ def compress(
     scope: magnitudes are compared within each layer, or over the network.
     round_to: so many filters, or a multiple of it, stay in each layer: the columns of the array, say.
     keep: names of layers that stay as they are.
-    machine: cycles on this machine, of int8 forms whose numbers are noise.
+    machine: cycles on this machine, of int8 forms whose numbers are noise. Lower ranks are those that its array likes, and layers that would take no fewer
+        cycles by gemel.estimate() stay whole.
 
     Raises UserError E11xx (the model), E0915 (options), E0902.
     """
@@ -145,7 +146,8 @@ def compress(
     on = None if machine is None else as_machine(machine)
     outcome = _called(lambda: import_module("gemel.rewrite.compress").compress(
         Path(os.fspath(model)), filters=filters, weights=weights, pattern=pattern, low_rank=low_rank, energy=energy, scheme=scheme, scope=scope,
-        round_to=round_to, keep=tuple(keep), for_cycles=on is not None))  # fmt: skip
+        round_to=round_to, keep=tuple(keep),
+        target=None if on is None else (on.name, int(on["pe_array.columns"]), lambda model: _predicted(model, on))))  # fmt: skip
     cycles: list[int | None] = [None, None]
     notes: list[str] = []
     if on is not None:
@@ -153,6 +155,9 @@ def compress(
             cycles[i] = _cycles(stand_in, on, notes)
         if name in ("weights", "pattern") and cycles[0] is not None:
             notes.append("the array multiplies zeros as it does other numbers: zeros alone save no cycles")
+    if outcome.slow and on is not None:
+        shown = ", ".join(outcome.slow[:5]) + (f" and {len(outcome.slow) - 5} more" if len(outcome.slow) > 5 else "")
+        notes.append(f"layers that stay whole, since lower ranks would save MACs but no cycles on {on.name}: {shown}")
     costs = [Cost(layers=len(layers), parameters=sum(one.parameters for one in layers), zeros=sum(one.zeros for one in layers),
                   macs=sum(one.macs for one in layers), cycles=found)
              for layers, found in zip((outcome.before, outcome.after), cycles, strict=True)]  # fmt: skip
@@ -161,6 +166,16 @@ def compress(
     if out is not None:
         result.save(out)
     return result
+
+
+def _predicted(stand_in: Any, machine: Machine) -> int | None:
+    with tempfile.TemporaryDirectory(prefix="gemel-compress-") as folder:
+        file = Path(folder, "int8.onnx")
+        _called(lambda: import_module("gemel.rewrite.graph").save(stand_in, file))
+        try:
+            return estimate(load(file, timing_only=True), machine).cycles
+        except UserError:
+            return None
 
 
 def _cycles(stand_in: Any, machine: Machine, notes: list[str]) -> int | None:

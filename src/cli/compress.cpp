@@ -55,7 +55,7 @@ void add_compress(CLI::App& app) {
              [o](const std::string& value) { o->scope = value; });
   add_integer(*command, "--round-to", o->round_to, 1, 4096, "With --filters: so many, or a multiple of it, stay (the columns of the array, say)");
   add_repeated(*command, "--keep", o->keep, "A layer's result: it stays as it is");
-  command->add_option("--machine,-m", o->machine, "Cycles before and after on this machine");
+  command->add_option("--machine,-m", o->machine, "Cycles before and after on this machine; lower ranks are chosen for it");
   add_repeated(*command, "--set", o->set, "With --machine: override a parameter: key=value");
   command->add_option("--json", o->json, "Write the report as JSON");
   command->add_flag("--quiet,-q", o->quiet, "No report");

@@ -7,6 +7,7 @@ GEMEL_SEED=N replays the random networks.
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import numpy as np
 import onnx
 import onnx_reference
 import random_models
-from onnx_networks import INPUT, Network
+from onnx_networks import INPUT, Network, resnet8
 
 ROOT = onnx_reference.ROOT
 PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
@@ -29,6 +30,7 @@ if onnx_reference.missing():
     sys.exit(0)
 
 import gemel  # noqa: E402
+import trained  # noqa: E402
 from gemel.rewrite.channels import Channels  # noqa: E402
 from gemel.rewrite.graph import Graph, load_float  # noqa: E402
 from gemel.rewrite.low_rank import lower_ranks, splits_of  # noqa: E402
@@ -239,7 +241,7 @@ class Methods(unittest.TestCase):
                         (rng.normal(size=(o * x, 4)) @ rng.normal(size=(4, d * y))).reshape(o, x, d, y).transpose(0, 2, 3, 1))  # fmt: skip
                     node.input[1] = graph.add_constant("low", (low / 30).astype(np.float32))
             before = self.outputs(graph)
-            self.assertEqual(lower_ranks(graph, 0.999999, None, scheme, set()), 2)
+            self.assertEqual(lower_ranks(graph, 0.999999, None, scheme, set())[0], 2)
             after = self.outputs(graph)
             self.assertLess(float(np.abs(before - after).max()), 1e-3 * float(np.abs(before).max()), scheme)
 
@@ -259,6 +261,34 @@ class Methods(unittest.TestCase):
                 for taken, enough in ((rank, True), (rank - 1, False)):
                     lost = float(np.square(whole - way.left[:, :taken] @ way.right[:taken]).sum() / np.square(whole).sum())
                     self.assertEqual(lost <= 1 - energy + 1e-9, enough)
+
+    def test_lower_ranks_for_a_machine_take_fewer_cycles_there(self):
+        """Wherever MACs fall by a third, and always; what cannot is refused. Ranks by MACs alone may take more cycles than the whole layers."""
+        refusal = "no layer of the model can be made smaller so|of its MACs with the least ranks that save cycles on (edge16|tiny8)"
+        slower = 0
+        for name, model in {"digits": trained.network(), "resnet8": resnet8().proto()}.items():
+            onnx.save(model, self.folder / "net.onnx")
+            most = {way.most for ways in splits_of(load_float(self.folder / "net.onnx"), "best", set()) for way in ways}
+            for machine, columns in (("edge16", 16), ("tiny8", 8)):
+                for how in ({"low_rank": 0.66}, {"low_rank": 0.33}, {"energy": 0.7}, {"low_rank": 0.5, "scheme": "channel"}):
+                    with self.subTest(name, machine=machine, **how):
+                        try:
+                            found = gemel.compress(self.folder / "net.onnx", machine=machine, **how)
+                        except gemel.UserError as error:
+                            self.assertRegex(error.message, refusal)
+                            print(f"{name} {machine} {how}: {error.message}")
+                            continue
+                        self.assertLess(found.after.cycles, found.before.cycles)
+                        self.assertLessEqual(found.after.macs, how.get("low_rank", 1) * found.before.macs)
+                        ranks = [int(rank[1]) for layer in found.layers if (rank := re.search(r"_rank(\d+)$", layer[0]))]
+                        self.assertEqual([r for r in ranks if r % columns and columns % r and r not in most], [])
+                        gemel.compress(self.folder / "net.onnx", self.folder / "small.onnx", **how)
+                        other = gemel.compress(self.folder / "small.onnx", weights=1e-9, machine=machine).before
+                        before = found.before
+                        shares = [f"{a / b:.2f}" for one in (found.after, other) for a, b in ((one.macs, before.macs), (one.cycles, before.cycles))]
+                        print(f"{name} {machine} {how}: MACs {shares[0]}, cycles {shares[1]} of {found.before.cycles}; by MACs alone {shares[2]}, {shares[3]}")
+                        slower += other.cycles >= found.before.cycles
+        self.assertGreater(slower, 0)
 
     def test_half_of_the_filters_take_at_least_a_third_of_the_cycles_away(self):
         onnx.save(plain().proto(), self.folder / "plain.onnx")
@@ -311,7 +341,7 @@ class Methods(unittest.TestCase):
              "hint: the report of `gemel compress` lists the layers"),
             (["one.onnx", "--filters", "0.5"], "error[E1109]: no layer of the model can be made smaller so\n  one.onnx\n"
              "hint: filters stay where the model's inputs, outputs or operators that are not understood need all channels; "
-             "ranks where two layers would take more MACs than one"),
+             "ranks where two layers would take more MACs than one, or on the machine more cycles"),
             (["net.onnx", "--filters", "0.5", "-m", "edge61"], "error[E0109]: there is no machine `edge61`\n  did you mean `edge16`?\n"
              "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml"),
         ):  # fmt: skip

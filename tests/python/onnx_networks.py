@@ -108,6 +108,18 @@ def small(seed: int = 1) -> Network:
     return n
 
 
+def resnet8(seed: int = 1) -> Network:
+    """MLPerf Tiny's, for images of 32 x 32."""
+    n = Network("resnet8", (1, 3, 32, 32), seed)
+    x = n.conv(INPUT, 16, 3)
+    for out, stride in ((16, 1), (32, 2), (64, 2)):
+        y = n.conv(n.conv(x, out, 3, stride), out, 3, act="")
+        x = x if stride == 1 else n.conv(x, out, 1, stride, act="", norm=False)
+        x = n.node("Relu", [n.node("Add", [x, y])], out)
+    n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 64, 10)]
+    return n
+
+
 def mobilenet_v2(seed: int = 1, size: int = 224) -> Network:
     n = Network("mobilenet_v2", (1, 3, size, size), seed)
     x = n.conv(INPUT, 32, 3, 2, act="Relu6")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
 from .graph import Graph, load_float
-from .low_rank import lower_ranks
+from .low_rank import Target, lower_ranks
 from .measure import Layer, layers
 from .plan import make_plan
 from .prepare import prepare
@@ -26,16 +27,19 @@ class Outcome:
     before: list[Layer]
     after: list[Layer]
     stand_ins: tuple[onnx.ModelProto, onnx.ModelProto] | None  # of both, for cycles
+    slow: list[str]  # results of layers that stay since lower ranks would save no cycles
 
 
 def compress(path: str | Path, *, filters: float | None, weights: float | None, pattern: tuple[int, int] | None, low_rank: float | None, energy: float | None,
-             scheme: str, scope: str, round_to: int, keep: tuple[str, ...], for_cycles: bool) -> Outcome:  # fmt: skip
-    """ModelError: E11xx."""
+             scheme: str, scope: str, round_to: int, keep: tuple[str, ...],
+             target: tuple[str, int, Callable[[onnx.ModelProto], int | None]] | None) -> Outcome:  # fmt: skip
+    """target: name and columns of a machine, and what predicts the cycles of an int8 model there. ModelError: E11xx."""
     graph = load_float(path)
     prepare(graph)
     before = layers(graph)
     kept = _kept(graph, before, keep)
-    first = stand_in(graph) if for_cycles else None
+    first = stand_in(graph) if target is not None else None
+    slow: list[str] = []
     if filters is not None:
         count = remove_filters(graph, filters, scope, round_to, kept)
     elif weights is not None:
@@ -43,12 +47,16 @@ def compress(path: str | Path, *, filters: float | None, weights: float | None, 
     elif pattern is not None:
         count = n_of_m(graph, *pattern, kept)
     else:
-        count = lower_ranks(graph, energy, low_rank, scheme, kept)
+        on = None
+        if target is not None:
+            name, columns, predict = target
+            on = Target(name, columns, lambda alone: predict(stand_in(alone)))
+        count, slow = lower_ranks(graph, energy, low_rank, scheme, kept, on)
     if count == 0:
         raise ModelError(Diagnostic("E1109", "no layer of the model can be made smaller so", graph.file,
                                     hint="filters stay where the model's inputs, outputs or operators that are not understood need all channels; "
-                                         "ranks where two layers would take more MACs than one"))  # fmt: skip
-    return Outcome(graph.proto(), before, layers(graph), (first, stand_in(graph)) if first is not None else None)
+                                         "ranks where two layers would take more MACs than one, or on the machine more cycles"))  # fmt: skip
+    return Outcome(graph.proto(), before, layers(graph), (first, stand_in(graph)) if first is not None else None, slow)
 
 
 def _kept(graph: Graph, found: list[Layer], names: tuple[str, ...]) -> set[str]:

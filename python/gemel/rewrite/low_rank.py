@@ -3,12 +3,16 @@
 
 Dense layers and 1x1 convolutions: outputs x inputs. Larger windows: "channel", r filters of the window and a 1x1 convolution behind them; or "spatial", a
 window of one column and one of one row. A layer is taken apart only where that saves multiply-accumulates.
+
+On a machine, ranks are those that its array likes, and a layer is taken apart only where it is predicted to take fewer cycles then. The array computes as many
+outputs at once as it has columns, so that the cycles grow in steps: a rank in the midst of a step costs what the step's last one does.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,39 +39,149 @@ class Split:
     def rank(self, energy: float) -> int:
         return min(int(np.searchsorted(self.energy, energy - 1e-12)) + 1, self.energy.size)
 
-    def cost(self, energy: float) -> int:
-        return min(self.rank(energy) * (self.first + self.second), self.macs)
+    @property
+    def most(self) -> int:
+        """The largest rank that saves multiply-accumulates; 0: none does."""
+        return min((self.macs - 1) // (self.first + self.second), self.energy.size)
 
 
-def lower_ranks(graph: Graph, energy: float | None, macs_share: float | None, scheme: str, keep: set[str]) -> int:
-    """With the least ranks that keep `energy`, or with the largest energy that needs at most `macs_share` of the MACs. How many layers were taken apart.
-    ModelError E1109: not even rank 1 needs so few."""
+@dataclass(frozen=True)
+class Target:
+    """A machine that the ranks are for."""
+
+    name: str
+    columns: int  # of its array
+    cycles: Callable[[Graph], int | None]  # predicted of a small network; None: it does not run there
+
+
+@dataclass(frozen=True)
+class Chosen:
+    way: Split
+    rank: int
+
+    @property
+    def macs(self) -> int:
+        return self.rank * (self.way.first + self.way.second)
+
+
+def lower_ranks(graph: Graph, energy: float | None, macs_share: float | None, scheme: str, keep: set[str],
+                target: Target | None = None) -> tuple[int, list[str]]:  # fmt: skip
+    """With the least ranks that keep `energy`, or with the largest energy that needs at most `macs_share` of the MACs. How many layers were taken apart, and
+    the results of those that could have saved MACs, but no cycles of the target. ModelError E1109: not even the least ranks need so few."""
     splits = splits_of(graph, scheme, keep)
-    if macs_share is not None:
-        others = sum(layer.macs for layer in layers(graph)) - sum(ways[0].macs for ways in splits)
-        budget = macs_share * (others + sum(ways[0].macs for ways in splits))
-
-        def needed(e: float) -> int:
-            return others + sum(min(way.cost(e) for way in ways) for ways in splits)
-
-        if needed(0) > budget:
-            least = needed(0) / (budget / macs_share)
-            raise ModelError(Diagnostic("E1109", f"the model has {least:.1%} of its MACs with layers of rank 1, more than the wanted {macs_share:.1%}",
-                                        graph.file, hint="ask for more, or remove filters first"))  # fmt: skip
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if needed(middle) <= budget else (low, middle)
-        energy = low
-    assert energy is not None
-    count = 0
-    for ways in splits:
-        best = min(ways, key=lambda way: way.cost(energy))
-        if best.rank(energy) * (best.first + best.second) < best.macs:
-            _replace(graph, best, best.rank(energy))
-            count += 1
+    chooser = _Chooser(graph, target)
+    while True:
+        kept = energy if macs_share is None else _energy(graph, splits, chooser, macs_share)
+        chosen = [chooser.best(ways, kept) for ways in splits]
+        if not any(chosen) or chooser.pays([one for one in chosen if one is not None]):
+            break
+    for found in chosen:
+        if found is not None:
+            _replace(graph, found.way, found.rank)
     graph.infer()
-    return count
+    slow = [ways[0].node.output[0] for ways, found in zip(splits, chosen, strict=True) if found is None and any(way.rank(kept) <= way.most for way in ways)]
+    return sum(found is not None for found in chosen), slow
+
+
+def _energy(graph: Graph, splits: list[list[Split]], chooser: _Chooser, macs_share: float) -> float:
+    """The largest that needs at most this share of the MACs."""
+    whole = sum(layer.macs for layer in layers(graph))
+
+    def needed(energy: float) -> int:
+        return whole - sum(ways[0].macs - found.macs for ways in splits if (found := chooser.best(ways, energy)) is not None)
+
+    least = needed(0)
+    if least > macs_share * whole:
+        raise ModelError(Diagnostic("E1109", f"the model has {least / whole:.1%} of its MACs with {chooser.least}, more than the wanted {macs_share:.1%}",
+                                    graph.file, hint=f"ask for more, or remove filters first{chooser.otherwise}"))  # fmt: skip
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if needed(middle) <= macs_share * whole else (low, middle)
+    return low
+
+
+class _Chooser:
+    """The way to take a layer apart, for an energy that is kept."""
+
+    def __init__(self, graph: Graph, target: Target | None):
+        self._graph, self._target = graph, target
+        self._known: dict[tuple[object, ...], int | None] = {}
+        self._limits: dict[tuple[str, str], int] = {}  # result and scheme -> ranks below it alone may be chosen
+        self.least = "layers of rank 1" if target is None else f"the least ranks that save cycles on {target.name}"
+        self.otherwise = "" if target is None else ", or choose ranks without a machine"
+
+    def best(self, ways: list[Split], energy: float) -> Chosen | None:
+        """None: the layer stays as it is."""
+        found = [Chosen(way, rank) for way in ways if (rank := self._rank(way, energy)) <= way.most and rank < self._limit(way)]
+        if self._target is None or not found:
+            return min(found, key=lambda one: one.macs, default=None)
+        whole = self._cycles(ways[0], 0)
+        cycles = [self._cycles(one.way, one.rank) for one in found]
+        if whole is None or None in cycles:  # it does not run there: MACs decide
+            return min(found, key=lambda one: one.macs)
+        faster = [(taken, one.macs, i) for i, (one, taken) in enumerate(zip(found, cycles, strict=True)) if taken is not None and taken < whole]
+        return found[min(faster)[2]] if faster else None
+
+    def pays(self, chosen: list[Chosen]) -> bool:
+        """If the network as a whole takes fewer cycles, too: a layer that is faster alone may wait for memory all the same. If not, the layer that
+        gained least must have a lower rank from now on."""
+        if self._target is None:
+            return True
+        smaller = self._graph.copy()
+        made = {node.output[0]: node for node in smaller.nodes}
+        for one in chosen:
+            _replace(smaller, replace(one.way, node=made[one.way.node.output[0]]), one.rank)
+        smaller.infer()
+        if () not in self._known:
+            self._known[()] = self._target.cycles(self._graph.copy())
+        before, after = self._known[()], self._target.cycles(smaller)
+        if before is None or after is None or after < before:
+            return True
+        last = max(chosen, key=lambda one: (self._cycles(one.way, one.rank) or 0) / (self._cycles(one.way, 0) or 1))
+        self._limits[last.way.node.output[0], last.way.scheme] = last.rank
+        return False
+
+    def _limit(self, way: Split) -> int:
+        return self._limits.get((way.node.output[0], way.scheme), way.most + 1)
+
+    def _rank(self, way: Split, energy: float) -> int:
+        """The least that keeps the energy; on a target the next one that is a multiple of its columns, or below that a half of them, a quarter, ...:
+        the largest one that takes the cycles of the least."""
+        rank = way.rank(energy)
+        if self._target is None or rank > way.most or rank >= self._limit(way):
+            return rank
+        columns = self._target.columns
+        if rank > columns // 2:
+            return min(-(-rank // columns) * columns, way.most)
+        steps = [columns]
+        while steps[-1] % 2 == 0 and steps[-1] // 2 >= rank:
+            steps.append(steps[-1] // 2)
+        steps = list(dict.fromkeys(min(step, way.most) for step in steps))
+        least = self._cycles(way, steps[-1])
+        return next(step for step in steps if self._cycles(way, step) == least)
+
+    def _cycles(self, way: Split, rank: int) -> int | None:
+        """Of the layer alone; rank 0: as it is."""
+        assert self._target is not None
+        node, graph = way.node, self._graph
+        image = graph.shapes[node.input[0]]
+        given = sorted(a.SerializeToString() for a in node.attribute)
+        key = (node.op_type, image, graph.shapes[node.input[1]], *given, way.scheme if rank else "", rank)
+        if key not in self._known:
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.input[0] = "image" if copy.output[0] != "image" else "image_"
+            inside = [onnx.helper.make_tensor_value_info(copy.input[0], onnx.TensorProto.FLOAT, image)]
+            outside = [onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, graph.shapes[node.output[0]])]
+            constants = [onnx.numpy_helper.from_array(graph.constants[name], name) for name in dict.fromkeys(node.input[1:]) if name]
+            made = onnx.helper.make_graph([copy], "layer", inside, outside, constants)
+            alone = Graph(onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", graph.opset)], ir_version=10), graph.file)
+            if rank:
+                _replace(alone, replace(way, node=alone.nodes[0]), rank)
+                alone.infer()
+            self._known[key] = self._target.cycles(alone)
+        return self._known[key]
 
 
 def splits_of(graph: Graph, scheme: str, keep: set[str]) -> list[list[Split]]:
