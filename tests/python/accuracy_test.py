@@ -4,7 +4,6 @@
 import contextlib
 import importlib.util
 import io
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import ENVIRONMENT, ROOT
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
@@ -25,8 +21,6 @@ if onnx_reference.missing():
 
 import gemel  # noqa: E402
 import trained  # noqa: E402
-
-ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 
 
 class Counting(unittest.TestCase):

@@ -15,10 +15,9 @@ import unittest
 import warnings
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+from packaged import ROOT
+
 GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-sys.path.insert(0, str(PYTHON))
 
 import gemel  # noqa: E402
 from gemel._figures import derived  # noqa: E402

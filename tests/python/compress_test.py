@@ -20,10 +20,7 @@ import onnx
 import onnx_reference
 import random_models
 from onnx_networks import INPUT, Network, resnet8
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import ENVIRONMENT
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
@@ -38,8 +35,6 @@ from gemel.rewrite.plan import weights_of  # noqa: E402
 from gemel.rewrite.prepare import prepare  # noqa: E402
 from gemel.rewrite.prune import n_of_m, remove_filters, zero_weights  # noqa: E402
 from gemel.rewrite.runtime import Session  # noqa: E402
-
-ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 
 
 def branches(seed: int = 1, filters: int = 16) -> Network:

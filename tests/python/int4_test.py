@@ -3,7 +3,6 @@
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,7 @@ import onnx_reference
 from onnx import numpy_helper
 from onnx_networks import INPUT, Network
 from onnx_reference import compare
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import ENVIRONMENT
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
@@ -33,7 +29,6 @@ from gemel.importer import import_model  # noqa: E402
 from gemel.rewrite.int4 import least_noise  # noqa: E402
 from gemel.rewrite.qdq import along, to_whole, weight_scales  # noqa: E402
 
-ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 SIZES = {"relu2": 3 * 8 * 9, "relu5": 8 * 8 * 9, "relu8": 8 * 16, "gemm11": 16 * 5}  # weights by layer
 
 

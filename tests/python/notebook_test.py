@@ -17,9 +17,7 @@ from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import PYTHON, ROOT
 
 NOTEBOOKS = sorted((ROOT / "examples/python").glob("*.ipynb"))
 MODEL = ROOT / "tests/data/onnxruntime/conv3x3_s1_c64/model.onnx"

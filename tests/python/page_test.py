@@ -19,10 +19,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+from packaged import ROOT
+
 GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-sys.path.insert(0, str(PYTHON))
 
 import gemel  # noqa: E402
 from gemel._space import Space  # noqa: E402

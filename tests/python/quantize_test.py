@@ -20,10 +20,7 @@ import onnx
 import onnx_reference
 from onnx_networks import INPUT, Network, dcgan, gru, lstm, small, unet, yolo
 from onnx_reference import compare
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import ENVIRONMENT
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
@@ -37,8 +34,6 @@ from gemel.rewrite.graph import load_float  # noqa: E402
 from gemel.rewrite.images import Images  # noqa: E402
 from gemel.rewrite.ranges import METHODS, Histogram  # noqa: E402
 from gemel.rewrite.runtime import Session  # noqa: E402
-
-ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 
 
 def drawn(network: Network, count: int, seed: int = 5) -> np.ndarray:

@@ -9,16 +9,14 @@ import csv
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import unittest
 from fractions import Fraction
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+from packaged import ROOT
+
 GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-sys.path.insert(0, str(PYTHON))
 
 import gemel  # noqa: E402
 

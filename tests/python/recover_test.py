@@ -25,10 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from onnx_networks import INPUT, Network
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
+from packaged import ENVIRONMENT
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
@@ -44,7 +41,6 @@ from gemel.rewrite.prepare import prepare  # noqa: E402
 from gemel.rewrite.recover import recover, trainable  # noqa: E402
 from gemel.rewrite.runtime import Session  # noqa: E402
 
-ENVIRONMENT = {**os.environ, "GEMEL_HOME": str(ROOT), "GEMEL_PYTHON": sys.executable, "PYTHONPATH": str(PYTHON)}
 STEP = 1e-6  # of a difference in float64
 
 
@@ -66,7 +62,6 @@ def split(n: Network, x: str) -> str:
     names = [f"part{i}" for i in range(3)]
     n.nodes.append(helper.make_node("Split", [x, ints(n, 1, 2, 1)], names, axis=1))
     return n.node("Concat", [names[1], names[0], names[1]], axis=1)
-
 
 IMAGE = (1, 4, 6, 5)
 CASES = {

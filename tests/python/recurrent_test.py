@@ -14,12 +14,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
+import packaged  # noqa: F401
 from onnx import TensorProto, helper, numpy_helper
 from onnx_reference import compare
-
-ROOT = onnx_reference.ROOT
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path.insert(0, str(PYTHON))
 
 if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
