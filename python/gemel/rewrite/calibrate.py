@@ -62,6 +62,29 @@ def means(graph: Graph, values: Iterable[str], images: Images, most: int | None,
     return {name: sums[name] / counts[name] for name in wanted}
 
 
+class Exact:
+    """A network's outputs in float32 for the first so many images, with which those of many models are compared."""
+
+    def __init__(self, graph: Graph, images: Images, most: int):
+        self._file, self._images, self._most = graph.file, images, most
+        session = Session(graph.proto(), file=graph.file)
+        self._outputs: list[dict[str, np.ndarray]] = []
+        for inputs, _ in images.runs(most):
+            made = session.run(inputs)
+            self._outputs.append({name: made[name] for name in graph.outputs})
+
+    def worst(self, model: onnx.ModelProto) -> float:
+        """Signal to noise in dB of the worst output."""
+        session = Session(model, file=self._file)
+        signal, wrong = (dict.fromkeys(self._outputs[0], 0.0) for _ in range(2))
+        for exact, (inputs, _) in zip(self._outputs, self._images.runs(self._most), strict=True):
+            noisy = session.run(inputs)
+            for name, array in exact.items():
+                signal[name] += float(np.square(array, dtype=np.float64).sum())
+                wrong[name] += float(np.square(array - noisy[name], dtype=np.float64).sum())
+        return min(ratio(signal[name], wrong[name]) for name in signal)
+
+
 def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent,
           skip: int = 0) -> dict[str, float]:  # fmt: skip
     """Signal to noise in dB of each value that both models make, all errors before it included."""

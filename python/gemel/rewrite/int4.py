@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from .calibrate import Progress, noise
+from .calibrate import Exact, Progress
 from .graph import Graph
 from .images import Images
 from .plan import Plan, weights_of
@@ -75,6 +75,7 @@ def named(graph: Graph, plan: Plan, units: list[Unit], names: tuple[str, ...]) -
 def costs(graph: Graph, plan: Plan, units: list[Unit], per_channel: bool, data: Images, images: int, progress: Progress) -> dict[str, float]:
     """For each unit: signal to noise in dB of the worst output, if its weights alone are of 4 bits. With the first `images`."""
     layers = {node.input[1]: node for node in reversed(plan.layers)}
+    exact = Exact(graph, data, images)
     found = {}
     for done, unit in enumerate(units):
         held = weights_of(graph, layers[unit.name])
@@ -86,7 +87,7 @@ def costs(graph: Graph, plan: Plan, units: list[Unit], per_channel: bool, data: 
             changed = graph.proto()
         finally:
             graph.constants[unit.name] = w
-        found[unit.name] = min(noise(graph, changed, graph.outputs, data, images).values())
+        found[unit.name] = exact.worst(changed)
         progress("weights of 4 bits alone", done + 1, len(units))
     return found
 

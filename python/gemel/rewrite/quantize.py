@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from .calibrate import Progress, _silent, histograms, means, noise
+from .calibrate import Exact, Progress, _silent, histograms, means, noise
 from .equalize import equalize, widen_clips
 from .graph import Graph, load_float
 from .images import Images
@@ -191,6 +191,7 @@ def _alone(way: _Way, maker: _Maker, images: int) -> dict[str, float]:
     """For each layer: the worst output's signal to noise, if this layer alone is quantized with its input and its result."""
     graph, plan = way.graph, way.plan
     outputs = [name for node in graph.nodes for name in node.output]
+    exact = Exact(graph, maker.data, images)
     found = {}
     makers = graph.makers()
     for done, node in enumerate(plan.layers):
@@ -199,7 +200,7 @@ def _alone(way: _Way, maker: _Maker, images: int) -> dict[str, float]:
             continue
         scales = Scales({group: way.scales.values[plan.group[next(v for v in one.group if one.group[v] == group)]] for group in one.observed})
         made = insert(graph, one, scales, maker.per_channel, int4=maker.int4)
-        found[node.output[0]] = min(noise(graph, made.model, graph.outputs, maker.data, images).values())
+        found[node.output[0]] = exact.worst(made.model)
         maker.progress("layers alone", done + 1, len(plan.layers))
     return found
 
