@@ -18,6 +18,7 @@ COMPRESSED: dict[str, dict[str, Any]] = {
     "as it is": {},
     "1/4 of the filters removed": {"filters": 0.25},
     "1/2 of the filters removed": {"filters": 0.5},
+    "1/2 of filters, recovered": {"filters": 0.5},
     "1/2 of the weights zero": {"weights": 0.5},
     "2 of 4 weights": {"pattern": (2, 4)},
     "low rank, 2/3 of the MACs": {"low_rank": 0.67},
@@ -37,8 +38,14 @@ def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> 
     with tempfile.TemporaryDirectory() as folder:
         small, int8 = Path(folder, "small.onnx"), Path(folder, "int8.onnx")
         for compression, how in COMPRESSED.items():
-            # A share of the weights that zeroes none: what the model costs as it is.
-            cost = gemel.compress(model, small, **(how or {"weights": 1e-9}))
+            try:
+                # A share of the weights that zeroes none: what the model costs as it is. Ranks are chosen for the machine.
+                cost = gemel.compress(model, small, machine=machine if "low_rank" in how else None, **(how or {"weights": 1e-9}))
+            except gemel.UserError as error:  # it cannot be made so small
+                print(f"{compression:28s} {error.message}")
+                continue
+            if compression.endswith("recovered"):
+                gemel.recover(small, calibrate, small, teacher=model)
             for quantization, options in QUANTIZED.items():
                 made = gemel.quantize(small, calibrate, int8, **options)
                 found = gemel.accuracy(int8, held_out, machine, beside=[small])

@@ -216,11 +216,18 @@ def splits_of(graph: Graph, scheme: str, keep: set[str]) -> list[list[Split]]:
 
 
 def _split(node: onnx.NodeProto, scheme: str, matrix: np.ndarray, first: int, second: int, macs: int) -> Split:
-    u, s, v = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
-    squares = np.cumsum(s**2)
-    energy = squares / squares[-1] if squares[-1] > 0 else np.ones_like(squares)
-    root = np.sqrt(s)  # shared between both, so that their ranges are alike
-    return Split(node, scheme, u * root, v * root[:, None], energy, first, second, macs)
+    """Singular values from the eigenvalues of the smaller of both products of the matrix with itself: many times faster than from the matrix, and the half
+    of the digits that float64 loses so is more than float32 has."""
+    real = matrix.astype(np.float64)
+    wide = real.shape[0] <= real.shape[1]
+    values, vectors = np.linalg.eigh(real @ real.T if wide else real.T @ real)
+    squares, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    kept = np.cumsum(squares)
+    energy = kept / kept[-1] if kept[-1] > 0 else np.ones_like(kept)
+    root = np.maximum(squares, np.finfo(np.float64).tiny) ** 0.25  # of a singular value: shared between both, so that their ranges are alike
+    if wide:
+        return Split(node, scheme, vectors * root, vectors.T @ real / root[:, None], energy, first, second, macs)
+    return Split(node, scheme, real @ vectors / root, vectors.T * root[:, None], energy, first, second, macs)
 
 
 def _replace(graph: Graph, way: Split, rank: int) -> None:
