@@ -16,6 +16,7 @@ import onnx
 import onnx_reference
 import packaged  # noqa: F401
 from onnx import TensorProto, helper, numpy_helper
+from onnx_networks import INPUT, Network, lstm
 from onnx_reference import compare
 
 if onnx_reference.missing():
@@ -170,6 +171,35 @@ class Quantized(InFolder):
         self.assertEqual((wrong, result.notes), ([], ()))
         note = next(note for note in workload.notes if "a Slice" in note)
         self.assertRegex(note, r"^layers `[^`]+`, `[^`]+`, `[^`]+`, `[^`]+` and 7\d\d more: a Slice, as a convolution with ones and zeros: the mac")
+
+    def test_compressed_cells(self):
+        """A compressed network is a float model whose steps stand in it: the runtime's optimizer has made Gemms of products and sums, and moved Transposes."""
+        network = lstm(time=5)
+        path, images = self.saved(network.proto()), np.random.default_rng(1).normal(size=(12, *network.shape[1:])).astype(np.float32)
+        for options in ({"weights": 0.5}, {"low_rank": 0.6}):
+            with self.subTest(options):
+                gemel.compress(path, self.folder / "small.onnx", **options)
+                result, workload, model = self.quantized(onnx.load(self.folder / "small.onnx"), images)
+                tensors, _, wrong, _ = compare(workload, model, {INPUT: images[:1]}, "tiny8")
+                self.assertEqual((wrong, result.notes), ([], ()))
+                self.assertGreater(tensors, 150)
+
+    def test_slices_of_any_dimension(self):
+        """Of images in any order, the first dimension among them."""
+        rng = np.random.default_rng(11)
+        for permutation in ((0, 1, 2, 3), (0, 2, 3, 1), (2, 0, 3, 1), (3, 1, 0, 2)):
+            for axis in range(4):
+                n = Network("slices", (2, 3, 7, 5), 3)
+                x = n.node("Transpose", [n.conv(INPUT, 6, 3, norm=False)], perm=permutation)
+                length = (2, 6, 7, 5)[permutation[axis]]
+                begin = int(rng.integers(0, length))
+                end, step = int(rng.integers(begin + 1, length + 1)), int(rng.integers(1, 4))
+                n.outputs = [n.node("Slice", [x, *(n.constant(np.array([number], np.int64)) for number in (begin, end, axis, step))])]
+                with self.subTest(permutation=permutation, axis=axis, cut=(begin, end, step)):
+                    images = rng.normal(size=(4, 3, 7, 5)).astype(np.float32)
+                    result, workload, model = self.quantized(n.proto(), images)
+                    _, _, wrong, _ = compare(workload, model, {INPUT: images[:2]}, "odd7x13")
+                    self.assertEqual((wrong, result.notes), ([], ()))
 
     def test_crops(self):
         """A window with one weight that is not 0 takes those places, and no more."""

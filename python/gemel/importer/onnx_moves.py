@@ -19,6 +19,7 @@ from .messages import Refused
 from .onnx_context import Constant, Context, Operation, Tensor, made_image, operands, readable
 from .workload import MOST_LENGTH, Quantization, shape_text
 
+ORDERS = {2: (0, 1), 3: (0, 2, 1), 4: (0, 2, 3, 1)}  # rank -> dimensions as images lie in memory
 PLACES = "images of 3 or 4 dimensions, or rows [N, F]"
 
 
@@ -161,7 +162,8 @@ def pick(c: Context, op: Operation, t: Tensor, rank: int, which: list[np.ndarray
 def slices(c: Context, op: Operation) -> None:
     op.knows()
     x, *given = operands(op, 3, 5)
-    t, rank = _pixels(c, x)
+    t = c.tensor(x)
+    rank = len(t.layout.shape)
     numbers = []
     for name, value in zip(("starts", "ends", "axes", "steps"), given, strict=True):
         if value is not None and (not isinstance(value, Constant) or value.data.dtype.kind != "i"):
@@ -177,13 +179,38 @@ def slices(c: Context, op: Operation) -> None:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if not -rank <= axis < rank or step == 0:
             raise Refused("axis, step", [axis, step], f"axes of {-rank} to {rank - 1}, steps other than 0")
-        if step < 0 and axis % rank != 1:
-            raise Refused("step", step, "above 0 but for the channels")
         last = end if step > 0 or end >= -shape[axis] else None
         which[axis % rank] = np.arange(shape[axis])[start:last:step]
+    cut = [d for d in range(rank) if which[d].size != shape[d] or (np.diff(which[d]) < 0).any()]
+    if len(cut) == 1 and not t.free and (cut[0] == 0 or not t.layout.lies(*ORDERS.get(rank, ()))) and which[cut[0]].size and (np.diff(which[cut[0]]) > 0).all():
+        _lines(c, op, t, cut[0], which[cut[0]])
+        return
+    t, rank = _pixels(c, x)
+    for axis, step in zip(axes, steps, strict=True):
+        if step < 0 and axis % rank != 1:
+            raise Refused("step", step, "above 0 but for the channels")
     if which[0].size != shape[0]:
-        raise Refused("axes", axes, "all but the first, that of the images")
+        raise Refused("axes", axes, "all but the first, that of the images, or the first alone")
     pick(c, op, t, rank, _of_pixels(which, rank))
+
+
+def _lines(c: Context, op: Operation, t: Tensor, dimension: int, which: np.ndarray) -> None:
+    """A Slice of one dimension, wherever it lies in memory: there the tensor is [before it, its length, behind it]."""
+    memory, axes = t.layout.memory, t.layout.dims[dimension]
+    first, behind = axes[0], axes[-1] + 1
+    if axes != tuple(range(first, behind)):
+        raise Refused(f"order of {t} in memory", shape_text(t.shape), "one in which the dimension lies together")
+    kept = (which.size,) if which.size > 1 else ()
+    moved = [tuple(a if a < first else a - (behind - first) + len(kept) for a in dim) for dim in t.layout.dims]
+    moved[dimension] = (first,) if kept else ()
+    layout = Layout((*memory[:first], *kept, *memory[behind:]), tuple(moved))
+    q = _target(op, t)
+    t = _requantized(c, op, "scaled", t, q)
+    outer, inner = math.prod(memory[:first]), math.prod(memory[behind:])
+    whole = (1, outer, math.prod(memory[first:behind]), inner)
+    layers = Layers(c, op, q, layout)
+    made = pixels.picked(layers, layers.view(t, whole), whole, np.arange(outer), which)
+    layers.end(made, (outer, which.size, inner), "a convolution with ones and zeros")
 
 
 def _of_pixels(which: list[np.ndarray], rank: int) -> list[np.ndarray]:

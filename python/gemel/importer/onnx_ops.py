@@ -569,7 +569,8 @@ OPERATORS: dict[str, Row] = {
     "Sigmoid": Row(sigmoid, "QLinearSigmoid", "`table`", "any scales"),
     "Slice": Row(
         moves.slices, "", "`conv2d` with ones and zeros",
-        "constant starts, ends, axes and steps (above 0 but for the channels), not along the images; any scales; of bytes, too; of constants folded", keeps=True
+        "constant starts, ends, axes and steps (above 0 but for the channels); one dimension wherever it lies, or several but the first of images; any scales; "
+        "of bytes, too; of constants folded", keeps=True
     ),
     "SpaceToDepth": Row(moves.space_to_depth, "", "`conv2d` with ones and zeros", "of images of 2 dimensions; any scales", keeps=True),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),

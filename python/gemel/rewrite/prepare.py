@@ -15,7 +15,7 @@ from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (unroll, _means, _averages, _linear, _transposed, _norms_and_channels, _gemms):
+    for step in (unroll, _means, _averages, _linear, _transposed, _norms_and_channels, _computed_addends, _gemms):
         step(graph)
     graph.infer()
     for node in graph.nodes:
@@ -206,6 +206,20 @@ def _norms_and_channels(graph: Graph) -> None:
         b = graph.add_constant(f"{node.output[0]}_addend", np.asarray(addend, np.float32))
         graph.replace(node, [onnx.helper.make_node("Conv", [data, w, b], [node.output[0]], name=node.name, group=channels,
                                                      kernel_shape=[1] * (len(shape) - 2))])  # fmt: skip
+
+
+def _computed_addends(graph: Graph) -> None:
+    """A Gemm that adds what the network computes is a Gemm and an Add. ONNX Runtime's optimization makes one of both."""
+    for node in list(graph.nodes):
+        addend = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else ""
+        shape = graph.shapes.get(node.output[0])
+        if not addend or addend in graph.constants or shape is None or graph.shapes.get(addend) != shape or attributes(node).get("beta", 1.0) != 1:
+            continue
+        product, out = graph.unique(f"{node.output[0]}_product"), node.output[0]
+        node.output[0] = product
+        del node.input[2:]
+        graph.replace(node, [node, onnx.helper.make_node("Add", [product, addend], [out], name=out)])
+    graph.infer()
 
 
 def _gemms(graph: Graph) -> None:
