@@ -72,6 +72,7 @@ def lower_ranks(graph: Graph, energy: float | None, macs_share: float | None, sc
     chooser = _Chooser(graph, target)
     while True:
         kept = energy if macs_share is None else _energy(graph, splits, chooser, macs_share)
+        assert kept is not None
         chosen = [chooser.best(ways, kept) for ways in splits]
         if not any(chosen) or chooser.pays([one for one in chosen if one is not None]):
             break
