@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ if onnx_reference.missing():
     print(f"skipped: {onnx_reference.missing()}")
     sys.exit(0)
 
+import compress_test  # noqa: E402
 import gemel  # noqa: E402
 import trained  # noqa: E402
 from gemel.importer.messages import ModelError  # noqa: E402
@@ -406,6 +409,33 @@ class Recovery(unittest.TestCase):
             self.assertEqual(out.exists(), code == 130)
             self.assertEqual(b"the best until then is kept" in stdout, code == 130)
         load_float(self.folder / "ended_130.onnx")
+
+    def test_damaged_models(self):
+        """Each is trained, or refused with a code: nothing else comes out, and no warnings."""
+        seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"GEMEL_SEED={seed}")
+        rng, codes = random.Random(seed), Counter()
+        whole, damaged = compress_test.branches().proto(), self.folder / "damaged.onnx"
+        onnx.save(whole, self.folder / "undamaged.onnx")
+        data = {"images": np.random.default_rng(0).normal(size=(12, 3, 12, 12)).astype(np.float32), "labels": np.arange(12) % 7}
+        for number in range(400):
+            if number >= 40 and codes["done"] > 3:
+                break
+            model = onnx.ModelProto()
+            model.CopyFrom(whole)
+            onnx.save(compress_test.changed(rng, model), damaged)
+            for how in ({}, {"teacher": self.folder / "undamaged.onnx", "layers": True}):
+                with self.subTest(f"file {number} of seed {seed}", **how), warnings.catch_warnings():
+                    warnings.simplefilter("error", RuntimeWarning)
+                    try:
+                        made = gemel.recover(damaged, data, epochs=2, batch=4, **how)
+                        self.assertTrue(made.after.right >= made.before.right)
+                        codes["done"] += 1
+                    except gemel.UserError as error:
+                        codes[error.code] += 1
+        print(dict(codes))
+        self.assertGreater(codes["done"], 3)
+        self.assertGreater(codes["E1103"] + codes["E1109"], 20)
 
     def test_messages(self):
         n = Network("unknown", (1, 3, 8, 8))

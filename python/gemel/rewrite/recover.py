@@ -57,6 +57,7 @@ class Outcome:
     notes: list[str]
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a training that diverges says so in a note
 def recover(path: Path, data: Any, *, teacher: Path | None, classes: bool | None, temperature: float | None, teacher_share: float, layers: bool,
             epochs: int, batch: int, rate: float, held_out: float, patience: int, seed: int,
             progress: Callable[[str, int, int], None] | None = None) -> Outcome:  # fmt: skip
@@ -232,7 +233,7 @@ class _Trainer:
         self._parameters = {name: graph.constants[name].copy() for name in self._backward.parameters}
         weights = {node.input[1] for node in graph.nodes if weights_of(graph, node) is not None}
         self.masks = {name: (array != 0).astype(np.float32) for name, array in self._parameters.items() if name in weights}
-        self._sizes = {name: max(LEAST_SIZE, float(np.sqrt(np.square(array).sum() / max(1, np.count_nonzero(array)))))
+        self._sizes = {name: max(LEAST_SIZE, float(np.sqrt(np.square(array, dtype=np.float64).sum() / max(1, np.count_nonzero(array)))))
                        for name, array in self._parameters.items()}  # fmt: skip
         self._means: Arrays = {name: np.zeros_like(array) for name, array in self._parameters.items()}
         self._squares: Arrays = {name: np.zeros_like(array) for name, array in self._parameters.items()}
