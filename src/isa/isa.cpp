@@ -21,9 +21,7 @@ Illegal outside(std::string field, std::int64_t value, std::string rule) {
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-Illegal check_range(const Word& word, const FieldInfo& field, const char* format) {
-  const std::int64_t value = get_field(word, field);
-  if (value >= field.min && value <= field.max) return {};
+Illegal out_of_range(std::int64_t value, const FieldInfo& field, const char* format) {
   return illegal(std::string(format) + "." + field.name, value,
                  "must be " + std::to_string(field.min) + ".." + std::to_string(field.max));
 }
@@ -259,7 +257,8 @@ std::optional<IllegalField> check_fields(const Word& word) {
   }
   static_assert(limited(HeaderFields, HeaderFieldCount) == 0);
   for (std::uint64_t fields = limited_fields(format.unit); fields != 0; fields &= fields - 1) {
-    if (auto bad = check_range(word, format.fields[__builtin_ctzll(fields)], format.name)) return bad;
+    const FieldInfo& field = format.fields[__builtin_ctzll(fields)];
+    if (const std::int64_t value = get_field(word, field); value < field.min || value > field.max) return out_of_range(value, field, format.name);
   }
   return {};
 }

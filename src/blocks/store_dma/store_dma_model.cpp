@@ -75,8 +75,8 @@ bool StoreDmaModel::read_next_bursts() {
   Job& job = jobs_[read_job_];
   const isa::Store& store = *job.store;
 
-  Bursts& bursts = waiting_.push();
-  bursts = {};
+  Bursts bursts;
+  bursts.store = job.store;
   bursts.address = job.run_address + static_cast<std::uint64_t>(job.offset);
   const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (bursts.address & burst_mask_));
   bursts.bytes = static_cast<std::uint32_t>(std::min(to_boundary, store.run_bytes - job.offset));
@@ -116,6 +116,15 @@ bool StoreDmaModel::read_next_bursts() {
   }
   cut_ += cut ? 1 : 0;
   job.word = complete;
+  // Known together or one after the other: they wait together, or what is asked for at once would shrink from answer to answer.
+  Bursts* const before = waiting_.empty() ? nullptr : &waiting_.back();
+  const bool goes_on = before != nullptr && before->store == bursts.store && before->bytes == bursts.bytes && before->stride == bursts.stride &&
+                       before->address + before->count * before->stride == bursts.address;
+  if (goes_on) {
+    before->count += bursts.count;
+  } else {
+    waiting_.push_back(bursts);
+  }
   bursts_ += bursts.count;
   job.unanswered += bursts.count;
   bytes_ += std::int64_t{bursts.count} * bursts.bytes;

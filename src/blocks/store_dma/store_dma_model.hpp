@@ -57,6 +57,7 @@ class StoreDmaModel : public UnitModel, public WriteSink {
     }
   };
   struct Bursts {  // read, and not requested yet: `count` of one job, equal and at equal distances
+    const isa::Store* store = nullptr;
     std::uint64_t address = 0;
     std::uint32_t bytes = 0;    // of each
     std::uint32_t count = 1;
