@@ -51,7 +51,7 @@ def check_openings(report):
             report.complain(f"{name(path)}: does not say what it is behind its SPDX line")
 
 
-def check_width(report):
+def check_lines(report):
     for path in files("src", "include", "tests", "python", "scripts", suffixes={".cpp", ".hpp", ".py", ".sh"}):
         if ".gen." in path.name or path.stem.endswith("_gen"):
             continue
@@ -59,13 +59,15 @@ def check_width(report):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if len(line) > 160:
                 report.complain(f"{name(path)}:{number}: {len(line)} characters wide")
+            if re.match(r"(<{7}|>{7}) ", line):
+                report.complain(f"{name(path)}:{number}: a merge was not finished here")
 
 
 def main():
     report = Report()
     check_blocks(report)
     check_openings(report)
-    check_width(report)
+    check_lines(report)
     report.finish(least=60)
 
 
