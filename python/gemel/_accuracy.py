@@ -21,7 +21,7 @@ from ._machine import Machine
 from ._network import Network, Source, load
 from ._options import whole
 from ._program import Program, as_machine, compile
-from ._quantize import Counted, Images, _called
+from ._rewritten import Counted, Images, called
 from ._run import run
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def accuracy(
     else:
         network = load(network, batch=batch)
     on = as_machine(machine)
-    others = [(os.fspath(path), _called(partial(_beside, os.fspath(path)))) for path in beside]
+    others = [(os.fspath(path), called(partial(_beside, os.fspath(path)))) for path in beside]
     feeder = _Feeder(network, data)
     line = Counted() if progress and sys.stderr.isatty() else None
     try:
         found, cycles, runs = _run_all(compile(network, on), on, feeder, most, compare, line)
         counts = [_count(network._source, on.name, found, found, feeder.labels)]
         for path, model in others:
-            predicted = _called(partial(model.predictions, feeder.real(), most))
+            predicted = called(partial(model.predictions, feeder.real(), most))
             counts.append(_count(path, "ONNX Runtime", predicted, found, feeder.labels))
     finally:
         if line is not None:
@@ -146,7 +146,7 @@ class _Feeder:
         own = [self._layout_shape(info) for info in network.inputs]
         times = network.batch // own[0][0]  # as many images as the file says
         shapes = {info.name: (times * shape[0], *shape[1:]) for info, shape in zip(network.inputs, own, strict=True)}
-        self._images = _called(lambda: import_module("gemel.rewrite.images").Images(self._data, shapes))
+        self._images = called(lambda: import_module("gemel.rewrite.images").Images(self._data, shapes))
         self.labels: Labels | None = self._images.labels
         self.count: int = self._images.count
         self.per_run: int = 1 if self._images.whole_runs else network.batch
@@ -159,7 +159,7 @@ class _Feeder:
     def runs(self, most: int | None) -> Iterator[tuple[dict[str, Array], int]]:
         iterator = self._images.runs(most)
         while True:
-            made = _called(lambda: next(iterator, None))
+            made = called(lambda: next(iterator, None))
             if made is None:
                 return
             inputs, counted = made
@@ -209,7 +209,7 @@ def _run_all(program: Program, machine: Machine, feeder: _Feeder, most: int | No
         future, counted = waiting.popleft()
         result = future.result()
         output = array_of(result._inside.outputs()[0])
-        predicted.append(_called(lambda: indices(output, feeder.per_run))[:counted])
+        predicted.append(called(lambda: indices(output, feeder.per_run))[:counted])
         cycles, runs, done = result.cycles, runs + 1, done + counted
         if line is not None:
             line("running", done, total)

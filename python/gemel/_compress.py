@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from ._machine import Machine
 from ._network import Source, load
 from ._options import choice, whole
 from ._program import as_machine, estimate
-from ._quantize import _called, _line
+from ._rewritten import RewrittenModel, called, table_line
 from ._run import run
 
 
@@ -33,7 +33,7 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompressedModel:
+class CompressedModel(RewrittenModel):
     """A smaller float ONNX model, and what was gained."""
 
     before: Cost
@@ -42,11 +42,6 @@ class CompressedModel:
     method: str
     machine: Machine | None
     notes: tuple[str, ...]
-    _model: Any = field(repr=False, compare=False)
-
-    def save(self, path: Source) -> None:
-        """Writes the .onnx file, whole or not at all. Raises UserError E0902."""
-        _called(lambda: import_module("gemel.rewrite.graph").save(self._model, os.fspath(path)))
 
     def report(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -80,7 +75,7 @@ class CompressedModel:
         """The layers of the smaller model as a table."""
         rows = [("layer", "operator", "weights", "MACs"), *((n, o, "x".join(map(str, s)), f"{m:,}") for n, o, s, m in self.layers)]
         widths = [min(60, max(len(row[i]) for row in rows)) for i in range(4)]
-        return "\n".join(_line(row, widths) for row in rows)
+        return "\n".join(table_line(row, widths) for row in rows)
 
     def _repr_html_(self) -> str:
         return table(self.method, ("", "before", "after", ""), self._rows())
@@ -144,7 +139,7 @@ def compress(
     choice("scope", scope, ("layer", "global"))
     whole("round_to", round_to, 1, 4096)
     on = None if machine is None else as_machine(machine)
-    outcome = _called(lambda: import_module("gemel.rewrite.compress").compress(
+    outcome = called(lambda: import_module("gemel.rewrite.compress").compress(
         Path(os.fspath(model)), filters=filters, weights=weights, pattern=pattern, low_rank=low_rank, energy=energy, scheme=scheme, scope=scope,
         round_to=round_to, keep=tuple(keep),
         target=None if on is None else (on.name, int(on["pe_array.columns"]), lambda model: _predicted(model, on))))  # fmt: skip
@@ -171,7 +166,7 @@ def compress(
 def _predicted(stand_in: Any, machine: Machine) -> int | None:
     with tempfile.TemporaryDirectory(prefix="gemel-compress-") as folder:
         file = Path(folder, "int8.onnx")
-        _called(lambda: import_module("gemel.rewrite.graph").save(stand_in, file))
+        called(lambda: import_module("gemel.rewrite.graph").save(stand_in, file))
         try:
             return estimate(load(file, timing_only=True), machine).cycles
         except UserError:
@@ -181,7 +176,7 @@ def _predicted(stand_in: Any, machine: Machine) -> int | None:
 def _cycles(stand_in: Any, machine: Machine, notes: list[str]) -> int | None:
     with tempfile.TemporaryDirectory(prefix="gemel-compress-") as folder:
         file = Path(folder, "int8.onnx")
-        _called(lambda: import_module("gemel.rewrite.graph").save(stand_in, file))
+        called(lambda: import_module("gemel.rewrite.graph").save(stand_in, file))
         try:
             return run(load(file, timing_only=True), machine, timing_only=True).cycles
         except UserError as error:

@@ -6,25 +6,17 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from ._errors import UserError, user_error
-from ._gemel import Diagnostic
+from ._errors import user_error
 from ._html import table
 from ._network import Source
 from ._options import choice, whole
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    Images = Source | ArrayLike | Mapping[str, ArrayLike]
-else:
-    Images = Any
+from ._rewritten import Counted, Images, RewrittenModel, called, table_line
 
 Method = Literal["minmax", "percentile", "mse", "entropy"]
 METHODS = ("minmax", "percentile", "mse", "entropy")
@@ -46,7 +38,7 @@ class LayerError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantizedModel:
+class QuantizedModel(RewrittenModel):
     """An int8 ONNX model in the QDQ form, and where its error arises."""
 
     layers: tuple[LayerError, ...]  # in order of execution
@@ -57,11 +49,6 @@ class QuantizedModel:
     notes: tuple[str, ...]
     weight_bytes: int  # as stored: one for each weight, also where it has 4 bits; of weights that layers share once
     packed_weight_bytes: int  # with half a byte for each weight of 4 bits
-    _model: Any = field(repr=False, compare=False)
-
-    def save(self, path: Source) -> None:
-        """Writes the .onnx file, whole or not at all. Raises UserError E0902."""
-        _called(lambda: import_module("gemel.rewrite.graph").save(self._model, os.fspath(path)))
 
     def report(self) -> dict[str, Any]:
         """The same as plain data, for JSON. A ratio without noise is None."""
@@ -91,7 +78,7 @@ class QuantizedModel:
         heads = tuple(head for head, cells in columns if cells)
         rows = list(zip(*(cells for _, cells in columns if cells), strict=True))
         widths = [min(40, max(len(row[i]) for row in [heads, *rows])) for i in range(len(heads))]
-        lines = [_line(row, widths) for row in [heads, *rows]]
+        lines = [table_line(row, widths) for row in [heads, *rows]]
         kind = "per channel" if self.per_channel else "per tensor"
         lines.append(f"{self.method}, weights {kind}, ranges of {self.images} images; SQNR in dB, of a result with all errors before it")
         lines += [f"output {name}: {_decibels(value)} dB" for name, value in self.outputs.items()]
@@ -104,37 +91,6 @@ class QuantizedModel:
 
 def _decibels(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}" if math.isfinite(value) else "exact" if value > 0 else "-inf"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    cut = [cell if len(cell) <= width else cell[: width - 3] + "..." for cell, width in zip(cells, widths, strict=True)]
-    return "  ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(cut, widths, strict=True))).rstrip()
-
-
-class Counted:
-    """How far something is, as a line on stderr that is written anew."""
-
-    def __init__(self) -> None:
-        self._shown = 0.0
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        now = time.monotonic()
-        if now - self._shown > 0.1:
-            self._shown = now
-            print(f"\r{what}: {done} of {of}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def _called(action: Callable[[], Any]) -> Any:
-    """What the importer and its relatives raise, as this library's errors."""
-    messages = import_module("gemel.importer.messages")
-    try:
-        return action()
-    except messages.ModelError as error:
-        raise UserError(Diagnostic(code=d.code, message=d.message, file=d.file, note=d.note, hint=d.hint) for d in error.diagnostics) from None
 
 
 def quantize(
@@ -206,7 +162,7 @@ def quantize(
             int4=wish, **more)  # fmt: skip
 
     try:
-        outcome = _called(made)
+        outcome = called(made)
     finally:
         if line is not None:
             line.end()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from ._errors import user_error
 from ._html import table
 from ._network import Source
 from ._options import choice, whole
-from ._quantize import Counted, Images, _called
+from ._rewritten import Counted, Images, RewrittenModel, called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecoveredModel:
+class RecoveredModel(RewrittenModel):
     """A float ONNX model with other weights, and what training brought. On the held-out images it is never worse than before."""
 
     before: HeldOut
@@ -41,11 +41,6 @@ class RecoveredModel:
     loss: str  # "classes", "values"
     interrupted: bool  # by Ctrl-C
     notes: tuple[str, ...]
-    _model: Any = field(repr=False, compare=False)
-
-    def save(self, path: Source) -> None:
-        """Writes the .onnx file, whole or not at all. Raises UserError E0902."""
-        _called(lambda: import_module("gemel.rewrite.graph").save(self._model, os.fspath(path)))
 
     def report(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -136,7 +131,7 @@ def recover(
     whole("seed", seed, 0)
     line = Counted() if progress and sys.stderr.isatty() else None
     try:
-        found = _called(lambda: import_module("gemel.rewrite.recover").recover(
+        found = called(lambda: import_module("gemel.rewrite.recover").recover(
             Path(os.fspath(model)), os.fspath(data) if isinstance(data, os.PathLike) else data,
             teacher=None if teacher is None else Path(os.fspath(teacher)), classes=None if loss is None else loss == "classes",
             temperature=temperature, teacher_share=teacher_share, layers=layers, epochs=epochs, batch=batch, rate=rate, held_out=held_out,

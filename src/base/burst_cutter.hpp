@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address generator of both DMAs: walks the runs of an instruction (i2 outer, i1 inner) and cuts each run's bytes at
-// multiples of the burst size. One burst per call, as a register that is renewed each time a request leaves.
+// multiples of the burst size. One burst per call, as a register that is renewed each time a request leaves. And, for those who take
+// many bursts at once, how many of them are alike.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -61,5 +62,15 @@ class BurstCutter {
   std::int64_t count1_ = 0, left1_ = 0, left2_ = 0;
   Burst burst_;
 };
+
+// Behind a burst of `bytes` at `address`, at distances of `stride`: how many of the next `most` are whole bursts of as many bytes, as they cross no
+// multiple of `burst_bytes` (a power of two). The first crosses none.
+inline std::int64_t uncut_bursts(std::uint64_t address, std::uint32_t bytes, std::uint64_t stride, std::uint64_t burst_bytes, std::int64_t most) {
+  const std::uint64_t mask = burst_bytes - 1, room = burst_bytes - bytes;  // behind a boundary, for where a burst begins
+  if ((stride & mask) == 0) return most;  // all lie alike
+  std::int64_t n = 0;
+  while (n < most && ((address + static_cast<std::uint64_t>(n + 1) * stride) & mask) <= room) ++n;
+  return n;
+}
 
 }  // namespace gemel

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cycles that events of a chain wait for, first in, first out, and kept as runs at equal distances: what the fast models know of many bursts
 // at once costs no more than what they know of one. A place that becomes free again is such a cycle; places that are free from the start
-// are cycles of long ago.
+// are cycles LongAgo.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -12,6 +12,8 @@
 #include "base/ring.hpp"
 
 namespace gemel {
+
+inline constexpr Cycle LongAgo = -1'000'000'000;  // before everything; a distance may be added to it
 
 class CycleQueue {
  public:

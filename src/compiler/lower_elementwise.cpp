@@ -41,13 +41,14 @@ void Lowerer::lower_elementwise(int index) {
   const Tensor& a = network_.tensors[layer.inputs[0]];
   const int tag = g.main.layer, columns = machine_.columns, operands = static_cast<int>(layer.inputs.size());
   const std::int64_t bytes = a.bytes(), words = ceil_div(bytes, columns);
-  const std::int64_t tile = plan(index).window.tile_w;
+  const WindowPlan& plan = this->plan(index).window;
+  const std::int64_t tile = plan.tile_w;
   Areas own;
-  if (plan(index).window.free_vector) {
-    const std::int64_t most = std::max(tile, capacity(false).vector / (operands + 1));
+  if (plan.free_vector) {
+    const std::int64_t most = capacity(false).vector / (operands + 1);
     own = {Ring(0, most * operands), Ring(most * operands, 0), Ring(most * operands, most)};
   }
-  Areas& areas = plan(index).window.free_vector ? own : plain_;
+  Areas& areas = plan.free_vector ? own : plain_;
 
   std::vector<std::int32_t> multiplier = layer.requant.multiplier;
   std::vector<int> shift = layer.requant.shift;

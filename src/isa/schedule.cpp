@@ -124,10 +124,11 @@ class Fields {
     if (all.size() != N) refuse(key, "does not have " + std::to_string(N) + " numbers");
     for (std::size_t i = 0; i < N; ++i) array[i] = static_cast<T>(integer(all[i], key, min, max));
   }
-  std::vector<std::string> texts(const char* key) const {
+  // Each of them one of `known`.
+  std::vector<std::string> words(const char* key, std::initializer_list<const char*> known) const {
     std::vector<std::string> all;
     for (const json& one : list(key)) {
-      if (!one.is_string()) refuse(key, "is not a list of texts");
+      if (std::find(known.begin(), known.end(), one) == known.end()) refuse(key, "has " + one.dump() + ", which is none of its words");
       all.push_back(one.get<std::string>());
     }
     return all;
@@ -199,16 +200,16 @@ LayerShape shape_from(const Fields& f) {
 
 LayerMapping mapping_from(const Fields& f) {
   LayerMapping m;
-  m.unit = f.small("unit", 0, isa::UnitCount - 1);
+  m.unit = f.small("unit", static_cast<int>(isa::Unit::Matrix), static_cast<int>(isa::Unit::Vector));
   m.beside = f.flag("beside");
   m.first_channel = f.small("first_channel", 0);
-  m.channels = f.small("channels", 0);
-  f.numbers("output", m.output, 0, MaxAddress);
-  f.numbers("tile", m.tile, 0, MaxAddress);
+  m.channels = f.small("channels", 1);
+  f.numbers("output", m.output, 1, MaxAddress);
+  f.numbers("tile", m.tile, 1, MaxAddress);
   f.numbers("reduction", m.reduction, 0, MaxAddress);
   m.accumulated_channels = f.integer("accumulated_channels", 0, MaxAddress);
-  m.loops = f.texts("loops");
-  m.resident = f.texts("resident");
+  m.loops = f.words("loops", {"tiles", "channels", "reduction"});
+  m.resident = f.words("resident", {"weights", "activations", "parameters"});
   return m;
 }
 

@@ -384,7 +384,7 @@ std::string shape_text(const Lengths& lengths) {
   return text;
 }
 
-// "matrix_unit: tiles of 1 × 7 × 7 × 80 in 1 × 28 × 28 × 80; loops over channels, then tiles; weights stay".
+// "matrix_unit: tiles of 1 × 7 × 7 × 80 in 1 × 28 × 28 × 80; loops over channels, then tiles; loaded once: weights".
 std::string mapping_text(const LayerMapping& part) {
   std::string text(unit_name(part.unit));
   if (part.beside) text += ", beside the layer before";

@@ -93,5 +93,27 @@ TEST(BurstCutter, EqualsPlainLoops) {
   }
 }
 
+// Against the bursts that a cutter makes of each run.
+TEST(BurstCutter, UncutBurstsAreThoseThatStayWhole) {
+  std::mt19937_64 random(test::random_seed());
+  int all = 0, some = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const std::uint64_t burst = std::uint64_t{8} << random() % 6;
+    const auto bytes = static_cast<std::uint32_t>(1 + random() % burst);
+    const std::uint64_t first = random() % 4096 * burst + random() % (burst - bytes + 1), stride = random() % 3 == 0 ? random() % 8 * burst : random() % 1000;
+    const auto most = static_cast<std::int64_t>(random() % 12);
+    std::int64_t n = 0;
+    for (; n < most; ++n) {
+      BurstCutter cutter(static_cast<int>(burst));
+      cutter.start(first + static_cast<std::uint64_t>(n + 1) * stride, bytes, 1, 0, 1, 0);
+      if (cutter.next().bytes != bytes) break;
+    }
+    ASSERT_EQ(uncut_bursts(first, bytes, stride, burst, most), n) << first << " " << bytes << " " << stride << " " << burst;
+    (n == most ? all : some) += 1;
+  }
+  EXPECT_GT(all, 100);
+  EXPECT_GT(some, 100);
+}
+
 }  // namespace
 }  // namespace gemel

@@ -314,7 +314,13 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"CompleteAfter", [](Schedule& s) { s.layers[0].complete_after = 3; },
             "layers[0].complete_after = 3 is outside -1..2"},
         Lie{"CompleteAfterNoStore", [](Schedule& s) { s.layers[0].complete_after = 0; },
-            "layers[0].complete_after = 0 is not a store"}),
+            "layers[0].complete_after = 0 is not a store"},
+        Lie{"MappedToADma", [](Schedule& s) { s.layers[0].mapping[0].unit = static_cast<int>(isa::Unit::Store); },
+            "layers[0].mapping.unit = 3 is outside 1..2"},
+        Lie{"TileOfNothing", [](Schedule& s) { s.layers[0].mapping[0].tile[1] = 0; },
+            "layers[0].mapping.tile = 0 is outside 1..1099511627776"},
+        Lie{"UnknownLoop", [](Schedule& s) { s.layers[0].mapping[0].loops = {"rows"}; },
+            "layers[0].mapping.loops has \"rows\", which is none of its words"}),
     [](const auto& lie) { return std::string(lie.param.name); });
 
 }  // namespace

@@ -17,11 +17,10 @@ from pathlib import Path
 
 from packaged import ROOT
 
-GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-
 import gemel  # noqa: E402
 from gemel._figures import derived  # noqa: E402
 
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 ENVIRONMENT = {**os.environ, "GEMEL_PYTHON": sys.executable}
 
 

@@ -15,12 +15,10 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-sys.path[:0] = [str(PYTHON), str(ROOT / "tests" / "python")]
+from disturbed_cluster import DaskCluster, DisturbedCluster
+from packaged import PYTHON, ROOT
 
 import gemel  # noqa: E402
-from disturbed_cluster import DaskCluster, DisturbedCluster  # noqa: E402
 
 SEED = int(os.environ.get("GEMEL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 DASK = importlib.util.find_spec("distributed") is not None

@@ -16,9 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from disturbed_sweep import DisturbedSweep, kill_until
-
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
+from packaged import PYTHON
 
 
 class DaskCluster:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, os.environ.get("GEMEL_PACKAGE", str(ROOT / "build" / "release" / "python")))
+import packaged  # noqa: F401
 
 import gemel  # noqa: E402
 

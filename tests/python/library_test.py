@@ -25,12 +25,11 @@ from pathlib import Path
 
 from packaged import PYTHON, ROOT
 
-GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-
 import numpy as np  # noqa: E402
 
 import gemel  # noqa: E402
 
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 HOST = {"compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}  # of the computer, not of the machine
 
 

@@ -21,14 +21,13 @@ from pathlib import Path
 
 from packaged import ROOT
 
-GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-
 import gemel  # noqa: E402
 from gemel._space import Space  # noqa: E402
 from gemel._sweep import Sweep  # noqa: E402
 from gemel._sweep_page import sweep_page  # noqa: E402
 from gemel._worker import Outcome  # noqa: E402
 
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = os.environ.get("GEMEL_AXE", "")
 if not CHROMIUM:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from packaged import ROOT
 
-GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-
 import gemel  # noqa: E402
+
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 
 
 def queue(cycles, period, frames):

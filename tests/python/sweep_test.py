@@ -26,16 +26,14 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("GEMEL_PACKAGE", ROOT / "build" / "release" / "python"))
-GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
-sys.path[:0] = [str(PYTHON), str(ROOT / "tests" / "python")]
+from disturbed_sweep import DisturbedSweep, children, gone
+from packaged import ROOT
 
 import gemel  # noqa: E402
-from disturbed_sweep import DisturbedSweep, children, gone  # noqa: E402
 from gemel._expression import Expression, ExpressionError  # noqa: E402
 from gemel._figures import FIGURES, derived  # noqa: E402
 
+GEMEL = Path(os.environ.get("GEMEL_BINARY", ROOT / "build" / "release" / "gemel"))
 SEED = int(os.environ.get("GEMEL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 print(f"GEMEL_SEED={SEED}", file=sys.stderr)
 

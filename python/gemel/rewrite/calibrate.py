@@ -62,6 +62,21 @@ def means(graph: Graph, values: Iterable[str], images: Images, most: int | None,
     return {name: sums[name] / counts[name] for name in wanted}
 
 
+class _Noise:
+    """Sums over runs, value by value."""
+
+    def __init__(self, values: Iterable[str]):
+        self._sums = {name: [0.0, 0.0] for name in values}  # of the squares of the exact values, and of the errors
+
+    def add(self, exact: dict[str, np.ndarray], noisy: dict[str, np.ndarray]) -> None:
+        for name, sums in self._sums.items():
+            sums[0] += float(np.square(exact[name], dtype=np.float64).sum())
+            sums[1] += float(np.square(exact[name] - noisy[name], dtype=np.float64).sum())
+
+    def decibels(self) -> dict[str, float]:
+        return {name: ratio(*sums) for name, sums in self._sums.items()}
+
+
 class Exact:
     """A network's outputs in float32 for the first so many images, with which those of many models are compared."""
 
@@ -76,13 +91,10 @@ class Exact:
     def worst(self, model: onnx.ModelProto) -> float:
         """Signal to noise in dB of the worst output."""
         session = Session(model, file=self._file)
-        signal, wrong = (dict.fromkeys(self._outputs[0], 0.0) for _ in range(2))
+        sums = _Noise(self._outputs[0])
         for exact, (inputs, _) in zip(self._outputs, self._images.runs(self._most), strict=True):
-            noisy = session.run(inputs)
-            for name, array in exact.items():
-                signal[name] += float(np.square(array, dtype=np.float64).sum())
-                wrong[name] += float(np.square(array - noisy[name], dtype=np.float64).sum())
-        return min(ratio(signal[name], wrong[name]) for name in signal)
+            sums.add(exact, session.run(inputs))
+        return min(sums.decibels().values())
 
 
 def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent,
@@ -90,15 +102,11 @@ def noise(graph: Graph, quantized: onnx.ModelProto, values: Iterable[str], image
     """Signal to noise in dB of each value that both models make, all errors before it included."""
     wanted = list(values)
     first, second = Session(graph.proto(), wanted, graph.file), Session(quantized, wanted, graph.file)
-    signal, wrong = dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0)
+    sums = _Noise(wanted)
     total = images.count - skip if most is None else min(most, images.count - skip)
     done = 0
     for inputs, counted in images.runs(most, skip):
-        exact, noisy = first.run(inputs), second.run(inputs)
-        for name in wanted:
-            one, other = exact[name], noisy[name]
-            signal[name] += float(np.square(one, dtype=np.float64).sum())
-            wrong[name] += float(np.square(one - other, dtype=np.float64).sum())
+        sums.add(first.run(inputs), second.run(inputs))
         done += counted
         progress("comparing", done, total)
-    return {name: ratio(signal[name], wrong[name]) for name in wanted}
+    return sums.decibels()

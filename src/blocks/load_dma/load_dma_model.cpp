@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/burst_cutter.hpp"
+
 namespace gemel {
 namespace {
 
@@ -22,13 +24,10 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       burst_log2_(log2_of(static_cast<std::uint64_t>(machine.burst_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
-      outstanding_bursts_(machine.load_outstanding),
       bus_bytes_(machine.bus_bytes),
-      queue_is_short_(machine.memory_queue < machine.load_outstanding) {
+      bursts_(machine.load_outstanding, machine.memory_queue) {
   const std::int64_t ring = machine.load_outstanding + ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes);  // F
-  last_beats_.push(Past, 0, outstanding_bursts_);
-  drained_.push(Past, 0, ring);
-  queue_last_beats_.push(Past, 0, machine.memory_queue);
+  drained_.push(LongAgo, 0, ring);
 }
 
 std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
@@ -107,17 +106,13 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   if (request_job_ >= jobs_.size()) return false;
   Job& job = jobs_[request_job_];
   if (burst_ar_ == Never) {
-    if (last_beats_.empty() || drained_.empty()) return false;
-    burst_ar_ = std::max({job.s + 2, acc_ + 1, last_beats_.front() + 2, drained_.front() + 1});
-    last_beats_.pop();
+    if (bursts_.answers().empty() || drained_.empty()) return false;
+    burst_ar_ = std::max({job.s + 2, acc_ + 1, bursts_.answers().front() + 2, drained_.front() + 1});
+    bursts_.answers().pop();
     drained_.pop();
   }
   Cycle accepted = burst_ar_;
-  if (queue_is_short_) {
-    if (queue_last_beats_.empty()) return false;
-    accepted = std::max(accepted, queue_last_beats_.front() + 1);
-    queue_last_beats_.pop();
-  }
+  if (!bursts_.accept(accepted)) return false;
   accepted = stalls_.request.next_open(accepted);
   stuck_.add(burst_ar_ + 1, accepted);
   burst_ar_ = Never;
@@ -131,7 +126,7 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
   burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, left));
   burst.runs = burst.bytes == job.run_bytes;
   train = {burst.address, destination(job, burst), accepted, 0, burst.bytes, 1, 0};
-  if (!queue_is_short_ && !stalls_.request.any()) {
+  if (!bursts_.queue_is_short() && !stalls_.request.any()) {
     if (burst.runs) {
       lengthen(train, job.load->stride1, job.left_in_row);
     } else if (burst.bytes > burst_mask_) {
@@ -161,14 +156,8 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
 // By the bursts that follow the first at `stride` without waiting for anything unknown, as long as they keep its distance in time and none
 // of them crosses a burst's boundary; `most` in all.
 void LoadDmaModel::lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most) {
-  most = std::min(most, outstanding_bursts_) - 1;
-  if (stride & burst_mask_) {  // else all lie alike
-    const std::uint64_t room = burst_mask_ + 1 - train.bytes;  // behind a boundary, for where a burst begins
-    std::int64_t n = 0;
-    while (n < most && ((train.address + static_cast<std::uint64_t>(n + 1) * stride) & burst_mask_) <= room) ++n;
-    most = n;
-  }
-  const Steady steady = take_steady<2>(train.at, 1, most, {Wait{last_beats_, 2}, Wait{drained_, 1}});
+  most = uncut_bursts(train.address, train.bytes, stride, burst_mask_ + 1, std::min(most, bursts_.most()) - 1);
+  const Steady steady = take_steady<2>(train.at, 1, most, {Wait{bursts_.answers(), 2}, Wait{drained_, 1}});
   train.count += static_cast<std::uint32_t>(steady.count);
   train.period = steady.period;
   train.stride = stride;
@@ -199,7 +188,7 @@ void LoadDmaModel::read_responses(const AnswerTrain& answer) {
     } else if (emit_train(job, bursts, first_beat, answer.period)) {
       n = bursts.count;
     } else {
-      last_beat(first_beat + beat_of(bursts, bursts.bytes - 1), 0, 1);
+      bursts_.answered(first_beat + beat_of(bursts, bursts.bytes - 1), 0, 1);
       emit(job, bursts, first_beat);
     }
     if (job.word == job.words) {
@@ -228,7 +217,7 @@ bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, C
   const bool dense = pace == 1 && period <= words;  // one word per cycle, and beats come no slower
   if (!dense && (first != arrived || period < words * pace)) return false;
   const Cycle step = dense ? words : period, more = (words - 1) * pace;
-  last_beat(first_beat + beat_of(bursts, bursts.bytes - 1), period, bursts.count);
+  bursts_.answered(first_beat + beat_of(bursts, bursts.bytes - 1), period, bursts.count);
   drained_.push(first + more, step, bursts.count);
   word_ = first + (bursts.count - 1) * step + more;
   if (dense) {
@@ -307,7 +296,7 @@ void LoadDmaModel::emit_one_by_one(Job& job, const Burst& burst, Cycle first_bea
     beat_ = stalls_.data.next_open(std::max(first_beat, beat_ + 1));
     beats_.push_back(beat_);
   }
-  last_beat(beat_, 0, 1);
+  bursts_.answered(beat_, 0, 1);
   const std::int64_t end = burst.offset + burst.bytes;
   undrained_.push_back({burst.run, job.draining_word(end - 1)});
   while (job.word < job.words) {

@@ -9,6 +9,7 @@
 
 #include "base/agent.hpp"
 #include "base/cycle_queue.hpp"
+#include "base/outstanding.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
@@ -36,7 +37,6 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::int64_t bursts() const { return issued_; }
 
  private:
-  static constexpr Cycle Past = -1'000'000'000;
   struct Burst {  // issued or about to be; `count` of them: each is a run of its own, or they are parts of one run
     std::uint64_t address = 0;
     std::uint32_t bytes = 0;
@@ -94,10 +94,6 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   bool next_train(ReadTrain& train);
   void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most);
   bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
-  void last_beat(Cycle first, Cycle period, std::int64_t bursts) {  // of so many bursts
-    last_beats_.push(first, period, bursts);
-    if (queue_is_short_) queue_last_beats_.push(first, period, bursts);
-  }
   void finish_job();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
@@ -121,7 +117,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   int burst_log2_;
   std::uint64_t burst_mask_;
 
-  const std::int64_t outstanding_bursts_, bus_bytes_;  // of the machine
+  const std::int64_t bus_bytes_;  // of the machine
 
   Ring<Job> jobs_;               // words come from the front
   std::size_t request_job_ = 0;  // requests come from here
@@ -130,15 +126,13 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::vector<std::uint8_t> spare_staging_;
 
   Ring<Burst> outstanding_;                  // requested and unanswered
-  // What the next AR waits for: the last beat of the burst N before it, the word that freed its place in the ring, and to be accepted the last
-  // beat of the burst that leaves memory's queue, if that is shorter than N.
-  CycleQueue last_beats_, drained_, queue_last_beats_;
-  const bool queue_is_short_;
+  Outstanding bursts_;                       // a burst is answered with its last beat
+  CycleQueue drained_;                       // the word that freed a burst's place in the ring: the next AR waits for it, too
   std::int64_t issued_ = 0;
-  Cycle acc_ = Past, word_ = Past;           // of the burst, the word before
+  Cycle acc_ = LongAgo, word_ = LongAgo;     // of the burst, the word before
   Ring<Undrained> undrained_;                // answered and undrained bursts
   std::vector<Cycle> beats_;                 // of the burst that was answered last, where R stalls: its beats on the wires
-  Cycle beat_ = Past;                        // the last beat of all
+  Cycle beat_ = LongAgo;                     // the last beat of all
   Intervals busy_, stuck_, none_;
   std::int64_t bytes_ = 0;
 };

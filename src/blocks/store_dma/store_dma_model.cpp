@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/burst_cutter.hpp"
+
 namespace gemel {
 namespace {
 
@@ -19,12 +21,9 @@ StoreDmaModel::StoreDmaModel(const Machine& machine, CompletionSink& sequencer, 
       memory_(memory),
       stalls_(stalls),
       vector_(vector),
-      outstanding_bursts_(machine.store_outstanding),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
-      queue_is_short_(machine.memory_queue < machine.store_outstanding) {
-  sent_.push(Past, 0, outstanding_bursts_ + ceil_div(machine.columns, machine.burst_bytes));  // F slots
-  answered_.push(Past, 0, outstanding_bursts_);
-  queue_answered_.push(Past, 0, machine.memory_queue);
+      outstanding_(machine.store_outstanding, machine.memory_queue) {
+  sent_.push(LongAgo, 0, machine.store_outstanding + ceil_div(machine.columns, machine.burst_bytes));  // F slots
 }
 
 void StoreDmaModel::start(const isa::Instruction& instruction, Cycle s) {
@@ -146,13 +145,7 @@ bool StoreDmaModel::read_next_bursts() {
 // Adds the bursts behind the first, each of `words` words and none across a burst's boundary, that come at an equal distance; `most` in all.
 // `first`: when the first word of the first is read.
 Steady StoreDmaModel::lengthen(Bursts& bursts, Cycle first, std::int64_t words, std::int64_t most) {
-  most = std::min(most, outstanding_bursts_) - 1;
-  if (bursts.stride & burst_mask_) {  // else all lie alike
-    const std::uint64_t room = burst_mask_ + 1 - bursts.bytes;  // behind a boundary, for where a burst begins
-    std::int64_t n = 0;
-    while (n < most && ((bursts.address + static_cast<std::uint64_t>(n + 1) * bursts.stride) & burst_mask_) <= room) ++n;
-    most = n;
-  }
+  most = uncut_bursts(bursts.address, bursts.bytes, bursts.stride, burst_mask_ + 1, std::min(most, outstanding_.most()) - 1);
   const Steady more = take_steady<1>(first, words, most, {Wait{sent_, 2}});
   bursts.count += static_cast<std::uint32_t>(more.count);
   return more;
@@ -162,16 +155,12 @@ Steady StoreDmaModel::lengthen(Bursts& bursts, Cycle first, std::int64_t words, 
 bool StoreDmaModel::request_next_bursts() {
   if (full_.empty()) return false;
   if (waiting_aw_ == Never) {
-    if (answered_.empty()) return false;
-    waiting_aw_ = std::max({request_ + 1, full_.front() + 1, answered_.front() + 2});
-    answered_.pop();
+    if (outstanding_.answers().empty()) return false;
+    waiting_aw_ = std::max({request_ + 1, full_.front() + 1, outstanding_.answers().front() + 2});
+    outstanding_.answers().pop();
   }
   Cycle accepted = waiting_aw_;
-  if (queue_is_short_) {
-    if (queue_answered_.empty()) return false;
-    accepted = std::max(accepted, queue_answered_.front() + 1);
-    queue_answered_.pop();
-  }
+  if (!outstanding_.accept(accepted)) return false;
   accepted = stalls_.request.next_open(accepted);
   full_.pop();
   stuck_.add(waiting_aw_ + 1, accepted);
@@ -181,8 +170,8 @@ bool StoreDmaModel::request_next_bursts() {
   const Cycle beats = beats_of(bursts.address, bursts.bytes, machine_.bus_bytes);
   const bool alike = bursts.stride % static_cast<std::uint64_t>(machine_.bus_bytes) == 0;  // in beats
   Steady more;
-  if (alike && !queue_is_short_ && !stalls_.request.any() && !stalls_.data.any()) {
-    more = take_steady<2>(accepted, 1, bursts.count - 1, {Wait{full_, 1}, Wait{answered_, 2}});
+  if (alike && !outstanding_.queue_is_short() && !stalls_.request.any() && !stalls_.data.any()) {
+    more = take_steady<2>(accepted, 1, bursts.count - 1, {Wait{full_, 1}, Wait{outstanding_.answers(), 2}});
   }
   request_ = accepted + more.count * more.period;
   for (std::int64_t left = more.count + 1; left > 0;) {
@@ -232,11 +221,11 @@ void StoreDmaModel::write_responses(const AnswerTrain& answer) {
   if (stalls_.response.any()) {
     for (std::uint32_t i = 0; i < answer.count; ++i) {
       response_ = stalls_.response.next_open(std::max(answer.at + i * answer.period, response_ + 1));
-      answered(response_, 0, 1);
+      outstanding_.answered(response_, 0, 1);
     }
   } else {
     response_ = answer.at + (answer.count - 1) * answer.period;
-    answered(answer.at, answer.period, answer.count);
+    outstanding_.answered(answer.at, answer.period, answer.count);
   }
   Job& job = jobs_.front();
   job.failed |= answer.error;

@@ -6,6 +6,7 @@
 
 #include "base/agent.hpp"
 #include "base/cycle_queue.hpp"
+#include "base/outstanding.hpp"
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
@@ -32,7 +33,6 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   std::int64_t bursts() const { return bursts_; }
 
  private:
-  static constexpr Cycle Past = -1'000'000'000;
   struct Job {  // an instruction in flight
     const isa::Store* store = nullptr;
     Cycle s = 0;
@@ -76,17 +76,12 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   Steady lengthen(Bursts& bursts, Cycle first, std::int64_t words, std::int64_t most);
   bool request_next_bursts();
   Cycle send_beats(Cycle first, Cycle more);
-  void answered(Cycle first, Cycle period, std::int64_t bursts) {  // B of so many
-    answered_.push(first, period, bursts);
-    if (queue_is_short_) queue_answered_.push(first, period, bursts);
-  }
 
   const Machine& machine_;
   CompletionSink& sequencer_;
   WritePort& memory_;
   const WriteStalls& stalls_;
   Scratchpad* vector_;
-  const std::int64_t outstanding_bursts_;  // of the machine
   std::uint64_t burst_mask_;
 
   bool advancing_ = false;          // within advance(): an answer that comes at once leaves what follows from it to it
@@ -94,15 +89,14 @@ class StoreDmaModel : public UnitModel, public WriteSink {
   std::size_t read_job_ = 0;        // the reader's
   std::vector<std::uint8_t> spare_staging_;
   Ring<Bursts> waiting_;            // for their AW
-  // What events wait for. Words: the last W beat of the burst that had their slot. AW: all bytes of its burst, the B of the burst N before it, and
-  // to be accepted the B of the burst that leaves memory's queue, if that is shorter than N.
-  CycleQueue sent_, full_, answered_, queue_answered_;
-  const bool queue_is_short_;
+  Outstanding outstanding_;         // a burst is answered with its B
+  // What events wait for. Words: the last W beat of the burst that had their slot. AW, beside the answers: all bytes of its burst.
+  CycleQueue sent_, full_;
   std::int64_t cut_ = 0;            // bursts at the end of waiting_ that end in a word which a later burst completes: not full yet
-  Cycle word_ = Past;               // x of the word before
-  Cycle request_ = Past;            // acceptance of the AW before
-  Cycle beat_ = Past;               // wl of the burst before
-  Cycle response_ = Past;           // B of the burst before
+  Cycle word_ = LongAgo;            // x of the word before
+  Cycle request_ = LongAgo;         // acceptance of the AW before
+  Cycle beat_ = LongAgo;            // wl of the burst before
+  Cycle response_ = LongAgo;        // B of the burst before
   Cycle waiting_aw_ = Never;        // an AW on the wires whose acceptance is not known yet
   Intervals reads_, beats_, stuck_;
   std::int64_t bytes_ = 0, bursts_ = 0;
