@@ -35,18 +35,18 @@ def uneven(words, banks):
 # and of each parameter the least and greatest value that was synthesized.
 MODELS = {
     "pe_array": {
-        "nand2": lambda Rows, Columns, **_: -63.76 + 1554.15 * (Rows*Columns) + 28.94 * (Rows*Rows) + 119.17 * (Columns*Columns) + -80.06 * (Rows+Columns),
+        "nand2": lambda Rows, Columns, **_: -59.75 + 1553.81 * (Rows*Columns) + 23.41 * (Rows*Rows) + 127.18 * (Columns*Columns) + -168.72 * (Columns),
         "memory_bits": lambda **_: 0,
-        "error_percent": 6.0,
+        "error_percent": 6.8,
         "depth": (38, 39),
-        "ranges": {'Rows': (1, 16), 'Columns': (1, 16)},
+        "ranges": {'Rows': (1, 16), 'Columns': (1, 64)},
     },
     "requantizer": {
-        "nand2": lambda Lanes, **_: 297.02 + 14951.13 * (Lanes),
+        "nand2": lambda Lanes, **_: 292.01 + 14954.43 * (Lanes),
         "memory_bits": lambda **_: 0,
         "error_percent": 0.1,
         "depth": (34, 35),
-        "ranges": {'Lanes': (1, 16)},
+        "ranges": {'Lanes': (1, 32)},
     },
     "matrix_unit": {
         "nand2": lambda Rows, Columns, **_: 23224.87 + 185.97 * (Rows) + 790.48 * (Columns),
@@ -56,11 +56,11 @@ MODELS = {
         "ranges": {'Rows': (1, 16), 'Columns': (1, 64)},
     },
     "vector_unit": {
-        "nand2": lambda Columns, Lanes, **_: 21695.28 + 6274.18 * (Lanes) + -1230.47 * (Columns) + 3895.86 * (Lanes*over(Columns,Lanes)),
+        "nand2": lambda Columns, Lanes, **_: 22079.45 + 6048.89 * (Lanes) + -1288.6 * (Columns) + 20.46 * (Lanes*Columns) + 3907.07 * (Lanes*over(Columns,Lanes)),
         "memory_bits": lambda Columns, Lanes, **_: Lanes*over(256,Columns)*8*Columns,
-        "error_percent": 5.4,
+        "error_percent": 5.5,
         "depth": (32, 34),
-        "ranges": {'Columns': (1, 16), 'Lanes': (1, 16)},
+        "ranges": {'Columns': (1, 64), 'Lanes': (1, 32)},
     },
     "load_dma": {
         "nand2": lambda Rows, Columns, BusBytes, BurstBytes, Outstanding, **_: 16864.63 + 25.55 * (row_bytes(larger(Rows,Columns),BusBytes)) + 17.87 * (row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) + 95.32 * (larger(Rows,Columns)) + 305.14 * (log2_up(Outstanding)) + 106.76 * (log2_up(BurstBytes)),

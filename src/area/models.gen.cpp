@@ -9,11 +9,11 @@ namespace {
 double nand2_of_pe_array(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
-  return -63.76 +
-         1554.15 * static_cast<double>(Rows*Columns) +
-         28.94 * static_cast<double>(Rows*Rows) +
-         119.17 * static_cast<double>(Columns*Columns) +
-         -80.06 * static_cast<double>(Rows+Columns);
+  return -59.75 +
+         1553.81 * static_cast<double>(Rows*Columns) +
+         23.41 * static_cast<double>(Rows*Rows) +
+         127.18 * static_cast<double>(Columns*Columns) +
+         -168.72 * static_cast<double>(Columns);
 }
 
 std::int64_t memory_bits_of_pe_array(const RtlParameters&) {
@@ -22,8 +22,8 @@ std::int64_t memory_bits_of_pe_array(const RtlParameters&) {
 
 double nand2_of_requantizer(const RtlParameters& p) {
   const std::int64_t Lanes = p.at("Lanes");
-  return 297.02 +
-         14951.13 * static_cast<double>(Lanes);
+  return 292.01 +
+         14954.43 * static_cast<double>(Lanes);
 }
 
 std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
@@ -47,10 +47,11 @@ std::int64_t memory_bits_of_matrix_unit(const RtlParameters& p) {
 double nand2_of_vector_unit(const RtlParameters& p) {
   const std::int64_t Columns = p.at("Columns");
   const std::int64_t Lanes = p.at("Lanes");
-  return 21695.28 +
-         6274.18 * static_cast<double>(Lanes) +
-         -1230.47 * static_cast<double>(Columns) +
-         3895.86 * static_cast<double>(Lanes*over(Columns,Lanes));
+  return 22079.45 +
+         6048.89 * static_cast<double>(Lanes) +
+         -1288.6 * static_cast<double>(Columns) +
+         20.46 * static_cast<double>(Lanes*Columns) +
+         3907.07 * static_cast<double>(Lanes*over(Columns,Lanes));
 }
 
 std::int64_t memory_bits_of_vector_unit(const RtlParameters& p) {
@@ -153,14 +154,14 @@ std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
 
 const std::vector<AreaModel>& area_models() {
   static const std::vector<AreaModel> all = {
-      {"pe_array", nand2_of_pe_array, memory_bits_of_pe_array, 6.0, 38, 39,
-       {{"Rows", 1, 16}, {"Columns", 1, 16}}},
+      {"pe_array", nand2_of_pe_array, memory_bits_of_pe_array, 6.8, 38, 39,
+       {{"Rows", 1, 16}, {"Columns", 1, 64}}},
       {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 0.1, 34, 35,
-       {{"Lanes", 1, 16}}},
+       {{"Lanes", 1, 32}}},
       {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 32, 32,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
-      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.4, 32, 34,
-       {{"Columns", 1, 16}, {"Lanes", 1, 16}}},
+      {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.5, 32, 34,
+       {{"Columns", 1, 64}, {"Lanes", 1, 32}}},
       {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 0.9, 46, 48,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
       {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.7, 51, 57,

@@ -5,6 +5,7 @@ Gemel what `gemel explain --area` says. The program is build/release/gemel, or t
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -103,6 +104,17 @@ class Timing(unittest.TestCase):
     def test_registers_go_by_the_nets_that_they_drive_and_pins_by_their_names(self):
         self.assertEqual(self.script.worst_path(REPORT.format("_1_"), NETLIST, self.cells), ("u_queue.count_q[3]", "u_queue.count_q[3]", 2))
         self.assertEqual(self.script.worst_path(REPORT.format("go_i"), NETLIST, self.cells)[0], "go_i")
+
+    def test_memories_are_pins_and_their_clocks_no_paths(self):
+        missing = [tool for tool in ("yosys", "sta") if shutil.which(tool) is None]
+        if missing or not self.script.LIBERTY.exists():
+            self.skipTest(f"not installed: {', '.join(missing) or 'qflow-tech-osu018'}")
+        cells = self.script.liberty_cells(self.script.LIBERTY.read_text(errors="replace"))
+        row, said = self.script.time_block("scratchpad", dict(WordBytes=1, Words=64, Banks=4, ReadClients=1, WriteClients=1), self.script.LIBERTY, cells, 300)
+        self.assertIsNotNone(row, said)
+        self.assertGreater(float(row["ns"]), 0)
+        self.assertLess(float(row["ns"]), 10)  # of a period of 1000; half of it, where a memory's clock was taken for data
+        self.assertNotIn("clk_i", (row["path_from"], row["path_to"]))
 
     def test_a_library_that_is_not_there_is_an_error(self):
         done = subprocess.run([sys.executable, SCRIPT, "--timing", "--liberty", "/none.lib"], capture_output=True, text=True, check=False)
