@@ -382,7 +382,7 @@ def timing_section():
     lines += [f"| `{r['block']}` | {r['parameters']} | {r['library']} | {r['ns']} | {r['mhz']} | {r['gates']} | `{r['path_from']}` | `{r['path_to']}` |"
               for r in rows.values()]
     worst = max(rows.values(), key=lambda r: float(r["ns"]))
-    lines += ["", f"All blocks together: {worst['mhz']} MHz, because of `{worst['block']}`: blocks are joined by registers, so the slowest sets the chip's clock."
+    lines += ["", f"All blocks together: {worst['mhz']} MHz, because of `{worst['block']}`: blocks are joined by registers, so it sets the chip's clock."
               + ("" if len(rows) == len(TIMED) else f" Of {len(TIMED)} blocks {len(rows)} have been timed.")]
     return [*lines, ""]
 
