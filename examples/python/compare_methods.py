@@ -9,10 +9,15 @@ stores one). Needs the package's extra `quantize`.
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gemel
+
+Source = str | Path
+Images = Any  # a .npz or .npy file, an array, or arrays by name
 
 COMPRESSED: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -32,9 +37,32 @@ QUANTIZED: dict[str, dict[str, Any]] = {
 }
 
 
-def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> None:
-    heads = f"{'compression':28s} {'weights':22s} {'float':>8s} {'machine':>8s} {'parameters':>11s} {'MACs':>13s} {'bytes':>11s} {'cycles':>11s}"
-    print(heads)
+@dataclass(frozen=True)
+class Row:
+    """One way to compress and to quantize. Right answers are of all images of `held_out`, 0 to 1; None: they have no labels."""
+
+    compression: str
+    quantization: str
+    float_accuracy: float | None  # of the compressed model in ONNX Runtime
+    accuracy: float | None  # of its quantized form on the machine
+    parameters: int
+    zeros: int  # among the weights
+    macs: int
+    weight_bytes: int
+    cycles: int  # of one image
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A compression that cannot be had."""
+
+    compression: str
+    message: str
+
+
+def measure(model: Source, calibrate: Images, held_out: Images, machine: str, learn: Images | None = None, epochs: int = 50) -> Iterator[Row | Refused]:
+    """Each of COMPRESSED with each of QUANTIZED. What ends in `recovered` learns from the model as it is (distillation), on the images of `learn`, or of
+    `calibrate`, whose labels are used where they have any."""
     with tempfile.TemporaryDirectory() as folder:
         small, int8 = Path(folder, "small.onnx"), Path(folder, "int8.onnx")
         for compression, how in COMPRESSED.items():
@@ -42,16 +70,26 @@ def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> 
                 # A share of the weights that zeroes none: what the model costs as it is. Ranks are chosen for the machine.
                 cost = gemel.compress(model, small, machine=machine if "low_rank" in how else None, **(how or {"weights": 1e-9}))
             except gemel.UserError as error:  # it cannot be made so small
-                print(f"{compression:28s} {error.message}")
+                yield Refused(compression, error.message)
                 continue
             if compression.endswith("recovered"):
-                gemel.recover(small, calibrate, small, teacher=model)
+                gemel.recover(small, calibrate if learn is None else learn, small, teacher=model, epochs=epochs)
             for quantization, options in QUANTIZED.items():
                 made = gemel.quantize(small, calibrate, int8, **options)
                 found = gemel.accuracy(int8, held_out, machine, beside=[small])
-                shares = ["" if one.right is None else f"{100 * one.right / found.images:.1f} %" for one in (found.counts[1], found.counts[0])]
-                figures = f"{cost.after.parameters:>11,} {cost.after.macs:>13,} {made.packed_weight_bytes:>11,} {found.cycles:>11,}"
-                print(f"{compression:28s} {quantization:22s} {shares[0]:>8s} {shares[1]:>8s} {figures}")
+                shares = [None if one.right is None else one.right / found.images for one in (found.counts[1], found.counts[0])]
+                yield Row(compression, quantization, *shares, cost.after.parameters, cost.after.zeros, cost.after.macs, made.packed_weight_bytes, found.cycles)
+
+
+def main(model: str, calibrate: str, held_out: str, machine: str = "edge16") -> None:
+    print(f"{'compression':28s} {'weights':22s} {'float':>8s} {'machine':>8s} {'parameters':>11s} {'MACs':>13s} {'bytes':>11s} {'cycles':>11s}")
+    for row in measure(model, calibrate, held_out, machine):
+        if isinstance(row, Refused):
+            print(f"{row.compression:28s} {row.message}")
+            continue
+        shares = ["" if one is None else f"{100 * one:.1f} %" for one in (row.float_accuracy, row.accuracy)]
+        figures = f"{row.parameters:>11,} {row.macs:>13,} {row.weight_bytes:>11,} {row.cycles:>11,}"
+        print(f"{row.compression:28s} {row.quantization:22s} {shares[0]:>8s} {shares[1]:>8s} {figures}")
 
 
 if __name__ == "__main__":
