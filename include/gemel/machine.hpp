@@ -53,7 +53,7 @@ struct GEMEL_API Machine {
   MemoryKind memory_kind = MemoryKind::Ideal;  // memory.kind
   int read_latency_cycles = 100;   // memory.read_latency_cycles: AR on the wires to first beat, 1..100000
   int write_latency_cycles = 100;  // memory.write_latency_cycles: last W beat to B, 1..100000
-  int memory_bytes_per_cycle = 16; // memory.bytes_per_cycle, each way, 1..4096
+  double memory_bytes_per_cycle = 16;  // memory.bytes_per_cycle, each way, 0.001..4096 in steps of 0.001
   int memory_queue = 64;           // memory.queue Q: accepted and uncompleted bursts per port, 1..1024
   int jitter_cycles = 0;           // memory.jitter_cycles J: random extra latency of a burst, at most; 0..100000
   int jitter_seed = 0;             // memory.jitter_seed, 0..2^31-1
@@ -63,6 +63,8 @@ struct GEMEL_API Machine {
 
   const ScratchpadParams& buffer(Buffer b) const { return buffers[static_cast<int>(b)]; }
   ScratchpadParams& buffer(Buffer b) { return buffers[static_cast<int>(b)]; }
+  // Bytes that one direction moves in 1000 cycles: the lesser of bus.bytes and memory.bytes_per_cycle, exactly.
+  std::int64_t millibytes_per_cycle() const;
   // Bytes of one word: R for activation, 4*C for accumulator, C for the others.
   int word_bytes(Buffer b) const;
   // Whole words in a buffer, rounded down to a multiple of its banks. Word w lives in bank w / bank_words.

@@ -24,7 +24,7 @@ from ._machine import Machine, parameters
 if TYPE_CHECKING:
     from ._network import Network
 
-Changes = tuple[tuple[str, int], ...]
+Changes = tuple[tuple[str, int | float], ...]
 
 _MARK = "<!-- advice -->\n"  # in report.html (src/report/html.cpp)
 SAVING = 0.01  # a resource can be saved if that costs less than this share of the cycles
@@ -61,7 +61,7 @@ class Finding:
     @property
     def text(self) -> str:
         """ "load_dma.outstanding 4 -> 8"."""
-        return ", ".join(f"{key} {old:,} -> {new:,}" for (key, old), (_, new) in zip(self.before, self.changes, strict=True))
+        return ", ".join(f"{key} {old:,.12g} -> {new:,.12g}" for (key, old), (_, new) in zip(self.before, self.changes, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,24 +163,28 @@ def _tried(machine: Machine) -> list[tuple[str, Changes, bool]]:
     for keys in _RESOURCES:
         values = {key: _value(machine, key) for key in keys}
         tried.append(("doubled", tuple((key, 2 * value) for key, value in values.items()), False))
-        tried.append(("halved", tuple((key, value // 2) for key, value in values.items()), True))
+        tried.append(("halved", tuple((key, _half(value)) for key, value in values.items()), True))
         if not any(key in _NO_IDEAL for key in keys):
             tried.append(("ideal", tuple((key, _ideal(machine, key)) for key in keys), False))
     for keys in _LATENCIES:
         value = _value(machine, keys[0])
-        tried.append(("halved", ((keys[0], max(1, value // 2)),), False))
+        tried.append(("halved", ((keys[0], max(1, _half(value))),), False))
         tried.append(("doubled", ((keys[0], 2 * value),), True))
         tried.append(("ideal", ((keys[0], 1),), False))
     return tried
 
 
-def _value(machine: Mapping[str, object], key: str) -> int:
+def _value(machine: Mapping[str, object], key: str) -> int | float:
     value = machine[key]
-    assert isinstance(value, int)
+    assert isinstance(value, int | float)
     return value
 
 
-def _ideal(machine: Machine, key: str) -> int:
+def _half(value: int | float) -> int | float:
+    return value // 2 if isinstance(value, int) else round(value / 2, 3)
+
+
+def _ideal(machine: Machine, key: str) -> int | float:
     if key == "vector_unit.lanes":
         return _value(machine, "pe_array.columns")
     if key.endswith("_buffer.size_bytes"):
@@ -196,8 +200,6 @@ def advise(network: Network, machine: Machine, *, cycles: int, source: str, batc
     wanted: list[tuple[str, Changes, bool, Machine]] = []
     seen = {machine.digest}
     for kind, changes, takes in _tried(machine):
-        if any(value < 1 for _, value in changes):
-            continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", GemelWarning)
@@ -256,12 +258,12 @@ def _plain(gains: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
-def _command(source: str, machine: Machine, changes: Iterable[tuple[str, int]], batch: int | None) -> str:
+def _command(source: str, machine: Machine, changes: Iterable[tuple[str, int | float]], batch: int | None) -> str:
     if not source or not machine._source:
         return ""
     words = ["gemel", "run", source, "--machine", machine._source, "--timing-only"]
     if batch is not None:
         words += ["--batch", str(batch)]
-    for key, value in {**machine._changes, **{key: str(value) for key, value in changes}}.items():
+    for key, value in {**machine._changes, **{key: f"{value:.12g}" for key, value in changes}}.items():
         words += ["--set", f"{key}={value}"]
     return shlex.join(words)

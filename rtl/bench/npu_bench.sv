@@ -91,7 +91,7 @@ module npu_bench;
     .Words          (MemoryWords),
     .ReadLatency    (ReadLatency),
     .WriteLatency   (WriteLatency),
-    .BytesPerCycle  (BytesPerCycle),
+    .MillibytesPerCycle (MillibytesPerCycle),
     .Queue          (Queue),
     .JitterCycles   (JitterCycles),
     .JitterSeed     (JitterSeed),

@@ -14,7 +14,7 @@ module npu_memory #(
   parameter int Words = 1024,          // of BusBytes bytes, from address 0 on
   parameter int ReadLatency = 100,     // cycles from AR to the first beat, if nothing else is under way
   parameter int WriteLatency = 100,    // cycles from the last W beat to B
-  parameter int BytesPerCycle = 16,    // each way
+  parameter int MillibytesPerCycle = 16000,  // each way, in thousandths of a byte
   parameter int Queue = 64,            // bursts per port that are accepted and not complete
   parameter int JitterCycles = 0,      // most that a burst may be late
   parameter int JitterSeed = 0,
@@ -137,7 +137,7 @@ module npu_memory #(
   function automatic longint occupied(input int count);
     int cycles;
     cycles = count;
-    if (BytesPerCycle < BusBytes) cycles = (count * BusBytes + BytesPerCycle - 1) / BytesPerCycle;
+    if (MillibytesPerCycle < 1000 * BusBytes) cycles = (count * 1000 * BusBytes + MillibytesPerCycle - 1) / MillibytesPerCycle;
     occupied = longint'(cycles);
   endfunction
 

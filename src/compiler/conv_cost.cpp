@@ -237,7 +237,7 @@ bool ConvCost::evaluate(ConvPlan& p, std::size_t index, std::int64_t limit, Cost
     instructions += acc_groups_;
   }
   first_load += cut_load.load;  // the first weights on their way in
-  load += instructions * isa::InstructionBytes / std::min(m_.bus_bytes, m_.memory_bytes_per_cycle);
+  load += instructions * isa::InstructionBytes * 1000 / m_.millibytes_per_cycle();
   const std::int64_t fetch = instructions * (m_.read_latency_cycles + 40) / m_.prefetch_instructions;
   p.instructions = instructions;
   p.matrix_cycles = matrix;

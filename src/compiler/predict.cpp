@@ -19,7 +19,7 @@ Predictor::Predictor(const Machine& machine, Order order)
     : machine_(machine),
       order_(order),
       dataflow_(machine),
-      read_bytes_(std::min(machine.bus_bytes, machine.memory_bytes_per_cycle)),
+      millibytes_(machine.millibytes_per_cycle()),
       per_burst_(std::max(1, machine.burst_bytes / isa::InstructionBytes)),
       dispatches_(static_cast<std::size_t>(machine.prefetch_instructions + per_burst_ + 1)) {}
 
@@ -54,9 +54,9 @@ void Predictor::next(Operation& op, const Places& producers) {
 
 // An instruction on its way takes the read channel from the loads.
 void Predictor::fetch() {
-  fetched_bytes_ += isa::InstructionBytes;
-  read_free_ += fetched_bytes_ / read_bytes_;
-  fetched_bytes_ %= read_bytes_;
+  fetched_millibytes_ += std::int64_t{1000} * isa::InstructionBytes;
+  read_free_ += fetched_millibytes_ / millibytes_;
+  fetched_millibytes_ %= millibytes_;
 }
 
 // The cycle in which the next instruction goes to its unit.
@@ -70,12 +70,12 @@ std::int64_t Predictor::dispatch(const Unit& unit) {
     while (last >= 0 && last > loads.count - KeptStarts && loads.starts[last] + 2 > asked_) --last;
     std::int64_t first = std::max(asked_ + machine_.read_latency_cycles, fetched_ + 1);
     if (last >= 0 && loads.starts[last] + 2 <= asked_) {
-      const std::int64_t under_way = std::int64_t{machine_.load_outstanding} * machine_.burst_bytes / read_bytes_;
+      const std::int64_t under_way = std::int64_t{1000} * machine_.load_outstanding * machine_.burst_bytes / millibytes_;
       first = std::max(first, std::min(loads.dones[last], asked_ + under_way));
     }
-    fetched_ = first + std::max<std::int64_t>(machine_.burst_bytes, isa::InstructionBytes) / read_bytes_ - 1;
+    fetched_ = first + 1000 * std::max<std::int64_t>(machine_.burst_bytes, isa::InstructionBytes) / millibytes_ - 1;
   }
-  const std::int64_t left = std::int64_t{per_burst_ - 1 - index_ % per_burst_} * isa::InstructionBytes / read_bytes_;  // beats behind it
+  const std::int64_t left = std::int64_t{per_burst_ - 1 - index_ % per_burst_} * 1000 * isa::InstructionBytes / millibytes_;  // beats behind it
   dispatched_ = std::max(dispatched_ + 1, fetched_ - left + 2);
   if (unit.count >= machine_.queue_depth) dispatched_ = std::max(dispatched_, unit.starts[unit.count - machine_.queue_depth]);
   dispatches_[index_++] = dispatched_;

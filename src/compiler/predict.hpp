@@ -42,11 +42,11 @@ class Predictor {
   std::int64_t store_words_ = 0;                              // when store_dma has read its words
   std::int64_t end_ = 0;
   // Fetch of instructions, burst by burst.
-  const std::int64_t read_bytes_;                             // per cycle
+  const std::int64_t millibytes_;                             // that one direction moves per cycle
   const int per_burst_;                                       // instructions
   int index_ = 0;                                             // of the next instruction
   std::int64_t fetched_ = 0, asked_ = 0;                      // last beat of the last burst, and its request
-  std::int64_t fetched_bytes_ = 0;                            // of instructions, not yet a cycle of the read channel
+  std::int64_t fetched_millibytes_ = 0;                       // of instructions, not yet a cycle of the read channel
   std::int64_t dispatched_ = 0;                               // the last instruction
   Recent<std::int64_t> dispatches_;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -45,7 +46,11 @@ void read_value(const Parameter& p, const YamlValue& value, Machine& machine) {
       if (const auto text = value.as_choice(p.choices)) p.set(machine, *text);
       break;
     case ParameterType::Number:
-      if (const auto number = value.as_number(p.least, p.most)) p.set(machine, *number);
+      if (const auto number = value.as_number(p.least, p.most)) {
+        const double steps = p.step > 0 ? *number / p.step : 0;
+        if (std::abs(steps - std::round(steps)) < 1e-6) p.set(machine, *number);
+        else value.complain("`" + p.key + "` is " + value.scalar() + ", but must be " + p.range());
+      }
       break;
     case ParameterType::SizeBytes:
       if (const auto bytes = value.as_size_bytes(least, most)) p.set(machine, *bytes);

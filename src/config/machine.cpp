@@ -2,6 +2,9 @@
 // What follows from a machine's parameters; see machine.hpp.
 #include "config/machine.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace gemel {
 
 const char* to_string(Buffer buffer) {
@@ -31,6 +34,10 @@ int Machine::word_bytes(Buffer b) const {
     case Buffer::Param: return columns;
   }
   return columns;
+}
+
+std::int64_t Machine::millibytes_per_cycle() const {
+  return std::min<std::int64_t>(std::int64_t{1000} * bus_bytes, std::llround(1000 * memory_bytes_per_cycle));
 }
 
 std::int64_t Machine::bank_words(Buffer b) const {

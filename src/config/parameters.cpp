@@ -4,6 +4,7 @@
 #include "config/parameters.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.hpp"
 #include "config/yaml_reader.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::int64_t KiB = 1 << 10;
 constexpr std::int64_t GiB = std::int64_t{1} << 30;
+constexpr double BandwidthStep = 0.001;  // Machine::millibytes_per_cycle() is exact
 
 template <typename T>
 T integer_of(const ParameterValue& value) {
@@ -107,9 +109,13 @@ std::vector<Parameter> declare() {
                       GEMEL_INTEGER(read_latency_cycles)));
   t.push_back(integer("memory.write_latency_cycles", "cycles", 1, 100000, false,
                       "Cycles from the last beat of a write on the wires to its response.", GEMEL_INTEGER(write_latency_cycles)));
-  t.push_back(integer("memory.bytes_per_cycle", "bytes", 1, 4096, false,
-                      "Bandwidth of the memory, each way, shared by the ports that read (or write).",
-                      GEMEL_INTEGER(memory_bytes_per_cycle)));
+  t.push_back({"memory.bytes_per_cycle", ParameterType::Number, "bytes", BandwidthStep, 4096, false, {}, true, false,
+               "Bandwidth of the memory, each way, shared by the ports that read (or write); a fraction, too.",
+               [](const Machine& m) -> ParameterValue { return m.memory_bytes_per_cycle; },
+               [](Machine& m, const ParameterValue& v) {
+                 m.memory_bytes_per_cycle = std::round(std::get<double>(v) / BandwidthStep) / std::round(1 / BandwidthStep);
+               },
+               BandwidthStep});
   t.push_back(integer("memory.queue", "bursts", 1, 1024, false, "Bursts Q that the memory accepts per port and has not completed.",
                       GEMEL_INTEGER(memory_queue)));
   t.push_back(optional(integer("memory.jitter_cycles", "cycles", 0, 100000, false,
@@ -181,6 +187,7 @@ std::string Parameter::range() const {
     case ParameterType::Number: break;
   }
   const std::string span = bound(*this, least) + " to " + bound(*this, most);
+  if (step > 0) return span + " in steps of " + format_number(step);
   return power_of_two ? "a power of two from " + span : span;
 }
 
@@ -285,7 +292,7 @@ std::vector<std::pair<std::string, std::string>> check_machine(const Machine& m)
 std::vector<std::pair<std::string, std::string>> useless_parameters(const Machine& m) {
   std::vector<std::pair<std::string, std::string>> useless;
   if (m.memory_bytes_per_cycle > m.bus_bytes) {
-    useless.emplace_back("memory.bytes_per_cycle", "`memory.bytes_per_cycle` is " + std::to_string(m.memory_bytes_per_cycle) +
+    useless.emplace_back("memory.bytes_per_cycle", "`memory.bytes_per_cycle` is " + format_number(m.memory_bytes_per_cycle) +
                                                        ", and `bus.bytes` of " + std::to_string(m.bus_bytes) +
                                                        " lets no more through in each direction");
   }

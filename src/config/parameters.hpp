@@ -29,6 +29,7 @@ struct Parameter {
   std::string sentence;
   ParameterValue (*get)(const Machine&);
   void (*set)(Machine&, const ParameterValue&);
+  double step = 0;  // Number: values are multiples of it, of which `set` takes the nearest; 0: any value
 
   std::string group() const;  // "pe_array"; "" for keys without a dot
   std::string leaf() const;   // "rows"

@@ -370,7 +370,7 @@ std::optional<double> YamlValue::as_number(double least, double most) const {
     return std::nullopt;
   }
   if (*value < least || *value > most) {
-    complain("`" + path_ + "` is " + format_number(*value) + ", but must be " +
+    complain("`" + path_ + "` is " + node_->content->scalar + ", but must be " +
              range_text(format_number(least), format_number(most)));
     return std::nullopt;
   }

@@ -124,7 +124,7 @@ std::string header(const Machine& m, const ExportedRun& run, const ProgramImage&
   integer("BurstBytes", m.burst_bytes);
   integer("ReadLatency", m.read_latency_cycles);
   integer("WriteLatency", m.write_latency_cycles);
-  integer("BytesPerCycle", m.memory_bytes_per_cycle);
+  integer("MillibytesPerCycle", m.millibytes_per_cycle());
   integer("Queue", m.memory_queue);
   integer("JitterCycles", m.jitter_cycles);
   integer("JitterSeed", m.jitter_seed);

@@ -16,8 +16,8 @@ const char* reader(MemoryPort port) { return port == MemoryPort::Fetch ? "fetch"
 MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes) : MemoryTiming(machine, bytes, nullptr) {}
 
 MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device)
-    : bus_bytes_(machine.bus_bytes),
-      bytes_per_cycle_(machine.memory_bytes_per_cycle),
+    : bus_millibytes_(std::int64_t{1000} * machine.bus_bytes),
+      millibytes_per_cycle_(machine.millibytes_per_cycle()),
       read_latency_(machine.read_latency_cycles),
       write_latency_(machine.write_latency_cycles),
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
@@ -144,7 +144,7 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   const Cycle next = request.write ? free + occupied : free;
   const bool behind = earliest <= next && request.period <= occupied, clear = earliest >= next && request.period >= occupied;
   const bool random = request.write ? write_jitter_.any() : read_jitter_.any();
-  const auto bus = static_cast<std::uint64_t>(bus_bytes_);
+  const std::uint64_t bus = std::uint64_t{1} << bus_log2_;
   std::int64_t count = 1;
   if ((behind || clear) && !random && request.stride % bus == 0) {
     count = request.count;

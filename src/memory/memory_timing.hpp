@@ -110,7 +110,7 @@ class MemoryTiming {
   }
   // Cycles for which so many beats hold a channel.
   std::int64_t occupation(std::int64_t beats) const {
-    return bytes_per_cycle_ >= bus_bytes_ ? beats : (beats * bus_bytes_ + bytes_per_cycle_ - 1) / bytes_per_cycle_;
+    return millibytes_per_cycle_ >= bus_millibytes_ ? beats : (beats * bus_millibytes_ + millibytes_per_cycle_ - 1) / millibytes_per_cycle_;
   }
   // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
   bool independent(const Queue& a, const Queue& b) const;
@@ -122,7 +122,7 @@ class MemoryTiming {
   void step_device(Cycle cycle);                   // all that happens in this cycle; answers are collected
   void recompute_next_change();
 
-  const std::int64_t bus_bytes_, bytes_per_cycle_;
+  const std::int64_t bus_millibytes_, millibytes_per_cycle_;  // of a beat; of the memory, or of the bus if that is narrower
   const Cycle read_latency_, write_latency_;
   const int bus_log2_;
   MemoryBytes bytes_;

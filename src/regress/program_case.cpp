@@ -319,7 +319,7 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
 void draw_memory_around(Random& random, Machine& m) {
   m.read_latency_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 80);
   m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 80);
-  m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 2 * m.bus_bytes);
+  m.memory_bytes_per_cycle = random_bandwidth(random, m.bus_bytes, 2 * m.bus_bytes);
   m.memory_queue = chance(random, 0.5) ? 64 : draw(random, 1, 6);
   if (chance(random, 0.02)) {  // more cycles than 16 bits count
     m.read_latency_cycles = draw(random, 20'000, 100'000);

@@ -19,6 +19,13 @@ inline void draw_stalls(Random random, Machine& m) {
   }
 }
 
+// Bytes per cycle: the bus's, whole ones, or a fraction. Not below 1/4: a burst would take longer than the rest of a program.
+inline double random_bandwidth(Random& random, int bus_bytes, int most) {
+  if (chance(random, 0.5)) return bus_bytes;
+  const int millibytes = draw(random, 1, 1000 * most);
+  return millibytes % 2 == 0 ? (millibytes + 999) / 1000 : std::max(250, millibytes) / 1000.0;
+}
+
 // Rows and columns 1..side, every parameter within its range, buffers from a few words up.
 inline Machine random_machine(Random& random, int side = 24) {
   Machine m;
@@ -34,7 +41,7 @@ inline Machine random_machine(Random& random, int side = 24) {
   m.prefetch_instructions = std::max(1, m.burst_bytes / 64) * draw(random, 1, 6);
   m.read_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
   m.write_latency_cycles = draw(random, 1, chance(random, 0.5) ? 20 : 200);
-  m.memory_bytes_per_cycle = chance(random, 0.5) ? m.bus_bytes : draw(random, 1, 64);
+  m.memory_bytes_per_cycle = random_bandwidth(random, m.bus_bytes, 64);
   m.memory_queue = chance(random, 0.7) ? 64 : draw(random, 1, 16);
   if (chance(random, 0.5)) {
     m.jitter_cycles = draw(random, 1, chance(random, 0.5) ? 10 : 200);

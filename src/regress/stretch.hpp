@@ -52,9 +52,9 @@ class Dice {
 // Cycles that an instruction takes, roughly: its steps, words and beats, and what bursts wait for.
 inline std::int64_t rough_cycles(const isa::Instruction& instruction, const Machine& machine) {
   const auto moved = [&machine](std::int64_t runs, std::int64_t bytes, std::int64_t words, int outstanding, int latency) {
-    const std::int64_t beat = std::min(machine.bus_bytes, machine.memory_bytes_per_cycle);
     const std::int64_t bursts = runs * (bytes / machine.burst_bytes + 2);
-    return std::max(words, runs * (bytes / beat + 2)) + bursts * (latency + machine.jitter_cycles / 2) / std::min(outstanding, machine.memory_queue);
+    const std::int64_t beats = runs * (1000 * bytes / machine.millibytes_per_cycle() + 2);
+    return std::max(words, beats) + bursts * (latency + machine.jitter_cycles / 2) / std::min(outstanding, machine.memory_queue);
   };
   switch (instruction.unit) {
     case isa::Unit::Load: {

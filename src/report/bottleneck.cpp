@@ -32,10 +32,10 @@ struct Shares { double load, vector, store; };
 
 Shares shares_of(const LayerResult& layer, const Machine& machine, std::int64_t cycles) {
   const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(cycles); };
-  const int bandwidth = std::max(1, std::min(machine.bus_bytes, machine.memory_bytes_per_cycle));
-  return {share(std::max(count(layer, isa::Unit::Load, isa::Cause::Busy), layer.load_bytes / bandwidth)),
+  const auto moving = [&](std::int64_t bytes) { return 1000 * bytes / machine.millibytes_per_cycle(); };
+  return {share(std::max(count(layer, isa::Unit::Load, isa::Cause::Busy), moving(layer.load_bytes))),
           share(count(layer, isa::Unit::Vector, isa::Cause::Busy)),
-          share(std::max(count(layer, isa::Unit::Store, isa::Cause::Busy), layer.store_bytes / bandwidth))};
+          share(std::max(count(layer, isa::Unit::Store, isa::Cause::Busy), moving(layer.store_bytes)))};
 }
 
 // Who holds the others up, in `cycles` cycles of waiting and working.

@@ -332,7 +332,7 @@ void roofline(std::ostream& out, const RunResult& result, const Machine& machine
   }
   if (dots.empty()) return;
   const double peak = static_cast<double>(machine.rows) * machine.columns;
-  const double bandwidth = 2.0 * std::min(machine.bus_bytes, machine.memory_bytes_per_cycle);  // both ways at once
+  const double bandwidth = 2.0 * static_cast<double>(machine.millibytes_per_cycle()) / 1000;  // both ways at once
   const double ridge = peak / bandwidth;
   double x_min = ridge, x_max = ridge, y_min = peak;
   for (const Dot& dot : dots) {

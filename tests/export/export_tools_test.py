@@ -24,7 +24,7 @@ SMALL = ["pe_array.rows=2", "pe_array.columns=3", "vector_unit.lanes=2", "bus.by
          "sequencer.queue_depth=2", "sequencer.prefetch_instructions=2", "activation_buffer.size_bytes=256", "activation_buffer.banks=2",
          "weight_buffer.size_bytes=192", "weight_buffer.banks=2", "accumulator_buffer.size_bytes=768", "accumulator_buffer.banks=2",
          "vector_buffer.size_bytes=384", "vector_buffer.banks=2", "param_buffer.size_bytes=384", "param_buffer.banks=2"]
-WILD = ["memory.read_latency_cycles=17", "memory.write_latency_cycles=5", "memory.bytes_per_cycle=3", "memory.queue=3", "memory.jitter_cycles=23",
+WILD = ["memory.read_latency_cycles=17", "memory.write_latency_cycles=5", "memory.bytes_per_cycle=2.7", "memory.queue=3", "memory.jitter_cycles=23",
         "memory.jitter_seed=7", "memory.ar_stall_percent=20", "memory.r_stall_percent=15", "memory.aw_stall_percent=30", "memory.w_stall_percent=25",
         "memory.b_stall_percent=35", "memory.stall_seed=11"]
 NETWORK = """

@@ -16,7 +16,7 @@
 namespace gemel {
 namespace {
 
-Machine machine_of(int read_latency, int write_latency, int bus, int bytes_per_cycle) {
+Machine machine_of(int read_latency, int write_latency, int bus, double bytes_per_cycle) {
   Machine m;
   m.read_latency_cycles = read_latency;
   m.write_latency_cycles = write_latency;
@@ -90,6 +90,29 @@ TEST_F(MemoryTimingTest, IdealNarrowMemorySendsItsBeatsLast) {
   EXPECT_EQ(writes, (std::vector<Cycle>{0 + 20, 0 + 4 + 20}));  // the first write finds the channel free
 }
 
+TEST_F(MemoryTimingTest, IdealMemoryOfAFractionRoundsEachBurstUp) {
+  MemoryTiming memory = ideal(machine_of(10, 20, 8, 6.4));
+  memory.request(read(MemoryPort::Load, 0, 32, 0));   // 4 beats of 8 bytes: 5 cycles of the channel, exactly
+  memory.request(read(MemoryPort::Load, 32, 8, 1));   // 1 beat: 2 cycles
+  memory.request(read(MemoryPort::Load, 64, 24, 2));  // 3 beats: 4 cycles
+  const auto answers = drain(memory);
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[0].at, 10 + 5 - 4);
+  EXPECT_EQ(answers[1].at, 10 + 5 + 2 - 1);
+  EXPECT_EQ(answers[2].at, 10 + 5 + 2 + 4 - 3);
+}
+
+TEST_F(MemoryTimingTest, IdealMemoryAtTheEndsOfItsRange) {
+  for (const auto& [bytes_per_cycle, occupied] : {std::pair{0.001, 32'000}, {4096.0, 4}, {7.999, 5}, {8.001, 4}}) {
+    MemoryTiming memory = ideal(machine_of(10, 20, 8, bytes_per_cycle));
+    memory.request(read(MemoryPort::Load, 0, 32, 0));
+    memory.request(read(MemoryPort::Load, 32, 32, 1));
+    const auto answers = drain(memory);
+    ASSERT_EQ(answers.size(), 2u);
+    EXPECT_EQ(answers[1].at - answers[0].at, occupied) << bytes_per_cycle;
+  }
+}
+
 TEST_F(MemoryTimingTest, IdealWritesFollowEachOther) {
   MemoryTiming memory = ideal(machine_of(10, 20, 8, 8));
   memory.request(write(0, 32, 7));   // 4 beats
@@ -115,7 +138,8 @@ TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
   std::mt19937_64 random(test::random_seed());
   std::size_t longest = 0;
   for (int round = 0; round < 400; ++round) {
-    Machine m = machine_of(1 + static_cast<int>(random() % 40), 1 + static_cast<int>(random() % 40), 8, 1 << (random() % 5));
+    const double bandwidth = random() % 2 == 0 ? 1 << (random() % 5) : static_cast<double>(250 + random() % 16'000) / 1000;
+    Machine m = machine_of(1 + static_cast<int>(random() % 40), 1 + static_cast<int>(random() % 40), 8, bandwidth);
     m.jitter_cycles = random() % 4 == 0 ? 3 : 0;
     std::vector<MemoryRequest> requests;
     std::array<Cycle, MemoryPortCount> at{};

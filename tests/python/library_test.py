@@ -110,6 +110,14 @@ class Machines(unittest.TestCase):
         with self.assertWarnsRegex(gemel.GemelWarning, "E0113"):
             gemel.machine(memory_bytes_per_cycle=4096)
 
+    def test_a_bandwidth_may_be_a_fraction(self):
+        cycles = [gemel.run("digits", gemel.machine(memory_bytes_per_cycle=each), timing_only=True).cycles for each in (16, 12.8, 12.799, 8)]
+        self.assertEqual(cycles, sorted(cycles))
+        self.assertEqual(len(set(cycles)), 4, cycles)
+        self.assertIn("bytes_per_cycle: 12.8", gemel.machine(memory_bytes_per_cycle=12.8).to_yaml())
+        with self.assertRaisesRegex(gemel.UserError, "in steps of 0.001"):
+            gemel.machine(memory_bytes_per_cycle=12.8005)
+
 
 class Results(unittest.TestCase):
     def test_digits_equals_the_command_lines_in_every_field(self):

@@ -216,7 +216,7 @@ class Tables(Folder):
             "parameters": {
                 "rows": [4, 8, 16],
                 "columns": [8, 16],
-                "memory.read_latency_cycles": [20, 100],
+                "memory.bytes_per_cycle": [6.4, 8],
                 "activation_buffer.size_bytes": ["32KiB", "64KiB"],
             },
         }

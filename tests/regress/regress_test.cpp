@@ -32,7 +32,7 @@ TEST(Regress, CasesOfOneMachineHaveItsChipAndAnotherMemory) {
   EXPECT_EQ(machine_text(a.machine), machine_text(b.machine));
   EXPECT_EQ(a.machine.load_outstanding, b.machine.load_outstanding);
   const auto memory = [](const Machine& m) {
-    return std::vector<int>{m.read_latency_cycles, m.write_latency_cycles, m.memory_bytes_per_cycle, m.memory_queue, m.jitter_cycles, m.jitter_seed};
+    return std::vector<double>{1.0 * m.read_latency_cycles, m.write_latency_cycles, m.memory_bytes_per_cycle, m.memory_queue, m.jitter_cycles, m.jitter_seed};
   };
   EXPECT_NE(memory(a.machine), memory(b.machine));
 }

@@ -24,7 +24,7 @@ inline Machine random_machine(Random& random, int largest_array = 12) {
   m.prefetch_instructions = std::max(1, m.burst_bytes / 64) + random.range(0, 6);
   m.read_latency_cycles = random.skewed(1, 60);
   m.write_latency_cycles = random.skewed(1, 60);
-  m.memory_bytes_per_cycle = random.chance(50) ? m.bus_bytes : random.range(1, 2 * m.bus_bytes);
+  m.memory_bytes_per_cycle = random.chance(50) ? m.bus_bytes : random.range(250, 2000 * m.bus_bytes) / 1000.0;
   m.memory_queue = random.skewed(1, 20);
   if (random.chance(50)) {
     m.jitter_cycles = random.skewed(1, 60);

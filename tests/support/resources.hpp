@@ -24,18 +24,19 @@ struct Raised {
 // buffers grow, so that there are fewer of them.
 inline std::vector<Raised> raise_each(const Machine& base) {
   std::vector<Raised> list;
-  const auto add = [&](const std::string& key, std::int64_t value) {
-    const Parameter& parameter = *find_parameter(key);
-    Machine machine = base;
-    const auto before = std::get<std::int64_t>(parameter.get(base));
-    if (value == before || static_cast<double>(value) < parameter.least || static_cast<double>(value) > parameter.most) return;
-    parameter.set(machine, value);
-    if (!check_machine(machine).empty()) return;
-    list.push_back({key + "=" + format_value(parameter, value), machine});
-  };
   const auto scale = [&](const std::string& key, const std::vector<double>& factors) {
-    const auto before = static_cast<double>(std::get<std::int64_t>(find_parameter(key)->get(base)));
-    for (const double factor : factors) add(key, static_cast<std::int64_t>(std::llround(before * factor)));
+    const Parameter& parameter = *find_parameter(key);
+    const ParameterValue before = parameter.get(base);
+    for (const double factor : factors) {
+      ParameterValue value = before;
+      if (auto* whole = std::get_if<std::int64_t>(&value)) *whole = std::llround(static_cast<double>(*whole) * factor);
+      else value = std::get<double>(before) * factor;
+      const double number = value.index() == 0 ? static_cast<double>(std::get<std::int64_t>(value)) : std::get<double>(value);
+      if (value == before || number < parameter.least || number > parameter.most) continue;
+      Machine machine = base;
+      parameter.set(machine, value);
+      if (check_machine(machine).empty()) list.push_back({key + "=" + format_value(parameter, value), machine});
+    }
   };
   for (int b = 0; b < BufferCount; ++b) {
     const std::string name = to_string(static_cast<Buffer>(b));
