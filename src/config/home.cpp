@@ -63,7 +63,8 @@ std::vector<std::string> home_folders() {
     return {home};
   }
   std::vector<std::string> found;
-  fs::path folder = own_file().parent_path();
+  static const fs::path own = own_file();  // once: a rebuild may replace the file while the program runs
+  fs::path folder = own.parent_path();
   for (int up = 0; up < MostFoldersUp && folder.has_relative_path(); ++up, folder = folder.parent_path()) {
     if (!is_home(folder / GEMEL_DATA_FOLDER)) continue;
     std::error_code problem;

@@ -84,6 +84,17 @@ TEST(Config, ShipsTheMachinesOfTheDesign) {
   EXPECT_THAT(list_machines(), ElementsAre("edge16", "odd7x13", "server128", "tiny8", "wide16x64"));
 }
 
+// As a rebuild does it, beside a long regression.
+TEST(Config, MachinesAreFoundAfterTheProgramsFileWasReplaced) {
+  namespace fs = std::filesystem;
+  const auto before = list_machines();
+  const fs::path own = fs::canonical("/proc/self/exe");
+  const fs::path copy = own.string() + "." + std::to_string(::getpid());
+  fs::copy_file(own, copy);
+  fs::rename(copy, own);
+  EXPECT_EQ(list_machines(), before);
+}
+
 TEST(Config, ShippedMachinesAreValidAndNamedAsTheirFiles) {
   ASSERT_FALSE(list_machines().empty());
   for (const auto& name : list_machines()) {
