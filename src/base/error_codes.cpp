@@ -191,6 +191,8 @@ const std::vector<ErrorCode>& error_codes() {
       {"E1301", User, "The folder for an export has something in it."},
       {"E1302", User, "A workload with layers on the host cannot be exported."},
       {"E1303", User, "A workload cannot be exported for a machine whose memory the testbench does not have."},
+      {"E1304", User, "An FPGA is too small for a block."},
+      {"E1305", Run, "A tool for FPGAs failed."},
   };
   return table;
 }

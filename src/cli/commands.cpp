@@ -32,6 +32,7 @@ void add_commands(CLI::App& app) {
   add_compare(app);
   add_explain(app);
   add_export(app);
+  add_fpga(app);
   add_regress(app);
   add_new_block(app);
   add_cache(app);

@@ -33,6 +33,7 @@ void add_disasm(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_export(CLI::App& app);
+void add_fpga(CLI::App& app);
 void add_regress(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_new_block(CLI::App& app);

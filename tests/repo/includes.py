@@ -44,6 +44,7 @@ CLI_MAY_USE = {
     "regress/regress.hpp",
     "rtl_host/contract.hpp",    # explain --ports, new-block: for those who write Verilog
     "rtl_host/library.hpp",     # gemel cache
+    "rtl_host/ports.hpp",       # gemel fpga: blocks with their parameters
 }
 # Result structs are shared between the run and the writers of reports; nothing else of sim is for report.
 REPORT_MAY_USE_OF_SIM = {"sim/result.hpp"}
