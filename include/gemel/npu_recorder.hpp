@@ -14,7 +14,7 @@ namespace gemel {
 class GEMEL_API NpuRecorder {
  public:
   // From the next start on, each run of this program; other programs may run in between. An Npu has one recorder at a time, and outlives
-  // it. Throws UserError E0505 if the program is for another machine. `trace`: fill Result::trace.
+  // it. Throws UserError E0505 if the program is for another machine, E0515 if it waits for layers on the host. `trace`: fill Result::trace.
   NpuRecorder(Npu& npu, const Program& program, bool trace = false);
   ~NpuRecorder();
   NpuRecorder(const NpuRecorder&) = delete;

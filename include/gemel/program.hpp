@@ -67,6 +67,7 @@ class GEMEL_API Program {
   // network is not known, because the program came from a file.
   Program with_data(const std::vector<std::vector<std::uint8_t>>& inputs, std::uint64_t seed, bool expected) const;
 
+  // UserError E0515 if it waits for layers on the host: then no single start runs it.
   ProgramImage image() const;
 
   explicit Program(std::shared_ptr<const Compiled> inside);

@@ -63,13 +63,16 @@ struct Result {
   // How often the program ran (test images in several batches). Everything below is the sum over all rounds; layers' first and
   // last cycle are those of the first round.
   int rounds = 1;
+  // How often the NPU is started in a round: once for each part of a program that waits for host steps. Cycles, also of layers and of the trace,
+  // follow each other over the parts; the host's time is not in them.
+  int starts = 1;
   std::int64_t cycles = 0;         // start to halt
   UnitCounters counters{};
   std::int64_t macs = 0, array_cycles = 0;
   std::int64_t load_bytes = 0, store_bytes = 0, fetch_bytes = 0;
   std::int64_t load_bursts = 0, store_bursts = 0, fetch_bursts = 0;
   std::int64_t instructions = 0;
-  std::int64_t host_bytes = 0;     // read from the NPU's memory by layers that run on the host
+  std::int64_t host_bytes = 0;     // read from and written to the NPU's memory by layers that run on the host
   std::vector<LayerResult> layers;
   // Why the layers' `counters` are not known (and first and last cycle where they are -1); empty: they are.
   std::string layers_note;

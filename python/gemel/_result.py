@@ -140,6 +140,16 @@ class Result:
         return float(self._figures["utilization"])
 
     @property
+    def starts(self) -> int:
+        """How often the NPU is started in a round: 1, or once for each part of a program that waits for layers on the host."""
+        return int(self._fields["starts"])
+
+    @property
+    def host_steps(self) -> dict[str, Any]:
+        """What runs on the host: `operators`, their share of all layers' output elements (`elements_share`), and the `bytes` that cross to it and back."""
+        return dict(self._fields["host_steps"])
+
+    @property
     def accuracy(self) -> float | None:
         """Share of right answers over the test images, 0 to 1; None: none were run."""
         accuracy = self._fields["accuracy"]

@@ -116,8 +116,9 @@ void field(Archive& a, TensorData& t) {
 }
 template <typename Archive>
 void field(Archive& a, Result& r) {
-  fields(a, r.network, r.machine, r.batch, r.clock_mhz, r.rows, r.columns, r.timing_only, r.engine, r.rounds, r.cycles, r.counters, r.macs, r.array_cycles,
-         r.load_bytes, r.store_bytes, r.fetch_bytes, r.load_bursts, r.store_bursts, r.fetch_bursts, r.instructions, r.host_bytes, r.layers, r.layers_note,
+  fields(a, r.network, r.machine, r.batch, r.clock_mhz, r.rows, r.columns, r.timing_only, r.engine, r.rounds, r.starts, r.cycles, r.counters, r.macs,
+         r.array_cycles, r.load_bytes, r.store_bytes, r.fetch_bytes, r.load_bursts, r.store_bursts, r.fetch_bursts, r.instructions, r.host_bytes,
+         r.layers, r.layers_note,
          r.trace, r.trace_waits, r.outputs, r.tensors, r.blocks, r.differences, r.compile_seconds, r.build_rtl_seconds, r.simulate_seconds, r.golden_seconds,
          r.peak_memory_mib, r.images, r.accuracy, r.float_accuracy, r.settings, r.version, r.commit, r.machine_digest, r.network_digest, r.program_digest,
          r.seed);

@@ -81,6 +81,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0512", User, "A prediction is asked for a machine that the program was not compiled for."},
       {"E0513", User, "Expected results are asked of a program whose network is not known."},
       {"E0514", User, "A tensor is asked for that the network does not have."},
+      {"E0515", User, "A program that waits for layers on the host is to be run by one start."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
       {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},
@@ -89,7 +90,6 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0604", User, "A global average is over more pixels than a window can cover."},
       {"E0605", User, "A network needs more instructions than a program can have."},
       {"E0606", User, "A program cannot begin at the address that was asked for."},
-      {"E0607", User, "A layer of the machine reads what the host makes."},
 
       // E07xx: instructions (src/isa)
       {"E0701", User, "A line of assembly does not begin with an instruction."},

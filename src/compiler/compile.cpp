@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The road of a network through the compiler: fuse, plan, place, then step by step lower, synchronize, predict, order, write. From
-// lowering on operations flow job by job, so that memory is needed for little but the program.
+// lowering on operations flow job by job, so that memory is needed for little but the program. Each part of a program goes that road for itself
+// from lowering on: the machine is started for it and knows nothing of the parts before.
 #include "compiler/compile.hpp"
 
 #include <algorithm>
@@ -165,10 +166,10 @@ struct Candidate {
 // Of group g, which can be run in several ways: each is tried between its neighbours. The best of them are bettered as long as another tiling
 // of one of their parts ends sooner.
 Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g) {
-  const int first = std::max(0, g - 1), last = std::min(lowerer.groups() - 1, g + 1);
+  const int first = lowerer.first_near(g), last = lowerer.last_near(g);
   std::map<std::vector<std::int64_t>, std::int64_t> tried;
   const auto attempt = [&](const GroupPlan& plan, const GroupPlan& before) {
-    if (g > 0) lowerer.choose(g - 1, before);
+    if (first < g) lowerer.choose(first, before);
     lowerer.choose(g, plan);
     for (int k = first; k <= last; ++k) lowerer.settle(k);
     std::vector<std::int64_t> both = lowerer.signature(g);
@@ -217,7 +218,7 @@ void choose_alternatives(Lowerer& lowerer, Trial& trial) {
       lowerer.settle(g);
       continue;
     }
-    const int first = std::max(0, g - 1), last = std::min(groups - 1, g + 1);
+    const int first = lowerer.first_near(g), last = lowerer.last_near(g);
     // Seen before: the answer is the same. Which of them it is about belongs to it: the first two groups and the last two may be the same two.
     std::vector<std::int64_t> situation = {g - first};
     for (int i = first; i <= last; ++i) {
@@ -227,23 +228,22 @@ void choose_alternatives(Lowerer& lowerer, Trial& trial) {
     auto seen = known.find(situation);
     if (seen == known.end()) seen = known.emplace(std::move(situation), best_of_ways(lowerer, trial, g)).first;
     const Candidate& best = seen->second;
-    if (g > 0 && lowerer.alternatives(g - 1).empty()) lowerer.choose(g - 1, best.before);
+    if (first < g && lowerer.alternatives(first).empty()) lowerer.choose(first, best.before);
     lowerer.choose(g, best.plan);
     for (int k = first; k <= g; ++k) lowerer.settle(k);
   }
 }
 
 // The planner knows layers one by one. How well they follow each other shows in a trial: of a short program as a whole, for each group with
-// the tilings that come next to the best one.
-void try_neighbours(Lowerer& lowerer, Trial& trial) {
-  const int groups = lowerer.groups();
-  std::vector<std::vector<GroupPlan>> ways(static_cast<std::size_t>(groups));
+// the tilings that come next to the best one. `first`, `last`: groups of one part.
+void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
+  std::vector<std::vector<GroupPlan>> ways(static_cast<std::size_t>(last) + 1);
   std::int64_t instructions = 0;
-  for (int g = 0; g < groups; ++g) {
+  for (int g = first; g <= last; ++g) {
     if (lowerer.plan(g).on_array) instructions += lowerer.plan(g).conv.instructions;
   }
   if (instructions > ShortProgram) return;
-  for (int g = 0; g < groups; ++g) {
+  for (int g = first; g <= last; ++g) {
     ways[static_cast<std::size_t>(g)] = lowerer.finalists(g);
     if (!lowerer.plan(g).on_array) {
       for (const GroupPlan& way : lowerer.variants(lowerer.plan(g))) ways[static_cast<std::size_t>(g)].push_back(way);
@@ -251,19 +251,19 @@ void try_neighbours(Lowerer& lowerer, Trial& trial) {
     for (const GroupPlan& way : lowerer.alternatives(g)) ways[static_cast<std::size_t>(g)].push_back(way);
   }
   const std::int64_t most = trial.operations() + MostTrials;
-  std::int64_t least = trial.cycles(0, groups - 1);
+  std::int64_t least = trial.cycles(first, last);
   const auto choose = [&](int g, const GroupPlan& way) {
     lowerer.choose(g, way);
-    for (int i = g; i < groups; ++i) lowerer.settle(i);
+    for (int i = g; i <= last; ++i) lowerer.settle(i);
   };
   for (bool better = true; better;) {
     better = false;
-    for (int g = 0; g < groups; ++g) {
+    for (int g = first; g <= last; ++g) {
       GroupPlan best = lowerer.plan(g);
       for (const GroupPlan& way : ways[static_cast<std::size_t>(g)]) {
         if (trial.operations() >= most) break;
         choose(g, way);
-        const std::int64_t end = trial.cycles(0, groups - 1);
+        const std::int64_t end = trial.cycles(first, last);
         if (end >= least) continue;
         least = end;
         best = way;
@@ -296,10 +296,18 @@ void describe_tensors(Schedule& schedule, const Network& network, const Graph& g
   for (const int t : network.outputs) {
     if (schedule.tensors[static_cast<std::size_t>(t)].in_memory) hand_out(static_cast<std::size_t>(t));
   }
+  std::vector<char> moved = graph.for_host;  // between memory and host
   for (std::size_t t = 0; t < network.tensors.size(); ++t) {
-    if (!graph.for_host[t]) continue;
-    hand_out(t);
-    schedule.host_bytes += network.tensors[t].bytes();
+    if (graph.for_host[t]) hand_out(t);
+  }
+  for (const BetweenParts& step : graph.between) {
+    const Layer& layer = network.layers[static_cast<std::size_t>(step.layer)];
+    schedule.host_steps.push_back({step.layer, step.before, layer});
+    for (const int t : layer.inputs) moved[static_cast<std::size_t>(t)] = 1;
+    moved[static_cast<std::size_t>(layer.output)] = 1;
+  }
+  for (std::size_t t = 0; t < network.tensors.size(); ++t) {
+    if (moved[t]) schedule.host_bytes += network.tensors[t].bytes();
   }
 }
 
@@ -343,8 +351,11 @@ class ProgramWriter {
     schedule_.program.push_back(isa::encode(instruction));
   }
 
-  // A layer's cycles: by how much it moves the end.
-  void finish() {
+  // What follows belongs to another part of the program.
+  void begin_part() { schedule_.further_parts.push_back(static_cast<std::uint32_t>(schedule_.program.size())); }
+
+  // A layer's cycles: by how much it moves the end of its part.
+  void finish_part() {
     schedule_.program.push_back(isa::encode(isa::Halt{}));
     std::int64_t before = 0;
     for (std::size_t l = 0; l < done_.size(); ++l) {
@@ -352,13 +363,14 @@ class ProgramWriter {
       schedule_.layers[l].predicted_cycles = std::max<std::int64_t>(0, done_[l] - before);
       before = std::max(before, done_[l]);
     }
+    std::fill(done_.begin(), done_.end(), -1);
   }
 
  private:
   Schedule& schedule_;
   std::int32_t digest_;
   std::int64_t most_;
-  std::vector<std::int64_t> done_;  // per layer: the last of its operations, predicted
+  std::vector<std::int64_t> done_;  // per layer of this part: the last of its operations, predicted
 };
 
 // More memory than there is behind the base: bytes, and of what.
@@ -367,18 +379,30 @@ struct Shortage {
   const char* of_what = "";
 };
 
+// Of each part, its first group. A network for the host alone has a part without groups.
+std::vector<int> first_groups(const Graph& graph) {
+  std::vector<int> first = {0};
+  for (std::size_t g = 1; g < graph.groups.size(); ++g) {
+    if (graph.groups[g].part != graph.groups[g - 1].part) first.push_back(static_cast<int>(g));
+  }
+  return first;
+}
+
 std::variant<Schedule, Shortage> make_schedule(const Network& network, const Machine& machine, const CompileOptions& options) {
   const Graph graph = make_graph(network, options.fuse);
   Lowerer lowerer(network, machine, graph, options.interrupted);
   const int groups = static_cast<int>(graph.groups.size());
+  const std::vector<int> parts = first_groups(graph);
+  const auto last_group = [&](std::size_t part) { return part + 1 < parts.size() ? parts[part + 1] - 1 : groups - 1; };
   for (int g = 0; g < groups; ++g) lowerer.plan(g);
   Trial trial(lowerer, graph, network, machine, options);
   choose_alternatives(lowerer, trial);
-  try_neighbours(lowerer, trial);
+  for (std::size_t p = 0; p < parts.size(); ++p) try_neighbours(lowerer, trial, parts[p], last_group(p));
   lowerer.reset();
   std::vector<int> step(static_cast<std::size_t>(groups), 0);
+  if (groups > 0 && !graph.between.empty() && graph.between.front().before == 0) step[0] = 1;
   for (int g = 1; g < groups; ++g) {
-    step[static_cast<std::size_t>(g)] = step[static_cast<std::size_t>(g - 1)] + (begins_step(lowerer, g, options) ? 1 : 0);
+    step[static_cast<std::size_t>(g)] = step[static_cast<std::size_t>(g - 1)] + (lowerer.first_near(g) == g ? 2 : begins_step(lowerer, g, options) ? 1 : 0);
   }
   const auto align = static_cast<std::uint64_t>(std::max(isa::InstructionBytes, machine.burst_bytes));
   const MemoryMap memory = map_memory(network, graph, step, options.memory_base, align);
@@ -409,22 +433,28 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   }
   if (least_instructions > options.most_instructions) refuse_instructions(schedule, options.most_instructions);  // before making them
   ProgramWriter writer(schedule, machine, options.most_instructions);
-  Chains chains;
-  Synchronizer synchronizer(machine);
-  Predictor predictor(machine);
-  Predictor in_program_order(machine, Predictor::Order::Program);
-  ProgramOrder order(machine.queue_depth, [&](Operation& op, const Places& producers) {
-    in_program_order.next(op, producers);
-    writer.write(op);
-  });
-  lower_groups(lowerer, 0, groups - 1, options, memory, constants, [&](Operation& op) {
-    chains.set(op);
-    const Places producers = synchronizer.next(op);
-    predictor.next(op, producers);
-    order.add(op, producers);
-  });
-  order.finish();
-  writer.finish();
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    if (p > 0) {
+      writer.begin_part();
+      lowerer.begin_part();
+    }
+    Chains chains;
+    Synchronizer synchronizer(machine);
+    Predictor predictor(machine);
+    Predictor in_program_order(machine, Predictor::Order::Program);
+    ProgramOrder order(machine.queue_depth, [&](Operation& op, const Places& producers) {
+      in_program_order.next(op, producers);
+      writer.write(op);
+    });
+    lower_groups(lowerer, parts[p], last_group(p), options, memory, constants, [&](Operation& op) {
+      chains.set(op);
+      const Places producers = synchronizer.next(op);
+      predictor.next(op, producers);
+      order.add(op, producers);
+    });
+    order.finish();
+    writer.finish_part();
+  }
   for (std::size_t l = 0; l < network.layers.size(); ++l) schedule.layers[l].weight_bytes = lowerer.weight_bytes[l];
   for (int g = 0; g < groups; ++g) schedule.layers[static_cast<std::size_t>(graph.groups[static_cast<std::size_t>(g)].main.layer)].mapping = lowerer.mapping(g);
 

@@ -22,26 +22,54 @@ void compose(Stage& stage, const TableEntries& next) {
   stage.has_table = true;
 }
 
-// Fills Graph::on_host and for_host: layers of operators that the machine lacks, and views of what they make.
-void find_host_layers(const Network& network, Graph& graph) {
+// Per tensor: whether a layer of the machine depends on it.
+std::vector<char> needed_by_machine(const Network& network) {
+  std::vector<char> needed(network.tensors.size(), 0);
+  for (std::size_t l = network.layers.size(); l-- > 0;) {
+    const Layer& layer = network.layers[l];
+    const bool on_machine = !ops::info(layer.op()).on_host && layer.op() != Op::Reshape;
+    if (!on_machine && !needed[static_cast<std::size_t>(layer.output)]) continue;
+    for (const int t : layer.inputs) needed[static_cast<std::size_t>(t)] = 1;
+  }
+  return needed;
+}
+
+// Fills Graph::on_host, between and for_host; gives each layer's part, as far as the machine runs it.
+std::vector<int> find_host_layers(const Network& network, Graph& graph) {
   graph.on_host.assign(network.layers.size(), 0);
   graph.for_host.assign(network.tensors.size(), 0);
-  std::vector<int> maker(network.tensors.size(), -1);  // host layer that makes a tensor
+  const std::vector<char> needed = needed_by_machine(network);
+  std::vector<int> part(network.layers.size(), 0);
+  // Per tensor: the first part whose layers may read it, and the first part before which the host may.
+  std::vector<int> for_machine(network.tensors.size(), 0), before(network.tensors.size(), 0);
+  std::vector<char> at_the_end(network.tensors.size(), 0);  // made by the host when the last part has halted
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer& layer = network.layers[l];
-    const auto from_host = std::find_if(layer.inputs.begin(), layer.inputs.end(), [&](int t) { return maker[static_cast<std::size_t>(t)] >= 0; });
-    const bool reads_host = from_host != layer.inputs.end();
-    if (!ops::info(layer.op()).on_host && !(reads_host && layer.op() == Op::Reshape)) {
-      if (!reads_host) continue;
-      const Layer& host = network.layers[static_cast<std::size_t>(maker[static_cast<std::size_t>(*from_host)])];
-      throw UserError("E0607", "layer `" + layer.name + "` (`" + to_string(layer.op()) + "`) runs on the machine and reads `" + host.name + "`, which (`" +
-                                   to_string(host.op()) + "`) runs on the host",
-                      "host steps come last: cut the network behind `" + host.name + "`");
+    const auto out = static_cast<std::size_t>(layer.output);
+    const bool view = layer.op() == Op::Reshape, host = ops::info(layer.op()).on_host;
+    const auto most = [&](const std::vector<int>& of) {
+      int m = 0;
+      for (const int t : layer.inputs) m = std::max(m, of[static_cast<std::size_t>(t)]);
+      return m;
+    };
+    const bool of_end = view && at_the_end[static_cast<std::size_t>(layer.inputs[0])];
+    if (of_end || (host && !needed[out])) {
+      graph.on_host[l] = at_the_end[out] = 1;
+      for (const int t : layer.inputs) graph.for_host[static_cast<std::size_t>(t)] = !at_the_end[static_cast<std::size_t>(t)];
+    } else if (view) {
+      for_machine[out] = most(for_machine);
+      before[out] = most(before);
+    } else if (host) {
+      graph.on_host[l] = 1;
+      for_machine[out] = before[out] = most(before);
+      graph.between.push_back({static_cast<int>(l), before[out]});
+    } else {
+      part[l] = for_machine[out] = most(for_machine);
+      before[out] = part[l] + 1;
     }
-    graph.on_host[l] = 1;
-    maker[static_cast<std::size_t>(layer.output)] = static_cast<int>(l);
-    for (const int t : layer.inputs) graph.for_host[static_cast<std::size_t>(t)] = maker[static_cast<std::size_t>(t)] < 0;
   }
+  std::stable_sort(graph.between.begin(), graph.between.end(), [](const BetweenParts& a, const BetweenParts& b) { return a.before < b.before; });
+  return part;
 }
 
 Stage stage_of(const Network& network, int layer) {
@@ -57,7 +85,7 @@ Stage stage_of(const Network& network, int layer) {
 
 Graph make_graph(const Network& network, bool fuse) {
   Graph graph;
-  find_host_layers(network, graph);
+  const std::vector<int> part = find_host_layers(network, graph);
   const int tensors = static_cast<int>(network.tensors.size());
   const int layers = static_cast<int>(network.layers.size());
   graph.root.resize(tensors);
@@ -77,6 +105,11 @@ Graph make_graph(const Network& network, bool fuse) {
   for (int t = 0; t < tensors; ++t) kept[t] = kept[t] || graph.for_host[t];
   for (int l = 0; l < layers; ++l) {
     if (graph.on_host[l]) graph.in_memory[network.layers[l].output] = 0;
+  }
+  for (const BetweenParts& step : graph.between) {
+    const Layer& layer = network.layers[step.layer];
+    graph.in_memory[layer.output] = 1;
+    for (const int t : layer.inputs) kept[t] = 1;
   }
 
   std::vector<char> absorbed(layers, 0);
@@ -124,8 +157,10 @@ Graph make_graph(const Network& network, bool fuse) {
       }
     }
     g.output = tensor;
+    g.part = part[g.last_layer];
     graph.groups.push_back(g);
   }
+  std::stable_sort(graph.groups.begin(), graph.groups.end(), [](const Group& a, const Group& b) { return a.part < b.part; });
   for (int t = 0; t < tensors; ++t) graph.in_memory[t] = graph.in_memory[graph.root[t]] && graph.in_memory[t];
   return graph;
 }
@@ -149,6 +184,15 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
     if (group.residual >= 0) reads(group.residual, step[g]);
     from[graph.root[group.output]] = step[g];
     until[graph.root[group.output]] = std::max(until[graph.root[group.output]], step[g]);
+  }
+  std::size_t behind = 0;  // first group of the part behind the host's step
+  for (const BetweenParts& between : graph.between) {
+    while (graph.groups[behind].part < between.before) ++behind;
+    const Layer& layer = network.layers[between.layer];
+    const int s = step[behind] - 1;
+    for (const int t : layer.inputs) reads(t, s);
+    from[graph.root[layer.output]] = s;
+    reads(layer.output, s);
   }
   for (const int t : network.outputs) until[graph.root[t]] = steps;
   for (int t = 0; t < tensors; ++t) {

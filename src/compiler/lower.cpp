@@ -174,7 +174,7 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   plan.conv_shape.has_table = g.main.has_table;
   plan.conv_shape.has_add = g.add.layer >= 0;
   plan.conv_shape.add_table = g.add.has_table;
-  if (index + 1 < groups()) {
+  if (last_near(index) > index) {
     const Layer& next = layer_of(index + 1);
     if (next.weights() == nullptr) plan.conv_shape.follower_cycles = this->plan(index + 1).cycles;
   }
@@ -382,7 +382,7 @@ void Lowerer::settle(int index) {
   GroupPlan& plan = *plans_[static_cast<std::size_t>(index)];
   plan.beside = plan.param_varies = false;
   plan.param_words = 0;
-  if (plan.on_array || plan.window.free_vector || index == 0) return;
+  if (plan.on_array || plan.window.free_vector || first_near(index) == index) return;
   const Group& g = graph_.groups[index];
   const Layer& layer = network_.layers[g.main.layer];
   const GroupPlan& before = *plans_[static_cast<std::size_t>(index - 1)];
@@ -402,9 +402,13 @@ void Lowerer::settle(int index) {
 }
 
 void Lowerer::reset() {
+  weight_bytes.assign(network_.layers.size(), 0);
+  begin_part();
+}
+
+void Lowerer::begin_part() {
   operations.clear();
   jobs.clear();
-  weight_bytes.assign(network_.layers.size(), 0);
   for (Ring* ring : {&activation_, &weight_, &accumulator_, &param_}) ring->reset();
   for (Areas* areas : {&plain_, &with_add_}) {
     areas->source.reset();

@@ -92,6 +92,9 @@ class Lowerer {
   // How the group runs, unit by unit.
   std::vector<LayerMapping> mapping(int group);
   int groups() const { return static_cast<int>(plans_.size()); }
+  // The first and the last group of the same part of the program among a group and its neighbours.
+  int first_near(int group) const { return group > 0 && same_part(group - 1, group) ? group - 1 : group; }
+  int last_near(int group) const { return group + 1 < groups() && same_part(group, group + 1) ? group + 1 : group; }
   void choose(int group, const GroupPlan& plan) { *plans_[static_cast<std::size_t>(group)] = plan; }
   // Equal for groups that do the same in the same way.
   std::vector<std::int64_t> signature(int group);
@@ -101,6 +104,8 @@ class Lowerer {
   void lower(int group, const MemoryMap& memory, Constants& constants);
   // From here on groups may have the words that those before kept (their weights and parameters).
   void begin_step();
+  // From here on groups belong to another program: the buffers hold nothing.
+  void begin_part();
   // Forgets what was lowered, not what was planned.
   void reset();
 
@@ -124,6 +129,7 @@ class Lowerer {
     Ring source, temporary, output;
   };
 
+  bool same_part(int a, int b) const { return graph_.groups[static_cast<std::size_t>(a)].part == graph_.groups[static_cast<std::size_t>(b)].part; }
   Capacity capacity(bool with_add) const;
   static std::vector<std::int64_t> key(const ConvShape& shape);
   ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);

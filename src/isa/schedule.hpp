@@ -51,7 +51,14 @@ struct ScheduleLayer {
   int complete_after = -1;
   std::int64_t predicted_cycles = 0;
   std::vector<LayerMapping> mapping;  // for reports
-  bool on_host = false;        // runs on the host when the program has halted (ops::finish_on_host)
+  bool on_host = false;        // runs on the host: between two parts (Schedule::host_steps), or when all have halted (ops::finish_on_host)
+};
+
+// A layer that runs on the host before a part of the program: its inputs and its output lie in memory.
+struct HostStep {
+  int layer = -1;              // of ScheduleLayer
+  int before = 0;              // part
+  Layer what;                  // tensors are those of the schedule
 };
 
 struct Schedule {
@@ -62,6 +69,11 @@ struct Schedule {
   int batch = 1;
   std::uint64_t program_base = 0;   // address of the first instruction, a multiple of 64
   std::vector<isa::Word> program;   // ends with halt
+  // A program of several parts: the first instruction of each part but the first. Each ends with halt and is started for itself, by its own
+  // address and size, when the part before has halted and the host steps between are done.
+  std::vector<std::uint32_t> further_parts;
+  std::vector<HostStep> host_steps;  // in the order in which they run
+  int parts() const { return 1 + static_cast<int>(further_parts.size()); }
   std::vector<ConstantSegment> constants;
   std::vector<ScheduleTensor> tensors;
   std::vector<ScheduleLayer> layers;
@@ -72,7 +84,7 @@ struct Schedule {
   // memory when a tensor is complete. Either may lack tensors, or be empty.
   std::map<int, std::vector<std::uint8_t>> stored_inputs, expected;
 
-  std::int64_t host_bytes = 0;  // handed out for layers on the host
+  std::int64_t host_bytes = 0;  // read and written by layers on the host
 
   // Whole or not at all; throws as write_file_atomically() (base/files.hpp), and E0508 if layers run on the host.
   void save(const std::string& path) const;

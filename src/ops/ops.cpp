@@ -83,7 +83,11 @@ ShapeRule output_shape(const Layer& layer, const std::vector<Shape>& inputs, con
 Bytes golden(const Network& network, const Layer& layer, const std::vector<const std::uint8_t*>& inputs) {
   std::vector<Operand> operands;
   for (std::size_t i = 0; i < inputs.size(); ++i) operands.push_back({network.tensors.at(layer.inputs.at(i)), inputs[i]});
-  Bytes out = info(layer.op()).golden(layer, operands, network.tensors.at(layer.output));
+  return golden(layer, operands, network.tensors.at(layer.output));
+}
+
+Bytes golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
+  Bytes out = info(layer.op()).golden(layer, inputs, output);
   if (layer.then_table) {
     for (std::uint8_t& byte : out) byte = (*layer.then_table)[byte];
   }

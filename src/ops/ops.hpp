@@ -84,6 +84,7 @@ ShapeRule output_shape(const Layer& layer, const std::vector<Shape>& inputs, con
 
 // The output tensor of one layer, the table fused into it included. The network must obey the shape rules.
 Bytes golden(const Network& network, const Layer& layer, const std::vector<const std::uint8_t*>& inputs);
+Bytes golden(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output);
 
 // What is left for the host when the program has halted. `known` are tensors with their `bytes`: what the program handed out. Gives the
 // bytes of the network's outputs, in their order.

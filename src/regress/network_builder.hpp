@@ -147,6 +147,13 @@ class NetworkBuilder {
     return finish(l, shape, {in.type, in.scale, in.zero_point});
   }
 
+  // On the host, with the output's scale and zero point as fixed arithmetic wants them.
+  int softmax(int from, ElementType type, Rounding rounding = Rounding::FixedDouble) {
+    Layer l = make("softmax", Softmax{}, {from}, type);
+    l.requant.rounding = rounding;
+    return finish(l, {}, {type, 1.0 / 256, least(type)});
+  }
+
   // What no layer reads becomes an output.
   Network build() {
     builder_.find_outputs();
@@ -212,6 +219,7 @@ struct RandomNetworkLimits {
   std::int64_t max_macs = 600'000;   // of one layer
   bool groups = true, residuals = true, pools = true, tables = true, dense = true, dilations = true;
   bool unsigned_types = true, weight_zero_points = true, float_rounding = true;
+  bool host_steps = false;  // operators that run on the host, anywhere in the network
 };
 
 inline NetworkBuilder::Quantization random_quantization(Random& random, const RandomNetworkLimits& limits) {
@@ -323,9 +331,13 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
   for (int attempt = 0; attempt < 40 * target && static_cast<int>(b.peek().layers.size()) < target; ++attempt) {
     const int from = chance(random, 0.8) ? made.back() : made[draw(random, 0, static_cast<int>(made.size()) - 1)];
     const Nhwc in = b.tensor(from).nhwc();
-    const int kind = draw(random, 0, 19);
+    const bool on_host = limits.host_steps && chance(random, 0.25);
+    const int kind = on_host ? -1 : draw(random, 0, 19);
     int out = -1;
-    if (kind < 9) {  // convolution: full, depthwise, grouped, or with a depth multiplier
+    if (on_host) {
+      const ElementType type = limits.unsigned_types && chance(random, 0.35) ? ElementType::UInt8 : ElementType::Int8;
+      out = b.softmax(from, type, random_rounding(random, limits.float_rounding));
+    } else if (kind < 9) {  // convolution: full, depthwise, grouped, or with a depth multiplier
       NetworkBuilder::Conv c = random_conv(random, limits);
       c.window = random_window(random, in, limits, false);
       c.out_channels = channels();

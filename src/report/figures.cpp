@@ -6,6 +6,7 @@
 
 #include "gemel/isa.gen.hpp"
 #include "report/report.hpp"
+#include "report/text.hpp"
 
 namespace gemel {
 
@@ -75,6 +76,16 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
   const double needed = layer.array_cycles > 0 ? static_cast<double>(layer.macs) / slots : 0.0;
   figures.lost_cycles = std::max<std::int64_t>(0, figures.matrix_cycles - std::llround(needed));
   return figures;
+}
+
+std::string host_text(const Result& result) {
+  const Result::HostSteps steps = result.host_steps();
+  if (steps.operators.empty()) return "";
+  std::string names;
+  for (const std::string& name : steps.operators) names += (names.empty() ? "" : ", ") + name;
+  return std::to_string(steps.operators.size()) + (steps.operators.size() == 1 ? " operator (" : " operators (") + names + "), " +
+         percent(steps.elements_share, 2) + " of the elements, " + bytes_text(result.host_bytes) + " to and fro" +
+         (result.starts > 1 ? "; the NPU is started " + with_commas(result.starts) + " times, and waits in between" : "");
 }
 
 std::vector<RepeatedBlock> repeated_blocks(const std::vector<LayerResult>& layers) {

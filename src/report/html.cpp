@@ -443,6 +443,7 @@ void run_table(std::ostream& out, const RunResult& result) {
   };
   row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched" +
                           bursts_text(result.fetch_bursts) + ")");
+  if (const std::string text = host_text(result); !text.empty()) row("on the host", text);
   row("compile", seconds_text(result.compile_seconds));
   if (result.build_rtl_seconds > 0) row("build RTL", seconds_text(result.build_rtl_seconds));
   row("simulate", seconds_text(result.simulate_seconds));

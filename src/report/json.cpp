@@ -107,6 +107,7 @@ std::string result_json(const RunResult& result, const Machine& machine) {
   json["seed"] = result.seed;
   json["batch"] = result.batch;
   json["rounds"] = result.rounds;
+  json["starts"] = result.starts;
   json["engine"] = result.engine;
   json["timing_only"] = result.timing_only;
 

@@ -32,6 +32,9 @@ std::array<std::int64_t, GroupCount> grouped(const std::array<std::int64_t, Caus
 // Whether the layer's cycles are known by unit and cause. The beat engine leaves that to the totals.
 bool is_attributed(const LayerResult& layer);
 
+// What the host does, and how often the NPU waits for it, in one line; empty: nothing.
+std::string host_text(const Result& result);
+
 struct LayerFigures {
   // From the start of its first instruction to the end of its last. Layers overlap, so these add up to more than the run.
   std::int64_t span_cycles = 0;

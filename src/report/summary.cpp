@@ -99,12 +99,7 @@ std::string summary_text(const Result& result, const Machine& machine) {
   total.add({"loaded", bytes_text(result.load_bytes) + " in " + with_commas(result.load_bursts) + " bursts"});
   total.add({"stored", bytes_text(result.store_bytes) + " in " + with_commas(result.store_bursts) + " bursts"});
   total.add({"instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + ")"});
-  if (const auto steps = result.host_steps(); !steps.operators.empty()) {
-    std::string names;
-    for (const std::string& name : steps.operators) names += (names.empty() ? "" : ", ") + name;
-    total.add({"on the host", std::to_string(steps.operators.size()) + (steps.operators.size() == 1 ? " operator (" : " operators (") + names + "), " +
-                                  percent(steps.elements_share, 2) + " of the elements, " + bytes_text(result.host_bytes) + " to and fro"});
-  }
+  if (const std::string text = host_text(result); !text.empty()) total.add({"on the host", text});
   total.add({"result", comparison_text(result)});
   if (result.accuracy >= 0) {
     std::string text = percent(result.accuracy, 2) + " of " + with_commas(result.images) + " images (int8)";

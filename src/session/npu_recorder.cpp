@@ -13,7 +13,10 @@ struct NpuRecorder::Inside {
 };
 
 NpuRecorder::NpuRecorder(Npu& npu, const Program& program, bool trace)
-    : npu_(npu), inside_(new Inside{program, {npu, program.inside().schedule, trace}}) {}
+    : npu_(npu) {
+  require_one_start(program);
+  inside_.reset(new Inside{program, {npu, program.inside().schedule, trace}});
+}
 
 NpuRecorder::~NpuRecorder() = default;
 

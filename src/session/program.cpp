@@ -36,6 +36,15 @@ TensorInfo schedule_tensor_info(const ScheduleTensor& tensor) {
   return info;
 }
 
+void require_one_start(const Program& program) {
+  const Schedule& schedule = program.inside().schedule;
+  if (schedule.host_steps.empty()) return;
+  std::string names;
+  for (const HostStep& step : schedule.host_steps) names += (names.empty() ? "" : ", ") + ("`" + step.what.name) + "` (`" + to_string(step.what.op()) + "`)";
+  throw UserError("E0515", "no single start runs the program of `" + schedule.network + "`: the NPU waits for layers on the host: " + names,
+                  "run it with `gemel run` or gemel::run(), or cut the network at these layers");
+}
+
 Program::Program(std::shared_ptr<const Compiled> inside) : inside_(std::move(inside)) {}
 
 Program Program::load(const std::string& path) {
@@ -105,6 +114,7 @@ std::int64_t Program::memory_bytes() const { return inside_->schedule.memory_byt
 
 ProgramImage Program::image() const {
   const Schedule& schedule = inside_->schedule;
+  require_one_start(*this);
   ProgramImage image;
   image.network = schedule.network;
   image.machine = schedule.machine;

@@ -18,6 +18,7 @@
 #include "ops/golden.hpp"
 #include "ops/ops.hpp"
 #include "session/session.hpp"
+#include "sim/run.hpp"
 #include "sim/simulation.hpp"
 
 namespace gemel {
@@ -176,46 +177,23 @@ int class_of(const TensorData& scores, std::int64_t image, std::int64_t bytes) {
   return static_cast<int>(best);
 }
 
-void add(UnitCounters& sum, const UnitCounters& other) {
-  for (std::size_t u = 0; u < sum.size(); ++u) {
-    for (std::size_t c = 0; c < sum[u].size(); ++c) sum[u][c] += other[u][c];
-  }
-}
-
 // Adds a further round. What is no sum (names, shapes, first and last cycles, the trace) stays that of the first.
 void add_round(Result& sum, const Result& round) {
   ++sum.rounds;
-  sum.cycles += round.cycles;
-  add(sum.counters, round.counters);
+  add_figures(sum, round);
   sum.macs += round.macs;
-  sum.array_cycles += round.array_cycles;
-  sum.load_bytes += round.load_bytes;
-  sum.store_bytes += round.store_bytes;
-  sum.fetch_bytes += round.fetch_bytes;
-  sum.load_bursts += round.load_bursts;
-  sum.store_bursts += round.store_bursts;
-  sum.fetch_bursts += round.fetch_bursts;
-  sum.instructions += round.instructions;
   for (std::size_t l = 0; l < sum.layers.size(); ++l) {
     LayerResult& layer = sum.layers[l];
     const LayerResult& other = round.layers[l];
     ++layer.rounds;
     layer.macs += other.macs;
-    layer.array_cycles += other.array_cycles;
-    layer.load_bytes += other.load_bytes;
-    layer.store_bytes += other.store_bytes;
     layer.predicted_cycles += other.predicted_cycles;
-    add(layer.counters, other.counters);
   }
   for (const auto& [block, cycles] : round.differences) {
     const auto found = std::find_if(sum.differences.begin(), sum.differences.end(), [&](const auto& d) { return d.first == block; });
     if (found == sum.differences.end()) sum.differences.emplace_back(block, cycles);
     else found->second += cycles;
   }
-  sum.build_rtl_seconds += round.build_rtl_seconds;
-  sum.simulate_seconds += round.simulate_seconds;
-  sum.golden_seconds += round.golden_seconds;
-  sum.peak_memory_mib = std::max(sum.peak_memory_mib, round.peak_memory_mib);
   sum.outputs = round.outputs;
   sum.tensors = round.tensors;
 }
@@ -228,6 +206,10 @@ class Runner {
     timing_only_ = options.timing_only || program.timing_only();
     simulation_.blocks = choices_of(options.blocks);
     check(options, simulation_.blocks, timing_only_);
+    if (!options.waves.empty() && schedule_.parts() > 1) {
+      contradict("`waves` has the clocks of one start, and the NPU is started " + std::to_string(schedule_.parts()) + " times for `" + schedule_.network + "`",
+                 "cut the network where it waits for layers on the host");
+    }
     keep_ = tensors_to_keep();
     simulation_.engine = options.engine.value_or(Engine::Systemc);  // blocks make the beat engine of it, where they need it
     simulation_.timing_only = timing_only_;

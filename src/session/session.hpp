@@ -23,5 +23,7 @@ struct Compiled {
 // What was run: versions and digests.
 void identify(const Program& program, const Machine& machine, Result& result);
 TensorInfo schedule_tensor_info(const ScheduleTensor& tensor);
+// UserError E0515 if the program waits for layers on the host.
+void require_one_start(const Program& program);
 
 }  // namespace gemel

@@ -68,6 +68,7 @@ RunResult new_result(const char* engine, const Run& run) {
     result.macs += layer.macs;
     result.layers.push_back(std::move(out));
   }
+  result.starts = schedule.parts();
   result.host_bytes = schedule.host_bytes;
   if (result.layers.empty()) throw UserError("E0511", "the schedule has no layers");
   return result;
@@ -90,12 +91,43 @@ void take_traffic(const MemoryTraffic& traffic, RunResult& result) {
   result.fetch_bursts = traffic.fetch.bursts;
 }
 
+namespace {
+
+void add(UnitCounters& sum, const UnitCounters& other) {
+  for (std::size_t u = 0; u < sum.size(); ++u) {
+    for (std::size_t c = 0; c < sum[u].size(); ++c) sum[u][c] += other[u][c];
+  }
+}
+
+}  // namespace
+
+void add_figures(RunResult& sum, const RunResult& other) {
+  sum.cycles += other.cycles;
+  add(sum.counters, other.counters);
+  sum.array_cycles += other.array_cycles;
+  sum.load_bytes += other.load_bytes;
+  sum.store_bytes += other.store_bytes;
+  sum.fetch_bytes += other.fetch_bytes;
+  sum.load_bursts += other.load_bursts;
+  sum.store_bursts += other.store_bursts;
+  sum.fetch_bursts += other.fetch_bursts;
+  sum.instructions += other.instructions;
+  for (std::size_t l = 0; l < sum.layers.size(); ++l) {
+    LayerResult& layer = sum.layers[l];
+    layer.array_cycles += other.layers[l].array_cycles;
+    layer.load_bytes += other.layers[l].load_bytes;
+    layer.store_bytes += other.layers[l].store_bytes;
+    add(layer.counters, other.layers[l].counters);
+  }
+  sum.build_rtl_seconds += other.build_rtl_seconds;
+  sum.simulate_seconds += other.simulate_seconds;
+  sum.golden_seconds += other.golden_seconds;
+  sum.peak_memory_mib = std::max(sum.peak_memory_mib, other.peak_memory_mib);
+}
+
 void add_layer_counters(const std::vector<SequencerCounters>& counters, RunResult& result) {
   for (std::size_t tag = 0; tag < counters.size(); ++tag) {
-    UnitCounters& sum = layer_of(tag, result).counters;
-    for (std::size_t u = 0; u < sum.size(); ++u) {
-      for (std::size_t c = 0; c < sum[u].size(); ++c) sum[u][c] += counters[tag][u][c];
-    }
+    add(layer_of(tag, result).counters, counters[tag]);
   }
 }
 
@@ -109,6 +141,10 @@ void add_whole_chip(const Schedule& schedule, RunResult& result) {
 
 void load_image(const Run& run, std::uint8_t* memory) {
   const Schedule& schedule = run.schedule;
+  if (run.image != nullptr) {
+    std::memcpy(memory, run.image->data(), run.image->size());
+    return;
+  }
   std::memcpy(memory + schedule.program_base, schedule.program.data(), schedule.program.size() * isa::InstructionBytes);
   if (run.options.timing_only) return;
   for (const ConstantSegment& segment : schedule.constants) {

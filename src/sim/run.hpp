@@ -20,6 +20,8 @@ struct Run {
   const Schedule& schedule;
   const std::vector<std::vector<std::uint8_t>>& inputs;  // bytes of the tensors with is_input, in order
   const SimulationOptions& options;
+  // All of memory before the start, [0, schedule.memory_bytes_used), in place of program, constants and inputs.
+  const std::vector<std::uint8_t>* image = nullptr;
 
   // What the register program_bytes is told.
   std::uint32_t program_bytes() const {
@@ -42,11 +44,13 @@ std::int64_t payload_bytes(const isa::Instruction& instruction);
 // Adds what the instruction moves and computes, whenever it does.
 void add_work(LayerResult& layer, const isa::Instruction& instruction);
 void take_traffic(const MemoryTraffic& traffic, RunResult& result);
+// Adds cycles, counters, traffic and times of a further run of the same network, also by layer; not what it told of the network or when.
+void add_figures(RunResult& sum, const RunResult& other);
 // Adds cycles by unit and cause; `counters[tag]` belongs to layer `tag`.
 void add_layer_counters(const std::vector<SequencerCounters>& counters, RunResult& result);
 // Adds the work of the whole program, of a chip that shows nothing else, and says so.
 void add_whole_chip(const Schedule& schedule, RunResult& result);
-// Writes the program, and unless timing_only constants and inputs, into memory, which is zero elsewhere. Throws UserError E0510.
+// Writes the program, and unless timing_only constants and inputs, into memory, which is zero elsewhere; or Run::image. Throws UserError E0510.
 void load_image(const Run& run, std::uint8_t* memory);
 // Copies outputs, and with keep_memory everything. Not timing_only.
 void take_outputs(const Run& run, const std::uint8_t* memory, SimulationOutput& output);

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "sim/engines.hpp"
+#include "sim/parts.hpp"
 
 namespace gemel {
 namespace {
@@ -14,6 +15,18 @@ bool swaps_array_only(const SimulationOptions& options) {
          !options.beats && !options.again && options.reset_at < 0 && options.coverage.empty() && options.waves.empty();
 }
 
+SimulationOutput run_once(const Run& run) {
+  const SimulationOptions& options = run.options;
+  if (options.engine == Engine::Systemc && options.blocks.empty()) return *run_systemc(run);
+  if (options.engine == Engine::Plain && options.blocks.empty()) return *run_plain(run);
+  double build_seconds = 0;
+  std::optional<SimulationOutput> output;
+  if (swaps_array_only(options)) output = run_with_array(run, build_seconds);
+  if (!output) output = run_beats(run);
+  output->result.build_rtl_seconds += build_seconds;
+  return *std::move(output);
+}
+
 }  // namespace
 
 SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
@@ -23,14 +36,7 @@ SimulationOutput simulate_raw(const Machine& machine, const Schedule& schedule,
     throw InternalError("aborts and programs that are longer than their schedule are for the engines plain and beat");
   }
   const Run run{machine, schedule, inputs, options};
-  if (options.engine == Engine::Systemc && options.blocks.empty()) return *run_systemc(run);
-  if (options.engine == Engine::Plain && options.blocks.empty()) return *run_plain(run);
-  double build_seconds = 0;
-  std::optional<SimulationOutput> output;
-  if (swaps_array_only(options)) output = run_with_array(run, build_seconds);
-  if (!output) output = run_beats(run);
-  output->result.build_rtl_seconds += build_seconds;
-  return *std::move(output);
+  return schedule.host_steps.empty() ? run_once(run) : run_parts(run, run_once);
 }
 
 SimulationOutput simulate(const Machine& machine, const Schedule& schedule,

@@ -7,6 +7,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -362,17 +363,94 @@ TEST(HostSteps, StandBehindTheProgram) {
   }
 }
 
-TEST(HostSteps, ComeLast) {
-  const Network network = load_workload_text(
-      "gemel_workload: 1\nname: middle\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [3, 8]}]\nlayers:\n"
-      "  - {name: shares, op: softmax}\n  - {name: view, op: reshape, shape: [3, 4, 2]}\n  - {name: fc, op: dense, out_channels: 10}\n", "middle.yaml");
-  try {
-    compile(network, shipped("tiny8"));
-    ADD_FAILURE() << "was compiled";
-  } catch (const UserError& e) {
-    EXPECT_STREQ(e.what(), "error[E0607]: layer `fc` (`dense`) runs on the machine and reads `view`, which (`reshape`) runs on the host\n"
-                           "hint: host steps come last: cut the network behind `view`");
+std::string host_steps_of(const std::string& layers) {
+  const Network network = load_workload_text("gemel_workload: 1\nname: parts\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [3, 8]}]\nlayers:\n" + layers,
+                                             "parts.yaml");
+  const Schedule schedule = compile(network, shipped("tiny8"));
+  std::string text;
+  for (int part = 0; part < schedule.parts(); ++part) {
+    for (const HostStep& step : schedule.host_steps) {
+      if (step.before == part) text += "(" + step.what.name + ") ";
+    }
+    const std::size_t first = part == 0 ? 0 : schedule.further_parts.at(static_cast<std::size_t>(part - 1));
+    const std::size_t end = part + 1 < schedule.parts() ? schedule.further_parts.at(static_cast<std::size_t>(part)) : schedule.program.size();
+    EXPECT_EQ(isa::opcode(schedule.program.at(end - 1)), isa::Opcode::Halt);
+    for (std::size_t i = first; i + 1 < end; ++i) EXPECT_NE(isa::opcode(schedule.program[i]), isa::Opcode::Halt);
+    for (const ScheduleLayer& layer : schedule.layers) {
+      if (layer.first_instruction < static_cast<int>(first) || layer.first_instruction >= static_cast<int>(end)) continue;
+      EXPECT_LT(layer.last_instruction, static_cast<int>(end)) << layer.name;
+      text += layer.name + " ";
+    }
+    text += "| ";
   }
+  return text;
+}
+
+TEST(HostSteps, CutTheProgramIntoParts) {
+  const std::string fc = ", op: dense, out_channels: 10";
+  EXPECT_EQ(host_steps_of("  - {name: a" + fc + "}\n  - {name: s, op: softmax}\n  - {name: b" + fc + "}\n"), "a | (s) b | ");
+  // Views in between; an input that only the host reads; a step at the end.
+  EXPECT_EQ(host_steps_of("  - {name: s, op: softmax}\n  - {name: v, op: reshape, shape: [3, 4, 2]}\n  - {name: b" + fc +
+                          "}\n  - {name: e, op: softmax}\n"),
+            "(s) b | ");
+  // Steps that do not wait for one another share a gap; one that waits for a step alone does, too. What needs no step comes before the first.
+  EXPECT_EQ(host_steps_of("  - {name: a" + fc + "}\n  - {name: s, op: softmax}\n  - {name: ss, op: softmax}\n  - {name: b" + fc +
+                          "}\n  - {name: c" + fc + ", input: x}\n  - {name: t, op: softmax, input: c}\n  - {name: d" + fc +
+                          "}\n  - {name: sum, op: add, inputs: [b, d]}\n"),
+            "a c | (s) (ss) (t) b d sum | ");
+  // An addition whose other operand comes from the host runs, with the layer in front of it, behind that step.
+  EXPECT_EQ(host_steps_of("  - {name: a" + fc + "}\n  - {name: s, op: softmax}\n  - {name: b" + fc + ", input: x}\n  - {name: sum, op: add, inputs: [s, b]}\n"),
+            "a | (s) b sum | ");
+}
+
+// While the host works, all that it reads and writes and all that later parts read lies in memory, apart.
+TEST(HostSteps, ShareNoMemory) {
+  Random random(test::random_seed());
+  test::RandomNetworkLimits limits;
+  limits.host_steps = true;
+  limits.min_layers = 4;
+  int steps = 0;
+  for (int i = 0; i < 150; ++i) {
+    const Network network = test::random_network(random, limits);
+    const Schedule schedule = compile(network, shipped("edge16"));
+    const auto root = [&](int t) {
+      for (bool is_view = true; is_view;) {
+        is_view = false;
+        for (const Layer& layer : network.layers) {
+          if (layer.output == t && layer.op() == Op::Reshape) t = layer.inputs[0], is_view = true;
+        }
+      }
+      return t;
+    };
+    for (const HostStep& step : schedule.host_steps) {
+      ++steps;
+      std::vector<int> alive = {step.what.output, root(step.what.inputs[0])};
+      for (const Layer& layer : network.layers) {
+        const ScheduleLayer& later = schedule.layers[static_cast<std::size_t>(&layer - network.layers.data())];
+        const int gap = step.before == 0 ? 0 : static_cast<int>(schedule.further_parts[static_cast<std::size_t>(step.before - 1)]);
+        if (later.first_instruction < gap) continue;
+        for (const int t : layer.inputs) {
+          const int maker = schedule.tensors[static_cast<std::size_t>(root(t))].layer;
+          const bool there = maker < 0 || (schedule.layers[static_cast<std::size_t>(maker)].complete_after >= 0 &&
+                                           schedule.layers[static_cast<std::size_t>(maker)].complete_after < gap);
+          if (there) alive.push_back(root(t));
+        }
+      }
+      std::sort(alive.begin(), alive.end());
+      alive.erase(std::unique(alive.begin(), alive.end()), alive.end());
+      for (const int a : alive) {
+        for (const int b : alive) {
+          const ScheduleTensor &one = schedule.tensors[static_cast<std::size_t>(a)], &other = schedule.tensors[static_cast<std::size_t>(b)];
+          ASSERT_TRUE(one.in_memory) << one.name << "\n" << test::describe(network);
+          if (a == b) continue;
+          const auto end = [](const ScheduleTensor& t) { return t.address + static_cast<std::uint64_t>(t.bytes); };
+          ASSERT_TRUE(end(one) <= other.address || end(other) <= one.address)
+              << one.name << " and " << other.name << " before part " << step.before << "\n" << test::describe(network);
+        }
+      }
+    }
+  }
+  EXPECT_GT(steps, 50);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@ Called as: cli_messages_test.py GEMEL [unittest arguments]"""
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -710,6 +711,24 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result.returncode, USER, result.stderr)
         self.assertIn("error[E0508]: layer `shares` (`softmax`) runs on the host, and a program file cannot hold it", result.stderr)
         self.assertEqual(self.left_behind(), ["tail.yaml"])
+
+    def test_host_steps_inside_a_network_are_told(self):
+        (self.folder / "inside.yaml").write_text(
+            "gemel_workload: 1\nname: inside\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [4, 8]}]\nlayers:\n"
+            "  - {name: fc, op: dense, out_channels: 10}\n  - {name: shares, op: softmax}\n  - {name: out, op: dense, out_channels: 4}\n")
+        result = self.gemel("run", "inside.yaml", "--out", "out")
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        text = "1 operator (softmax), 41.67 % of the elements, 80 B to and fro; the NPU is started 2 times, and waits in between"
+        self.assertRegex(result.stdout, rf"on the host +{re.escape(text)}\n")
+        self.assertIn(text, (self.folder / "out/report.html").read_text())
+        written = json.loads((self.folder / "out/result.json").read_text())
+        self.assertEqual((written["starts"], written["host_steps"]["bytes"]), (2, 80))
+        timing = self.gemel("run", "inside.yaml", "--timing-only", "--out", "timing")
+        self.assertEqual(timing.returncode, DONE, timing.stderr)
+        self.assertEqual(json.loads((self.folder / "timing/result.json").read_text())["cycles"], written["cycles"])
+        result = self.gemel("compile", "inside.yaml")
+        self.assertEqual(result.returncode, USER, result.stderr)
+        self.assertIn("error[E0508]: layer `shares` (`softmax`) runs on the host, and a program file cannot hold it", result.stderr)
 
     def test_a_run_without_mistakes(self):
         result = self.gemel("run", "digits", "--out", "out", "--trace")

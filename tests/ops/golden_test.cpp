@@ -95,7 +95,9 @@ TEST(Golden, RandomNetworksCoverEveryOperator) {
   std::map<Op, int> count;
   std::int64_t constant = 0, layers = 0;
   for (int i = 0; i < 300; ++i) {
-    const Network network = test::random_network(random);
+    test::RandomNetworkLimits limits;
+    limits.host_steps = i % 2 == 0;
+    const Network network = test::random_network(random, limits);
     const std::vector<Bytes> inputs = test::random_inputs(network, random);
     Golden golden(network);
     for (std::size_t k = 0; k < inputs.size(); ++k) golden.set_input(network.inputs[k], inputs[k]);
@@ -106,7 +108,7 @@ TEST(Golden, RandomNetworksCoverEveryOperator) {
     });
   }
   for (const ops::OpInfo& row : ops::table()) {
-    if (row.on_host) continue;
+    if (row.op == Op::ArgMax) continue;  // nothing can follow it
     EXPECT_GT(count[row.op], 10) << row.name();
   }
   EXPECT_LT(constant * 5, layers) << "tests on networks whose tensors are mostly constant would show little";

@@ -451,6 +451,23 @@ class Commands(unittest.TestCase):
             other = {key: value for key, value in self.result(*arguments).items() if key not in host}
             self.assertEqual(other, model, arguments)
 
+    def test_a_program_of_several_parts(self):
+        (self.folder / "parts.yaml").write_text(
+            "gemel_workload: 1\nname: parts\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [1, 5, 5, 6]}]\nlayers:\n"
+            "  - {name: a, op: conv2d, out_channels: 9, kernel: 3}\n  - {name: shares, op: softmax}\n"
+            "  - {name: b, op: conv2d, out_channels: 7, kernel: 2}\n")
+        host = {"engine", "settings", "compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}
+        results = []
+        for arguments in ([], ["--engine", "beat"], ["--block", "all=check"], ["--block", "pe_array=rtl"], ["--block", "npu=rtl"], ["--block", "npu=check"]):
+            done = self.gemel("run", "parts.yaml", "-m", MACHINE, "--out", "out", *arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            results.append({key: value for key, value in json.loads((self.folder / "out/result.json").read_text()).items() if key not in host})
+            self.assertEqual([layer["compared"] for layer in results[-1]["layers"]], ["equal", "host", "equal"])
+        self.assertEqual(results[0]["starts"], 2)
+        for chip, other in enumerate(results[1:]):
+            for field in set(other) - ({"layers", "layers_note"} if chip >= 3 else set()):
+                self.assertEqual(other[field], results[0][field], field)
+
     def test_the_whole_chip_leaves_what_can_be_seen_of_it(self):
         host = {"engine", "settings", "compile_seconds", "build_rtl_seconds", "simulate_seconds", "golden_seconds", "peak_memory_mib"}
         inside = {"first_cycle", "last_cycle", "span_cycles", "matrix_cycles", "units", "utilization", "bottleneck"}

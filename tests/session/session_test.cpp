@@ -140,6 +140,36 @@ TEST(Library, SaysWhatIsInANetworkAndInAProgram) {
   EXPECT_TRUE(program.timing_only());
 }
 
+TEST(Library, RunsProgramsThatWaitForTheHost) {
+  const Machine machine = load_machine("edge16");
+  const NetworkPtr network = parse_network("gemel_workload: 1\nname: parts\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [2, 7, 7, 6]}]\nlayers:\n"
+                                           "  - {name: a, op: conv2d, out_channels: 9, kernel: 3}\n  - {name: shares, op: softmax}\n"
+                                           "  - {name: b, op: conv2d, out_channels: 7, kernel: 2}\n  - {name: class, op: argmax}\n",
+                                           "parts.yaml");
+  const Program program = compile(network, machine);
+  RunOptions options;
+  options.keep_tensors = {"b", "class"};
+  for (const Engine engine : {Engine::Systemc, Engine::Plain, Engine::Beat}) {
+    options.engine = engine;
+    const Result result = run(program, machine, options);
+    EXPECT_EQ(result.starts, 2);
+    EXPECT_EQ(result.host_bytes, 2 * (5 * 5 * 9 + 5 * 5 * 9 + 4 * 4 * 7));  // a, shares, b
+    EXPECT_EQ(result.outputs.at(0).data, result.tensors.at(1).data);
+    EXPECT_THAT(result.host_steps().operators, ElementsAre("softmax", "argmax"));
+    EXPECT_NEAR(static_cast<double>(estimate(program, machine).cycles), static_cast<double>(result.cycles), 0.1 * static_cast<double>(result.cycles));
+  }
+  const std::string refusal = "error[E0515]: no single start runs the program of `parts`: the NPU waits for layers on the host: `shares` (`softmax`)\n"
+                              "hint: run it with `gemel run` or gemel::run(), or cut the network at these layers";
+  EXPECT_EQ(error_of([&] { program.image(); }), refusal);
+  options.blocks = {"requantizer=rtl"};
+  options.engine.reset();
+  options.waves = {"requantizer:1:2"};
+  options.waves_folder = "/tmp";
+  EXPECT_EQ(error_of([&] { run(program, machine, options); }),
+            "error[E0911]: `waves` has the clocks of one start, and the NPU is started 2 times for `parts`\n"
+            "hint: cut the network where it waits for layers on the host");
+}
+
 TEST(Library, CompilesForAnyBaseOfMemory) {
   const Machine machine = load_machine("tiny8");
   const NetworkPtr network = load_network("digits");

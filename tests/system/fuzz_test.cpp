@@ -19,14 +19,18 @@ TEST(Fuzz, ModelEqualsGoldenAndBeats) {
     first = std::strtoull(seed, nullptr, 10);
     count = 1;
   }
-  int ran = 0;
+  int ran = 0, with_parts = 0;
   for (int i = 0; i < count; ++i) {
     const CaseResult r = run_case(first + static_cast<std::uint64_t>(i));
     EXPECT_EQ(r.failure, "");
     ran += r.refused ? 0 : 1;
+    with_parts += r.parts > 1;
   }
-  std::cout << ran << " of " << count << " pairs ran, seeds from " << first << "\n";
+  std::cout << ran << " of " << count << " pairs ran, " << with_parts << " of them with host steps between parts of the program, seeds from " << first << "\n";
   EXPECT_GE(ran, count / 2);
+  if (count > 1) {
+    EXPECT_GE(with_parts, 3);
+  }
 }
 
 }  // namespace
