@@ -13,7 +13,7 @@ from ._command import said_unless_ended, write_json
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gemel quantize")
     parser.add_argument("model")
-    parser.add_argument("--calibrate", required=True)
+    parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--percentile", type=float, required=True)
@@ -45,7 +45,7 @@ def main() -> int:
             if found is None:
                 raise user_error("E0915", f"`--budget` is `{options.budget}`, but must be bytes=N, such as bytes=100000: what all weights may take")
             budget = int(found[1])
-        made = quantize(options.model, options.calibrate, options.out, method=options.method, percentile=options.percentile,
+        made = quantize(options.model, options.data, options.out, method=options.method, percentile=options.percentile,
                         per_channel=not options.per_tensor, images=options.images, keep_float=options.keep_float,
                         improve=options.improve, sensitivity=options.sensitivity, weights=options.weights, int4=options.int4, int4_share=share, budget=budget,
                         progress=not options.quiet)  # fmt: skip

@@ -14,7 +14,7 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string model, calibrate, out, json, int4_share, budget, method = "minmax", weights = "int8";
+  std::string model, data, out, json, int4_share, budget, method = "minmax", weights = "int8";
   double percentile = 99.99;
   std::vector<std::string> keep_float, int4;
   int images = 0;
@@ -22,7 +22,7 @@ struct Options {
 };
 
 std::vector<std::string> words(const Options& o) {
-  std::vector<std::string> words = {"--calibrate=" + o.calibrate, "--out=" + o.out, "--method=" + o.method,
+  std::vector<std::string> words = {"--data=" + o.data, "--out=" + o.out, "--method=" + o.method,
                                     "--percentile=" + std::to_string(o.percentile), "--weights=" + o.weights};
   add_words(words, "--keep-float", o.keep_float);
   if (o.images > 0) words.push_back("--images=" + std::to_string(o.images));
@@ -44,7 +44,7 @@ void add_quantize(CLI::App& app) {
   auto* command = app.add_subcommand("quantize", "Make an int8 ONNX model of a float32 one, and show where the error arises");
   auto o = std::make_shared<Options>();
   command->add_option("model", o->model, "File NAME.onnx, float32")->required();
-  command->add_option("--calibrate", o->calibrate, "Images to find ranges with, as the model takes them: NAME.npz or NAME.npy")->required();
+  command->add_option("--data,--calibrate", o->data, "Images to find ranges with, as the model takes them: NAME.npz or NAME.npy")->required();
   command->add_option("--out,-o", o->out, "The int8 model (default: NAME_int8.onnx, here)");
   add_choice(*command, "--method", {"minmax", "percentile", "mse", "entropy"}, "How ranges are found (default: minmax)",
              [o](const std::string& value) { o->method = value; });
@@ -52,7 +52,7 @@ void add_quantize(CLI::App& app) {
   add_integer(*command, "--images", o->images, 1, Unlimited, "Use the first so many images (default: all)");
   command->add_flag("--per-tensor", o->per_tensor, "One scale for all weights of a layer, not one for each output channel");
   add_repeated(*command, "--keep-float", o->keep_float, "An operator, or its result, that stays in float32 (ONNX Runtime alone runs such a model)");
-  command->add_flag("--improve", o->improve, "Try equalization of layers and correction of biases, and keep what brings held-out images nearer to float32");
+  command->add_flag("--improve", o->improve, "Try equalization, bias correction and, for 4 bits, rounding by covariances; keep what helps held-out images");
   command->add_flag("--sensitivity", o->sensitivity, "Quantize each layer alone, too: which of them cost the outputs most");
   add_choice(*command, "--weights", {"int8", "int4"}, "Of all layers (default: int8). int4: from -7 to 7, stored as int8, as the machine has no int4 yet",
              [o](const std::string& value) { o->weights = value; });

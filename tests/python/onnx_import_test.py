@@ -405,7 +405,7 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
     def test_models_in_float(self):
         m = Small()
         m.nodes = [helper.make_node("Relu", ["x"], ["y"])]
-        hint = "hint: quantize it first: gemel quantize MODEL --calibrate IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
+        hint = "hint: quantize it first: gemel quantize MODEL --data IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
         self.refused(m, f"error[E1106]: the model is not quantized to 8 bits: it has no QuantizeLinear and no QLinear operator\n  ./m.onnx\n{hint}")
         m.nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]
         hint = hint.replace("quantize it", "its scales must be known before: quantize it")

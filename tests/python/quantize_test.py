@@ -443,7 +443,7 @@ class Quantize(unittest.TestCase):
         network = small()
         np.savez_compressed(self.folder / "images.npz", images=drawn(network, 10), labels=np.arange(10))
         self.saved(network)
-        done = self.gemel("quantize", "small.onnx", "--calibrate", "images.npz", "--method", "percentile", "--percentile", "99.9", "--json", "report.json",
+        done = self.gemel("quantize", "small.onnx", "--data", "images.npz", "--method", "percentile", "--percentile", "99.9", "--json", "report.json",
                           "--improve", "--sensitivity")  # fmt: skip
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("percentile, weights per channel, ranges of 8 images", done.stdout)  # two are held out
@@ -455,6 +455,10 @@ class Quantize(unittest.TestCase):
         done = self.gemel("run", "small_int8.onnx", "-m", "tiny8", "-q")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("every layer equal to golden", done.stdout)
+        for name, out in (("--data", "new.onnx"), ("--calibrate", "old.onnx")):  # the option's former name
+            done = self.gemel("quantize", "small.onnx", name, "images.npz", "-o", out)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual((self.folder / "new.onnx").read_bytes(), (self.folder / "old.onnx").read_bytes())
 
     def gemel(self, *arguments):
         return subprocess.run([onnx_reference.gemel_program(), *arguments], cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
@@ -496,26 +500,26 @@ class Quantize(unittest.TestCase):
             "names.npz": "error[E1214]: there is no array for input `image`; there are: `one`, `two`\n  names.npz\n" + shape,
         }.items():  # fmt: skip
             with self.subTest(name):
-                self.refused(text, "small.onnx", "--calibrate", name, "-o", "out.onnx")
+                self.refused(text, "small.onnx", "--data", name, "-o", "out.onnx")
         self.refused("error[E0915]: `percentile` is 20.0, but must be a number above 50, at most 100",
-                     "small.onnx", "--calibrate", "good.npy", "-o", "out.onnx", "--method", "percentile", "--percentile", "20")  # fmt: skip
+                     "small.onnx", "--data", "good.npy", "-o", "out.onnx", "--method", "percentile", "--percentile", "20")  # fmt: skip
         self.refused("error[E0911]: --percentile is for --method percentile, and the method is mse\nhint: add --method percentile",
-                     "small.onnx", "--calibrate", "good.npy", "-o", "out.onnx", "--method", "mse", "--percentile", "99")  # fmt: skip
+                     "small.onnx", "--data", "good.npy", "-o", "out.onnx", "--method", "mse", "--percentile", "99")  # fmt: skip
         gemel.quantize(self.folder / "small.onnx", good, self.folder / "int8.onnx")
         self.refused("error[E1106]: the model is quantized already\n  int8.onnx\nhint: give the float32 model that it was made of",
-                     "int8.onnx", "--calibrate", "good.npy", "-o", "out.onnx")  # fmt: skip
+                     "int8.onnx", "--data", "good.npy", "-o", "out.onnx")  # fmt: skip
         n = Network("bare", (1, 3, 16, 16))
         n.outputs = [n.node("Relu", [INPUT])]
         self.saved(n)
         self.refused("error[E1109]: the model has no layer with constant weights that could be quantized\n  bare.onnx\n"
-                     "hint: Conv, Gemm and MatMul with constant float32 weights are", "bare.onnx", "--calibrate", "good.npy", "-o", "out.onnx")  # fmt: skip
+                     "hint: Conv, Gemm and MatMul with constant float32 weights are", "bare.onnx", "--data", "good.npy", "-o", "out.onnx")  # fmt: skip
 
     def test_a_model_that_the_runtime_does_not_run(self):
         model = small().proto()
         model.graph.node[0].op_type = "Cnov"
         onnx.save(model, self.folder / "odd.onnx")
         np.save(self.folder / "good.npy", drawn(small(), 2))
-        done = self.gemel("quantize", "odd.onnx", "--calibrate", "good.npy", "-o", "out.onnx")
+        done = self.gemel("quantize", "odd.onnx", "--data", "good.npy", "-o", "out.onnx")
         self.assertRegex(done.stderr, r"^error\[E1109\]: ONNX Runtime does not run the model: .*Cnov")
         self.assertEqual(done.returncode, 2)
 

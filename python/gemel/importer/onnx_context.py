@@ -21,7 +21,7 @@ from .workload import LEAST_SCALE, MOST_LENGTH, MOST_RANK, MOST_SCALE, Quantizat
 
 TYPES = {"INT8": "int8", "UINT8": "uint8"}
 NUMPY_TYPES = {np.dtype(np.int8): "int8", np.dtype(np.uint8): "uint8"}
-QUANTIZE_HINT = "quantize it first: gemel quantize MODEL --calibrate IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
+QUANTIZE_HINT = "quantize it first: gemel quantize MODEL --data IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
 
 
 PICKERS = ("DepthToSpace", "Slice", "Split")
