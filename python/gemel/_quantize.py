@@ -123,8 +123,8 @@ def quantize(
     per_channel: a scale for each output channel of weights, or one for all.
     images: use the first so many of them; None: all.
     keep_float: names of operators, or of their results, that stay in float32 (only ONNX Runtime runs such a model).
-    improve: try cross-layer equalization and bias correction, and keep each only if the outputs of held-out images (the last quarter, at most 32) come
-        nearer to those of float32. The notes say what was tried and what it brought.
+    improve: try cross-layer equalization, bias correction and, for weights of 4 bits, rounding by the covariances of layers' inputs, and keep each only if
+        the outputs of held-out images (the last quarter, at most 32) come nearer to those of float32. The notes say what was tried and what it brought.
     sensitivity: quantize each layer alone, too: which of them cost the outputs most.
     weights: "int4": all weights have 4 bits, from -7 to 7. They are stored as int8, one byte each: the machine has no int4 yet. The report has both sizes.
     int4: names of the layers whose weights have 4 bits.

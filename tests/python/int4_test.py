@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,8 +27,14 @@ from recurrent_networks import Recurrent  # noqa: E402
 
 import gemel  # noqa: E402
 from gemel.importer import import_model  # noqa: E402
+from gemel.rewrite.calibrate import moments  # noqa: E402
+from gemel.rewrite.graph import load_float  # noqa: E402
+from gemel.rewrite.images import Images  # noqa: E402
 from gemel.rewrite.int4 import least_noise  # noqa: E402
+from gemel.rewrite.plan import weights_of  # noqa: E402
 from gemel.rewrite.qdq import along, to_whole, weight_scales  # noqa: E402
+from gemel.rewrite.rounding import rounded  # noqa: E402
+from gemel.rewrite.runtime import Session  # noqa: E402
 
 SIZES = {"relu2": 3 * 8 * 9, "relu5": 8 * 8 * 9, "relu8": 8 * 16, "gemm11": 16 * 5}  # weights by layer
 
@@ -180,10 +187,7 @@ class Choice(InFolder):
 
     def test_costs_by_another_road(self):
         """The float model with one layer's weights rounded, on the images that choose: 18 of 24."""
-        from gemel.rewrite.graph import load_float
-        from gemel.rewrite.plan import weights_of
         from gemel.rewrite.prepare import prepare
-        from gemel.rewrite.runtime import Session
 
         images = drawn(24)
         result, _ = self.made(images, int4_share=0.5)
@@ -229,6 +233,102 @@ class Choice(InFolder):
         chosen = least_noise(*many, sum(many[1]) // 2)
         self.assertGreaterEqual(sum(many[1][i] for i in chosen), sum(many[1]) // 2)
 
+class Rounding(InFolder):
+    """By covariances of the inputs (python/gemel/rewrite/rounding.py)."""
+
+    def squares(self, w: np.ndarray, scale: np.ndarray, whole: np.ndarray, covariance: np.ndarray) -> float:
+        """What errors of the weights [outputs, inputs] add to the results, as an expected square, one group after the other."""
+        e = (whole * scale[:, None] - w).reshape(len(covariance), -1, covariance.shape[1])
+        return float(np.einsum("goi,gij,goj->", e, covariance, e))
+
+    def drawn(self, rng, groups: int, inner: int) -> np.ndarray:
+        mixed = [rng.normal(size=(500, inner // 2)) @ rng.normal(size=(inner // 2, inner)) + rng.normal(size=(500, inner)) * 0.1 for _ in range(groups)]
+        return np.stack([np.cov(np.maximum(one, 0).T, bias=True) for one in mixed])
+
+    def test_inputs_that_have_nothing_in_common_are_rounded_for_themselves(self):
+        rng = np.random.default_rng(1)
+        w = rng.laplace(size=(12, 20)).astype(np.float32)
+        for covariance in (np.diag(rng.uniform(0.1, 3, 20))[None], np.zeros((1, 20, 20))):
+            for per_channel in (True, False):
+                scale = weight_scales(w, 0, per_channel, bits=4)
+                self.assertTrue(np.array_equal(rounded(w, 0, scale, 7, covariance), to_whole(w, 0, scale, 4)))
+
+    def test_results_keep_their_values(self):
+        """Less error in what weights make than rounding of each weight leaves, wherever the outputs' dimension lies, in one group or several."""
+        rng = np.random.default_rng(2)
+        for groups, outputs, inner in ((1, 24, 40), (4, 8, 18)):
+            covariance = self.drawn(rng, groups, inner)
+            w = rng.laplace(size=(outputs * groups, inner)).astype(np.float32)
+            scale = weight_scales(w, 0, True, bits=4)
+            whole = rounded(w, 0, scale, 7, covariance)
+            self.assertLessEqual(int(np.abs(whole.astype(int)).max()), 7)
+            ratio = self.squares(w, scale, whole, covariance) / self.squares(w, scale, to_whole(w, 0, scale, 4), covariance)
+            print(f"{groups} groups: {ratio:.2f} of the square error")
+            self.assertLess(ratio, 0.8)
+            if groups == 1:
+                self.assertTrue(np.array_equal(rounded(np.ascontiguousarray(w.T), 1, scale, 7, covariance).T, whole))
+                cube = rounded(w.reshape(outputs, 10, 2, 2), 0, scale, 7, covariance)
+                self.assertTrue(np.array_equal(cube.reshape(outputs, inner), whole))
+
+    def test_two_weights_by_hand(self):
+        """Inputs that are nearly the same: 0.4 + 0.4 of a step are rounded to 1 in all, not to 0 and 0. The first loses 0.4, which the second gets."""
+        covariance = np.array([[[1.0, 0.99], [0.99, 1.0]]])
+        w = np.array([[0.4, 0.4], [1.6, 1.6]], np.float32)
+        self.assertEqual(rounded(w, 0, np.ones(1, np.float32), 7, covariance).tolist(), [[0, 1], [2, 1]])
+
+    def test_covariances_by_another_road(self):
+        """ONNX Runtime's own convolution: the variance of each output is w' C w, with any strides, pads, dilations and groups, and of a MatMul, which has no
+        bias, the mean square is. Weights that two layers share have none."""
+        n = Network("moments", (1, 4, 11, 9), 3)
+        layers = {
+            n.node("Conv", [INPUT, n.normal(6, 4, 3, 2)], 6, pads=[1, 0, 2, 1], strides=[2, 1], dilations=[1, 2]): 1,
+            n.node("Conv", [INPUT, n.normal(8, 2, 3, 3)], 8, group=2, auto_pad="SAME_UPPER", strides=[2, 2]): 2,
+            n.node("Conv", [INPUT, n.normal(4, 1, 5, 5)], 4, group=4, pads=[2] * 4): 4,
+            n.node("MatMul", [n.node("Flatten", [INPUT]), n.normal(4 * 11 * 9, 5)], 5): 1,
+        }
+        shared = n.normal(3, 4, 1, 1)
+        n.outputs = [*layers, *(n.node("Conv", [INPUT, shared], 3) for _ in range(2))]
+        onnx.save(n.proto(), self.folder / "moments.onnx")
+        graph = load_float(self.folder / "moments.onnx")
+        images = np.random.default_rng(4).normal(1, 1, size=(7, 4, 11, 9)).astype(np.float32)
+        nodes = [node for node in graph.nodes if weights_of(graph, node) is not None]
+        found = moments(graph, nodes, Images(images, {INPUT: graph.shapes[INPUT]}), 7)
+        self.assertEqual(set(found), set(layers))
+        session = Session(graph.proto())
+        made = [session.run({INPUT: image[None]}) for image in images]
+        for node in nodes:
+            out = node.output[0]
+            if out not in layers:
+                continue
+            w, axis = weights_of(graph, node)
+            y = np.stack([one[out][0] for one in made]).astype(float)
+            y = np.moveaxis(y, 1, 0).reshape(w.shape[axis], -1)
+            self.assertEqual(len(found[out]), layers[out])
+            rows = np.moveaxis(w, axis, 0).reshape(layers[out], -1, found[out].shape[1]).astype(float)
+            squares = np.einsum("goi,gij,goj->go", rows, found[out], rows).reshape(-1)
+            np.testing.assert_allclose(squares, np.square(y).mean(1) if node.op_type == "MatMul" else y.var(1), rtol=1e-4)
+
+    def test_many_positions_are_thinned_out(self):
+        n = Network("wide", (1, 2, 100, 100), 3)
+        n.outputs = [n.node("Conv", [INPUT, n.normal(2, 2, 1, 1)], 2)]
+        onnx.save(n.proto(), self.folder / "wide.onnx")
+        graph = load_float(self.folder / "wide.onnx")
+        images = np.random.default_rng(5).normal(size=(1, 2, 100, 100)).astype(np.float32)
+        found = moments(graph, graph.nodes, Images(images, {INPUT: graph.shapes[INPUT]}), 1)
+        rows = images[0, :, ::3].reshape(2, -1).astype(float)  # 10,000 positions, at most 4,096 of them
+        np.testing.assert_allclose(found[n.outputs[0]][0], np.cov(rows, bias=True), rtol=1e-6)
+
+    def test_it_is_tried_and_judged(self):
+        """On images that chose nothing; and what the note says is what the file does."""
+        result, model = self.made(weights="int4", improve=True)
+        told = next(note for note in result.notes if note.startswith("rounding by covariances (4 layers of 4 bits), bias correction: "))
+        before, after = (float(text) for text in re.search(r": ([0-9.]+) -> ([0-9.]+) dB, (?:not )?kept$", told).groups())
+        self.assertEqual(told.endswith(" dB, kept"), after > before)
+        self.assertGreater(after, before)
+        self.assertAlmostEqual(min(result.outputs.values()), after, delta=0.05)
+        self.assertFalse(any("covariances" in note for note in self.made(improve=True)[0].notes))  # no weights of 4 bits
+
+
 class Accuracy(InFolder):
     def test_60_percent_of_the_weights(self):
         """Handwritten digits: five networks, 120 pictures each, which chose neither ranges nor layers."""
@@ -253,7 +353,7 @@ class Accuracy(InFolder):
 class CommandLine(InFolder):
     def gemel(self, *arguments):
         np.save(self.folder / "images.npy", drawn(12))
-        return subprocess.run([onnx_reference.gemel_program(), "quantize", "four.onnx", "--calibrate", "images.npy", "-o", "out.onnx", *arguments],
+        return subprocess.run([onnx_reference.gemel_program(), "quantize", "four.onnx", "--data", "images.npy", "-o", "out.onnx", *arguments],
                               cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # fmt: skip
 
     def test_options(self):

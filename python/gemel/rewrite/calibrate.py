@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from .graph import Graph
+from .gradient import window_of
+from .graph import Graph, attributes
 from .images import Images
+from .plan import weights_of
 from .qdq import ratio
 from .ranges import Histogram
 from .runtime import Session, onnx
+
+MOST_INPUTS = 4608  # of an output whose covariance is computed: 512 channels of 3x3
+MOST_POSITIONS = 4096  # of a layer's result in one run, with which it is computed
 
 Progress = Callable[[str, int, int], object]  # what is done, so many of so many images
 
@@ -60,6 +65,66 @@ def means(graph: Graph, values: Iterable[str], images: Images, most: int | None,
         done += counted
         progress("means", done, total)
     return {name: sums[name] / counts[name] for name in wanted}
+
+
+def moments(graph: Graph, layers: Iterable[onnx.NodeProto], images: Images, most: int, progress: Progress = _silent) -> dict[str, np.ndarray]:
+    """For results of layers, the covariance of what their weights are multiplied with (where there is no bias that could take the mean out, the second
+    moment): float64 [groups, inputs, inputs], inputs in the order of the weights' other dimensions. With the first `most` images. Layers whose weights
+    others share, or of more than MOST_INPUTS inputs, are left out."""
+    readers = graph.readers()
+    wanted = [node for node in layers if len(readers[node.input[1]]) == 1 and _inner(graph, node) <= MOST_INPUTS]
+    if not wanted:
+        return {}
+    session = Session(graph.proto(), [node.input[0] for node in wanted], graph.file)
+    sums: dict[str, np.ndarray] = {}
+    totals: dict[str, np.ndarray] = {}
+    counts: dict[str, int] = {}
+    done = 0
+    for inputs, counted in images.runs(most):
+        made = session.run(inputs)
+        for node in wanted:
+            out = node.output[0]
+            rows = _rows(graph, node, made[node.input[0]]).astype(np.float64)  # [groups, rows, inputs]
+            sums[out] = sums.get(out, 0) + rows.transpose(0, 2, 1) @ rows
+            totals[out] = totals.get(out, 0) + rows.sum(axis=1)
+            counts[out] = counts.get(out, 0) + rows.shape[1]
+        done += counted
+        progress("moments", done, most)
+    found = {}
+    for node in wanted:
+        out = node.output[0]
+        second = sums[out] / counts[out]
+        if node.op_type != "MatMul":  # others have a bias, which takes the mean out
+            mean = totals[out] / counts[out]
+            second = second - mean[:, :, None] * mean[:, None, :]
+        found[out] = second
+    return found
+
+
+def _inner(graph: Graph, node: onnx.NodeProto) -> int:
+    held = weights_of(graph, node)
+    assert held is not None
+    w, axis = held
+    return int(w.size) // int(w.shape[axis])
+
+
+def _rows(graph: Graph, node: onnx.NodeProto, x: np.ndarray) -> np.ndarray:
+    """What each output is a sum over: [groups, rows, inputs of an output]. Of many rows of pixels every second one, or every third, ..."""
+    if node.op_type != "Conv":
+        rows = x.reshape(1, -1, x.shape[-1])
+        return rows[:, :: -(-rows.shape[1] // MOST_POSITIONS)]
+    w = graph.constants[node.input[1]]
+    given, rank = attributes(node), x.ndim - 2
+    kernel, groups = w.shape[2:], given.get("group", 1)
+    strides, dilations, pads = window_of(node, given, x.shape, kernel)
+    x = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    view = np.lib.stride_tricks.sliding_window_view(x, [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)], tuple(range(2, 2 + rank)))
+    view = view[(slice(None), slice(None), *(slice(None, None, s) for s in strides), *(slice(None, None, d) for d in dilations))]
+    n, channels = x.shape[:2]
+    view = view[:, :, :: -(-int(np.prod(view.shape[2 : 2 + rank])) // MOST_POSITIONS)]
+    view = view.reshape(n, groups, channels // groups, *view.shape[2:])
+    order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
+    return view.transpose(order).reshape(groups, -1, channels // groups * int(np.prod(kernel)))
 
 
 class _Noise:

@@ -208,7 +208,7 @@ Rule = Callable[..., dict[int, str]]  # (b, node, attributes, gradient of the re
 # ---- layers
 
 
-def _window(node: onnx.NodeProto, given: dict[str, Any], shape: tuple[int, ...], kernel: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+def window_of(node: onnx.NodeProto, given: dict[str, Any], shape: tuple[int, ...], kernel: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
     """Strides, dilations, pads of all dimensions at their beginnings and then at their ends."""
     n = len(kernel)
     strides, dilations, pads = list(given.get("strides", [1] * n)), list(given.get("dilations", [1] * n)), list(given.get("pads", [0] * 2 * n))
@@ -236,7 +236,7 @@ def _spread(b: _Backward, dy: str, weight: str, x: tuple[int, ...], y: tuple[int
 def _conv(b: _Backward, node: onnx.NodeProto, given: dict[str, Any], dy: str) -> dict[int, str]:
     x, w, y = b.shape(node.input[0]), b.shape(node.input[1]), b.shape(node.output[0])
     kernel, group, n = w[2:], given.get("group", 1), len(w) - 2
-    window = strides, dilations, pads = _window(node, given, x, kernel)
+    window = strides, dilations, pads = window_of(node, given, x, kernel)
     made = {}
     if b.wanted(node.input[0]):
         made[0] = _spread(b, dy, b.value(node.input[1]), x, y, kernel, group, window)
@@ -416,7 +416,7 @@ def _max_pool(b: _Backward, node: onnx.NodeProto, given: dict[str, Any], dy: str
 
 def _average_pool(b: _Backward, node: onnx.NodeProto, given: dict[str, Any], dy: str) -> dict[int, str]:
     x, y, kernel = b.shape(node.input[0]), b.shape(node.output[0]), given["kernel_shape"]
-    window = strides, dilations, pads = _window(node, given, x, kernel)
+    window = strides, dilations, pads = window_of(node, given, x, kernel)
     if given.get("ceil_mode", 0):
         raise Refused("ceil_mode", 1, "0")
     counts = np.ones(())

@@ -14,6 +14,7 @@ from ..importer.workload import Quantization
 from .graph import Graph, attributes
 from .plan import Plan, weights_of
 from .ranges import scale_of
+from .rounding import rounded
 from .runtime import onnx
 
 MOST_BIAS = 2.0**30
@@ -108,16 +109,16 @@ class Quantized:
 
 
 def insert(graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray] | None = None,
-           int4: Collection[str] = ()) -> Quantized:  # fmt: skip
+           int4: Collection[str] = (), moments: dict[str, np.ndarray] | None = None) -> Quantized:  # fmt: skip
     """means: of the inputs of layers, by channel: with them biases take out the mean of what the rounding of weights adds (bias correction).
-    int4: results of the layers whose weights are of 4 bits."""
-    return _Writer(graph.copy(), graph, plan, scales, per_channel, means or {}, int4).write()
+    int4: results of the layers whose weights are of 4 bits. moments: results of layers -> covariances with which their weights are rounded (rounding.py)."""
+    return _Writer(graph.copy(), graph, plan, scales, per_channel, means or {}, int4, moments or {}).write()
 
 
 class _Writer:
     def __init__(self, made: Graph, graph: Graph, plan: Plan, scales: Scales, per_channel: bool, means: dict[str, np.ndarray],
-                 int4: Collection[str]):  # fmt: skip
-        self.means, self.int4 = means, int4
+                 int4: Collection[str], moments: dict[str, np.ndarray]):  # fmt: skip
+        self.means, self.int4, self.moments = means, int4, moments
         self.made, self.graph, self.plan, self.scales, self.per_channel = made, graph, plan, scales, per_channel
         self.nodes: list[onnx.NodeProto] = []
         self.parameters: dict[str, tuple[str, str]] = {}
@@ -171,7 +172,7 @@ class _Writer:
         least = np.abs(bias.reshape(-1)).astype(np.float64) / (float(x_scale) * MOST_BIAS) if bias is not None else 0.0
         bits = 4 if out in self.int4 else 8
         scale = weight_scales(w, axis, self.per_channel, least, bits)
-        q = to_whole(w, axis, scale, bits)
+        q = rounded(w, axis, scale, LARGEST[bits], self.moments[out]) if out in self.moments else to_whole(w, axis, scale, bits)
         self.sqnr[out] = sqnr(w, q.astype(np.float32) * along(scale, axis, w.ndim))
         mean = self.means.get(source) if node.op_type != "MatMul" else None  # which has no bias
         if mean is not None:

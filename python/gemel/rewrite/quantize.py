@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
-from .calibrate import Exact, Progress, _silent, histograms, means, noise
+from .calibrate import Exact, Progress, _silent, histograms, means, moments, noise
 from .equalize import equalize, widen_clips
 from .graph import Graph, load_float
 from .images import Images
@@ -61,6 +61,7 @@ class _Way:
     scales: Scales
     quantized: Quantized
     means: dict[str, np.ndarray] | None = None  # with which biases are corrected
+    moments: dict[str, np.ndarray] | None = None  # with which weights of 4 bits are rounded
     held_out: float = 0.0  # dB of the worst output
 
 
@@ -139,8 +140,9 @@ class _Maker:
         scales = choose_scales(graph, plan, ranges)
         return self.way(graph, plan, scales)
 
-    def way(self, graph: Graph, plan: Plan, scales: Scales, found: dict[str, np.ndarray] | None = None) -> _Way:
-        return _Way(graph, plan, scales, insert(graph, plan, scales, self.per_channel, found, self.int4), found)
+    def way(self, graph: Graph, plan: Plan, scales: Scales, found: dict[str, np.ndarray] | None = None,
+            covariances: dict[str, np.ndarray] | None = None) -> _Way:  # fmt: skip
+        return _Way(graph, plan, scales, insert(graph, plan, scales, self.per_channel, found, self.int4, covariances), found, covariances)
 
 
 def _choose_int4(graph: Graph, maker: _Maker, wish: Wish) -> dict[str, float]:
@@ -158,7 +160,8 @@ def _choose_int4(graph: Graph, maker: _Maker, wish: Wish) -> dict[str, float]:
 
 
 def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:
-    """Equalization and bias correction, each kept only where the outputs of images that chose nothing come nearer to those of float32."""
+    """Equalization, bias correction, and rounding of 4 bits by the inputs' covariances, each kept only where the outputs of images that chose nothing come
+    nearer to those of float32."""
     held = maker.held
 
     def judge(way: _Way) -> _Way:
@@ -178,7 +181,14 @@ def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:
         best = _better(best, judge(maker.make(changed)), f"{what} ({pairs} pairs of layers)", notes)
     inputs = [node.input[0] for node in best.plan.layers]
     found = means(best.graph, inputs, maker.data, maker.count, maker.progress)
-    return _better(best, judge(maker.way(best.graph, best.plan, best.scales, found)), "bias correction", notes)
+    best = _better(best, judge(maker.way(best.graph, best.plan, best.scales, found)), "bias correction", notes)
+    four = [node for node in best.plan.layers if node.output[0] in maker.int4]
+    covariances = moments(best.graph, four, maker.data, min(maker.count, MOST_COMPARED), maker.progress) if four else {}
+    if not covariances:
+        return best
+    # Rounding by covariances leaves means to the biases, so these are corrected with it.
+    way = judge(maker.way(best.graph, best.plan, best.scales, found, covariances))
+    return _better(best, way, f"rounding by covariances ({len(covariances)} layers of 4 bits), bias correction", notes)
 
 
 def _better(best: _Way, way: _Way, what: str, notes: list[str]) -> _Way:
