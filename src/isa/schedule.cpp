@@ -491,7 +491,9 @@ std::string Schedule::digest() const {
   for (const ScheduleTensor& t : tensors) rest.push_back(to_json(t));
   for (const HostStep& step : host_steps) {
     const Layer& l = step.what;
-    rest.push_back({{"op", to_string(l.op())}, {"before", step.before}, {"inputs", l.inputs}, {"output", l.output}, {"rounding", to_string(l.requant.rounding)},
+    const Softmax* softmax = l.get<Softmax>();
+    rest.push_back({{"op", to_string(l.op())}, {"qlinear", softmax != nullptr && softmax->qlinear}, {"before", step.before},
+                    {"inputs", l.inputs}, {"output", l.output}, {"rounding", to_string(l.requant.rounding)},
                     {"multiplier", l.requant.multiplier}, {"shift", l.requant.shift}, {"clamp", {l.clamp_min, l.clamp_max}}});
   }
   hash.add(rest.dump(-1, ' ', false, json::error_handler_t::replace));

@@ -78,6 +78,7 @@ std::string network_digest(const Network& network) {
     add(layer.clamp_min);
     add(layer.clamp_max);
     if (const auto* table = layer.get<Table>()) add(table->entries);
+    if (const auto* softmax = layer.get<Softmax>(); softmax != nullptr && softmax->qlinear) hash.add("qlinear");
     if (layer.then_table) add(*layer.then_table);
   }
   return hash.text();

@@ -160,6 +160,7 @@ struct Reshape {  // a view: the same elements in the same order; costs nothing
 struct Softmax {  // over the innermost dimension
   static constexpr Op op = Op::Softmax;
   static constexpr const char* name = "softmax";
+  bool qlinear = false;  // in float arithmetic: as ONNX Runtime's QLinearSoftmax, in place of its Softmax of dequantized values
 };
 struct ArgMax {  // index of the first largest value of the innermost dimension, which goes; int32
   static constexpr Op op = Op::ArgMax;

@@ -3,9 +3,13 @@
 // fixed_*: TFLite's integer SOFTMAX, which is gemmlowp's fixed-point arithmetic. A number with k integer bits is raw / 2^(31-k):
 //   d = requantize(x - max), 5 integer bits; sum = sum of exp(d), 12 integer bits; y = exp(d) / sum in multiples of 1/256.
 //   Values further below the maximum than 5 integer bits can say count as 0.
-// float: what ONNX Runtime makes of DequantizeLinear, Softmax, QuantizeLinear: float32 at the seams, the sum in double.
+// float: what ONNX Runtime makes of DequantizeLinear, Softmax, QuantizeLinear: float32 at the seams, the sum in double. With `form: qlinear` what its
+// QLinearSoftmax makes of them, which graph optimization puts there: powers from a table of float32, their sum in float32 one after the other, and
+// the output's scale cut off to the reciprocal of a whole number.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
 #include "network/builder.hpp"
 #include "network/layer_reader.hpp"
@@ -121,12 +125,39 @@ void float_row(const Row& row) {
   }
 }
 
+// ONNX Runtime's QLinearSoftmax. A power is exp of the value's distance to 255, raised so far that sums of `length` powers just fit float32.
+using Powers = std::array<float, 256>;  // by 255 less the distance to the row's largest value
+Powers powers(const Layer& layer, std::int64_t length) {
+  constexpr double Reserve = 5;  // natural logarithm of what the sum may grow by
+  const double scale = numerics::float_from_bits(layer.requant.multiplier.at(0));
+  const double room = std::log(static_cast<double>(std::numeric_limits<float>::max()) / static_cast<double>(length));
+  const double raised = std::max(0.0, room - Reserve) / scale;
+  Powers table;
+  for (int k = 0; k < 256; ++k) table[static_cast<std::size_t>(k)] = static_cast<float>(std::exp((k - 255 + raised) * scale));
+  return table;
+}
+
+void qlinear_row(const Row& row, const Powers& table) {
+  const int most = row.largest();
+  const auto power = [&](std::int64_t i) { return table[static_cast<std::size_t>(255 + row.value(i) - most)]; };
+  float sum = 0;
+  for (std::int64_t i = 0; i < row.length; ++i) sum += power(i);
+  const float steps = std::floor(1.0f / static_cast<float>(row.output.scale));
+  for (std::int64_t i = 0; i < row.length; ++i) {
+    const float q = std::nearbyint(power(i) * steps / sum);
+    row.y[i] = finished(row.layer, static_cast<std::int32_t>(std::min(q, 1e6f)), row.output.zero_point);
+  }
+}
+
 Bytes golden_softmax(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
   const std::int64_t length = output.shape.innermost();
+  const bool qlinear = layer.requant.rounding == Rounding::Float && layer.get<Softmax>()->qlinear;
+  const Powers table = qlinear ? powers(layer, length) : Powers{};
   Bytes y(static_cast<std::size_t>(output.shape.elements()));
   for (std::int64_t at = 0; at < output.shape.elements(); at += length) {
     const Row row{layer, inputs[0].tensor, output, inputs[0].data + at, length, y.data() + at};
-    if (layer.requant.rounding == Rounding::Float) float_row(row);
+    if (qlinear) qlinear_row(row, table);
+    else if (layer.requant.rounding == Rounding::Float) float_row(row);
     else fixed_row(row);
   }
   return y;
@@ -147,6 +178,10 @@ void resolve(Layer& layer, const std::vector<const Tensor*>& inputs, const Tenso
   if (fixed && (output.scale != FixedScale || output.zero_point != min_value(output.type)))
     throw BuildError("E0212", "layer `" + layer.name + "`: in fixed arithmetic the output of `softmax` has the scale 1/256 and the zero point " +
                                   std::to_string(min_value(output.type)), "output", "leave `output` out, or give it these");
+  if (fixed && layer.get<Softmax>()->qlinear)
+    throw BuildError("E0212", "layer `" + layer.name + "`: `form: qlinear` is of float arithmetic", "form", "leave `form` out, or add `arithmetic: float`");
+  if (!fixed && layer.get<Softmax>()->qlinear && output.scale > 1)
+    throw BuildError("E0212", "layer `" + layer.name + "`: with `form: qlinear` the output's scale must be 1 at most", "output");
   if (fixed && inputs[0]->scale <= LeastInputScale)
     throw BuildError("E0212", "layer `" + layer.name + "`: in fixed arithmetic the scale of its input must exceed 2^-26", "inputs");
   layer.requant = quantization::softmax_requant(layer.requant.rounding, inputs[0]->scale);
@@ -158,7 +193,9 @@ Expectation expected(const Layer&, const std::vector<const Tensor*>& inputs, con
 }
 
 void read(LayerReader& r) {
-  r.layer.attributes = Softmax{};
+  Softmax softmax;
+  softmax.qlinear = r.map().choice("form", {"float32", "qlinear"}, "float32") == "qlinear";
+  r.layer.attributes = softmax;
   r.read_arithmetic();
   const bool given = r.map().find("output").exists();
   if (given) r.read_output();
@@ -173,7 +210,7 @@ OpInfo softmax() {
   OpInfo row;
   row.op = Op::Softmax;
   row.summary = "softmax over the innermost dimension";
-  row.keys = {"output", "arithmetic"};
+  row.keys = {"output", "arithmetic", "form"};
   row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = 1;
   row.on_host = true;

@@ -36,6 +36,25 @@ TEST(Softmax, EqualsTheCaseOfCmsisNn) {  // softmax: INPUT_MULT, INPUT_LEFT_SHIF
             raw({-57, -70, -79, -86, -92, -94, -88, -54, -91, -56}));
 }
 
+// Recorded from ONNX Runtime 1.32 (x86): DequantizeLinear, Softmax, QuantizeLinear with optimization `extended`, and without any.
+TEST(Softmax, BothFormsEqualOnnxRuntime) {
+  const auto run = [](bool qlinear, const Tensor& x, const Tensor& y, const Bytes& in) {
+    Layer layer;
+    layer.attributes = Softmax{qlinear};
+    layer.requant = quantization::softmax_requant(Rounding::Float, x.scale);
+    layer.clamp_min = min_value(y.type), layer.clamp_max = max_value(y.type);
+    return ops::info(Op::Softmax).golden(layer, {{x, in.data()}}, y);
+  };
+  const Tensor x{"x", {2, 8}, ElementType::Int8, 0.05f, -28}, y{"y", {2, 8}, ElementType::Int8, static_cast<float>(1.0 / 255), -128};
+  const Bytes in = raw({3, -128, 127, 90, 100, 110, 126, 127, 0, 1, 2, 3, 4, 5, 6, 7});
+  EXPECT_EQ(run(true, x, y, in), raw({-128, -128, -61, -117, -111, -99, -64, -61, -102, -100, -99, -97, -96, -94, -92, -90}));
+  EXPECT_EQ(run(false, x, y, in), raw({-128, -128, -61, -117, -111, -99, -64, -61, -101, -100, -99, -97, -96, -94, -92, -90}));
+  const Tensor u{"u", {2, 8}, ElementType::UInt8, 0.11f, 100}, v{"v", {2, 8}, ElementType::UInt8, 0.07f, 0};
+  const Bytes of = raw({131, 0, 255, 218, 228, 238, 254, 255, 128, 129, 130, 131, 132, 133, 134, 135});
+  EXPECT_EQ(run(true, u, v, of), raw({0, 0, 4, 0, 0, 1, 4, 4, 1, 1, 1, 2, 2, 2, 2, 2}));
+  EXPECT_EQ(run(false, u, v, of), raw({0, 0, 5, 0, 0, 1, 4, 5, 1, 1, 1, 2, 2, 2, 2, 3}));
+}
+
 TEST(Softmax, ItsMultiplierIsTflites) {
   // 2^26 * 2^-7 = 2^19 = 2^30 / 2^31 * 2^20
   EXPECT_EQ(quantization::softmax_requant(Rounding::FixedDouble, 0x1p-7).multiplier.at(0), 1 << 30);
@@ -113,6 +132,10 @@ TEST(Softmax, RefusesWhatItCannotCompute) {
   EXPECT_EQ(refusal("  - {name: s, op: softmax, output: {scale: 0.1, zero_point: 0}}\n"),
             "E0212: layer `s`: in fixed arithmetic the output of `softmax` has the scale 1/256 and the zero point -128");
   EXPECT_EQ(refusal("  - {name: s, op: softmax, arithmetic: float, output: {scale: 0.1, zero_point: 0}}\n"), "accepted");
+  EXPECT_EQ(refusal("  - {name: s, op: softmax, form: qlinear}\n"), "E0212: layer `s`: `form: qlinear` is of float arithmetic");
+  EXPECT_EQ(refusal("  - {name: s, op: softmax, arithmetic: float, form: qlinear, output: {scale: 0.1, zero_point: 0}}\n"), "accepted");
+  EXPECT_EQ(refusal("  - {name: s, op: softmax, arithmetic: float, form: qlinear, output: {scale: 1.5, zero_point: 0}}\n"),
+            "E0212: layer `s`: with `form: qlinear` the output's scale must be 1 at most");
   EXPECT_EQ(refusal("  - {name: a, op: argmax}\n  - {name: b, op: softmax}\n"), "E0212: layer `b`: `a` is int32, and `softmax` reads int8 or uint8");
   EXPECT_EQ(refusal("  - {name: w, op: matmul, out_channels: 4096}\n  - {name: s, op: softmax}\n"),
             "E0214: layer `s`: a softmax over 4096 values overflows in fixed arithmetic");

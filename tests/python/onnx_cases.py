@@ -434,6 +434,22 @@ def arg_max(d: Draw) -> Model:
     return m.output("y", np.int64)
 
 
+def softmax(d: Draw) -> Model:
+    """At the end, or before a product of matrices, which runs on the machine."""
+    m = begin(d, qlinear=False)
+    shape = d.one_of((1, d.integer(1, 200)), (1, d.integer(1, 9), d.integer(2, 40)), (2, d.integer(1, 4), d.integer(2, 5), d.integer(2, 60)))
+    x = m.input("x", shape, scale=d.scale(5e-3, 0.2))
+    scale = np.float32(d.one_of(1 / 256, 1 / 255, 1 / 128, d.rng.uniform(5e-4, 0.01)))
+    m.quantize(m.node("Softmax", [m.real(x)], "shares", axis=d.one_of(-1, len(shape) - 1)), "s", scale, d.one_of(np.iinfo(m.kind).min, d.zero(m.kind)))
+    if d.chance(0.3):
+        return m.output("s")
+    kind, zero = weight_type(d, m.kind)
+    m.weights("w", (shape[-1], d.integer(1, 12)), 1, d.chance(0.3), kind, zero)
+    real = 74.0**2 * math.sqrt(shape[-1]) * float(scale) * float(np.max(m.q["w"][0]))
+    m.quantize(m.node("MatMul", [m.real("s"), m.real("w", axis=1)], "made"), "y", output_scale(d, real / 100), d.zero(m.kind))
+    return m.output("y")
+
+
 def requantize(d: Draw) -> Model:
     """QuantizeLinear of a DequantizeLinear."""
     m = begin(d, qlinear=False)
@@ -631,6 +647,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Slice": cut,
     "Softplus": named(function, "Softplus"),
     "Softsign": named(function, "Softsign"),
+    "Softmax": softmax,
     "SpaceToDepth": named(rearranged, "SpaceToDepth"),
     "Split": split,
     "Squeeze": named(view, "Squeeze"),

@@ -289,6 +289,9 @@ class _Walk:
         """At the end of a model it keeps the order of its values, and is left to whoever reads them."""
         (x,) = operands(Operation(node, values, node.outputs[0], None), 1)
         out = node.outputs[0]
+        if node.type == "Softmax" and self.graph.readers.get(out) and out not in self.graph.outputs:
+            self.between(node, values)
+            return
         if out not in self.graph.outputs or self.graph.readers.get(out) or not (isinstance(x, Real) and x.plain):
             raise Refused("place", "within the model", "its end, behind a DequantizeLinear", "ONNX Runtime computes it in float32")
         self.values[out] = x

@@ -507,23 +507,42 @@ def function(c: Context, op: Operation, kind: str) -> None:
     c.table(op, t, ort.quantized(ort.unary(kind, ort.dequantized(t.q), op.node.attributes), op.target))
 
 
+def innermost(c: Context, t: Tensor, axis: int) -> Tensor:
+    """A tensor whose innermost dimension in memory is the model's dimension `axis`; refused where that is another one."""
+    rank, layout = len(t.layout.dims), t.layout
+    if not -rank <= axis < rank:
+        raise Refused("axis", axis, f"{-rank} to {rank - 1}")
+    inner = layout.dims[axis]
+    outer = len(layout.memory) - len(inner)
+    if inner != tuple(range(outer, len(layout.memory))):
+        raise Refused("axis", axis, "the innermost dimension in memory, which of images is that of the channels")
+    return c.view(t, (*layout.memory[:outer], layout.shape[axis]))
+
+
 def arg_max(c: Context, op: Operation) -> None:
     op.knows("axis", "keepdims", "select_last_index")
     (x,) = operands(op, 1)
     t = c.tensor(x)
-    rank = len(t.layout.dims)
     axis = op.get("axis", 0)
     op.only("select_last_index", 0)
-    if not -rank <= axis < rank:
-        raise Refused("axis", axis, f"{-rank} to {rank - 1}")
-    axis %= rank
-    layout, inner = t.layout, t.layout.dims[axis]
-    outer = len(layout.memory) - len(inner)
-    if inner != tuple(range(outer, len(layout.memory))):
-        raise Refused("axis", axis, "the innermost dimension in memory, which of images is that of the channels")
-    t = c.view(t, (*layout.memory[:outer], layout.shape[axis]))
+    layout, t = t.layout, innermost(c, t, axis)
+    axis %= len(layout.dims)
+    outer = len(layout.memory) - len(layout.dims[axis])
     kept = [() if d == axis else dim for d, dim in enumerate(layout.dims) if d != axis or op.get("keepdims", 1)]
     c.integer_layer(op, "argmax", t, t.shape[:-1] or (1,), Layout(layout.memory[:outer], tuple(kept)))
+
+
+def softmax(c: Context, op: Operation) -> None:
+    """Between DequantizeLinear and QuantizeLinear: the runtime's optimization `extended` makes QLinearSoftmax of it."""
+    op.knows("axis")
+    (x,) = operands(op, 1)
+    t = c.tensor(x)
+    old = c.graph.opset < 13  # then it is over all dimensions from `axis` on
+    axis = op.get("axis", 1 if old else -1)
+    if old and axis not in (-1, len(t.layout.dims) - 1):
+        raise Refused("axis", axis, f"{len(t.layout.dims) - 1}, the last, of an operator older than opset 13")
+    t = innermost(c, t, axis)
+    c.layer(op, "softmax", [t], t.shape, t.layout, arithmetic="float", form="qlinear")
 
 
 OPERATORS: dict[str, Row] = {
@@ -572,6 +591,11 @@ OPERATORS: dict[str, Row] = {
         "constant starts, ends, axes and steps (above 0 but for the channels); one dimension wherever it lies, or several but the first of images; any scales; "
         "of bytes, too; of constants folded", keeps=True
     ),
+    "Softmax": Row(
+        softmax, "", "`softmax`, on the host",
+        "over the innermost dimension in memory (of images: channels), with a QuantizeLinear behind it; without one at the end of a model nothing: its output "
+        "is then the bytes before it, and a note says so"
+    ),
     "SpaceToDepth": Row(moves.space_to_depth, "", "`conv2d` with ones and zeros", "of images of 2 dimensions; any scales", keeps=True),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
 }  # fmt: skip
@@ -587,7 +611,7 @@ OTHERS = {
     "Identity": ("nothing", "any"),
     "Dropout": ("nothing", "any"),
     "Split": ("as `Slice`", "along the channels, height or width, each part as a Slice; of bytes, too"),
-    **dict.fromkeys(("LogSoftmax", "Softmax"), ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so")),
+    "LogSoftmax": ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so"),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),
     **{kind: FUNCTION for kind in (*ort.UNARY, "Clip") if kind not in OPERATORS},
     "Relu": ("nothing, or `table`", "behind a layer, if the quantization cuts at 0 by itself; else any scales"),

@@ -992,7 +992,7 @@ OPERATORS: dict[str, Row] = {
     "SOFTMAX": Row(
         softmax,
         "`softmax`, on the host",
-        "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128; at the end of a model",
+        "over the innermost dimension, up to 4,095 values; any beta; output with scale 1/256 and zero point -128",
     ),
     "SPACE_TO_DEPTH": Row(space_to_depth, "`conv2d` with ones and zeros", "any block size"),
     "SPLIT": Row(split, "as SLICE", "of 2 to 4 dimensions, not of the images"),
