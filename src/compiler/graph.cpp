@@ -174,9 +174,11 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
     until[graph.root[t]] = steps;
   }
   std::vector<int> group_of_layer(network.layers.size(), -1);
+  std::vector<char> is_read(tensors, 0);
   const auto reads = [&](int tensor, int s) {
     const int r = graph.root[tensor];
     until[r] = std::max(until[r], s);
+    is_read[r] = 1;
   };
   for (std::size_t g = 0; g < graph.groups.size(); ++g) {
     const Group& group = graph.groups[g];
@@ -197,6 +199,9 @@ MemoryMap map_memory(const Network& network, const Graph& graph, const std::vect
   for (const int t : network.outputs) until[graph.root[t]] = steps;
   for (int t = 0; t < tensors; ++t) {
     if (graph.for_host[t]) until[graph.root[t]] = steps;
+    // A layer is complete with the response to its last store, and the data of the next store may be written before that. Where a layer reads the
+    // tensor, no later store reaches its place so soon.
+    if (!is_read[graph.root[t]]) until[graph.root[t]] = steps;
   }
 
   std::vector<int> order;

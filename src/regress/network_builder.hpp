@@ -420,7 +420,11 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
     made.push_back(out);
   }
   if (b.peek().layers.empty()) made.push_back(b.reshape(made.back(), first));
-  return b.build();
+  Network network = b.build();
+  if (network.outputs.size() > 1 && chance(random, 0.5)) {  // what is made and of no use
+    network.outputs.erase(network.outputs.begin() + draw(random, 0, static_cast<int>(network.outputs.size()) - 1));
+  }
+  return network;
 }
 
 inline std::string describe(const Network& network) {

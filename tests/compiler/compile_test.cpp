@@ -403,6 +403,34 @@ TEST(HostSteps, CutTheProgramIntoParts) {
             "a | (s) b sum | ");
 }
 
+// A layer whose result nobody reads is compared, too: nothing else is put where it lies, not even by the store behind its own.
+TEST(Memory, OfResultsThatNobodyReadsIsTheirsAlone) {
+  const Network network = load_workload_text(R"(gemel_workload: 1
+name: unread
+arithmetic: fixed_double
+synthetic: {seed: 5}
+inputs:
+  - {name: image, shape: [1, 12, 7, 4], type: int8, scale: 0.05, zero_point: -3}
+outputs: [last]
+layers:
+  - {name: a, op: conv2d, input: image, out_channels: 4, groups: 4, kernel: 3, padding: same}
+  - {name: b, op: conv2d, input: image, out_channels: 4, kernel: 3, padding: same}
+  - {name: c, op: conv2d, input: image, out_channels: 4, kernel: 3, padding: same}
+  - {name: last, op: max_pool, input: c, kernel: 2, stride: 2}
+)",
+                                             "unread.yaml");
+  const Schedule schedule = compile(network, shipped("edge16"));
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
+  for (const ScheduleTensor& t : schedule.tensors) places.emplace_back(t.address, t.address + static_cast<std::uint64_t>(t.bytes));
+  ASSERT_EQ(places.size(), 5u);
+  for (const std::size_t unread : {1u, 2u}) {
+    for (std::size_t other = 0; other < places.size(); ++other) {
+      if (other == unread) continue;
+      EXPECT_TRUE(places[unread].second <= places[other].first || places[other].second <= places[unread].first) << unread << " and " << other;
+    }
+  }
+}
+
 // While the host works, all that it reads and writes and all that later parts read lies in memory, apart.
 TEST(HostSteps, ShareNoMemory) {
   Random random(test::random_seed());
