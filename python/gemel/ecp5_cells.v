@@ -82,6 +82,8 @@ endmodule
 
 // A RAM block of 16 Kbit (18 with the ninth bits of bytes) with two ports of 1, 2, 4, 9 or 18 bits, its words zero at first. In 18 bits the two lowest
 // bits of the address enable the bytes. A port that writes keeps what it read before ("NORMAL"), reads the old or the new word.
+// In 36 bits A only writes and B only reads: the lower half of a word is on the data pins of A, the upper on those of B, and four bits of the address
+// enable the bytes.
 module DP16KD #(
   parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18, REGMODE_A = "NOREG", REGMODE_B = "NOREG",
   parameter RESETMODE = "SYNC", ASYNC_RESET_RELEASE = "SYNC", CSDECODE_A = "0b000", CSDECODE_B = "0b000",
@@ -110,6 +112,12 @@ module DP16KD #(
     if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || CSDECODE_A != "0b000" || CSDECODE_B != "0b000") begin : other
       initial $fatal(1, "DP16KD: output registers and chip selects are not simulated");
     end
+    if (DATA_WIDTH_A > 18 && DATA_WIDTH_A != 36 || DATA_WIDTH_B > 18 && DATA_WIDTH_B != 36) begin : width
+      initial $fatal(1, "DP16KD: a port has 1, 2, 4, 9, 18 or 36 bits");
+    end
+    if (DATA_WIDTH_A == 36 || DATA_WIDTH_B == 36) begin : wide
+      always @(posedge CLKB) if (CEB && WEB) $fatal(1, "DP16KD: in 36 bits only A writes");
+    end
     if (RESETMODE != "SYNC") begin : asynchronous
       always @(posedge RSTA or posedge RSTB) $fatal(1, "DP16KD: asynchronous resets are not simulated");
     end
@@ -120,10 +128,13 @@ module DP16KD #(
 
   wire [13:0] address_a = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0};
   wire [17:0] in_a = {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0};
+  wire [17:0] in_b = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3, DIB2, DIB1, DIB0};
   wire clock_a = CLKAMUX == "INV" ? !CLKA : CLKA;
   reg [17:0] out_a;
+  reg [35:0] wide_out;
   reg [17:0] old_a, new_a;
-  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = out_a;
+  assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} =
+    DATA_WIDTH_B == 36 ? wide_out[17:0] : out_a;
   always @(posedge clock_a) begin
     old_a = DATA_WIDTH_A == 18 ? {bytes[{address_a[13:4], 1'b1}], bytes[{address_a[13:4], 1'b0}]} : {9'h0, bytes[address_a[13:3]]};
     new_a = old_a;
@@ -135,7 +146,12 @@ module DP16KD #(
     else if (DATA_WIDTH_A == 2) new_a[2*address_a[2:1] +: 2] = in_a[1:0];
     else new_a[address_a[2:0]] = in_a[0];
     if (CEA && WEA) begin
-      if (DATA_WIDTH_A == 18) begin
+      if (DATA_WIDTH_A == 36) begin
+        if (address_a[0]) bytes[{address_a[13:5], 2'd0}] <= in_a[8:0];
+        if (address_a[1]) bytes[{address_a[13:5], 2'd1}] <= in_a[17:9];
+        if (address_a[2]) bytes[{address_a[13:5], 2'd2}] <= in_b[8:0];
+        if (address_a[3]) bytes[{address_a[13:5], 2'd3}] <= in_b[17:9];
+      end else if (DATA_WIDTH_A == 18) begin
         bytes[{address_a[13:4], 1'b0}] <= new_a[8:0];
         bytes[{address_a[13:4], 1'b1}] <= new_a[17:9];
       end else bytes[address_a[13:3]] <= new_a[8:0];
@@ -158,11 +174,11 @@ module DP16KD #(
   end
 
   wire [13:0] address_b = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
-  wire [17:0] in_b = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3, DIB2, DIB1, DIB0};
   wire clock_b = CLKBMUX == "INV" ? !CLKB : CLKB;
   reg [17:0] out_b;
   reg [17:0] old_b, new_b;
-  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = out_b;
+  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} =
+    DATA_WIDTH_B == 36 ? wide_out[35:18] : out_b;
   always @(posedge clock_b) begin
     old_b = DATA_WIDTH_B == 18 ? {bytes[{address_b[13:4], 1'b1}], bytes[{address_b[13:4], 1'b0}]} : {9'h0, bytes[address_b[13:3]]};
     new_b = old_b;
@@ -190,6 +206,8 @@ module DP16KD #(
       new_b[0] = new_b[address_b[2:0]];
     end
     if (CEB) begin
+      if (RSTB) wide_out <= 36'h0;
+      else wide_out <= {bytes[{address_b[13:5], 2'd3}], bytes[{address_b[13:5], 2'd2}], bytes[{address_b[13:5], 2'd1}], bytes[{address_b[13:5], 2'd0}]};
       if (RSTB) out_b <= 18'h0;
       else if (!WEB || WRITEMODE_B == "READBEFOREWRITE") out_b <= old_b;
       else if (WRITEMODE_B == "WRITETHROUGH") out_b <= new_b;

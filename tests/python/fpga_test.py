@@ -173,8 +173,9 @@ class Mapped(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="gemel-fpga-")
         cls.addClassCleanup(folder.cleanup)
         cls.out = Path(folder.name) / "out"
-        done = subprocess.run([GEMEL, "fpga", "-m", MACHINE, "--only", "pe", "--only", "weight_buffer", "--no-place", "--out", cls.out],
-                              capture_output=True, text=True, check=False, env={**os.environ, "GEMEL_PYTHON": sys.executable})  # fmt: skip
+        only = [word for block in ("pe", "weight_buffer", "param_buffer") for word in ("--only", block)]
+        done = subprocess.run([GEMEL, "fpga", "-m", MACHINE, *only, "--no-place", "--out", cls.out], capture_output=True, text=True, check=False,
+                              env={**os.environ, "GEMEL_PYTHON": sys.executable})  # fmt: skip
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         cls.printed = done.stdout
@@ -189,13 +190,13 @@ class Mapped(unittest.TestCase):
         self.assertRegex(self.printed, r"(?m)^pe +41 +50 +1 +0 +-$|^pe +\d\d +50 +1 +0 +-$")
 
     def test_what_is_left(self):
-        self.assertEqual(sorted(p.name for p in (self.out / "netlists").iterdir()), ["pe.v", "weight_buffer.v"])
+        self.assertEqual(sorted(p.name for p in (self.out / "netlists").iterdir()), ["param_buffer.v", "pe.v", "weight_buffer.v"])
         self.assertTrue((self.out / "fpga.md").read_text().startswith("| block | LUTs |"))
 
     def test_netlists_in_lockstep(self):
         if shutil.which("verilator") is None:
             self.skipTest("verilator is not installed")
-        for block in ("pe", "weight_buffer"):
+        for block in ("pe", "weight_buffer", "param_buffer"):  # RAM blocks of 18 and of 36 bits
             done = subprocess.run([GEMEL, "run", "digits", "-m", MACHINE, "--block", f"{block}=check:{self.out}/netlists/{block}.v", "--out", self.out / "run"],
                                   capture_output=True, text=True, check=False)  # fmt: skip
             self.assertEqual(done.returncode, 0, done.stderr)
