@@ -406,7 +406,8 @@ SimulationOptions options_of(const Case& c) {
   options.abort_at = c.abort_at;
   options.bytes_behind_program = c.bytes_behind_program;
   if (c.abort_at > 0 || c.bytes_behind_program > 0) options.engine = Engine::Plain;
-  options.max_cycles = 20'000'000;
+  // Against hangs. Some memories that are drawn take 100,000 cycles for a burst; no case waits for 5,000 bursts one after the other.
+  options.max_cycles = std::max<std::int64_t>(20'000'000, std::int64_t{5'000} * (c.machine.read_latency_cycles + c.machine.write_latency_cycles));
   return options;
 }
 

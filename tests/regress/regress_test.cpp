@@ -27,6 +27,15 @@ TEST(Regress, SixteenMachinesHaveEveryNumberOfOutstandingBursts) {
   EXPECT_EQ(stores.size(), 16u);
 }
 
+// 73 million cycles, most of them spent waiting for one burst after the other.
+TEST(Regress, CasesWithVerySlowMemoriesComeToTheirEnd) {
+  const regress::Case c = regress::random_case(20331, 495, 8, {"pe_array=model"});
+  ASSERT_GT(c.machine.read_latency_cycles, 90'000);
+  SimulationOptions options = regress::options_of(c);
+  options.engine = Engine::Plain;
+  EXPECT_GT(simulate_raw(c.machine, c.schedule, c.inputs, options).result.cycles, 20'000'000);
+}
+
 TEST(Regress, CasesOfOneMachineHaveItsChipAndAnotherMemory) {
   const regress::Case a = regress::random_case(1, 3, 24, {"npu=rtl"}), b = regress::random_case(1, 27, 24, {"npu=rtl"});
   EXPECT_EQ(machine_text(a.machine), machine_text(b.machine));
