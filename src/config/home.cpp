@@ -44,6 +44,9 @@ fs::path own_file() {
   return problem ? fs::path() : path;
 }
 
+// When the program starts: a rebuild may replace the file while it runs, or before it has children.
+const fs::path Own = own_file();
+
 bool is_home(const fs::path& folder) {
   std::error_code ignored;
   return fs::is_directory(folder / "configs", ignored);
@@ -63,8 +66,7 @@ std::vector<std::string> home_folders() {
     return {home};
   }
   std::vector<std::string> found;
-  static const fs::path own = own_file();  // once: a rebuild may replace the file while the program runs
-  fs::path folder = own.parent_path();
+  fs::path folder = Own.parent_path();
   for (int up = 0; up < MostFoldersUp && folder.has_relative_path(); ++up, folder = folder.parent_path()) {
     if (!is_home(folder / GEMEL_DATA_FOLDER)) continue;
     std::error_code problem;
