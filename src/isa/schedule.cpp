@@ -478,6 +478,16 @@ std::string Schedule::bytes() const {
   return writer(*this).bytes();
 }
 
+Tensor tensor_of(const ScheduleTensor& t) {
+  Tensor tensor;
+  tensor.name = t.name;
+  tensor.shape = t.shape;
+  tensor.type = t.type;
+  tensor.scale = t.scale;
+  tensor.zero_point = t.zero_point;
+  return tensor;
+}
+
 std::string Schedule::digest() const {
   Hash hash;
   hash.add(machine_text);

@@ -37,6 +37,9 @@ struct ScheduleTensor {
   bool is_output = false;      // handed out by the program: an output of the network, or read by a layer on the host
 };
 
+// The same as a tensor of a network: name, shape, type, scale and zero point.
+Tensor tensor_of(const ScheduleTensor& tensor);
+
 struct ScheduleLayer {
   std::string name;
   Op op = Op::Conv2d;

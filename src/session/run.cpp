@@ -93,16 +93,6 @@ void check(const RunOptions& o, const std::vector<BlockChoice>& blocks, bool tim
   if (o.trace && whole_chip) contradict("`trace` records when each instruction runs, which nobody sees inside the whole chip as RTL");
 }
 
-Tensor tensor_of(const ScheduleTensor& t) {
-  Tensor tensor;
-  tensor.name = t.name;
-  tensor.shape = t.shape;
-  tensor.type = t.type;
-  tensor.scale = t.scale;
-  tensor.zero_point = t.zero_point;
-  return tensor;
-}
-
 std::vector<int> tensors_with(const Schedule& schedule, bool ScheduleTensor::*flag) {
   std::vector<int> tensors;
   for (std::size_t t = 0; t < schedule.tensors.size(); ++t) {

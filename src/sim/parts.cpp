@@ -47,22 +47,13 @@ Schedule part_of(const Schedule& whole, const Range& range) {
 
 // On the host, from memory to memory.
 void run_on_host(const Schedule& schedule, const HostStep& step, std::uint8_t* memory) {
-  const auto tensor_of = [&](int index) {
-    const ScheduleTensor& t = schedule.tensors[static_cast<std::size_t>(index)];
-    Tensor tensor;
-    tensor.name = t.name;
-    tensor.shape = t.shape;
-    tensor.type = t.type;
-    tensor.scale = t.scale;
-    tensor.zero_point = t.zero_point;
-    return tensor;
-  };
-  const auto bytes_of = [&](int index) { return memory + schedule.tensors[static_cast<std::size_t>(index)].address; };
+  const auto place = [&](int index) -> const ScheduleTensor& { return schedule.tensors[static_cast<std::size_t>(index)]; };
+  const auto bytes_of = [&](int index) { return memory + place(index).address; };
   std::vector<Tensor> inputs;
-  for (const int t : step.what.inputs) inputs.push_back(tensor_of(t));
+  for (const int t : step.what.inputs) inputs.push_back(tensor_of(place(t)));
   std::vector<ops::Operand> operands;
   for (std::size_t i = 0; i < inputs.size(); ++i) operands.push_back({inputs[i], bytes_of(step.what.inputs[i])});
-  const ops::Bytes result = ops::golden(step.what, operands, tensor_of(step.what.output));
+  const ops::Bytes result = ops::golden(step.what, operands, tensor_of(place(step.what.output)));
   std::memcpy(bytes_of(step.what.output), result.data(), result.size());
 }
 

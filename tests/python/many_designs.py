@@ -105,6 +105,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--zigzag", metavar="PYTHON", help="an interpreter that has the packages zigzag-dse and onnx")
     options = parser.parse_args()
+    if options.designs < 2 * FROM:
+        parser.error(f"--designs must be at least {2 * FROM}: memory is looked at from the {FROM}th on")
     print(f"{options.designs:,} machines around edge16 with resnet50, seed {options.seed}", flush=True)
     space = {**SPACE, "points": options.designs, "seed": options.seed}
     failed, tables, walls = 0, [], []
