@@ -82,6 +82,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0513", User, "Expected results are asked of a program whose network is not known."},
       {"E0514", User, "A tensor is asked for that the network does not have."},
       {"E0515", User, "A program that waits for layers on the host is to be run by one start."},
+      {"E0516", User, "An index is none of a table's rows."},
 
       // E06xx: compiler: what a machine cannot run (src/compiler)
       {"E0601", User, "A layer does not fit into a machine's buffers in any tiling."},

@@ -23,6 +23,12 @@ const OpLowering& Lowerer::lowering(Op op) {
       {Op::Reshape, "nothing: a view", Opcode::PoolSum, nullptr, nullptr},
       {Op::Softmax, "host", Opcode::PoolSum, nullptr, nullptr},
       {Op::ArgMax, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::MaskedSoftmax, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::LayerNorm, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::Transpose, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::BatchMatMul, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::Gather, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::AddConstant, "host", Opcode::PoolSum, nullptr, nullptr},
   };
   static_assert(std::size(rows) == OpCount, "every operator has a row");
   const OpLowering& row = rows[static_cast<std::size_t>(op)];

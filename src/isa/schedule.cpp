@@ -17,6 +17,7 @@
 #include "base/hash.hpp"
 #include "config/digest.hpp"
 #include "isa/isa.hpp"
+#include "network/describe.hpp"
 #include "network/safetensors.hpp"
 
 namespace gemel {
@@ -501,8 +502,7 @@ std::string Schedule::digest() const {
   for (const ScheduleTensor& t : tensors) rest.push_back(to_json(t));
   for (const HostStep& step : host_steps) {
     const Layer& l = step.what;
-    const Softmax* softmax = l.get<Softmax>();
-    rest.push_back({{"op", to_string(l.op())}, {"qlinear", softmax != nullptr && softmax->qlinear}, {"before", step.before},
+    rest.push_back({{"op", to_string(l.op())}, {"attributes", attribute_digest(l)}, {"before", step.before},
                     {"inputs", l.inputs}, {"output", l.output}, {"rounding", to_string(l.requant.rounding)},
                     {"multiplier", l.requant.multiplier}, {"shift", l.requant.shift}, {"clamp", {l.clamp_min, l.clamp_max}}});
   }

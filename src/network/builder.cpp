@@ -41,14 +41,25 @@ void check_arithmetic(const Layer& layer, const ops::OpInfo& info) {
 void check_types(const Layer& layer, const ops::OpInfo& info, const std::vector<const Tensor*>& inputs, const Tensor& output) {
   const auto eight_bits = [](ElementType type) { return type == ElementType::Int8 || type == ElementType::UInt8; };
   for (const Tensor* t : inputs)
-    if (!eight_bits(t->type))
-      throw BuildError("E0212", of_layer(layer) + "`" + t->name + "` is " + to_string(t->type) + ", and `" + info.name() +
-                                    "` reads int8 or uint8", "inputs");
+    if (info.input_type ? t->type != *info.input_type : !eight_bits(t->type))
+      throw BuildError("E0212", of_layer(layer) + "`" + t->name + "` is " + to_string(t->type) + ", and `" + info.name() + "` reads " +
+                                    (info.input_type ? to_string(*info.input_type) : "int8 or uint8"), "inputs");
   const bool fits = info.output_type ? output.type == *info.output_type : eight_bits(output.type);
   if (!fits)
     throw BuildError("E0212", of_layer(layer) + "`" + info.name() + "` makes " +
                                   (info.output_type ? std::string(to_string(*info.output_type)) : "int8 or uint8") + ", not " +
                                   to_string(output.type), "output");
+}
+
+// Constants of operators without weights; in a timing-only network they are left out.
+void check_constants(Layer layer, const ops::OpInfo& info, const Tensor& input, const Tensor& output) {
+  for (const ops::ConstantTensor& constant : info.constants(layer, input, output)) {
+    const auto count = std::visit([](const auto* values) { return static_cast<std::int64_t>(values->size()); }, constant.values);
+    const std::int64_t wanted = Shape(constant.shape).elements();
+    if (count != 0 && count != wanted)
+      throw BuildError("E0306", of_layer(layer) + "its `" + constant.suffix + "` has " + std::to_string(count) + " entries, and must have " +
+                                    std::to_string(wanted));
+  }
 }
 
 void check_numbers(const Layer& layer, const ops::OpInfo& info, const Convolution* conv, const Tensor& output) {
@@ -193,6 +204,7 @@ int NetworkBuilder::add(Layer layer, Tensor output) {
   output.shape = shape_of(layer, output.shape);
   check_types(layer, info, inputs, output);
   check_arithmetic(layer, info);
+  if (info.constants != nullptr) check_constants(layer, info, *inputs[0], output);
   if (layer.weights() != nullptr) {
     const Convolution conv = as_convolution(layer, inputs[0]->shape, output.shape);
     check_numbers(layer, info, &conv, output);

@@ -44,6 +44,35 @@ LayerInfo layer_info(const Network& network, const Layer& layer) {
   return info;
 }
 
+std::string attribute_digest(const Layer& layer) {
+  Hash hash;
+  const auto add = [&hash](const auto& value) { hash.add(&value, sizeof value); };
+  const auto add_all = [&](const auto& values) {
+    add(values.size());
+    hash.add(values.data(), values.size() * sizeof *values.data());
+  };
+  if (const auto* softmax = layer.get<Softmax>(); softmax != nullptr && softmax->qlinear) {
+    hash.add("qlinear");
+  } else if (const auto* masked = layer.get<MaskedSoftmax>()) {
+    add(masked->penalty);
+  } else if (const auto* norm = layer.get<LayerNorm>()) {
+    add(norm->epsilon);
+    add_all(norm->gamma);
+    add_all(norm->beta);
+  } else if (const auto* transpose = layer.get<Transpose>()) {
+    add_all(transpose->order);
+  } else if (const auto* gather = layer.get<Gather>()) {
+    add(gather->rows);
+    add_all(gather->table);
+  } else if (const auto* constant = layer.get<AddConstant>()) {
+    add_all(constant->shape);
+    add_all(constant->addend);
+  } else {
+    return {};
+  }
+  return hash.text();
+}
+
 std::string network_digest(const Network& network) {
   Hash hash;
   const auto add = [&hash](const auto& value) { hash.add(&value, sizeof value); };
@@ -78,7 +107,7 @@ std::string network_digest(const Network& network) {
     add(layer.clamp_min);
     add(layer.clamp_max);
     if (const auto* table = layer.get<Table>()) add(table->entries);
-    if (const auto* softmax = layer.get<Softmax>(); softmax != nullptr && softmax->qlinear) hash.add("qlinear");
+    hash.add(attribute_digest(layer));
     if (layer.then_table) add(*layer.then_table);
   }
   return hash.text();

@@ -15,7 +15,7 @@ using namespace limits;
 using quantization::Activation;
 
 const std::vector<std::string> ActivationNames = {"none", "relu", "relu6", "relu_n1_to_1"};
-const std::vector<std::string> TypeNames = {"int8", "uint8"};
+const std::vector<std::string> TypeNames = {"int8", "uint8"}, InputTypeNames = {"int8", "uint8", "int32"};
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<int>(std::find(names.begin(), names.end(), name) - names.begin());
@@ -47,9 +47,20 @@ Shape read_shape(const YamlValue& value, bool& valid) {
   return Shape(lengths);
 }
 
-bool read_quantization(YamlMap& map, Tensor& tensor, bool from_file) {
+bool read_quantization(YamlMap& map, Tensor& tensor, bool from_file, bool indices) {
   bool valid = true;
-  tensor.type = type_named(map.choice("type", TypeNames, TypeNames[0]));
+  const std::string type = map.choice("type", indices ? InputTypeNames : TypeNames, TypeNames[0]);
+  if (type == to_string(ElementType::Int32)) {
+    tensor.type = ElementType::Int32;
+    for (const char* key : {"scale", "zero_point"}) {
+      if (const YamlValue value = map.find(key); value.exists()) {
+        value.complain(std::string("`") + key + "` is given for int32", {}, "elements of int32 are indices: leave it out", "E0212");
+        valid = false;
+      }
+    }
+    return valid;
+  }
+  tensor.type = type_named(type);
   tensor.scale = 0;
   const YamlValue scale = from_file ? map.require("scale") : map.find("scale");
   if (scale.exists()) {

@@ -63,8 +63,8 @@ class LayerReader {
 };
 
 // Scale, zero point and type, as inputs and outputs have them. The scale may be missing where numbers are drawn: 0 says so. False after an
-// error. E0212.
-bool read_quantization(YamlMap& map, Tensor& tensor, bool from_file);
+// error. `indices`: int32 is allowed, which has neither scale nor zero point. E0212.
+bool read_quantization(YamlMap& map, Tensor& tensor, bool from_file, bool indices = false);
 // A list of 1 to 6 lengths. `valid` becomes false after an error.
 Shape read_shape(const YamlValue& value, bool& valid);
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <string>
 #include <variant>
@@ -99,7 +100,10 @@ struct Weights {
   std::vector<std::int32_t> bias;     // per output channel; empty: zeros
 };
 
-enum class Op : std::uint8_t { Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax };
+enum class Op : std::uint8_t {
+  Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax, MaskedSoftmax, LayerNorm, Transpose,
+  BatchMatMul, Gather, AddConstant
+};
 
 struct Conv2d {  // any groups, depthwise included
   static constexpr Op op = Op::Conv2d;
@@ -166,9 +170,42 @@ struct ArgMax {  // index of the first largest value of the innermost dimension,
   static constexpr Op op = Op::ArgMax;
   static constexpr const char* name = "argmax";
 };
+struct MaskedSoftmax {  // over the innermost dimension; the second input says which elements of a row count
+  static constexpr Op op = Op::MaskedSoftmax;
+  static constexpr const char* name = "masked_softmax";
+  float penalty = -std::numeric_limits<float>::max();  // real number that is added to elements whose mask is 0
+};
+struct LayerNorm {  // over the innermost dimension: (x - mean) / sqrt(variance + epsilon) * gamma + beta
+  static constexpr Op op = Op::LayerNorm;
+  static constexpr const char* name = "layer_norm";
+  float epsilon = 1e-5f;
+  std::vector<float> gamma, beta;  // per element of the dimension; beta may be empty: zeros
+};
+struct Transpose {
+  static constexpr Op op = Op::Transpose;
+  static constexpr const char* name = "transpose";
+  std::vector<int> order;  // dimension i of the output is dimension order[i] of the input
+};
+struct BatchMatMul {  // [..., M, K] times [..., K, N], both computed: one product of matrices for each index of the outer dimensions
+  static constexpr Op op = Op::BatchMatMul;
+  static constexpr const char* name = "batch_matmul";
+};
+struct Gather {  // rows of a constant table, by int32 indices
+  static constexpr Op op = Op::Gather;
+  static constexpr const char* name = "gather";
+  std::int64_t rows = 1, channels = 1;
+  std::vector<std::uint8_t> table;  // rows, channels; raw bytes of the output's type. Empty in a timing-only network.
+};
+struct AddConstant {  // real numbers added to the innermost dimensions
+  static constexpr Op op = Op::AddConstant;
+  static constexpr const char* name = "add_constant";
+  std::vector<std::int64_t> shape;  // the innermost dimensions of the input
+  std::vector<float> addend;
+};
 
 // In the order of Op.
-using Attributes = std::variant<Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax>;
+using Attributes = std::variant<Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax, MaskedSoftmax,
+                                LayerNorm, Transpose, BatchMatMul, Gather, AddConstant>;
 const char* to_string(Op op);
 inline constexpr std::size_t OpCount = std::variant_size_v<Attributes>;
 
@@ -179,7 +216,7 @@ enum class Rounding : std::uint8_t { FixedDouble, FixedSingle, Float };
 const char* to_string(Rounding rounding);  // "fixed_double", "fixed_single", "float"
 
 // One entry per output channel (operators with weights), or per operand (Add, Sub: first input, second input, sum), or one
-// (Mul, GlobalAvgPool; Softmax: of the differences to the largest value).
+// (Mul, BatchMatMul, GlobalAvgPool; Softmax: of the differences to the largest value).
 struct Requant {
   Rounding rounding = Rounding::FixedDouble;
   std::vector<std::int32_t> multiplier;  // Fixed*: 31-bit multiplier. Float: the bits of the float32 scale S.

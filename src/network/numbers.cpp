@@ -3,6 +3,7 @@
 #include "network/numbers.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -138,6 +139,26 @@ struct FileNumbers::Reader {
   }
 };
 
+// What of an operator's constants is there; real numbers must be finite.
+bool FileNumbers::constants(Layer& layer, const Tensor& input, const Tensor& output, Reader& reader) {
+  for (const ops::ConstantTensor& wanted : ops::info(layer.op()).constants(layer, input, output)) {
+    auto* const* reals = std::get_if<std::vector<float>*>(&wanted.values);
+    const safetensors::View* view = reader.tensor(wanted.suffix, reals != nullptr ? Dtype::F32 : dtype_of(output.type), wanted.required);
+    if (view == nullptr) continue;
+    if (view->shape != wanted.shape) {
+      reader.fail("tensor `" + view->name + "` has the shape " + view->shape_text() + ", but must have " + shape_text(wanted.shape), "E0306");
+    } else if (reals == nullptr) {
+      if (!timing_only_) std::get<std::vector<std::uint8_t>*>(wanted.values)->assign(view->data, view->data + view->bytes);
+    } else {
+      **reals = file_.read<float>(view->name);
+      const auto wrong = std::find_if((*reals)->begin(), (*reals)->end(), [](float v) { return !std::isfinite(v); });
+      if (wrong != (*reals)->end())
+        reader.fail("tensor `" + view->name + "`: entry " + std::to_string(wrong - (*reals)->begin()) + " is not finite", "E0307");
+    }
+  }
+  return reader.valid;
+}
+
 bool FileNumbers::fill(Layer& layer, const Tensor* input, const Tensor& output, bool wants_table, std::vector<float>& weight_scales,
                        const Complain& complain) {
   Reader reader{*this, layer.name, complain};
@@ -151,6 +172,7 @@ bool FileNumbers::fill(Layer& layer, const Tensor* input, const Tensor& output, 
       if (!bias.empty()) layer.requant.bias = bias[0];
     }
   }
+  if (info.constants != nullptr) return constants(layer, *input, output, reader);
   if (wants_table) {
     const safetensors::View* table = reader.tensor("table", Dtype::U8, true);
     if (table != nullptr && table->shape != std::vector<std::int64_t>{256})
@@ -164,13 +186,39 @@ bool FileNumbers::fill(Layer& layer, const Tensor* input, const Tensor& output, 
 // ---- From a seed ------------------------------------------------------------------------------------------------------------
 
 Statistics SyntheticNumbers::input(Tensor& tensor) const {
+  if (tensor.type == ElementType::Int32) return {};
   if (tensor.scale == 0) synthetic::choose_output(tensor, {0.0, 1.0}, synthetic::stream(seed_, tensor.name, "scale"));
   return synthetic::of_input(tensor);
+}
+
+void SyntheticNumbers::draw_constants(Layer& layer, const Tensor& input, const Tensor& output) {
+  for (const ops::ConstantTensor& wanted : ops::info(layer.op()).constants(layer, input, output)) {
+    const std::int64_t count = Shape(wanted.shape).checked_elements(MostWeights);
+    weights_ = count < 0 || count > MostWeights - weights_ ? MostWeights + 1 : weights_ + count;
+    if (timing_only_) continue;
+    if (weights_ > MostWeights) {
+      weights_ = 0;
+      throw BuildError("E0214", "layer `" + layer.name + "`: the network's synthetic weights exceed 8 GiB", {}, "try it with `--timing-only`");
+    }
+    std::vector<std::int8_t> bell(static_cast<std::size_t>(count));
+    synthetic::fill_bell(bell.data(), bell.size(), synthetic::stream(seed_, layer.name, wanted.suffix));
+    if (auto* const* bytes = std::get_if<std::vector<std::uint8_t>*>(&wanted.values)) {
+      (*bytes)->resize(bell.size());
+      const int centre = min_value(output.type) + 128;
+      std::transform(bell.begin(), bell.end(), (*bytes)->begin(), [&](int v) { return static_cast<std::uint8_t>(v + centre); });
+    } else {
+      std::vector<float>& reals = *std::get<std::vector<float>*>(wanted.values);
+      reals.resize(bell.size());
+      const double unit = synthetic::ConstantDeviation / synthetic::BellDeviation;
+      std::transform(bell.begin(), bell.end(), reals.begin(), [&](int v) { return static_cast<float>(wanted.around + unit * v); });
+    }
+  }
 }
 
 Statistics SyntheticNumbers::fill(Layer& layer, const std::vector<const Tensor*>& inputs, const std::vector<Statistics>& values, Tensor& output,
                                   Activation activation, std::vector<float>& weight_scales) {
   const ops::OpInfo& info = ops::info(layer.op());
+  if (info.constants != nullptr) draw_constants(layer, *inputs[0], output);
   const auto choose = [&](const Statistics& range) {
     if (output.scale == 0) synthetic::choose_output(output, range, synthetic::stream(seed_, layer.name, "scale"));
   };

@@ -23,7 +23,7 @@ class FileNumbers {
 
   FileNumbers(safetensors::File file, bool timing_only) : file_(std::move(file)), timing_only_(timing_only) {}
 
-  // Weights, bias, multipliers and shifts (where they are given), table (if `wants_table`) of a layer whose output has that shape. False
+  // Weights, bias, multipliers and shifts (where they are given), table (if `wants_table`) or other constants of a layer whose output has that shape. False
   // after an error.
   bool fill(Layer& layer, const Tensor* input, const Tensor& output, bool wants_table, std::vector<float>& weight_scales, const Complain& complain);
 
@@ -32,6 +32,7 @@ class FileNumbers {
 
  private:
   struct Reader;
+  bool constants(Layer& layer, const Tensor& input, const Tensor& output, Reader& reader);
   safetensors::File file_;
   bool timing_only_;
   std::set<std::string, std::less<>> used_;
@@ -51,6 +52,8 @@ class SyntheticNumbers {
   std::uint64_t seed() const { return seed_; }
 
  private:
+  void draw_constants(Layer& layer, const Tensor& input, const Tensor& output);
+
   std::uint64_t seed_;
   bool timing_only_;
   std::int64_t weights_ = 0;  // so far

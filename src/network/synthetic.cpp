@@ -195,9 +195,29 @@ Statistics of_input(const Tensor& tensor) {
 
 namespace gemel {
 
-std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed) {
+std::vector<std::uint8_t> synthetic_input(const Network& network, int input, std::uint64_t seed) {
+  std::vector<int> root(network.tensors.size());  // of a view: what it is a view of
+  for (std::size_t t = 0; t < root.size(); ++t) root[t] = static_cast<int>(t);
+  std::int64_t rows = 0;
+  for (const Layer& layer : network.layers) {
+    const int source = root[static_cast<std::size_t>(layer.inputs.at(0))];
+    if (layer.op() == Op::Reshape) root[static_cast<std::size_t>(layer.output)] = source;
+    if (const Gather* gather = layer.get<Gather>(); gather != nullptr && source == input) rows = rows == 0 ? gather->rows : std::min(rows, gather->rows);
+  }
+  return synthetic_input(network.tensors[static_cast<std::size_t>(input)], seed, std::max<std::int64_t>(rows, 1));
+}
+
+std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed, std::int64_t rows) {
   const std::int64_t count = tensor.bytes();
   std::vector<std::uint8_t> out(static_cast<std::size_t>(count));
+  if (tensor.type == ElementType::Int32) {
+    const std::uint64_t draws = synthetic::stream(seed, tensor.name, "input");
+    for (std::int64_t i = 0; i < tensor.shape.elements(); ++i) {
+      const auto index = static_cast<std::int32_t>(synthetic::uniform(draws, static_cast<std::uint64_t>(i)) * static_cast<double>(rows));
+      std::memcpy(out.data() + i * static_cast<std::int64_t>(sizeof index), &index, sizeof index);
+    }
+    return out;
+  }
   synthetic::fill_bell(reinterpret_cast<std::int8_t*>(out.data()), out.size(), synthetic::stream(seed, tensor.name, "input"));
   const int centre = synthetic::input_centre(tensor);
   const int least = min_value(tensor.type), most = max_value(tensor.type);

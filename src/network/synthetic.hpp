@@ -26,6 +26,7 @@ std::uint64_t stream(std::uint64_t seed, std::string_view name, std::string_view
 // Signed bytes, bell-shaped around 0 (the mean of four uniform bytes): deviation 36.8, never -128.
 void fill_bell(std::int8_t* out, std::size_t count, std::uint64_t stream);
 inline constexpr double BellDeviation = 36.8;
+inline constexpr double ConstantDeviation = 0.3;  // of real numbers that operators add or multiply with
 
 // A uniform number in [0, 1).
 double uniform(std::uint64_t stream, std::uint64_t index);
@@ -59,6 +60,9 @@ Statistics of_input(const Tensor& tensor);
 namespace gemel {
 
 // Bytes for an input tensor: bell-shaped around its zero point (moved inwards if that is at the end of the range).
-std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed);
+// int32: indices of 0 to `rows` - 1.
+std::vector<std::uint8_t> synthetic_input(const Tensor& tensor, std::uint64_t seed, std::int64_t rows = 1);
+// The same for an input of a network; indices are rows of each table that is read by them.
+std::vector<std::uint8_t> synthetic_input(const Network& network, int input, std::uint64_t seed);
 
 }  // namespace gemel

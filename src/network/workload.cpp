@@ -48,6 +48,11 @@ const YamlValue::Synonyms OpSynonyms = {
     {"globalaveragepool", "`global_avg_pool`"},
     {"globalaveragepooling2d", "`global_avg_pool`"},
     {"adaptiveavgpool2d", "`global_avg_pool`"},
+    {"layernorm", "`layer_norm`"},
+    {"layernormalization", "`layer_norm`"},
+    {"permute", "`transpose`"},
+    {"bmm", "`batch_matmul`"},
+    {"embedding", "`gather`"},
     {"flatten", "`reshape`"},
     {"view", "`reshape`"},
     {"squeeze", "`reshape`"},
@@ -221,7 +226,7 @@ void Loader::read_input(const YamlValue& item) {
   const YamlValue shape = map.require("shape");
   if (shape.exists()) tensor.shape = read_shape(shape, valid);
   else valid = false;
-  valid = read_quantization(map, tensor, file_ != nullptr) && valid;
+  valid = read_quantization(map, tensor, file_ != nullptr, true) && valid;
   map.done();
   if (valid) {
     if (file_batch_ == 0) file_batch_ = static_cast<int>(tensor.shape[0]);

@@ -3,6 +3,7 @@
 #include "ops/ops.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "network/limits.hpp"
@@ -23,10 +24,17 @@ OpInfo lookup_table();
 OpInfo reshape();
 OpInfo softmax();
 OpInfo argmax();
+OpInfo masked_softmax();
+OpInfo layer_norm();
+OpInfo transpose();
+OpInfo batch_matmul();
+OpInfo gather();
+OpInfo add_constant();
 
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
       conv2d(), dense(), matmul(), add(), sub(), mul(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
+      masked_softmax(), layer_norm(), transpose(), batch_matmul(), gather(), add_constant(),
   };
   return rows;
 }
@@ -42,6 +50,12 @@ const OpInfo* find(const std::string& name) {
   const auto& rows = table();
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const OpInfo& row) { return row.name() == name; });
   return found == rows.end() ? nullptr : &*found;
+}
+
+std::uint8_t element_of(float real, const Layer& layer, const Tensor& output) {
+  constexpr float Most = 1e6f;  // beyond any element, and a whole number
+  const float steps = std::clamp(std::nearbyint(real / static_cast<float>(output.scale)), -Most, Most);
+  return finished(layer, static_cast<std::int32_t>(steps), output.zero_point);
 }
 
 ShapeRule same_shape(const std::vector<Shape>& inputs, const std::string& what) {

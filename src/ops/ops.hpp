@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/numerics.hpp"
@@ -50,6 +51,15 @@ struct Expectation {
 
 inline constexpr int PerChannel = -1;
 
+// A tensor of constants that an operator without weights has: NAME.`suffix` of a tensors file.
+struct ConstantTensor {
+  const char* suffix;
+  std::vector<std::int64_t> shape;
+  std::variant<std::vector<float>*, std::vector<std::uint8_t>*> values;  // where it belongs; bytes are of the output's type
+  bool required = true;
+  double around = 0;  // mean of synthetic real numbers
+};
+
 // Everything about an operator but its lowering.
 struct OpInfo {
   Op op = Op::Conv2d;
@@ -58,7 +68,7 @@ struct OpInfo {
   std::vector<std::string> keys;        // of a workload file, beside name, op, input or inputs
   std::vector<Rounding> arithmetic;     // in which modes it rounds; empty: it rounds in one way only, or not at all
   int requant_entries = 0;              // of Layer::requant: so many, or PerChannel
-  std::optional<ElementType> output_type;  // nothing: int8 or uint8
+  std::optional<ElementType> input_type, output_type;  // nothing: int8 or uint8
   bool on_host = false;                 // the machine has no way to run it
   bool keeps_quantization = false;      // type, scale and zero point of the output are the input's
 
@@ -70,6 +80,8 @@ struct OpInfo {
   // output channel.
   void (*resolve)(Layer& layer, const std::vector<const Tensor*>& inputs, const Tensor& output,
                   const std::vector<float>& weight_scales) = nullptr;
+  // nullptr if there are none. `input`: the first; its shape and the output's are known.
+  std::vector<ConstantTensor> (*constants)(Layer& layer, const Tensor& input, const Tensor& output) = nullptr;
   // nullptr for operators with weights, whose statistics are chosen.
   Expectation (*expected)(const Layer& layer, const std::vector<const Tensor*>& inputs, const std::vector<synthetic::Statistics>& values) = nullptr;
   void (*read)(LayerReader& reader) = nullptr;
@@ -107,6 +119,13 @@ inline std::int32_t rounded(const Layer& layer, std::size_t i, std::int32_t x) {
 inline std::uint8_t finished(const Layer& layer, std::int32_t y, int zero_point) {
   return static_cast<std::uint8_t>(numerics::finish(y, zero_point, layer.clamp_min, layer.clamp_max));
 }
+
+// The real number that an element stands for, and the element that stands for a real number: ONNX Runtime's DequantizeLinear and QuantizeLinear of
+// 8 bits, both in float32. A number far out of the range is cut.
+inline float real_of(std::uint8_t raw, const Tensor& t) {
+  return static_cast<float>(t.scale) * static_cast<float>(value_of(raw, t.type) - t.zero_point);
+}
+std::uint8_t element_of(float real, const Layer& layer, const Tensor& output);
 
 // Of two inputs that are taken element by element. `what`: "what is added".
 ShapeRule same_shape(const std::vector<Shape>& inputs, const std::string& what);

@@ -154,6 +154,45 @@ class NetworkBuilder {
     return finish(l, {}, {type, 1.0 / 256, least(type)});
   }
 
+  // Others of the host.
+  int layer_norm(int from, const Quantization& output) {
+    LayerNorm norm;
+    for (std::int64_t i = 0; i < tensor(from).shape.innermost(); ++i) {
+      norm.gamma.push_back(static_cast<float>(0.25 + 0.01 * draw(random_, 0, 150)));
+      norm.beta.push_back(static_cast<float>(0.01 * draw(random_, -50, 50)));
+    }
+    Layer l = make("norm", std::move(norm), {from}, output.type);
+    return finish(l, {}, output);
+  }
+  int masked_softmax(int from, int mask, ElementType type) {
+    Layer l = make("masked", MaskedSoftmax{}, {from, mask}, type);
+    return finish(l, {}, {type, 1.0 / 256, least(type)});
+  }
+  int transpose(int from, std::vector<int> order) {
+    const Tensor in = tensor(from);
+    Layer l = make("transposed", Transpose{std::move(order)}, {from}, in.type);
+    return finish(l, {}, {in.type, in.scale, in.zero_point});
+  }
+  int batch_matmul(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+    return pair(BatchMatMul{}, a, b, output, rounding);
+  }
+  int argmax(int from) {
+    Layer l = make("argmax", ArgMax{}, {from}, ElementType::Int8);
+    return finish(l, {}, {ElementType::Int32, 1, 0});
+  }
+  int gather(int from, int rows, int channels, const Quantization& output) {
+    Layer l = make("gather", Gather{rows, channels, random_bytes(random_, std::int64_t{rows} * channels)}, {from}, output.type);
+    return finish(l, {}, output);
+  }
+  int add_constant(int from, int dimensions, const Quantization& output) {  // to so many of the innermost dimensions
+    const Shape in = tensor(from).shape;
+    AddConstant add;
+    for (int d = in.rank() - dimensions; d < in.rank(); ++d) add.shape.push_back(in[d]);
+    for (std::int64_t i = 0; i < Shape(add.shape).elements(); ++i) add.addend.push_back(static_cast<float>(output.scale * draw(random_, -400, 400) / 7));
+    Layer l = make("constant", std::move(add), {from}, output.type);
+    return finish(l, {}, output);
+  }
+
   // What no layer reads becomes an output.
   Network build() {
     builder_.find_outputs();
@@ -307,6 +346,30 @@ inline NetworkBuilder::Conv random_conv(Random& random, const RandomNetworkLimit
   return c;
 }
 
+// A step of the host that makes an image of bytes of `from`.
+inline int random_host_step(Random& random, NetworkBuilder& b, int from, const RandomNetworkLimits& limits) {
+  const Nhwc in = b.tensor(from).nhwc();
+  const ElementType type = limits.unsigned_types && chance(random, 0.35) ? ElementType::UInt8 : ElementType::Int8;
+  auto q = random_quantization(random, limits);
+  switch (draw(random, 0, 6)) {
+    case 0: q.scale = std::exp2(draw(random, -70, -40) / 10.0); return b.layer_norm(from, q);
+    case 1: {  // the image in another order, as many dimensions
+      std::vector<int> order = {0, 1, 2, 3};
+      std::shuffle(order.begin() + (chance(random, 0.5) ? 1 : 0), order.end(), random);
+      return b.transpose(from, order);
+    }
+    case 2: {  // a line of pixels with each other
+      const int other = b.transpose(from, {0, 1, 3, 2});
+      q.scale = 64 * b.tensor(from).scale * b.tensor(from).scale * std::sqrt(in.c) * std::exp2(draw(random, -10, 10) / 10.0);
+      return b.batch_matmul(from, other, q, random_rounding(random, limits.float_rounding));
+    }
+    case 3: return b.gather(b.argmax(from), in.c, in.c, q);
+    case 4: q.scale = b.tensor(from).scale; return b.add_constant(from, draw(random, 1, 4), q);
+    case 5: return b.masked_softmax(from, chance(random, 0.5) ? from : b.reshape(from, Shape{in.elements() / in.c, in.c}), type);
+    default: return b.softmax(from, type, random_rounding(random, limits.float_rounding));
+  }
+}
+
 // One network. Channels, kernels, strides, dilations, paddings, groups, residual additions, pools, tables, 8-bit types, zero
 // points, roundings, batch and clamps are drawn within the limits; the same generator state gives the same network.
 inline Network random_network(Random& random, const RandomNetworkLimits& limits = {}) {
@@ -335,8 +398,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
     const int kind = on_host ? -1 : draw(random, 0, 19);
     int out = -1;
     if (on_host) {
-      const ElementType type = limits.unsigned_types && chance(random, 0.35) ? ElementType::UInt8 : ElementType::Int8;
-      out = b.softmax(from, type, random_rounding(random, limits.float_rounding));
+      out = random_host_step(random, b, from, limits);
     } else if (kind < 9) {  // convolution: full, depthwise, grouped, or with a depth multiplier
       NetworkBuilder::Conv c = random_conv(random, limits);
       c.window = random_window(random, in, limits, false);

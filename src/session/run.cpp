@@ -108,7 +108,8 @@ struct Inputs {
   bool all_stored = true;  // they are those of the program's file
 };
 
-Inputs inputs_of(const Schedule& schedule, const std::vector<Bytes>& given, std::uint64_t seed, bool timing_only) {
+// `network`: nullptr if the program came from a file.
+Inputs inputs_of(const Schedule& schedule, const Network* network, const std::vector<Bytes>& given, std::uint64_t seed, bool timing_only) {
   Inputs inputs;
   inputs.tensors = tensors_with(schedule, &ScheduleTensor::is_input);
   if (given.size() > inputs.tensors.size()) {
@@ -127,6 +128,7 @@ Inputs inputs_of(const Schedule& schedule, const std::vector<Bytes>& given, std:
     if (timing_only) inputs.bytes.emplace_back();
     else if (is_given) inputs.bytes.push_back(given[i]);
     else if (stored != schedule.stored_inputs.end()) inputs.bytes.push_back(stored->second);
+    else if (network != nullptr) inputs.bytes.push_back(synthetic_input(*network, inputs.tensors[i], seed + i));
     else inputs.bytes.push_back(synthetic_input(tensor_of(tensor), seed + i));
   }
   return inputs;
@@ -225,7 +227,7 @@ class Runner {
 
   // `inputs`: as RunOptions::inputs.
   Result round(const std::vector<Bytes>& given) {
-    const Inputs inputs = inputs_of(schedule_, given, options_.seed, timing_only_);
+    const Inputs inputs = inputs_of(schedule_, compiled_.network.get(), given, options_.seed, timing_only_);
     std::unique_ptr<Golden> golden;
     simulation_.golden = nullptr;
     if (options_.compare && !timing_only_) {
@@ -361,7 +363,7 @@ void check(const RunOptions& options) { check(options, choices_of(options.blocks
 
 Program Program::with_data(const std::vector<Bytes>& given, std::uint64_t seed, bool expected) const {
   auto compiled = std::make_shared<Compiled>(*inside_);
-  const Inputs inputs = inputs_of(compiled->schedule, given, seed, false);
+  const Inputs inputs = inputs_of(compiled->schedule, compiled->network.get(), given, seed, false);
   store(compiled->schedule, inputs);
   if (expected) {
     if (!compiled->network) {

@@ -47,6 +47,7 @@ class Model:
         self.outputs: list[onnx.ValueInfoProto] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.q: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.integers: dict[str, tuple[int, int]] = {}  # inputs of int32 and int64, with the ends of their values
 
     def constant(self, name: str, value: np.ndarray) -> str:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
@@ -75,6 +76,11 @@ class Model:
             self.node("QuantizeLinear", [f"{name}_real", *numbers], name)
         else:
             self.inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(self.kind)), shape))
+        return name
+
+    def integer_input(self, name: str, shape, least: int, most: int) -> str:
+        self.integers[name], self.shapes[name] = (least, most), tuple(shape)
+        self.inputs.append(helper.make_tensor_value_info(name, self.d.one_of(TensorProto.INT32, TensorProto.INT64), self.shapes[name]))
         return name
 
     def weights(self, name: str, shape, axis: int, per_channel: bool, kind: type, zero: int, scale: tuple[float, float] = (1e-4, 0.05)) -> str:
@@ -124,6 +130,11 @@ class Model:
         """For each input all values of a byte, mixed, or any."""
         out = {}
         for value in self.inputs:
+            if value.name in self.integers:
+                least, most = self.integers[value.name]
+                kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+                out[value.name] = self.d.rng.integers(least, most + 1, self.shapes[value.name]).astype(kind)
+                continue
             name = value.name.removesuffix("_real")
             shape, (scale, zero) = self.shapes[name], self.q[name]
             low, size = np.iinfo(self.kind).min, math.prod(shape)
@@ -607,6 +618,84 @@ def gate(d: Draw, kind: str) -> Model:
     return m.output("y")
 
 
+def layer_norm(d: Draw) -> Model:
+    """Rows of all lengths: those below 8, those with a rest, and long ones."""
+    m = begin(d, qlinear=False)
+    length = d.one_of(d.integer(1, 9), d.integer(8, 40), d.one_of(64, 100, 384))
+    shape = d.one_of((1, d.integer(1, 9), length), (d.integer(1, 5), length), (2, 3, d.integer(1, 4), length))
+    x = m.input("x", shape)
+    numbers = [m.constant("gamma", (d.rng.normal(1, 0.4, length)).astype(np.float32)), m.constant("beta", d.rng.normal(0, 0.5, length).astype(np.float32))]
+    attributes = {"epsilon": float(d.one_of(1e-12, 1e-5, 1e-2))} | ({"axis": len(shape) - 1} if d.chance(0.5) else {})
+    real = m.node("LayerNormalization", [m.real(x), *numbers[: d.one_of(1, 2, 2)]], "made", **attributes)
+    m.quantize(real, "y", d.scale(5e-3, 5e-2), d.zero(m.kind))
+    return m.output("y")
+
+
+def of_computed(d: Draw) -> Model:
+    """A product of two computed matrices, plain or as attention has it: heads are a dimension that is cut, and matrices are transposed."""
+    m = begin(d)
+    rows, inner, columns = d.integer(1, 9), d.integer(1, 40), d.integer(1, 9)
+    scale = 74 * math.sqrt(inner)
+    if not m.qdq:
+        x, y = m.input("x", (2, rows, inner)), m.input("k", (2, inner, columns))
+        numbers = m.scaled("y", output_scale(d, float(m.q[x][0] * m.q[y][0]) * scale), d.zero(m.kind))
+        m.node("QLinearMatMul", [o for n in (x, y) for o in (n, f"{n}_scale", f"{n}_zero")] + numbers, "y")
+        return m.output("y")
+    heads = d.integer(1, 4)
+    names = []
+    for name, length, order in (("x", rows, [0, 2, 1, 3]), ("k", columns, [0, 2, 3, 1])):
+        cut = m.constant(f"{name}_cut", np.array([1, length, heads, inner], np.int64))
+        whole = m.input(name, (1, length, heads * inner))
+        names.append(m.node("Transpose", [m.node("Reshape", [m.real(whole), cut], f"{name}_heads")], f"{name}_moved", perm=order))
+    m.quantize(m.node("MatMul", names, "made"), "y", output_scale(d, float(m.q["x"][0] * m.q["k"][0]) * scale), d.zero(m.kind))
+    if d.chance(0.5):  # heads together again
+        joined = m.constant("joined", np.array([1, rows, heads * columns], np.int64))
+        real = m.node("Reshape", [m.node("Transpose", [m.real("y")], "back", perm=[0, 2, 1, 3]), joined], "rows")
+        m.quantize(m.node("Relu", [real], "relu"), "z", d.scale(), d.zero(m.kind))
+        return m.output("z")
+    return m.output("y")
+
+
+def gather(d: Draw) -> Model:
+    """Rows of a table in float32 or with scales, by indices some of which count from the end; and sums with float32 numbers."""
+    m = begin(d, qlinear=False)
+    rows, channels, length = d.integer(1, 300), d.integer(1, 20), d.integer(1, 12)
+    indices = m.integer_input("indices", (d.one_of(1, 2), length), -rows, rows - 1)
+    scale, zero = d.scale(1e-3, 0.1), d.zero(m.kind)
+    if d.chance(0.5):
+        m.constant("table", d.bytes(m.kind, (rows, channels)))
+        m.scaled("table", scale, zero)
+        table = m.real("table")
+        scale, zero = d.one_of((scale, zero), (d.scale(1e-3, 0.1), d.zero(m.kind)))
+    else:
+        table = m.constant("table", d.rng.normal(0, 40 * scale, (rows, channels)).astype(np.float32))
+    m.quantize(m.node("Gather", [table, indices], "taken"), "a", scale, zero)
+    if d.chance(0.7):
+        shape = d.one_of((channels,), (length, channels), (1, length, channels))
+        number = m.constant("places", d.rng.normal(0, 60 * scale, shape).astype(np.float32))
+        kind = d.one_of("Add", "Add", "Sub")
+        operands = [m.real("a"), number] if kind == "Sub" or d.chance(0.5) else [number, m.real("a")]
+        m.quantize(m.node(kind, operands, "placed"), "y", d.scale(1e-3, 0.1), d.zero(m.kind))
+        return m.output("y")
+    return m.output("a")
+
+
+def masked_softmax(d: Draw) -> Model:
+    """As exporters write attention's mask: (1 - mask) times a large number, added to the scores."""
+    m = begin(d, qlinear=False)
+    length, heads, rows, images = d.integer(2, 40), d.integer(1, 3), d.integer(1, 5), d.one_of(1, 1, 3)
+    mask = m.integer_input("mask", (images, length), 0, 1)
+    axes = m.constant("axes", np.array([1, 2], np.int64))
+    cast = m.node("Cast", [m.node("Unsqueeze", [mask, axes], "spread")], "real_mask", to=TensorProto.FLOAT)
+    penalty = d.one_of(np.finfo(np.float32).min, np.float32(-10000), np.float32(-1e9))
+    off = m.node("Mul", [m.node("Sub", [m.constant("one", np.float32(1)), cast], "off"), m.constant("penalty", np.float32(penalty))], "penalties")
+    x = m.input("x", (images, heads, rows, length), scale=d.scale(1e-2, 0.2))
+    operands = [m.real(x), off] if d.chance(0.5) else [off, m.real(x)]
+    made = m.node("Softmax", [m.node("Add", operands, "added")], "made", axis=d.one_of(-1, 3))
+    m.quantize(made, "y", np.float32(d.one_of(1 / 256, 1 / 255, d.rng.uniform(0.001, 0.02))), d.zero(m.kind))
+    return m.output("y")
+
+
 CASES: dict[str, Callable[[Draw], Model]] = {
     "Abs": named(function, "Abs"),
     "Add": lambda d: d.one_of(lambda: pair(d, "Add"), lambda: pair(d, "Add"), lambda: gate(d, "Add"))(),
@@ -624,13 +713,15 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Exp": named(function, "Exp"),
     "Floor": named(function, "Floor"),
     "Flatten": named(view, "Flatten"),
+    "Gather": gather,
     "Gelu": lambda d: d.one_of(lambda: composed(d, "Gelu"), lambda: function(d, "Gelu", approximate=d.one_of("none", "tanh")))(),
     "Gemm": named(product, True),
     "GlobalAveragePool": named(average, "GlobalAveragePool"),
     "HardSigmoid": lambda d: function(d, "HardSigmoid", alpha=float(d.one_of(0.2, 1 / 6)), beta=0.5),
     "HardSwish": lambda d: d.one_of(lambda: composed(d, "HardSwish"), lambda: function(d, "HardSwish"))(),
+    "LayerNormalization": layer_norm,
     "LeakyRelu": lambda d: function(d, "LeakyRelu", True, alpha=float(d.one_of(0.01, 0.125, 0.3, d.rng.uniform(0, 2)))),
-    "MatMul": named(product, False),
+    "MatMul": lambda d: d.one_of(lambda: product(d, False), lambda: of_computed(d))(),
     "Max": named(with_number, "Max"),
     "MaxPool": max_pool,
     "Min": named(with_number, "Min"),
@@ -647,7 +738,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Slice": cut,
     "Softplus": named(function, "Softplus"),
     "Softsign": named(function, "Softsign"),
-    "Softmax": softmax,
+    "Softmax": lambda d: d.one_of(softmax, masked_softmax)(d),
     "SpaceToDepth": named(rearranged, "SpaceToDepth"),
     "Split": split,
     "Squeeze": named(view, "Squeeze"),

@@ -438,7 +438,7 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
 
 
 # Those without a case of their own are parts of others'.
-ELSEWHERE = {"Cast", "Constant", "DequantizeLinear", "Dropout", "Gather", "Identity", "LogSoftmax", "Quant", "Shape"}
+ELSEWHERE = {"Cast", "Constant", "DequantizeLinear", "Dropout", "Identity", "LogSoftmax", "Quant", "Shape"}
 
 
 def _varint(n: int) -> bytes:

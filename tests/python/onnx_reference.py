@@ -58,7 +58,7 @@ def compare(workload, model: onnx.ModelProto, inputs: dict[str, np.ndarray], mac
     values = reference.run(inputs)
     with tempfile.TemporaryDirectory() as folder:
         yaml, _ = workload.save(Path(folder) / "net.yaml")
-        given = [workload.layouts[e["name"]].of_memory(values[workload.sources[e["name"]]]) for e in workload.inputs]
+        given = [workload.layouts[e["name"]].of_memory(values[workload.sources[e["name"]]]).astype(e["type"]) for e in workload.inputs]
         made, _ = simulate(yaml, machine, given)
     tensors = elements = 0
     wrong = []

@@ -26,7 +26,7 @@ struct ShippedCase {
     schedule = compile(network, machine);
     for (std::size_t i = 0; i < network.inputs.size(); ++i) {
       inputs.push_back(timing_only ? std::vector<std::uint8_t>()
-                                   : synthetic_input(network.tensors[static_cast<std::size_t>(network.inputs[i])], 1 + i));
+                                   : synthetic_input(network, network.inputs[i], 1 + i));
     }
   }
   // With data every layer is compared with golden, too: simulate() throws on a difference.

@@ -20,6 +20,7 @@ from .onnx_file import Graph, Node
 from .workload import LEAST_SCALE, MOST_LENGTH, MOST_RANK, MOST_SCALE, Quantization, Workload, shape_text
 
 TYPES = {"INT8": "int8", "UINT8": "uint8"}
+INTEGERS = ("INT32", "INT64")  # of indices and masks
 NUMPY_TYPES = {np.dtype(np.int8): "int8", np.dtype(np.uint8): "uint8"}
 QUANTIZE_HINT = "quantize it first: gemel quantize MODEL --data IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
 
@@ -73,6 +74,17 @@ class Real:
 @dataclass(eq=False)
 class RealInput:
     """A float32 input of the model. `order`: see Context.orders."""
+
+    value: str
+    layout: Layout
+
+    def __str__(self) -> str:
+        return f"`{self.value}`"
+
+
+@dataclass(eq=False)
+class IntegerInput:
+    """An input of the model of int32 or int64: indices, or a mask of which a Cast makes float32."""
 
     value: str
     layout: Layout
@@ -184,6 +196,8 @@ class Context:
         self.layouts: dict[str, Layout] = {}  # of the workload's tensors
         self.given_bytes: set[str] = set()  # inputs of the workload that are such of the model
         self._inputs: dict[str, Tensor] = {}
+        self._moved: dict[tuple[str, tuple[int, ...]], Tensor] = {}  # tensors in another order, by their names and the order of their axes
+        self._integers: dict[str, Layout] = {}  # inputs of the model of INTEGERS
         self._bytes = 0
 
     # What an operator asks.
@@ -252,6 +266,8 @@ class Context:
             state, hint = "float32, a function of it", "give it a QuantizeLinear and a DequantizeLinear"
         elif isinstance(value, RealInput):
             state = "a float32 input of the model"
+        elif isinstance(value, IntegerInput):
+            state, hint = "an integer input of the model", "supported of such: indices of a Gather, and a mask before a Softmax, behind a Cast to float32"
         elif isinstance(value, Pending):
             state = "float32, without a QuantizeLinear behind what makes it"
         elif isinstance(value, Constant):
@@ -283,11 +299,38 @@ class Context:
             if t.free and t.free not in self.orders and t.layout.memory == self._inputs[t.free].layout.memory:
                 self.orders[t.free] = axes, shape
                 raise Restart
-            raise Refused(
-                f"order of {t} in memory", shape_text(t.shape), what,
-                "the machine moves no elements from one order into another: take the Transpose out of the model, or the Reshape that mixes channels and pixels"
-            )  # fmt: skip
+            t = self.moved(t, dims, what)
         return self.view(t, shape)
+
+    def moved(self, t: Tensor, dims: tuple[int, ...], what: str) -> Tensor:
+        """The tensor with its elements in memory in the order of `dims`, by a step on the host."""
+        layout = t.layout.plain()
+        axes = layout.axes(*dims)
+        if (t.name, axes) not in self._moved:
+            outer = (1,) if layout.shape[0] == 1 else ()  # the number of images, which stays outside
+            if len(outer) + len(axes) > MOST_RANK:
+                raise Refused(f"order of {t} in memory", shape_text(t.shape), what, f"at most {MOST_RANK} dimensions can be moved")
+            source = self.view(t, outer + layout.memory)
+            order = [*range(len(outer)), *(len(outer) + a for a in axes)]
+            name = self.workload.layer(f"{t.name}.moved", "transpose", [source.name], order=order)
+            made = layout.ordered(axes)
+            self._moved[t.name, axes] = Tensor(name, t.value, outer + made.memory, made, t.q, open=t.open)
+            self.workload.notes.append(f"layer `{name}`: the host moves elements into another order, because what reads them takes {what}")
+        done = self._moved[t.name, axes]
+        return Tensor(done.name, t.value, done.shape, t.layout.plain().ordered(axes), t.q, open=t.open)
+
+    def integers(self, source: IntegerInput, kind: str) -> Tensor:
+        """The workload's input of `kind`, int32 (indices) or uint8 (numbers of 0 to 255), for one of the model's."""
+        if source.value not in self._inputs:
+            given = next(v for v in self.graph.inputs if v.name == source.value)
+            t = self.input(source.value, source.value, self._integers[source.value], Quantization(kind, 1.0, 0))
+            t.free = ""
+            range_text = "" if kind == "int32" else ", numbers of 0 to 255"
+            self.workload.notes.append(f"input `{t.name}` takes {kind} in place of {given.type}{range_text}")
+        t = self._inputs[source.value]
+        if t.q.type != kind:
+            raise Refused(f"{source}", "read as indices and as numbers", "one of both")
+        return t.viewed(source.value, source.layout)
 
     def image(self, value) -> Tensor:
         """[n, height, width, channels] of the model's [N, C, H, W] or [N, C, L]."""
@@ -338,7 +381,7 @@ class Context:
         return Tensor(name, t.value, tuple(shape), t.layout, t.q, t.free, t.open)
 
     def layer(
-        self, op: Operation, kind: str, inputs: list[Tensor], shape, layout: Layout, tensors: dict | None = None, **keys
+        self, op: Operation, kind: str, inputs: list[Tensor], shape, layout: Layout, tensors: dict | None = None, /, **keys
     ) -> None:
         """A layer that makes the operation's output. `shape`: as the workload has it; `layout`: of the model's tensor."""
         q = op.target or inputs[0].q
@@ -436,7 +479,10 @@ class Context:
             if any(isinstance(n, str) or not 1 <= n <= MOST_LENGTH for n in shape):
                 raise Refused(f"shape of input `{v.name}`", "[" + ", ".join(map(str, v.shape)) + "]", "fixed lengths of 1 to 2^24", FIXED_HINT)
             layout = Layout.dense(shape)
-            if v.type == "FLOAT":
+            if v.type in INTEGERS:
+                self._integers[v.name] = layout
+                self.values[v.name] = IntegerInput(v.name, layout)
+            elif v.type == "FLOAT":
                 self.values[v.name] = RealInput(v.name, layout)
             elif v.type in TYPES:
                 q = self.given.get(v.name, Quantization(TYPES[v.type], 1.0, 0))

@@ -28,7 +28,7 @@ except ImportError as error:
 
 from . import ort
 from .layout import Layout
-from .onnx_context import QUANTIZE_HINT, TYPES, Constant, Context, Operation, Pending, Real, RealInput, Restart, Tensor
+from .onnx_context import QUANTIZE_HINT, TYPES, Constant, Context, IntegerInput, Operation, Pending, Real, RealInput, Restart, Tensor
 from .onnx_ops import FLOAT_PAIRS, OPERATORS, QLINEAR, check_function, operands
 from .workload import Quantization, Workload, shape_text
 
@@ -232,8 +232,9 @@ class _Walk:
         quantized = len(readers) == 1 and readers[0].type in ("QuantizeLinear", "Quant")
         fused = all((isinstance(v, Real) and v.plain) or (isinstance(v, Constant) and v.scale is not None) for v in (a, b))
         one = [v for v in (a, b) if not isinstance(v, Constant)]
+        numbers = node.type in ("Add", "Sub") and any(isinstance(v, Constant) and v.scale is None and v.data.size > 1 for v in (a, b))
         same = len(one) < 2 or (isinstance(one[0], Real) and isinstance(one[1], Real) and one[0].tensor.name == one[1].tensor.name)
-        if ((fused and quantized) or not same) and node.type in OPERATORS:
+        if ((fused and quantized) or not same or numbers) and node.type in OPERATORS:
             self.values[node.outputs[0]] = Pending(node, values)
         else:
             self.values[node.outputs[0]] = self.combined(node, values)
@@ -419,6 +420,11 @@ class _Walk:
         if isinstance(x, Pending):
             raise Refused(f"operand {x}", "float32, without a QuantizeLinear behind what makes it", "bytes, or float32 of a DequantizeLinear")
         layout = VIEWS[node.type](op, x.layout)
+        if layout is None and isinstance(x, Tensor | Real):
+            t = x.tensor if isinstance(x, Real) else x
+            t = self.context.moved(t.viewed(t.value, x.layout), tuple(range(len(x.layout.dims))), "the model's order of dimensions, for a Reshape")
+            x = Real(t, x.values, x.joined) if isinstance(x, Real) else t
+            layout = VIEWS[node.type](op, x.layout)
         if layout is None:
             raise Refused("shape", shape_text(x.layout.shape), "one that needs no element moved: of images, pixels and channels apart")
         if isinstance(x, Constant):
@@ -434,6 +440,8 @@ class _Walk:
             self.values[node.outputs[0]] = x.viewed(node.outputs[0], layout)
         elif isinstance(x, Real):
             self.values[node.outputs[0]] = Real(x.tensor.viewed(node.outputs[0], layout), x.values, x.joined and node.type != "Flatten")
+        elif isinstance(x, IntegerInput):
+            self.values[node.outputs[0]] = IntegerInput(x.value, layout)
         else:
             self.values[node.outputs[0]] = RealInput(x.value, layout)
 
@@ -466,6 +474,15 @@ class _Walk:
                 self.values[node.outputs[0]] = Constant(array.astype(kind), node.outputs[0])
                 return
         raise Refused("value", "none", "a tensor or numbers")
+
+    def cast(self, node: Node, values: list) -> None:
+        op = Operation(node, values, node.outputs[0], None)
+        op.knows("saturate", "to")
+        (x,) = operands(op, 1)
+        if not isinstance(x, IntegerInput):
+            raise Refused("operands", "computed by the network", "constants, or an integer input of the model")
+        op.only("to", 1, "float32 (1)")
+        self.values[node.outputs[0]] = Real(self.context.integers(x, "uint8"), np.arange(256, dtype=f32))
 
     def same(self, node: Node, values: list) -> None:
         operands(Operation(node, values, node.outputs[0], None), 1, 3)
@@ -584,6 +601,7 @@ FOLDED: dict[str, Callable[..., np.ndarray]] = {
     "Sub": lambda op, a, b: a - b,
 }
 NODES: dict[str, Callable[[_Walk, Node, list], None]] = {
+    "Cast": _Walk.cast,
     "Clip": _Walk.between,
     "Constant": _Walk.constant,
     "DequantizeLinear": _Walk.dequantize,

@@ -19,10 +19,11 @@ from . import ort, pixels
 from .files import MOST_BYTES
 from .layout import Layout
 from .messages import Refused
-from .onnx_context import Constant, Context, Operation, Real, Tensor, made_image, operands, readable
-from .workload import Quantization, shape_text
+from .onnx_context import Constant, Context, IntegerInput, Operation, Pending, Real, Tensor, made_image, operands, readable
+from .workload import MOST_RANK, Quantization, shape_text
 
 f32 = np.float32
+MOST_TERMS = 32768  # products of two computed bytes whose sum fits int32
 SLOPE_HINT = "ONNX Runtime computes it in float32, whose sums depend on their order; no integer gives the same"
 
 
@@ -256,7 +257,9 @@ def rows(c: Context, op: Operation, t: Tensor, w: Constant, per_output: np.ndarr
     inner = layout.dims[-1]
     outer = len(layout.memory) - len(inner)
     if sorted(inner) != list(range(outer, len(layout.memory))):
-        c.ordered(t, tuple(range(len(layout.dims))), t.shape, "its last dimension innermost")
+        t = c.ordered(t, tuple(range(len(layout.dims))), t.shape, "its last dimension innermost")
+        layout = t.layout
+        inner = layout.dims[-1]
     # The elements of a row may lie in another order than the model's (a Flatten of NCHW): then so do the weights.
     lengths = [layout.memory[a] for a in inner]
     out = per_output.shape[0]
@@ -279,6 +282,9 @@ def matmul(c: Context, op: Operation) -> None:
     op.knows()
     x, w = operands(op, 2)
     t = c.tensor(x)
+    if not isinstance(w, Constant):
+        of_computed(c, op, t, c.tensor(w))
+        return
     w = weights(w, -1)
     joined(c, op, t, w)
     if w.data.ndim != 2 or len(t.layout.dims) < 1 or t.layout.shape[-1] != w.data.shape[0]:
@@ -286,6 +292,20 @@ def matmul(c: Context, op: Operation) -> None:
             "shapes", f"{shape_text(t.layout.shape)} times {shape_text(w.data.shape)}", "[..., K] times constant weights [K, N]"
         )  # fmt: skip
     rows(c, op, t, w, w.data.T, {})
+
+
+def of_computed(c: Context, op: Operation, a: Tensor, b: Tensor) -> None:
+    """Product of matrices that the network computes."""
+    joined(c, op, a)
+    if a.q.type != b.q.type:
+        raise Refused("types", f"{a.q.type} and {b.q.type}", "one type")
+    one, two = a.layout.shape, b.layout.shape
+    fits = len(one) == len(two) and 2 <= len(one) <= MOST_RANK and one[:-2] == two[:-2] and one[-1] == two[-2]
+    if not fits or one[-1] > MOST_TERMS:
+        raise Refused("shapes", f"{shape_text(one)} times {shape_text(two)}", f"[..., M, K] times [..., K, N], K at most {MOST_TERMS}")
+    a, b = (c.ordered(t, tuple(range(len(t.layout.dims))), t.layout.shape, "[..., M, K] times [..., K, N]") for t in (a, b))
+    shape = (*one[:-1], two[-1])
+    c.layer(op, "batch_matmul", [a, b], shape, Layout.dense(shape))
 
 
 def gemm(c: Context, op: Operation) -> None:
@@ -397,6 +417,9 @@ def like(t: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def with_constant(c: Context, op: Operation, a, b, number: Constant, wanted: Callable) -> None:
     """One operand is a number with its scale: a function of the other."""
     t = c.tensor(b if number is a else a)
+    if number.data.size > 1 and number.scale is None and op.node.type in ("Add", "Sub") and (number is b or op.node.type == "Add"):
+        with_numbers(c, op, t, number)
+        return
     if number.data.size != 1 or number.data.ndim > len(t.layout.dims):
         raise Refused(f"{number}", f"a constant of the shape {shape_text(number.data.shape)}", "one number")
     if number.scale is None or number.zero_point is None:
@@ -407,6 +430,21 @@ def with_constant(c: Context, op: Operation, a, b, number: Constant, wanted: Cal
     at = int(number.data.reshape(-1)[0]) - ort.limits(q)[0]
     values = wanted(q, t.q, op.target)[at] if number is a else wanted(t.q, q, op.target)[:, at]
     c.table(op, t, values)
+
+
+def with_numbers(c: Context, op: Operation, t: Tensor, numbers: Constant) -> None:
+    """Plus or minus one real number for each element of the innermost dimensions."""
+    shape, model = numbers.data.shape, t.layout.shape
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    if numbers.data.dtype != np.float32 or not np.isfinite(numbers.data).all():
+        raise Refused(f"{numbers}", f"{numbers.data.dtype}, or not finite", "float32, finite")
+    if numbers.data.ndim > len(model) or shape != model[len(model) - len(shape) :] or len(model) > MOST_RANK:
+        state = f"a constant of the shape {shape_text(numbers.data.shape)}"
+        raise Refused(f"{numbers}", state, f"one number, or the innermost dimensions of {shape_text(model)}")
+    t = c.ordered(t, tuple(range(len(model))), model, "the order of the numbers that are added")
+    addend = numbers.data.reshape(shape) * f32(1 if op.node.type == "Add" else -1)
+    c.layer(op, "add_constant", [t], model, Layout.dense(model), {"addend": np.ascontiguousarray(addend)}, shape=[int(n) for n in shape])
 
 
 # ---- windows without weights, means ----------------------------------------------------------------------------------------------
@@ -515,7 +553,11 @@ def innermost(c: Context, t: Tensor, axis: int) -> Tensor:
     inner = layout.dims[axis]
     outer = len(layout.memory) - len(inner)
     if inner != tuple(range(outer, len(layout.memory))):
-        raise Refused("axis", axis, "the innermost dimension in memory, which of images is that of the channels")
+        t = c.moved(t, (*(d for d in range(rank) if d != axis % rank), axis % rank), "that dimension innermost")
+        layout = t.layout
+        outer = len(layout.memory) - len(layout.dims[axis])
+    if layout.shape[0] == 1 and axis % rank and outer + 2 <= MOST_RANK:
+        return c.view(t, (1, *layout.memory[:outer], layout.shape[axis]))  # the number of images stays a dimension
     return c.view(t, (*layout.memory[:outer], layout.shape[axis]))
 
 
@@ -525,7 +567,8 @@ def arg_max(c: Context, op: Operation) -> None:
     t = c.tensor(x)
     axis = op.get("axis", 0)
     op.only("select_last_index", 0)
-    layout, t = t.layout, innermost(c, t, axis)
+    t = innermost(c, t, axis)
+    layout = t.layout
     axis %= len(layout.dims)
     outer = len(layout.memory) - len(layout.dims[axis])
     kept = [() if d == axis else dim for d, dim in enumerate(layout.dims) if d != axis or op.get("keepdims", 1)]
@@ -536,6 +579,9 @@ def softmax(c: Context, op: Operation) -> None:
     """Between DequantizeLinear and QuantizeLinear: the runtime's optimization `extended` makes QLinearSoftmax of it."""
     op.knows("axis")
     (x,) = operands(op, 1)
+    if isinstance(x, Pending) and x.node.type == "Add":
+        masked_softmax(c, op, x)
+        return
     t = c.tensor(x)
     old = c.graph.opset < 13  # then it is over all dimensions from `axis` on
     axis = op.get("axis", 1 if old else -1)
@@ -545,11 +591,80 @@ def softmax(c: Context, op: Operation) -> None:
     c.layer(op, "softmax", [t], t.shape, t.layout, arithmetic="float", form="qlinear")
 
 
+def masked_softmax(c: Context, op: Operation, added: Pending) -> None:
+    """Behind the addition of a mask in float32: 0 for what counts, a large negative number for what does not."""
+    found = [(s, m) for s, m in (added.operands, added.operands[::-1]) if isinstance(s, Real) and s.plain and isinstance(m, Real) and is_mask(m)]
+    if len(found) != 1 or len(c.graph.readers.get(added.node.outputs[0], ())) != 1:
+        raise Refused(
+            f"operand {added}", "no sum of a tensor and a mask, for the Softmax alone",
+            "float32 of a DequantizeLinear, or its sum with what a Sub and a Mul make of an integer input: 0 for 1, a negative number for 0"
+        )  # fmt: skip
+    scores, mask = found[0]
+    shape, of_mask = scores.layout.shape, mask.layout.shape
+    rank = len(shape)
+    if op.get("axis", -1) not in (-1, rank - 1):
+        raise Refused("axis", op.get("axis", -1), f"{rank - 1}, the last")
+    own = next((d for d in range(rank - 1) if len(of_mask) == rank and of_mask[d] != shape[d]), rank - 1)  # dimensions before it have rows of their own
+    if len(of_mask) != rank or of_mask[-1] != shape[-1] or any(n != 1 for n in of_mask[own:-1]) or rank > MOST_RANK:
+        raise Refused("shapes", f"{shape_text(shape)} and a mask {shape_text(of_mask)}", "the mask's dimensions those of the tensor, then 1, then its last")
+    t = c.ordered(scores.tensor, tuple(range(rank)), shape, "its last dimension innermost")
+    m = c.ordered(mask.tensor.viewed(mask.tensor.value, mask.layout), tuple(range(rank)), (math.prod(of_mask[:-1]), of_mask[-1]), "the order of the mask")
+    c.layer(op, "masked_softmax", [t, m], shape, Layout.dense(shape), penalty=float(mask.values[0]))
+
+
+def is_mask(x: Real) -> bool:
+    """A function of an integer input that is 0 for 1, and at most -1 for 0."""
+    return x.tensor.q == Quantization("uint8", 1.0, 0) and x.values[1] == 0 and -math.inf < x.values[0] <= -1
+
+
+def layer_norm(c: Context, op: Operation) -> None:
+    op.knows("axis", "epsilon", "stash_type")
+    x, gamma, beta = operands(op, 2, 3)
+    if any(op.node.outputs[1:]):
+        raise Refused("outputs", len(op.node.outputs), "one, without mean and deviation")
+    op.only("stash_type", 1, "float32 (1)")
+    t = c.tensor(x)
+    axis, rank = op.get("axis", -1), len(t.layout.dims)
+    if axis not in (-1, rank - 1):
+        raise Refused("axis", axis, f"{rank - 1}, the last")
+    epsilon = op.get("epsilon", 1e-5)
+    if not 1e-30 <= epsilon <= 1:
+        raise Refused("epsilon", epsilon, "1e-30 to 1")
+    t = innermost(c, t, axis)
+    tensors = {"gamma": row_of(gamma, t.layout.shape[-1])} | ({"beta": row_of(beta, t.layout.shape[-1])} if beta is not None else {})
+    c.layer(op, "layer_norm", [t], t.shape, t.layout, tensors, epsilon=float(epsilon))
+
+
+def row_of(value, length: int) -> np.ndarray:
+    if not isinstance(value, Constant) or value.real.dtype != np.float32 or value.data.size != length or not np.isfinite(value.real).all():
+        state = f"{value.data.dtype} {shape_text(value.data.shape)}" if isinstance(value, Constant) else "computed by the network"
+        raise Refused(f"factors or addends, {value}", state, f"a constant float32 [{length}], finite")
+    return np.ascontiguousarray(value.real.reshape(-1))
+
+
+def gather(c: Context, op: Operation) -> None:
+    """Rows of a constant table, which are quantized before they are taken: the same bytes."""
+    op.knows("axis")
+    table, indices = operands(op, 2)
+    op.only("axis", 0)
+    if not isinstance(indices, IntegerInput) or not indices.layout.lies(*range(len(indices.layout.dims))):
+        raise Refused(f"indices, {indices}", "computed by the network", "an input of the model, int32 or int64")
+    if not isinstance(table, Constant) or table.real.dtype != np.float32 or table.data.ndim != 2 or table.data.size == 0:
+        raise Refused(f"table, {table}", "no constant float32, or no rows", "a constant [rows, channels] of float32, or of integers behind a DequantizeLinear")
+    shape = (*indices.layout.shape, table.data.shape[1])
+    if len(shape) > MOST_RANK:
+        raise Refused("shape of the result", shape_text(shape), f"at most {MOST_RANK} dimensions")
+    t = c.view(c.integers(indices, "int32"), indices.layout.shape)
+    rows = ort.quantized(table.real, op.target).astype(op.target.type)
+    c.layer(op, "gather", [t], shape, Layout.dense(shape), {"weight": rows}, rows=rows.shape[0], out_channels=rows.shape[1])
+
+
 OPERATORS: dict[str, Row] = {
     "Add": Row(
         pair("Add"), "QLinearAdd", "`add`, or `table`",
         "two computed tensors of one shape, or one with one pixel for each channel of the other (repeated by windows), if the "
-        "machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number"
+        "machine's arithmetic gives ONNX Runtime's result for each of the 65,536 pairs of bytes; or one and a number; or one and float32 numbers for each "
+        "element of its innermost dimensions (`add_constant`, on the host)"
     ),
     "ArgMax": Row(arg_max, "", "`argmax`, on the host", "over the innermost dimension in memory (channels), at the end of a model; as int32"),
     "AveragePool": Row(
@@ -570,10 +685,23 @@ OPERATORS: dict[str, Row] = {
         "scales that are powers of two, or with `--nearest`"
     ),
     "DepthToSpace": Row(moves.depth_to_space, "", "`conv2d` with ones and zeros, `add`", "of images of 2 dimensions; DCR and CRD; any scales", keeps=True),
+    "Gather": Row(
+        gather, "", "`gather`, on the host",
+        "rows (axis 0) of a constant table of 2 dimensions, float32 or behind a DequantizeLinear, by an int32 or int64 input of the model; of constants "
+        "folded, such as the shape that a Reshape takes"
+    ),
     "Gemm": Row(gemm, "QGemm", "`dense` or `matmul`", "constant weights, per tensor or per channel, int32 bias or none; any alpha, transB"),
     "GlobalAveragePool": Row(global_average, "QLinearGlobalAveragePool", "`global_avg_pool`", "any scales"),
+    "LayerNormalization": Row(
+        layer_norm, "", "`layer_norm`, on the host",
+        "over the last dimension, constant scale, with or without bias: ONNX Runtime's float32 kernel for x86 with AVX2, to the bit"
+    ),
     "LeakyRelu": Row(leaky_relu, "QLinearLeakyRelu", "`table`", "any scales and alpha"),
-    "MatMul": Row(matmul, "QLinearMatMul", "`dense` or `matmul`", "constant weights [K, N], per tensor or per channel; any rank of the other operand"),
+    "MatMul": Row(
+        matmul, "QLinearMatMul", "`dense` or `matmul`",
+        "constant weights [K, N], per tensor or per channel; any rank of the other operand; or two computed tensors of one type, [..., M, K] times [..., K, N] "
+        "(`batch_matmul`, on the host)"
+    ),
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
     "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
     "Pad": Row(
@@ -594,7 +722,7 @@ OPERATORS: dict[str, Row] = {
     "Softmax": Row(
         softmax, "", "`softmax`, on the host",
         "over the innermost dimension in memory (of images: channels), with a QuantizeLinear behind it; without one at the end of a model nothing: its output "
-        "is then the bytes before it, and a note says so"
+        "is then the bytes before it, and a note says so; behind the sum with a mask in float32, which is a function of an integer input, `masked_softmax`"
     ),
     "SpaceToDepth": Row(moves.space_to_depth, "", "`conv2d` with ones and zeros", "of images of 2 dimensions; any scales", keeps=True),
     "Sub": Row(pair("Sub"), "", "`sub`, or `table`", "as Add"),
@@ -602,7 +730,7 @@ OPERATORS: dict[str, Row] = {
 QLINEAR = {row.qlinear: kind for kind, row in OPERATORS.items() if row.qlinear}
 
 # Operators that need no layer of their own, for the table in the documentation.
-VIEW = "nothing, or `reshape`", "any, as long as no element has to move; constants are folded"
+VIEW = "nothing, or `reshape`", "any; where elements have to move, a `transpose` on the host before what reads them; constants are folded"
 FUNCTION = "`table`", "any scales; a chain of functions of one tensor, and of numbers, is one table"
 OTHERS = {
     "DequantizeLinear": ("nothing", "of bytes, to float32 operators or the model's outputs; of constants, per tensor or per channel"),
@@ -617,7 +745,8 @@ OTHERS = {
     "Relu": ("nothing, or `table`", "behind a layer, if the quantization cuts at 0 by itself; else any scales"),
     "Clip": ("nothing, `table` or `clamp`", "as Relu, with constant bounds; of bytes, too (Brevitas' QCDQ form)"),
     **dict.fromkeys(("Div", "Max", "Min", "Pow"), ("`table`", "a tensor and a number, or functions of one tensor")),
-    **dict.fromkeys(("Cast", "Constant", "Gather", "Shape"), ("nothing", "constants, such as the shape that a Reshape takes")),
+    **dict.fromkeys(("Constant", "Shape"), ("nothing", "constants, such as the shape that a Reshape takes")),
+    "Cast": ("nothing", "constants; of an int32 or int64 input of the model, a mask, to float32: the workload's input is then uint8"),
 }  # fmt: skip
 
 

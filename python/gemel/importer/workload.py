@@ -23,11 +23,13 @@ MOST_LENGTH = 1 << 24  # of a dimension
 class Quantization:
     """real value = scale * (element - zero_point); the scale is a float32."""
 
-    type: str  # "int8", "uint8"
+    type: str  # "int8", "uint8"; "int32" of indices, which have no scale
     scale: float
     zero_point: int
 
     def entry(self) -> dict:
+        if self.type == "int32":
+            return {"type": "int32"}
         return {"type": self.type, "scale": float(self.scale), "zero_point": int(self.zero_point)}
 
 
