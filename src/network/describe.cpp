@@ -59,6 +59,7 @@ std::string attribute_digest(const Layer& layer) {
     add(norm->epsilon);
     add_all(norm->gamma);
     add_all(norm->beta);
+    add_all(norm->factor);
   } else if (const auto* transpose = layer.get<Transpose>()) {
     add_all(transpose->order);
   } else if (const auto* gather = layer.get<Gather>()) {

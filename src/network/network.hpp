@@ -175,11 +175,11 @@ struct MaskedSoftmax {  // over the innermost dimension; the second input says w
   static constexpr const char* name = "masked_softmax";
   float penalty = -std::numeric_limits<float>::max();  // real number that is added to elements whose mask is 0
 };
-struct LayerNorm {  // over the innermost dimension: (x - mean) / sqrt(variance + epsilon) * gamma + beta
+struct LayerNorm {  // over the innermost dimension: (x - mean) / sqrt(variance + epsilon) * gamma + beta, x times factor
   static constexpr Op op = Op::LayerNorm;
   static constexpr const char* name = "layer_norm";
   float epsilon = 1e-5f;
-  std::vector<float> gamma, beta;  // per element of the dimension; beta may be empty: zeros
+  std::vector<float> gamma, beta, factor;  // per element of the dimension; beta may be empty: zeros, and factor: ones
 };
 struct Transpose {
   static constexpr Op op = Op::Transpose;

@@ -75,11 +75,13 @@ void normalize(std::vector<float>& x, const LayerNorm& norm) {
 }
 
 Bytes golden_layer_norm(const Layer& layer, const std::vector<Operand>& inputs, const Tensor& output) {
+  const std::vector<float>& factor = layer.get<LayerNorm>()->factor;
   const std::int64_t length = output.shape.innermost(), count = output.shape.elements();
   std::vector<float> row(static_cast<std::size_t>(length));
   Bytes y(static_cast<std::size_t>(count));
   for (std::int64_t at = 0; at < count; at += length) {
     for (std::size_t i = 0; i < row.size(); ++i) row[i] = real_of(inputs[0].data[at + static_cast<std::int64_t>(i)], inputs[0].tensor);
+    for (std::size_t i = 0; i < factor.size(); ++i) row[i] = row[i] * factor[i];
     normalize(row, *layer.get<LayerNorm>());
     for (std::size_t i = 0; i < row.size(); ++i) y[static_cast<std::size_t>(at) + i] = element_of(row[i], layer, output);
   }
@@ -91,7 +93,7 @@ ShapeRule shape(const Layer&, const std::vector<Shape>& inputs, const Shape&) { 
 std::vector<ConstantTensor> constants(Layer& layer, const Tensor& input, const Tensor&) {
   auto& norm = *layer.get<LayerNorm>();
   const std::vector<std::int64_t> row = {input.shape.innermost()};
-  return {{"gamma", row, &norm.gamma, true, 1}, {"beta", row, &norm.beta, false, 0}};
+  return {{"gamma", row, &norm.gamma, true, 1}, {"beta", row, &norm.beta, false, 0}, {"factor", row, &norm.factor, false, 1}};
 }
 
 Expectation expected(const Layer&, const std::vector<const Tensor*>&, const std::vector<synthetic::Statistics>&) { return {{0, 1.1}, {}}; }
@@ -108,7 +110,8 @@ void read(LayerReader& r) {
 OpInfo layer_norm() {
   OpInfo row;
   row.op = Op::LayerNorm;
-  row.summary = "normalization over the innermost dimension to the mean 0 and the deviation 1, then times `NAME.gamma` plus `NAME.beta`";
+  row.summary = "normalization over the innermost dimension to the mean 0 and the deviation 1, then times `NAME.gamma` plus `NAME.beta`; "
+                "the input times `NAME.factor` first, if there is one";
   row.keys = {"epsilon", "output"};
   row.on_host = true;
   row.shape = shape;

@@ -81,8 +81,14 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
 std::string host_text(const Result& result) {
   const Result::HostSteps steps = result.host_steps();
   if (steps.operators.empty()) return "";
+  std::vector<std::pair<std::string, int>> counts;  // in the order in which they are met first
+  for (const std::string& name : steps.operators) {
+    const auto known = std::find_if(counts.begin(), counts.end(), [&](const auto& one) { return one.first == name; });
+    if (known == counts.end()) counts.emplace_back(name, 1);
+    else ++known->second;
+  }
   std::string names;
-  for (const std::string& name : steps.operators) names += (names.empty() ? "" : ", ") + name;
+  for (const auto& [name, count] : counts) names += (names.empty() ? "" : ", ") + (count > 1 ? std::to_string(count) + " " : "") + name;
   return std::to_string(steps.operators.size()) + (steps.operators.size() == 1 ? " operator (" : " operators (") + names + "), " +
          percent(steps.elements_share, 2) + " of the elements, " + bytes_text(result.host_bytes) + " to and fro" +
          (result.starts > 1 ? "; the NPU is started " + with_commas(result.starts) + " times, and waits in between" : "");

@@ -626,7 +626,11 @@ def layer_norm(d: Draw) -> Model:
     x = m.input("x", shape)
     numbers = [m.constant("gamma", (d.rng.normal(1, 0.4, length)).astype(np.float32)), m.constant("beta", d.rng.normal(0, 0.5, length).astype(np.float32))]
     attributes = {"epsilon": float(d.one_of(1e-12, 1e-5, 1e-2))} | ({"axis": len(shape) - 1} if d.chance(0.5) else {})
-    real = m.node("LayerNormalization", [m.real(x), *numbers[: d.one_of(1, 2, 2)]], "made", **attributes)
+    real = m.real(x)
+    if length > 1 and d.chance(0.3):
+        factors = np.exp2(d.rng.integers(0, 6, length)) if d.chance(0.5) else d.rng.uniform(0.2, 5, length)
+        real = m.node("Mul", [real, m.constant("factors", factors.astype(np.float32))], "scaled")
+    real = m.node("LayerNormalization", [real, *numbers[: d.one_of(1, 2, 2)]], "made", **attributes)
     m.quantize(real, "y", d.scale(5e-3, 5e-2), d.zero(m.kind))
     return m.output("y")
 

@@ -292,22 +292,22 @@ class Context:
     def workload_inputs(self) -> set[str]:
         return {entry["name"] for entry in self.workload.inputs}
 
-    def ordered(self, t: Tensor, dims: tuple[int, ...], shape: tuple[int, ...], what: str) -> Tensor:
-        """The tensor, if it lies in memory in the order of `dims`, as the workload's shape `shape`."""
+    def ordered(self, t: Tensor, dims: tuple[int, ...], shape: tuple[int, ...] | None, what: str) -> Tensor:
+        """The tensor in the order of `dims` in memory, as the workload's shape `shape` (None: any); moved by the host if it lies in another one."""
         if not t.layout.lies(*dims):
             axes = t.layout.axes(*dims)
             if t.free and t.free not in self.orders and t.layout.memory == self._inputs[t.free].layout.memory:
-                self.orders[t.free] = axes, shape
+                self.orders[t.free] = axes, shape or t.shape
                 raise Restart
             t = self.moved(t, dims, what)
-        return self.view(t, shape)
+        return t if shape is None else self.view(t, shape)
 
     def moved(self, t: Tensor, dims: tuple[int, ...], what: str) -> Tensor:
         """The tensor with its elements in memory in the order of `dims`, by a step on the host."""
         layout = t.layout.plain()
         axes = layout.axes(*dims)
         if (t.name, axes) not in self._moved:
-            outer = (1,) if layout.shape[0] == 1 else ()  # the number of images, which stays outside
+            outer = (1,) if 1 in (t.shape[0], layout.shape[0]) else ()  # the number of images, which stays outside
             if len(outer) + len(axes) > MOST_RANK:
                 raise Refused(f"order of {t} in memory", shape_text(t.shape), what, f"at most {MOST_RANK} dimensions can be moved")
             source = self.view(t, outer + layout.memory)
@@ -494,6 +494,8 @@ class Context:
 
     def end(self) -> None:
         inputs = self.workload_inputs()
+        places = {self._inputs[v.name].name: i for i, v in enumerate(self.graph.inputs) if v.name in self._inputs}
+        self.workload.inputs.sort(key=lambda entry: places[entry["name"]])
         for name in self.graph.outputs:
             value = self.values.get(name)
             if value is None:

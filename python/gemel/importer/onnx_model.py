@@ -233,11 +233,16 @@ class _Walk:
         fused = all((isinstance(v, Real) and v.plain) or (isinstance(v, Constant) and v.scale is not None) for v in (a, b))
         one = [v for v in (a, b) if not isinstance(v, Constant)]
         numbers = node.type in ("Add", "Sub") and any(isinstance(v, Constant) and v.scale is None and v.data.size > 1 for v in (a, b))
+        numbers = numbers or (node.type == "Mul" and self.of_channels(a, b) and [r.type for r in readers] == ["LayerNormalization"])
         same = len(one) < 2 or (isinstance(one[0], Real) and isinstance(one[1], Real) and one[0].tensor.name == one[1].tensor.name)
         if ((fused and quantized) or not same or numbers) and node.type in OPERATORS:
             self.values[node.outputs[0]] = Pending(node, values)
         else:
             self.values[node.outputs[0]] = self.combined(node, values)
+
+    def of_channels(self, a, b) -> bool:
+        """Whether one operand has a float32 number for each channel of the other."""
+        return any(isinstance(v, Constant) and v.scale is None and v.data.size > 1 and v.data.ndim == 1 for v in (a, b))
 
     def combined(self, node: Node, values: list) -> Real:
         """Of functions of the same byte, or of one and a number: float32 of the runtime."""
@@ -332,6 +337,8 @@ class _Walk:
                             "then quantization alone does it; ONNX Runtime computes the layer in float32 otherwise"
                         )  # fmt: skip
             self.found.attempt(str(x.node), lambda: OPERATORS[x.node.type].translate(c, Operation(x.node, x.operands, out, q)))
+        elif isinstance(x, IntegerInput):
+            c.tensor(x, "float32")
         else:
             raise Refused(f"operand `{node.inputs[0]}`", "bytes", "float32")
 
@@ -360,7 +367,7 @@ class _Walk:
         if isinstance(x, Constant):
             self.values[out] = c.scaled(x, scale, zero_point, op.get("axis", 1), f"{x}")
             return
-        t = c.tensor(x) if isinstance(x, Tensor) else None
+        t = c.tensor(x) if isinstance(x, Tensor | IntegerInput) else None
         if t is None:
             raise Refused(f"operand `{node.inputs[0]}`", "float32", "bytes")
         q = c.quantization(scale, zero_point, f"{t}", t.q.type)

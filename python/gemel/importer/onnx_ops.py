@@ -257,7 +257,7 @@ def rows(c: Context, op: Operation, t: Tensor, w: Constant, per_output: np.ndarr
     inner = layout.dims[-1]
     outer = len(layout.memory) - len(inner)
     if sorted(inner) != list(range(outer, len(layout.memory))):
-        t = c.ordered(t, tuple(range(len(layout.dims))), t.shape, "its last dimension innermost")
+        t = c.ordered(t, tuple(range(len(layout.dims))), None, "its last dimension innermost")
         layout = t.layout
         inner = layout.dims[-1]
     # The elements of a row may lie in another order than the model's (a Flatten of NCHW): then so do the weights.
@@ -556,7 +556,7 @@ def innermost(c: Context, t: Tensor, axis: int) -> Tensor:
         t = c.moved(t, (*(d for d in range(rank) if d != axis % rank), axis % rank), "that dimension innermost")
         layout = t.layout
         outer = len(layout.memory) - len(layout.dims[axis])
-    if layout.shape[0] == 1 and axis % rank and outer + 2 <= MOST_RANK:
+    if 1 in (t.shape[0], layout.shape[0]) and axis % rank and outer + 2 <= MOST_RANK:
         return c.view(t, (1, *layout.memory[:outer], layout.shape[axis]))  # the number of images stays a dimension
     return c.view(t, (*layout.memory[:outer], layout.shape[axis]))
 
@@ -623,6 +623,12 @@ def layer_norm(c: Context, op: Operation) -> None:
     if any(op.node.outputs[1:]):
         raise Refused("outputs", len(op.node.outputs), "one, without mean and deviation")
     op.only("stash_type", 1, "float32 (1)")
+    factor = None
+    if isinstance(x, Pending) and x.node.type == "Mul":
+        numbers = next((v for v in x.operands if isinstance(v, Constant)), None)
+        x, factor = next((v for v in x.operands if v is not numbers), None), numbers
+        if len(c.graph.readers.get(op.node.inputs[0], ())) != 1:
+            raise Refused(f"readers of `{op.node.inputs[0]}`", len(c.graph.readers[op.node.inputs[0]]), "one, the LayerNormalization")
     t = c.tensor(x)
     axis, rank = op.get("axis", -1), len(t.layout.dims)
     if axis not in (-1, rank - 1):
@@ -632,6 +638,7 @@ def layer_norm(c: Context, op: Operation) -> None:
         raise Refused("epsilon", epsilon, "1e-30 to 1")
     t = innermost(c, t, axis)
     tensors = {"gamma": row_of(gamma, t.layout.shape[-1])} | ({"beta": row_of(beta, t.layout.shape[-1])} if beta is not None else {})
+    tensors |= {"factor": row_of(factor, t.layout.shape[-1])} if factor is not None else {}
     c.layer(op, "layer_norm", [t], t.shape, t.layout, tensors, epsilon=float(epsilon))
 
 
@@ -694,7 +701,8 @@ OPERATORS: dict[str, Row] = {
     "GlobalAveragePool": Row(global_average, "QLinearGlobalAveragePool", "`global_avg_pool`", "any scales"),
     "LayerNormalization": Row(
         layer_norm, "", "`layer_norm`, on the host",
-        "over the last dimension, constant scale, with or without bias: ONNX Runtime's float32 kernel for x86 with AVX2, to the bit"
+        "over the last dimension, constant scale, with or without bias: ONNX Runtime's float32 kernel for x86 with AVX2, to the bit; behind a Mul with one "
+        "float32 number per channel, too"
     ),
     "LeakyRelu": Row(leaky_relu, "QLinearLeakyRelu", "`table`", "any scales and alpha"),
     "MatMul": Row(

@@ -67,6 +67,23 @@ def means(graph: Graph, values: Iterable[str], images: Images, most: int | None,
     return {name: sums[name] / counts[name] for name in wanted}
 
 
+def peaks(graph: Graph, values: Iterable[str], images: Images, most: int | None, progress: Progress = _silent) -> dict[str, np.ndarray]:
+    """Of each value the largest magnitude of each channel, the last dimension."""
+    wanted = sorted(values)
+    session = Session(graph.proto(), wanted, graph.file)
+    found: dict[str, np.ndarray] = {}
+    total = images.count if most is None else min(most, images.count)
+    done = 0
+    for inputs, counted in images.runs(most):
+        made = session.run(inputs)
+        for name in wanted:
+            largest = np.abs(made[name]).reshape(-1, made[name].shape[-1]).max(axis=0)
+            found[name] = np.maximum(found[name], largest) if name in found else largest
+        done += counted
+        progress("channels", done, total)
+    return found
+
+
 def moments(graph: Graph, layers: Iterable[onnx.NodeProto], images: Images, most: int, progress: Progress = _silent) -> dict[str, np.ndarray]:
     """For results of layers, the covariance of what their weights are multiplied with (where there is no bias that could take the mean out, the second
     moment): float64 [groups, inputs, inputs], inputs in the order of the weights' other dimensions. With the first `most` images. Layers whose weights

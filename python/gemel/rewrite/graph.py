@@ -21,6 +21,7 @@ OPSET = 17  # of models whose own is older than PER_CHANNEL
 PER_CHANNEL = 13  # the first with one scale per channel
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Quant"}
 RESTORED = {"DequantizeLinear", "DynamicQuantizeLinear", "MatMulNBits"}
+INTEGERS = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
 FIXED_HINT = "fix them: python -m onnxruntime.tools.make_dynamic_shape_fixed"
 
 
@@ -41,7 +42,8 @@ def drop_attribute(node: onnx.NodeProto, name: str) -> None:
 
 
 class Graph:
-    """`shapes`: of every value whose shape is known; `inputs` and `outputs`: names, in the model's order. Computed inputs are float32."""
+    """`shapes`: of every value whose shape is known; `inputs` and `outputs`: names, in the model's order; `integers`: inputs of int32 and int64. All other
+    inputs are float32."""
 
     def __init__(self, model: onnx.ModelProto, file: str):
         self.file = file
@@ -54,6 +56,7 @@ class Graph:
         del self._shell.graph.input[:]
         self._shell.graph.input.extend(given)
         self.inputs = [v.name for v in given]
+        self.integers = {v.name for v in given if v.type.tensor_type.elem_type in INTEGERS}
         self.outputs = [v.name for v in model.graph.output]
         self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
         self._taken = {name for node in self.nodes for name in (*node.input, *node.output)} | set(self.constants) | set(self.inputs)
@@ -191,9 +194,10 @@ def fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> N
         if value.name in constants:
             continue
         tensor = value.type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.FLOAT:
+        if tensor.elem_type not in (onnx.TensorProto.FLOAT, *INTEGERS):
             kind = onnx.TensorProto.DataType.Name(tensor.elem_type) if tensor.elem_type in onnx.TensorProto.DataType.values() else "no tensor"
-            found.append(Diagnostic("E1106", f"input `{value.name}` is {kind}", file, "supported: FLOAT", "export the model in float32"))
+            found.append(Diagnostic("E1106", f"input `{value.name}` is {kind}", file, "supported: FLOAT; INT32 and INT64 of indices and masks",
+                                    "export the model in float32"))  # fmt: skip
             continue
         dims = tensor.shape.dim
         if dims and dims[0].WhichOneof("value") != "dim_value":

@@ -4,7 +4,9 @@
 1. Operators that the machine has are quantized; others stay in float32, and so do those that the caller names.
 2. A Relu, or a Clip around 0, that alone reads a layer's result is part of the layer: the range of its result, which begins at 0, cuts as it does.
 3. A chain of functions of one value (HardSwish, or what exporters make of it) is one function: nothing within it becomes bytes.
-4. What only moves elements (MaxPool, Reshape, Slice, ...) keeps the scale of its input. A Concat has a scale of its own: one for all of its inputs would
+4. What is computed of integer inputs alone (an attention's mask) stays as it is, and so does its sum with what a Softmax reads: bytes would lose either the
+   mask or the scores. So does what factors of channels make for a LayerNormalization. A Softmax's result has the scale 1/256.
+5. What only moves elements (MaxPool, Reshape, Slice, ...) keeps the scale of its input. A Concat has a scale of its own: one for all of its inputs would
    take from a Relu before it that its range begins at 0.
 """
 
@@ -24,6 +26,7 @@ LAYERS = ("Conv", "Gemm", "MatMul")
 POOLS = ("AveragePool", "GlobalAveragePool")
 KEEPS = ("DepthToSpace", "MaxPool", "Pad", "Resize", "Slice", "SpaceToDepth", "Split", *VIEWS)
 BORDERS = (b"constant", b"edge", b"reflect", b"wrap")
+SHARES = (1 / 256, -128)  # scale and zero point of what a Softmax makes
 PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
 
 
@@ -34,6 +37,8 @@ class Plan:
     group: dict[str, str] = field(default_factory=dict)  # value of bytes -> name of the group of values with one scale
     observed: dict[str, list[str]] = field(default_factory=dict)  # group -> values whose range it is
     layers: list[onnx.NodeProto] = field(default_factory=list)  # of `nodes` those with weights
+    shares: set[str] = field(default_factory=set)  # groups that have SHARES
+    tables: dict[str, str] = field(default_factory=dict)  # result of a Gather -> its table
     made: dict[str, str] = field(default_factory=dict)  # output of a node of `nodes` -> value of bytes that it ends in, behind its activation
 
 
@@ -78,19 +83,35 @@ class _Planner:
         self.graph, self.keep_float = graph, keep_float
         self.readers, self.makers = graph.readers(), graph.makers()
         self.outputs = set(graph.outputs)
+        self.of_integers = self.computed_of_integers()
         self.joined: dict[str, str] = {}  # result of a layer -> that of the activation which is part of it
 
     def computed(self, node: onnx.NodeProto) -> list[str]:
         return [name for name in node.input if name and name not in self.graph.constants]
 
+    def computed_of_integers(self) -> set[str]:
+        """Rule 4: values that are made of integer inputs and constants alone, but for rows of tables."""
+        found = set(self.graph.integers)
+        for node in self.graph.nodes:
+            computed = self.computed(node)
+            if computed and node.op_type != "Gather" and all(name in found for name in computed):
+                found.update(node.output)
+        return found
+
     def kind(self, node: onnx.NodeProto) -> str:
-        """"layer", "pool", "keep", "pair", "concat", "function"; "": stays in float32."""
+        """"layer", "pool", "keep", "pair", "concat", "function", "product", "norm", "softmax", "gather", "numbers"; "integers", "masked", "scaled":
+        float32, which the operator behind it reads as such; "": stays in float32."""
+        if node.output[0] in self.of_integers:
+            return "integers"
         if node.output[0] in self.keep_float or (any(node.output[1:]) and node.op_type != "Split"):
             return ""
         shapes = self.graph.shapes
         computed = self.computed(node)
         if any(name not in shapes for name in (*computed, node.output[0])) or not computed:
             return ""
+        kind = self.encoder_kind(node, computed)
+        if kind is not None:
+            return kind
         if node.op_type in LAYERS:
             return "layer" if weights_of(self.graph, node) is not None and computed == [node.input[0]] else ""
         if node.op_type in POOLS:
@@ -111,6 +132,40 @@ class _Planner:
         if node.op_type == "Clip":
             return "function" if clip_bounds(self.graph, node) is not None else ""
         return "function" if node.op_type in ort.UNARY else ""
+
+    def encoder_kind(self, node: onnx.NodeProto, computed: list[str]) -> str | None:
+        """Of what transformer encoders have; None: something else."""
+        shapes, constants = self.graph.shapes, self.graph.constants
+        rank, given = len(shapes[node.output[0]]), attributes(node)
+        if node.op_type == "MatMul" and len(computed) == 2:
+            a, b = (shapes[name] for name in node.input)
+            return "product" if len(a) == len(b) >= 2 and a[:-2] == b[:-2] else ""
+        if node.op_type == "LayerNormalization":
+            return "norm" if computed == [node.input[0]] and given.get("axis", -1) in (-1, rank - 1) else ""
+        if node.op_type == "Softmax":
+            within = node.output[0] not in self.outputs and bool(self.readers.get(node.output[0]))  # at the end it is left to whoever reads the scores
+            return "softmax" if within and self.graph.opset >= 13 and given.get("axis", -1) in (-1, rank - 1) else ""
+        if node.op_type == "Gather":
+            table = constants.get(node.input[0])
+            plain = table is not None and table.dtype == np.float32 and table.ndim == 2 and given.get("axis", 0) == 0
+            return "gather" if plain and computed[0] in self.graph.integers else ""
+        if node.op_type == "Mul" and len(computed) == 1:
+            factors = next(constants[name] for name in node.input if name in constants)
+            readers = self.readers.get(node.output[0], [])
+            alone = len(readers) == 1 and readers[0].op_type == "LayerNormalization" and node.output[0] not in self.outputs
+            if factors.shape == shapes[node.output[0]][-1:] and factors.size > 1 and factors.dtype == np.float32:
+                return "scaled" if alone else ""
+        if node.op_type == "Add" and len(computed) == 2 and any(name in self.of_integers for name in computed):
+            readers = self.readers.get(node.output[0], [])
+            return "masked" if len(readers) == 1 and readers[0].op_type == "Softmax" and node.output[0] not in self.outputs else ""
+        if node.op_type in ("Add", "Sub") and len(computed) == 1 and computed[0] == node.input[0 if node.op_type == "Sub" else node.input[0] in constants]:
+            numbers = next(constants[name] for name in node.input if name in constants)
+            of = numbers.shape
+            while len(of) > 1 and of[0] == 1:
+                of = of[1:]
+            if numbers.size > 1 and numbers.dtype == np.float32:
+                return "numbers" if numbers.ndim <= rank and of == shapes[computed[0]][rank - len(of) :] else ""
+        return None
 
     def pads_other_than_zero(self, node: onnx.NodeProto) -> bool:
         number = self.graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
@@ -159,17 +214,22 @@ class _Planner:
     def assemble(self, kinds: list[tuple[onnx.NodeProto, str]], chained: set[int], ends: set[str]) -> Plan:
         plan = Plan()
         quantized: dict[str, None] = {}  # in order
+        floats = self.of_integers | {node.output[0] for node, kind in kinds if kind in ("masked", "scaled")}
         for node, kind in kinds:
             if not kind:
                 plan.left.append(node)
+            if kind in ("", "integers"):
                 continue
-            plan.nodes.append(node)
+            if kind not in ("masked", "scaled"):
+                plan.nodes.append(node)
             if kind == "layer":
                 plan.layers.append(node)
             for name in (*self.computed(node), *node.output):
                 within = id(node) in chained and name == node.output[0] and name not in ends
-                if not within and name not in self.joined and not self.within_chain(name, chained, ends):
+                if not within and name not in self.joined and name not in floats and not self.within_chain(name, chained, ends):
                     quantized[name] = None
+            if kind == "gather":
+                plan.tables[node.output[0]] = node.input[0]
         for node, kind in kinds:
             if kind == "keep":
                 source = node.input[0]
@@ -182,6 +242,7 @@ class _Planner:
                 if name in quantized:
                     plan.group.setdefault(name, name)
                     plan.observed.setdefault(plan.group[name], [name])
+                    plan.shares.update([plan.group[name]] if kind == "softmax" else [])
             for name in self.computed(node):
                 if name in quantized and name in self.graph.inputs:
                     plan.group.setdefault(name, name)
@@ -198,7 +259,7 @@ class _Planner:
         return maker is not None and id(maker) in chained and name not in ends
 
     def share(self, plan: Plan, out: str, source: str) -> None:
-        """Rule 4."""
+        """Rule 5."""
         plan.group.setdefault(source, source)
         plan.observed.setdefault(plan.group[source], [source])
         plan.group[out] = plan.group[source]

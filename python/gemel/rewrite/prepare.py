@@ -15,7 +15,8 @@ from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (unroll, _means, _averages, _linear, _transposed, _norms_and_channels, _computed_addends, _gemms):
+    for step in (_unused, unroll, _constant_addends, _biases, _factors_of_products, _means, _averages, _linear, _transposed, _norms_and_channels,
+                 _computed_addends, _gemms):  # fmt: skip
         step(graph)
     graph.infer()
     for node in graph.nodes:
@@ -24,6 +25,90 @@ def prepare(graph: Graph) -> None:
             if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ModelError(Diagnostic("E1109", f"{graph.where(node)}: its weights have numbers that are not finite", graph.file,
                                             hint="look for what went wrong in its training, or in its export"))  # fmt: skip
+
+
+def _unused(graph: Graph) -> None:
+    graph.sweep()
+
+
+def _constant_addends(graph: Graph) -> None:
+    """Two constants that are added one after the other, embeddings of places and of kinds of words, say, are one."""
+    for node in list(graph.nodes):
+        if node.op_type != "Add" or not any(one is node for one in graph.nodes):
+            continue
+        first, second = _with_constant(graph, node), _only_reader_of(graph, graph.readers(), node)
+        more = _with_constant(graph, second) if second is not None and second.op_type == "Add" else None
+        if first is None or more is None or second is None or graph.constants[first[1]].dtype != np.float32 or more[0] != node.output[0]:
+            continue
+        both = graph.add_constant(f"{second.output[0]}_addend", graph.constants[first[1]] + graph.constants[more[1]])
+        graph.replace(second, [onnx.helper.make_node("Add", [first[0], both], [second.output[0]], name=second.name)])
+        graph.nodes = [one for one in graph.nodes if one is not node]
+
+
+def _with_constant(graph: Graph, node: onnx.NodeProto) -> tuple[str, str] | None:
+    """Of a node with two operands the computed one and the constant."""
+    constant = [name for name in node.input if name in graph.constants]
+    computed = [name for name in node.input if name not in graph.constants]
+    return (computed[0], constant[0]) if len(computed) == len(constant) == 1 else None
+
+
+def _only_reader_of(graph: Graph, readers: dict[str, list[onnx.NodeProto]], node: onnx.NodeProto) -> onnx.NodeProto | None:
+    """What alone reads a node's result."""
+    found = readers.get(node.output[0], [])
+    return found[0] if len(found) == 1 and node.output[0] not in graph.outputs else None
+
+
+def _biases(graph: Graph) -> None:
+    """A product with constant weights and the sum with one number per output behind it are a Gemm, of rows: ONNX Runtime sums both as integers then."""
+    for node in list(graph.nodes):
+        add = _only_reader_of(graph, graph.readers(), node) if node.op_type == "MatMul" else None
+        shape, w = graph.shapes.get(node.input[0]), graph.constants.get(node.input[1]) if node.op_type == "MatMul" else None
+        found = _with_constant(graph, add) if add is not None and add.op_type == "Add" else None
+        if w is None or w.ndim != 2 or shape is None or len(shape) < 2 or add is None or found is None or node.input[0] in graph.constants:
+            continue
+        bias = graph.constants[found[1]]
+        if bias.dtype != np.float32 or bias.size != w.shape[1] or bias.shape[-1:] != (w.shape[1],) or bias.ndim > len(shape):
+            continue
+        out, row = add.output[0], graph.add_constant(f"{add.output[0]}_bias", bias.reshape(-1))
+        new: list[onnx.NodeProto] = []
+        source, result = node.input[0], out
+        if len(shape) > 2:
+            rows = graph.add_constant(f"{out}_rows", np.array([-1, shape[-1]], np.int64))
+            source, result = graph.added(new, "Reshape", f"{out}_in_rows", [source, rows]), graph.unique(f"{out}_of_rows")
+        new.append(onnx.helper.make_node("Gemm", [source, node.input[1], row], [result], name=node.name))
+        if len(shape) > 2:
+            whole = graph.add_constant(f"{out}_shape", np.array([*shape[:-1], w.shape[1]], np.int64))
+            new.append(onnx.helper.make_node("Reshape", [result, whole], [out], name=add.name))
+        graph.replace(add, new)
+        graph.nodes = [one for one in graph.nodes if one is not node]
+    graph.infer()
+
+
+def _factors_of_products(graph: Graph) -> None:
+    """A product of two computed matrices divided by one number, as attention has it: the number goes into the weights of the Gemm that makes the first."""
+    makers, readers = graph.makers(), graph.readers()
+    for node in list(graph.nodes):
+        scale = _only_reader_of(graph, readers, node) if node.op_type == "MatMul" and node.input[1] not in graph.constants else None
+        found = _with_constant(graph, scale) if scale is not None and scale.op_type in ("Div", "Mul") else None
+        if scale is None or found is None or graph.constants[found[1]].size != 1 or (scale.op_type == "Div" and scale.input[0] == found[1]):
+            continue
+        number = float(graph.constants[found[1]].reshape(-1)[0])
+        factor = number if scale.op_type == "Mul" else 1 / number if number else 0.0
+        layer = makers.get(node.input[0])
+        while layer is not None and layer.op_type in ("Reshape", "Transpose") and _only_reader_of(graph, readers, layer) is not None:
+            layer = makers.get(layer.input[0])
+        if layer is None or layer.op_type != "Gemm" or _only_reader_of(graph, readers, layer) is None or not (np.isfinite(factor) and factor):
+            continue
+        held = [name for name in layer.input[1:3] if name]
+        if any(name not in graph.constants for name in held):
+            continue
+        for i, name in enumerate(held, 1):
+            layer.input[i] = graph.add_constant(f"{name}_scaled", (graph.constants[name].astype(np.float64) * factor).astype(np.float32))
+        out = scale.output[0]
+        graph.nodes = [one for one in graph.nodes if one is not scale]
+        node.output[0] = out
+        makers, readers = graph.makers(), graph.readers()
+    graph.infer()
 
 
 def _means(graph: Graph) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..importer import ort
 from ..importer.workload import Quantization
 from .graph import Graph, attributes
-from .plan import Plan, weights_of
+from .plan import SHARES, Plan, weights_of
 from .ranges import scale_of
 from .rounding import rounded
 from .runtime import onnx
@@ -41,8 +41,8 @@ def choose_scales(graph: Graph, plan: Plan, ranges: dict[str, tuple[float, float
     2^-11 parts, until there are multipliers of the machine that give the same for all 65,536 pairs of bytes."""
     scales = Scales({})
     for group, observed in plan.observed.items():
-        lows, highs = zip(*(ranges[name] for name in observed), strict=True)
-        scales.values[group] = scale_of(min(lows), max(highs))
+        lows, highs = zip(*(_range(graph, plan, ranges, name) for name in observed), strict=True)
+        scales.values[group] = SHARES if group in plan.shares else scale_of(min(lows), max(highs))
     for node in plan.nodes:
         out = plan.made[node.output[0]]
         inputs = [name for name in node.input if name in plan.group]
@@ -62,6 +62,14 @@ def choose_scales(graph: Graph, plan: Plan, ranges: dict[str, tuple[float, float
             scales.values[group] = scale, zero_point
             scales.inexact.append(out)
     return scales
+
+
+def _range(graph: Graph, plan: Plan, ranges: dict[str, tuple[float, float]], name: str) -> tuple[float, float]:
+    """Of rows of a table that of the whole table: other words may come."""
+    if name in plan.tables:
+        table = graph.constants[plan.tables[name]]
+        return float(table.min()), float(table.max())
+    return ranges[name]
 
 
 def is_exact(kind: str, a: Quantization, b: Quantization, y: Quantization) -> bool:
@@ -138,6 +146,8 @@ class _Writer:
                     node.input[i] = self.renamed[name]
             if node.output[0] in layers:
                 self.weights(node)
+            if node.output[0] in self.plan.tables:
+                self.table(node)
             outputs = [name for name in node.output if name in self.plan.group]
             inner = {name: self.made.unique(f"{name}_QuantizeLinear_Input") for name in outputs}
             for i, name in enumerate(node.output):
@@ -148,8 +158,24 @@ class _Writer:
         self.made.nodes = self.nodes
         return Quantized(self.made.proto(), self.scales, self.sqnr)
 
+    def table(self, node: onnx.NodeProto) -> None:
+        """As bytes, with the scale of the rows that are taken."""
+        value = node.output[0]
+        q = self.scales.of(self.plan, value)
+        rows = self.made.add_constant(f"{value}.table_quantized", ort.quantized(self.graph.constants[node.input[0]], q).astype(np.int8))
+        table = self.made.unique(f"{value}.table")
+        self.nodes.append(onnx.helper.make_node("DequantizeLinear", [rows, *self.numbers(value)], [table], name=f"{value}.table_DequantizeLinear"))
+        node.input[0] = table
+
     def pair(self, value: str, source: str, result: str) -> None:
         """`source` in float32 -> bytes -> `result` in float32."""
+        parameters = self.numbers(value)
+        middle = self.made.unique(f"{value}_QuantizeLinear_Output")
+        self.nodes.append(onnx.helper.make_node("QuantizeLinear", [source, *parameters], [middle], name=f"{value}_QuantizeLinear"))
+        self.nodes.append(onnx.helper.make_node("DequantizeLinear", [middle, *parameters], [result], name=f"{value}_DequantizeLinear"))
+
+    def numbers(self, value: str) -> tuple[str, str]:
+        """Scale and zero point."""
         group = self.plan.group[value]
         if group not in self.parameters:
             scale, zero_point = self.scales.values[group]
@@ -157,10 +183,7 @@ class _Writer:
                 self.made.add_constant(f"{group}_scale", np.array(scale, np.float32)),
                 self.made.add_constant(f"{group}_zero_point", np.array(zero_point, np.int8)),
             )
-        parameters = self.parameters[group]
-        middle = self.made.unique(f"{value}_QuantizeLinear_Output")
-        self.nodes.append(onnx.helper.make_node("QuantizeLinear", [source, *parameters], [middle], name=f"{value}_QuantizeLinear"))
-        self.nodes.append(onnx.helper.make_node("DequantizeLinear", [middle, *parameters], [result], name=f"{value}_DequantizeLinear"))
+        return self.parameters[group]
 
     def weights(self, node: onnx.NodeProto) -> None:
         found = weights_of(self.graph, node)

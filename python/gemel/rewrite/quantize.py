@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
+from . import residual
 from .calibrate import Exact, Progress, _silent, histograms, means, moments, noise
 from .equalize import equalize, widen_clips
 from .graph import Graph, load_float
@@ -81,6 +82,7 @@ def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str,
     wish = int4 or Wish()
     if improve or wish.chooses:
         maker.hold_out(graph)
+    graph = _balanced(graph, maker, notes)
     decibels = _choose_int4(graph, maker, wish) if wish.any else {}
     if improve:
         way = _improved(graph, maker, notes)
@@ -157,6 +159,30 @@ def _choose_int4(graph: Graph, maker: _Maker, wish: Wish) -> dict[str, float]:
         chosen = units if wish.everything else named(graph, plan, units, wish.layers)
     maker.int4 = {layer for unit in chosen for layer in unit.layers}
     return {layer: decibels[unit.name] for unit in units for layer in unit.layers if unit.name in decibels}
+
+
+def _balanced(graph: Graph, maker: _Maker, notes: list[str]) -> Graph:
+    """The graph, or that with factors for large channels of residual sums whose int8 outputs are nearest to float32."""
+    found = residual.largest(graph, maker.data, maker.count, maker.progress)
+    if not found:
+        return graph
+    compared = min(maker.count, MOST_COMPARED)
+
+    def judged(one: Graph) -> float:
+        return min(noise(graph, maker.make(one).quantized.model, graph.outputs, maker.data, compared, maker.progress).values())
+
+    before = judged(graph)
+    best, decibels, done = graph, before, ""
+    for typical in residual.TYPICAL:
+        changed = graph.copy()
+        changed.restored = graph.restored
+        what = residual.balance(changed, found, typical)
+        made = judged(changed) if what else 0.0
+        if what and made > decibels:
+            best, decibels, done = changed, made, what
+    if done:
+        notes.append(f"{done}: outputs {before:.1f} -> {decibels:.1f} dB with int8")
+    return best
 
 
 def _improved(graph: Graph, maker: _Maker, notes: list[str]) -> _Way:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 Level = onnxruntime.GraphOptimizationLevel
+# Joins products and biases, under names that it uses again when it meets the model a second time, and fails: prepare.py does it instead.
+UNWANTED = "MatMulAddFusion"
+TYPES = {"tensor(int32)": "int32", "tensor(int64)": "int64"}  # of inputs that come as whole numbers in float32
 
 
 def _options(level: Level) -> onnxruntime.SessionOptions:
@@ -53,9 +56,11 @@ class Session:
         except Exception as error:  # its exceptions are of classes that have no names
             raise refused(file, error) from None
         self._outputs = [o.name for o in self._session.get_outputs()]
+        self._integers = {i.name: TYPES[i.type] for i in self._session.get_inputs() if i.type in TYPES}
         self._file = file
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        inputs = {name: array.astype(self._integers[name]) if name in self._integers else array for name, array in inputs.items()}
         try:
             made = self._session.run(None, inputs)
         except Exception as error:
@@ -76,7 +81,7 @@ def simplified(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(prefix="gemel-") as folder:
         options.optimized_model_filepath = str(Path(folder, "simplified.onnx"))
         try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"], disabled_optimizers=[UNWANTED])
         except Exception as error:
             raise refused(file, error) from None
         return onnx.load(options.optimized_model_filepath)
