@@ -11,7 +11,6 @@ import collections
 import math
 import pickle
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+from packages_apart import Absent
 
 REQUIREMENTS = Path(__file__).with_name("requirements_efficientnet.txt")
 INPUT, OUTPUT = "image", "scores"
@@ -32,25 +32,6 @@ CALIBRATION_CROPS, TEST_CROPS = 4, 10  # of each picture
 SEED = 20240611
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # of files that torch.save() wrote before they were archives
 STORAGES = {"FloatStorage": np.float32, "LongStorage": np.int64}
-
-
-class Absent(Exception):
-    """The packages cannot be had."""
-
-
-def install(folder: Path) -> None:
-    """Puts the packages into `folder`, once. Raises Absent."""
-    wanted = REQUIREMENTS.read_text(encoding="utf-8")
-    stamp = folder / "installed.txt"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        return
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:",
-               "--upgrade", "--target", str(folder), "-r", str(REQUIREMENTS)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.strip().splitlines()[-1:] or ["pip failed"]
-        raise Absent(f"the packages of {REQUIREMENTS.name} cannot be had: {lines[0]}")
-    stamp.write_text(wanted, encoding="utf-8")
 
 
 class _Unpickler(pickle.Unpickler):

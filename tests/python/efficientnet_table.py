@@ -23,6 +23,7 @@ if onnx_reference.missing():
 import efficientnet  # noqa: E402
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
+import packages_apart  # noqa: E402
 from tables import FORMS, table  # noqa: E402
 
 import gemel  # noqa: E402
@@ -52,9 +53,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "efficientnet", help="of the packages")
     given = parser.parse_args()
     try:
-        efficientnet.install(given.folder)
+        packages_apart.install(given.folder, efficientnet.REQUIREMENTS)
         images = efficientnet.pictures(given.folder)
-    except efficientnet.Absent as absent:
+    except packages_apart.Absent as absent:
         print(f"skipped: {absent}")
         return 0
     with tempfile.TemporaryDirectory(prefix="gemel-efficientnet-") as folder:

@@ -22,6 +22,7 @@ if onnx_reference.missing():
 import efficientnet  # noqa: E402
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
+import packages_apart  # noqa: E402
 from packaged import ROOT  # noqa: E402
 
 import gemel  # noqa: E402
@@ -128,9 +129,9 @@ class Checkpoint(unittest.TestCase):
 
     def test_packages_that_cannot_be_had(self):
         failed = subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: No matching distribution\n")
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(efficientnet.subprocess, "run", return_value=failed), \
-             self.assertRaises(efficientnet.Absent) as raised:  # fmt: skip
-            efficientnet.install(Path(folder))
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(packages_apart.subprocess, "run", return_value=failed), \
+             self.assertRaises(packages_apart.Absent) as raised:  # fmt: skip
+            packages_apart.install(Path(folder), efficientnet.REQUIREMENTS)
         self.assertEqual(str(raised.exception), "the packages of requirements_efficientnet.txt cannot be had: ERROR: No matching distribution")
 
 
