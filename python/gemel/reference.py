@@ -171,6 +171,27 @@ class Workload:
             requantize(total, *quantize_multiplier(largest / ((1 << 20) * out.scale))) + out.zero_point, low, high
         )
 
+    def _transpose(self, layer, xs, qs, out):
+        return xs[0].transpose(layer["order"])
+
+    def _of_computed(self, layer, sums, qs, out):
+        """Of products of two computed tensors: their scales are multiplied in float32, as in TFLite's FULLY_CONNECTED."""
+        if np.abs(sums).max(initial=0) >= 1 << 31:
+            raise OverflowError(f"layer {layer['name']}: a sum leaves 32 bits")
+        real = float(np.float32(qs[0].scale) * np.float32(qs[1].scale)) / out.scale
+        low, high = _clamp_bounds(layer, out)
+        return np.clip(requantize(sums, *quantize_multiplier(real)) + out.zero_point, low, high)
+
+    def _batch_matmul(self, layer, xs, qs, out):
+        a, b = (x - q.zero_point for x, q in zip(xs, qs, strict=True))
+        return self._of_computed(layer, a @ b, qs, out)
+
+    def _grouped_matmul(self, layer, xs, qs, out):
+        a, b = (x - q.zero_point for x, q in zip(xs, qs, strict=True))
+        n, groups, outputs, inner = b.shape
+        sums = np.einsum("nrgk,ngjk->nrgj", a.reshape(n, -1, groups, inner), b)
+        return self._of_computed(layer, sums.reshape(n, -1, groups * outputs), qs, out)
+
     def _sub(self, layer, xs, qs, out):
         return self._add(layer, xs, qs, out, sign=-1)
 

@@ -91,6 +91,7 @@ const std::vector<ErrorCode>& error_codes() {
       {"E0604", User, "A global average is over more pixels than a window can cover."},
       {"E0605", User, "A network needs more instructions than a program can have."},
       {"E0606", User, "A program cannot begin at the address that was asked for."},
+      {"E0608", User, "Weights that a network computes are not made by a layer of the host."},
 
       // E07xx: instructions (src/isa)
       {"E0701", User, "A line of assembly does not begin with an instruction."},

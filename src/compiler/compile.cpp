@@ -388,8 +388,35 @@ std::vector<int> first_groups(const Graph& graph) {
   return first;
 }
 
+// The layer that makes the second input of a layer with computed weights, a step of the host.
+int maker_of_weights(const Network& network, const Graph& graph, const Layer& layer) {
+  const int root = graph.root[static_cast<std::size_t>(layer.inputs[1])];
+  for (const BetweenParts& step : graph.between) {
+    if (network.layers[static_cast<std::size_t>(step.layer)].output == root) return step.layer;
+  }
+  throw UserError("E0608",
+                  "layer `" + layer.name + "`: its weights, `" + network.input_of(layer, 1).name +
+                      "`, are not made by a layer of the host, which puts them into their order",
+                  "put a layer of the host before it, such as a `transpose`");
+}
+
+// Tells the host where the results are weights.
+void place_computed_weights(Schedule& schedule, const Network& network, const Graph& graph, Lowerer& lowerer) {
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    if (network.layers[l].has_computed_weights()) schedule.host_bytes += lowerer.weight_bytes[l];
+  }
+  for (ComputedWeights& weights : lowerer.computed_weights) {
+    const int maker = maker_of_weights(network, graph, network.layers[static_cast<std::size_t>(weights.layer)]);
+    const auto step = std::find_if(schedule.host_steps.begin(), schedule.host_steps.end(), [&](const HostStep& s) { return s.layer == maker; });
+    step->weights.push_back({weights.address, std::move(weights.source)});
+  }
+}
+
 std::variant<Schedule, Shortage> make_schedule(const Network& network, const Machine& machine, const CompileOptions& options) {
   const Graph graph = make_graph(network, options.fuse);
+  for (const Layer& layer : network.layers) {
+    if (layer.has_computed_weights()) maker_of_weights(network, graph, layer);
+  }
   Lowerer lowerer(network, machine, graph, options.interrupted);
   const int groups = static_cast<int>(graph.groups.size());
   const std::vector<int> parts = first_groups(graph);
@@ -414,7 +441,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   std::int64_t weights = 0;
   bool has_conv = false;
   for (const Layer& layer : network.layers) {
-    if (layer.weights() == nullptr) continue;
+    if (layer.weights() == nullptr || layer.has_computed_weights()) continue;
     weights += static_cast<std::int64_t>(layer.weights()->bytes.size());
     has_conv = true;
   }
@@ -469,6 +496,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   segment.bytes = constants.take();
   if (!segment.bytes.empty()) schedule.constants.push_back(std::move(segment));
   describe_tensors(schedule, network, graph, memory);
+  place_computed_weights(schedule, network, graph, lowerer);
   return schedule;
 }
 

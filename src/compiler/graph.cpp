@@ -138,7 +138,7 @@ Graph make_graph(const Network& network, bool fuse) {
     g.main = stage_of(network, l);
     g.last_layer = l;
     int tensor = absorb_tables(g.main, layer.output, g.last_layer);
-    if (layer.weights() != nullptr) {
+    if (layer.weights() != nullptr && !layer.has_computed_weights()) {
       const int a = follower(tensor, Op::Add);
       if (a >= 0) {
         const Layer& add = network.layers[a];

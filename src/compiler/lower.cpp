@@ -169,7 +169,9 @@ WindowShape Lowerer::window_shape(int index) const {
 void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   const Group& g = graph_.groups[index];
   const Layer& layer = layer_of(index);
-  const Convolution conv = as_convolution(network_, layer);
+  Convolution conv = as_convolution(network_, layer);
+  const int images = layer.has_computed_weights() ? conv.in.h : 1;  // each has weights of its own, and is a convolution of its own
+  if (images > 1) conv.in.h = conv.out.h = 1;
   plan.conv_shape = conv_shape(conv);
   plan.conv_shape.has_table = g.main.has_table;
   plan.conv_shape.has_add = g.add.layer >= 0;
@@ -186,8 +188,8 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   }
   plan.conv = plan_conv_cached(plan.conv_shape, capacity(g.add.layer >= 0));
   plan.on_array = plan.conv.feasible;
-  plan.cycles = plan.conv.cycles;
-  if (depthwise(conv) && g.add.layer < 0) {
+  plan.cycles = plan.conv.cycles * images;
+  if (depthwise(conv) && g.add.layer < 0 && !layer.has_computed_weights()) {
     plan.window_shape = window_shape(index);
     plan.window = plan_window(plan.window_shape, capacity(false));
     if (plan.window.feasible && (!plan.on_array || plan.window.cycles < plan.conv.cycles)) {
@@ -403,6 +405,7 @@ void Lowerer::settle(int index) {
 
 void Lowerer::reset() {
   weight_bytes.assign(network_.layers.size(), 0);
+  computed_weights.clear();
   begin_part();
 }
 

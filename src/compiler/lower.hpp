@@ -25,12 +25,20 @@ class Constants {
   void reserve(std::int64_t bytes) { data_.reserve(static_cast<std::size_t>(bytes)); }
   std::uint64_t base() const { return base_; }
   std::uint64_t end() const { return end_; }
+  bool with_bytes() const { return with_bytes_; }
   std::vector<std::uint8_t> take() { return std::move(data_); }
 
  private:
   std::uint64_t base_, align_, end_;
   bool with_bytes_;
   std::vector<std::uint8_t> data_;
+};
+
+// Where elements of a layer's second input go that are its weights.
+struct ComputedWeights {
+  int layer = 0;
+  std::uint64_t address = 0;
+  std::vector<std::int32_t> source;  // for each byte from there on: the element; -1: none, which is the zero point
 };
 
 struct Job {
@@ -115,6 +123,7 @@ class Lowerer {
   std::vector<Job> jobs;
   std::function<void()> at_end_of_job;     // may take the operations and jobs, which leaves both empty; empty: nobody does
   std::vector<std::int64_t> weight_bytes;  // per layer
+  std::vector<ComputedWeights> computed_weights;
 
  private:
   struct Dimension {

@@ -110,6 +110,22 @@ void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p,
   }
 }
 
+// For each of the bytes that pack_weights() writes: the element of the weights, or -1 behind their edges.
+std::vector<std::int32_t> packed_elements(std::int64_t elements, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<BlockRun>& runs,
+                                          const Chunk& k, std::int64_t bytes) {
+  std::vector<std::int32_t> source(static_cast<std::size_t>(bytes), 0);
+  std::vector<std::uint8_t> packed(source.size());
+  Weights plane;  // one byte of the elements' numbers, counted from 1
+  plane.bytes.resize(static_cast<std::size_t>(elements));
+  for (int shift = 0; shift < 32; shift += 8) {
+    for (std::int64_t e = 0; e < elements; ++e) plane.bytes[static_cast<std::size_t>(e)] = static_cast<std::uint8_t>((e + 1) >> shift);
+    pack_weights(plane, s, p, m, runs, k, packed.data());
+    for (std::size_t i = 0; i < source.size(); ++i) source[i] |= static_cast<std::int32_t>(packed[i]) << shift;
+  }
+  for (std::int32_t& e : source) --e;
+  return source;
+}
+
 }  // namespace
 
 // Loads what the outputs of `tile` need of the part of the kernel and of the channel words given by it.
@@ -172,7 +188,8 @@ Lowerer::ActTile Lowerer::load_activations(int layer, const ConvShape& s, const 
 // Emits one convolution. A job is one store group (`store_blocks` blocks out) of one tile.
 class Lowerer::ConvEmitter {
  public:
-  ConvEmitter(Lowerer& lowerer, int group);
+  // `image`: of a layer with computed weights, which are lowered one after the other.
+  ConvEmitter(Lowerer& lowerer, int group, int image);
   void run();
 
  private:
@@ -219,6 +236,8 @@ class Lowerer::ConvEmitter {
   const ConvPlan& plan_;
   const Layer& layer_;
   const Tensor& in_;
+  const int image_;
+  Weights computed_;  // if the network computes them: their type and zero point
   const Weights& weights_;
   const std::uint64_t in_address_, out_address_;
   Areas own_;     // of a plan that divides vector_buffer by itself
@@ -232,7 +251,7 @@ class Lowerer::ConvEmitter {
   bool first_job_ = true;
 };
 
-Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group)
+Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group, int image)
     : low_(lowerer),
       index_(group),
       group_(lowerer.graph_.groups[group]),
@@ -240,11 +259,18 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group)
       plan_(lowerer.plan(group).conv),
       layer_(lowerer.network_.layers[group_.main.layer]),
       in_(lowerer.network_.input_of(layer_)),
-      weights_(*layer_.weights()),
-      in_address_(lowerer.memory_->address[layer_.inputs[0]] + static_cast<std::uint64_t>(shape_.first_channel)),
-      out_address_(lowerer.memory_->address[group_.output] + static_cast<std::uint64_t>(shape_.first_channel)),
+      image_(image),
+      weights_(layer_.has_computed_weights() ? computed_ : *layer_.weights()),
+      in_address_(lowerer.memory_->address[layer_.inputs[0]] + static_cast<std::uint64_t>(shape_.first_channel + std::int64_t{image} * shape_.plane_bytes)),
+      out_address_(lowerer.memory_->address[group_.output] +
+                   static_cast<std::uint64_t>(shape_.first_channel + std::int64_t{image} * shape_.oh * shape_.ow * shape_.out_pixel_bytes)),
       areas_(plan_.free_vector ? own_ : has_add() ? lowerer.with_add_ : lowerer.plain_),
       constants_(static_cast<std::size_t>(plan_.cout_blocks)) {
+  if (layer_.has_computed_weights()) {
+    const Tensor& matrices = low_.network_.input_of(layer_, 1);
+    computed_.type = matrices.type;
+    computed_.zero_point = matrices.zero_point;
+  }
   if (shape_.groups == 1) act_slot_ = activation_words(shape_, plan_);
   if (!plan_.weights_outer) {
     for (const Chunk& k : plan_.chunks) weight_slot_ = std::max(weight_slot_, k.passes() * plan_.acc_blocks * lowerer.machine_.rows);
@@ -311,6 +337,12 @@ Lowerer::ConvEmitter::GroupConstants& Lowerer::ConvEmitter::constants_of(int fir
       fill = [&](std::uint8_t* to) { pack_weights(weights_, shape_, plan_, low_.machine_, c.runs, k, to); };
     }
     c.weights.push_back(low_.constants_->add(bytes, fill));
+    if (layer_.has_computed_weights() && low_.constants_->with_bytes()) {
+      const std::int64_t elements = std::int64_t{shape_.cout} * (shape_.cin / shape_.groups);
+      std::vector<std::int32_t> source = packed_elements(elements, shape_, plan_, low_.machine_, c.runs, k, bytes);
+      for (std::int32_t& e : source) e = e < 0 ? e : static_cast<std::int32_t>(e + image_ * elements);
+      low_.computed_weights.push_back({group_.main.layer, c.weights.back(), std::move(source)});
+    }
   }
   return c;
 }
@@ -527,6 +559,13 @@ void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of
   low_.end_job();
 }
 
-void Lowerer::lower_conv(int index) { ConvEmitter(*this, index).run(); }
+void Lowerer::lower_conv(int index) {
+  const Layer& layer = layer_of(index);
+  const std::int64_t images = layer.has_computed_weights() ? network_.output_of(layer).shape.outermost() : 1;
+  for (int image = 0; image < images; ++image) {
+    if (image > 0) param_.release_all();  // what the image before kept
+    ConvEmitter(*this, index, image).run();
+  }
+}
 
 }  // namespace gemel::compiler

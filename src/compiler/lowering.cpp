@@ -29,6 +29,7 @@ const OpLowering& Lowerer::lowering(Op op) {
       {Op::BatchMatMul, "host", Opcode::PoolSum, nullptr, nullptr},
       {Op::Gather, "host", Opcode::PoolSum, nullptr, nullptr},
       {Op::AddConstant, "host", Opcode::PoolSum, nullptr, nullptr},
+      {Op::GroupedMatMul, "array; the host puts the second input into the order of weights", Opcode::Depthwise, &L::plan_weighted, &L::lower_weighted},
   };
   static_assert(std::size(rows) == OpCount, "every operator has a row");
   const OpLowering& row = rows[static_cast<std::size_t>(op)];

@@ -505,6 +505,10 @@ std::string Schedule::digest() const {
     rest.push_back({{"op", to_string(l.op())}, {"attributes", attribute_digest(l)}, {"before", step.before},
                     {"inputs", l.inputs}, {"output", l.output}, {"rounding", to_string(l.requant.rounding)},
                     {"multiplier", l.requant.multiplier}, {"shift", l.requant.shift}, {"clamp", {l.clamp_min, l.clamp_max}}});
+    for (const HostStep::Weights& weights : step.weights) {
+      hash.add(&weights.address, sizeof weights.address);
+      hash.add(weights.source.data(), weights.source.size() * sizeof weights.source[0]);
+    }
   }
   hash.add(rest.dump(-1, ' ', false, json::error_handler_t::replace));
   return hash.text();

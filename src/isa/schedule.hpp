@@ -62,6 +62,12 @@ struct HostStep {
   int layer = -1;              // of ScheduleLayer
   int before = 0;              // part
   Layer what;                  // tensors are those of the schedule
+  // Where its result stands a second time, in the order of the weights of a layer that multiplies with it.
+  struct Weights {
+    std::uint64_t address = 0;
+    std::vector<std::int32_t> source;  // for each byte from there on: the element of the result; -1: its zero point
+  };
+  std::vector<Weights> weights;
 };
 
 struct Schedule {

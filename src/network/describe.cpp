@@ -32,6 +32,7 @@ LayerShape layer_shape(const Network& network, const Layer& layer) {
     s.padding = {w->pad_top, w->pad_left, w->pad_bottom, w->pad_right};
   }
   if (const auto* conv = layer.get<Conv2d>()) s.groups = conv->groups;
+  if (const auto* grouped = layer.get<GroupedMatMul>()) s.groups = grouped->groups;
   return s;
 }
 

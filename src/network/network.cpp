@@ -153,6 +153,8 @@ Convolution as_convolution(const Layer& layer, const Shape& in, const Shape& out
   if (const Conv2d* conv = layer.get<Conv2d>()) {
     c.window = conv->window;
     c.groups = conv->groups;
+  } else if (const GroupedMatMul* grouped = layer.get<GroupedMatMul>()) {
+    c.groups = grouped->groups;
   } else if (layer.op() == Op::Dense) {
     const std::int64_t rows = in.outermost();
     c.in = Shape{rows, 1, 1, in.elements() / std::max<std::int64_t>(1, rows)}.nhwc();
@@ -185,7 +187,7 @@ std::int64_t Network::macs() const {
 
 std::int64_t Network::weights() const {
   std::int64_t sum = 0;
-  for (const Layer& layer : layers) sum += weights(layer);
+  for (const Layer& layer : layers) sum += layer.has_computed_weights() ? 0 : weights(layer);
   return sum;
 }
 

@@ -102,7 +102,7 @@ struct Weights {
 
 enum class Op : std::uint8_t {
   Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax, MaskedSoftmax, LayerNorm, Transpose,
-  BatchMatMul, Gather, AddConstant
+  BatchMatMul, Gather, AddConstant, GroupedMatMul
 };
 
 struct Conv2d {  // any groups, depthwise included
@@ -202,10 +202,16 @@ struct AddConstant {  // real numbers added to the innermost dimensions
   std::vector<std::int64_t> shape;  // the innermost dimensions of the input
   std::vector<float> addend;
 };
+struct GroupedMatMul {  // rows, group by group times matrices of the second input, which lie as weights do
+  static constexpr Op op = Op::GroupedMatMul;
+  static constexpr const char* name = "grouped_matmul";
+  int groups = 1;
+  Weights weights;  // of one image: type and zero point are those of the second input, and the bytes always empty
+};
 
 // In the order of Op.
 using Attributes = std::variant<Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax, MaskedSoftmax,
-                                LayerNorm, Transpose, BatchMatMul, Gather, AddConstant>;
+                                LayerNorm, Transpose, BatchMatMul, Gather, AddConstant, GroupedMatMul>;
 const char* to_string(Op op);
 inline constexpr std::size_t OpCount = std::variant_size_v<Attributes>;
 
@@ -244,6 +250,7 @@ struct Layer {
   const Weights* weights() const;
   Weights* weights();
   const Window* window() const;
+  bool has_computed_weights() const { return op() == Op::GroupedMatMul; }
 };
 
 struct Network {
@@ -261,7 +268,7 @@ struct Network {
   // Multiply-accumulates of layers with weights (padding taps counted), at the given batch.
   std::int64_t macs() const;
   std::int64_t macs(const Layer& layer) const;
-  // Weights, biases not counted; from the shapes, so a timing-only network has them, too.
+  // Weights, biases not counted; from the shapes, so a timing-only network has them, too. The sum is of constant ones.
   std::int64_t weights() const;
   std::int64_t weights(const Layer& layer) const;
 };

@@ -163,7 +163,7 @@ bool FileNumbers::fill(Layer& layer, const Tensor* input, const Tensor& output, 
                        const Complain& complain) {
   Reader reader{*this, layer.name, complain};
   const ops::OpInfo& info = ops::info(layer.op());
-  if (layer.weights() != nullptr) {
+  if (layer.weights() != nullptr && !layer.has_computed_weights()) {
     reader.weights(layer, as_convolution(layer, input->shape, output.shape), weight_scales);
   } else if (info.requant_entries > 0) {
     reader.requant(layer.requant, static_cast<std::size_t>(info.requant_entries));

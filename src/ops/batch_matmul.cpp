@@ -3,7 +3,7 @@
 // y = round((a - z_a)(b - z_b), summed over K) + z_y with the one multiplier of s_a s_b / s_y: TFLite's BATCH_MATMUL in fixed arithmetic (s_a s_b in
 // float32, as in its FULLY_CONNECTED), ONNX Runtime's QLinearMatMul in float.
 #include "network/layer_reader.hpp"
-#include "ops/ops.hpp"
+#include "ops/weighted.hpp"
 
 namespace gemel::ops {
 namespace {
@@ -51,11 +51,7 @@ void resolve(Layer& layer, const std::vector<const Tensor*>& inputs, const Tenso
 }
 
 Expectation expected(const Layer&, const std::vector<const Tensor*>& inputs, const std::vector<synthetic::Statistics>& values) {
-  const synthetic::Statistics &a = values[0], &b = values[1];
-  const auto terms = static_cast<double>(inputs[0]->shape.innermost());
-  const auto square = [](const synthetic::Statistics& s) { return s.mean * s.mean + s.deviation * s.deviation; };
-  const double mean = a.mean * b.mean;
-  return {{terms * mean, std::sqrt(terms * std::max(square(a) * square(b) - mean * mean, 1e-12))}, {}};
+  return expected_product(inputs[0]->shape.innermost(), values);
 }
 
 void read(LayerReader& r) {
@@ -66,6 +62,14 @@ void read(LayerReader& r) {
 }
 
 }  // namespace
+
+Expectation expected_product(std::int64_t terms, const std::vector<synthetic::Statistics>& values) {
+  const synthetic::Statistics &a = values[0], &b = values[1];
+  const auto count = static_cast<double>(terms);
+  const auto square = [](const synthetic::Statistics& s) { return s.mean * s.mean + s.deviation * s.deviation; };
+  const double mean = a.mean * b.mean;
+  return {{count * mean, std::sqrt(count * std::max(square(a) * square(b) - mean * mean, 1e-12))}, {}};
+}
 
 OpInfo batch_matmul() {
   OpInfo row;

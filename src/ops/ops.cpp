@@ -30,11 +30,12 @@ OpInfo transpose();
 OpInfo batch_matmul();
 OpInfo gather();
 OpInfo add_constant();
+OpInfo grouped_matmul();
 
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = {
       conv2d(), dense(), matmul(), add(), sub(), mul(), max_pool(), avg_pool(), global_avg_pool(), lookup_table(), reshape(), softmax(), argmax(),
-      masked_softmax(), layer_norm(), transpose(), batch_matmul(), gather(), add_constant(),
+      masked_softmax(), layer_norm(), transpose(), batch_matmul(), gather(), add_constant(), grouped_matmul(),
   };
   return rows;
 }

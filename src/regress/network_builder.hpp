@@ -176,6 +176,12 @@ class NetworkBuilder {
   int batch_matmul(int a, int b, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
     return pair(BatchMatMul{}, a, b, output, rounding);
   }
+  // Rows [n, rows, groups*K], and matrices [n, groups, N, K] that a step of the host makes.
+  int grouped_matmul(int from, int matrices, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+    Layer l = make("heads", GroupedMatMul{static_cast<int>(tensor(matrices).shape[1]), {}}, {from, matrices}, output.type);
+    l.requant.rounding = rounding;
+    return finish(l, {}, output);
+  }
   int argmax(int from) {
     Layer l = make("argmax", ArgMax{}, {from}, ElementType::Int8);
     return finish(l, {}, {ElementType::Int32, 1, 0});
@@ -351,7 +357,7 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
   const Nhwc in = b.tensor(from).nhwc();
   const ElementType type = limits.unsigned_types && chance(random, 0.35) ? ElementType::UInt8 : ElementType::Int8;
   auto q = random_quantization(random, limits);
-  switch (draw(random, 0, 6)) {
+  switch (draw(random, 0, 7)) {
     case 0: q.scale = std::exp2(draw(random, -70, -40) / 10.0); return b.layer_norm(from, q);
     case 1: {  // the image in another order, as many dimensions
       std::vector<int> order = {0, 1, 2, 3};
@@ -365,9 +371,21 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
     }
     case 3: return b.gather(b.argmax(from), in.c, in.c, q);
     case 4: q.scale = b.tensor(from).scale; return b.add_constant(from, draw(random, 1, 4), q);
+    case 6: {  // the pixels of an image with each other, group by group, on the array
+      const int pixels = in.h * in.w;
+      int groups = draw(random, 1, in.c);
+      while (in.c % groups != 0) --groups;
+      const std::int64_t made = std::int64_t{in.n} * pixels * pixels * groups;
+      if (made > limits.max_elements || made * (in.c / groups) > limits.max_macs) break;
+      const int matrices = b.transpose(b.reshape(from, Shape{in.n, pixels, groups, in.c / groups}), {0, 2, 1, 3});
+      q.scale = 64 * b.tensor(from).scale * b.tensor(from).scale * std::sqrt(in.c / groups) * std::exp2(draw(random, -10, 10) / 10.0);
+      const int rows = b.reshape(from, Shape{in.n, pixels, in.c});
+      return b.reshape(b.grouped_matmul(rows, matrices, q, random_rounding(random, limits.float_rounding)), Shape{in.n, 1, pixels, groups * pixels});
+    }
     case 5: return b.masked_softmax(from, chance(random, 0.5) ? from : b.reshape(from, Shape{in.elements() / in.c, in.c}), type);
-    default: return b.softmax(from, type, random_rounding(random, limits.float_rounding));
+    default: break;
   }
+  return b.softmax(from, type, random_rounding(random, limits.float_rounding));
 }
 
 // One network. Channels, kernels, strides, dilations, paddings, groups, residual additions, pools, tables, 8-bit types, zero

@@ -55,6 +55,11 @@ void run_on_host(const Schedule& schedule, const HostStep& step, std::uint8_t* m
   for (std::size_t i = 0; i < inputs.size(); ++i) operands.push_back({inputs[i], bytes_of(step.what.inputs[i])});
   const ops::Bytes result = ops::golden(step.what, operands, tensor_of(place(step.what.output)));
   std::memcpy(bytes_of(step.what.output), result.data(), result.size());
+  const auto zero = static_cast<std::uint8_t>(place(step.what.output).zero_point);
+  for (const HostStep::Weights& weights : step.weights) {
+    std::uint8_t* to = memory + weights.address;
+    for (const std::int32_t element : weights.source) *to++ = element < 0 ? zero : result[static_cast<std::size_t>(element)];
+  }
 }
 
 // The figures of a part that starts at cycle `offset` into those of the whole.

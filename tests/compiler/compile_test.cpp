@@ -403,6 +403,46 @@ TEST(HostSteps, CutTheProgramIntoParts) {
             "a | (s) b sum | ");
 }
 
+// Weights that the network computes: the step that makes them puts each element where the array looks for it, and the rest is their zero point.
+TEST(HostSteps, PutComputedWeightsIntoTheirOrder) {
+  const std::string text = "gemel_workload: 1\nname: heads\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [2, 5, 6]}]\nlayers:\n"
+                           "  - {name: cut, op: reshape, shape: [2, 5, 2, 3]}\n  - {name: t, op: transpose, order: [0, 2, 1, 3]}\n"
+                           "  - {name: y, op: grouped_matmul, groups: 2, inputs: [x, t]}\n";
+  const Network network = load_workload_text(text, "heads.yaml");
+  const Schedule schedule = compile(network, shipped("tiny8"));
+  ASSERT_EQ(schedule.host_steps.size(), 1u);
+  std::vector<int> stands(60, 0);
+  for (const HostStep::Weights& weights : schedule.host_steps[0].weights) {
+    const ConstantSegment& segment = schedule.constants.at(0);
+    EXPECT_GE(weights.address, segment.address);
+    EXPECT_LE(weights.address + weights.source.size(), schedule.program_base);
+    for (const std::int32_t element : weights.source) {
+      if (element >= 0) ++stands.at(static_cast<std::size_t>(element));
+    }
+  }
+  EXPECT_EQ(stands, std::vector<int>(60, 1));
+  EXPECT_EQ(host_steps_of("  - {name: cut, op: reshape, shape: [1, 3, 2, 4]}\n  - {name: t, op: transpose, order: [0, 2, 1, 3]}\n"
+                          "  - {name: rows, op: reshape, input: x, shape: [1, 3, 8]}\n  - {name: y, op: grouped_matmul, groups: 2, inputs: [rows, t]}\n"),
+            "(t) y | ");
+  LoadOptions options;
+  options.timing_only = true;
+  EXPECT_EQ(compile(load_workload_text(text, "heads.yaml", options), shipped("tiny8")).program, schedule.program);
+}
+
+TEST(HostSteps, MustMakeComputedWeights) {
+  const Network network = load_workload_text(
+      "gemel_workload: 1\nname: heads\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [1, 4, 8]}]\nlayers:\n"
+      "  - {name: w, op: matmul, out_channels: 8}\n  - {name: v, op: reshape, shape: [1, 2, 4, 4]}\n"
+      "  - {name: y, op: grouped_matmul, groups: 2, inputs: [x, v]}\n", "heads.yaml");
+  try {
+    compile(network, shipped("tiny8"));
+    FAIL() << "was accepted";
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(), "error[E0608]: layer `y`: its weights, `v`, are not made by a layer of the host, which puts them into their order\n"
+                           "hint: put a layer of the host before it, such as a `transpose`");
+  }
+}
+
 // A layer whose result nobody reads is compared, too: nothing else is put where it lies, not even by the store behind its own.
 TEST(Memory, OfResultsThatNobodyReadsIsTheirsAlone) {
   const Network network = load_workload_text(R"(gemel_workload: 1

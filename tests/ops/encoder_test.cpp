@@ -161,6 +161,45 @@ TEST(BatchMatMul, RefusesShapesThatDoNotFit) {
   EXPECT_THAT(refusal([&] { b.shape_of(with(BatchMatMul{}, {2, 3}), {}); }), HasSubstr("error[E0214]: layer `l`: a sum of 40000 products"));
 }
 
+TEST(GroupedMatMul, EqualsLoopsWithMatricesOfEachImage) {
+  test::Random random(test::random_seed());
+  for (int i = 0; i < 90; ++i) {
+    const auto rounding = static_cast<Rounding>(i % 3);
+    test::NetworkBuilder builder("t", random());
+    const int images = test::draw(random, 1, 3), rows = test::draw(random, 1, 6), groups = test::draw(random, 1, 4);
+    const int k = test::draw(random, 1, 20), n = test::draw(random, 1, 6);
+    const Quantization qa{i % 2 ? ElementType::Int8 : ElementType::UInt8, 0.02, test::draw(random, 0, 90)};
+    const Quantization qb{i % 5 ? ElementType::Int8 : ElementType::UInt8, 0.03, test::draw(random, 0, 90)};
+    const int a = builder.input({images, rows, groups * k}, qa), b = builder.input({images, groups, n, k}, qb);
+    builder.grouped_matmul(a, b, {ElementType::Int8, 0.02 * 0.03 * 40 * std::sqrt(k), -5}, rounding);
+    const Network network = builder.build();
+    const Bytes x = test::random_bytes(random, network.tensors[0].bytes()), w = test::random_bytes(random, network.tensors[1].bytes());
+    const Bytes y = last(network, {&x, &w});
+    const Layer& layer = network.layers.back();
+    EXPECT_EQ(network.macs(layer), std::int64_t{images} * rows * groups * n * k);
+    EXPECT_EQ(network.weights(), 0);
+    for (int z = 0; z < images; ++z)
+      for (int r = 0; r < rows; ++r)
+        for (int g = 0; g < groups; ++g)
+          for (int c = 0; c < n; ++c) {
+            std::int32_t sum = 0;
+            for (int j = 0; j < k; ++j)
+              sum += (ops::value_of(x[static_cast<std::size_t>((z * rows + r) * groups * k + g * k + j)], qa.type) - qa.zero_point) *
+                     (ops::value_of(w[static_cast<std::size_t>(((z * groups + g) * n + c) * k + j)], qb.type) - qb.zero_point);
+            ASSERT_EQ(y[static_cast<std::size_t>((z * rows + r) * groups * n + g * n + c)], ops::finished(layer, ops::rounded(layer, 0, sum), -5));
+          }
+  }
+}
+
+TEST(GroupedMatMul, RefusesShapesThatDoNotFit) {
+  NetworkBuilder b("n", "n.yaml");
+  b.input({"a", {1, 3, 12}, ElementType::Int8, 1, 0});
+  b.input({"b", {1, 4, 5, 3}, ElementType::Int8, 1, 0});
+  EXPECT_EQ(b.shape_of(with(GroupedMatMul{4, {}}, {0, 1}), {}), (Shape{1, 3, 20}));
+  EXPECT_EQ(refusal([&] { b.shape_of(with(GroupedMatMul{2, {}}, {0, 1}), {}); }),
+            "error[E0211]: layer `l`: its inputs have the shapes [1, 3, 12] and [1, 4, 5, 3], but must be [n, rows, G*K] and [n, G, N, K] with 2 groups G");
+}
+
 TEST(Gather, TakesRowsAndCountsFromTheEnd) {
   const Tensor x{"x", {1, 4}, ElementType::Int32, 1, 0}, y{"y", {1, 4, 2}, ElementType::Int8, 1, 0};
   const Layer layer = with(Gather{3, 2, {1, 2, 3, 4, 5, 6}});

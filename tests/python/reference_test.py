@@ -124,6 +124,19 @@ class Layers(unittest.TestCase):
         real = np.clip(0.05 * (a + 4) * 0.03 * (b - 9) / 0.4 + 3, -128, 127)
         self.assertLess(np.abs(got.reshape(256, 256) - real).max(), 0.51)
 
+    def test_products_of_computed_matrices_are_within_one_of_the_real_product(self):
+        rng = np.random.default_rng(seed())
+        quantization = [(0.02, 5), (0.03, -7)]
+        output = {"scale": 0.5, "zero_point": 3}
+        a, b = rng.integers(-128, 128, (2, 6, 3, 10)).astype(np.int8), rng.integers(-128, 128, (2, 3, 4, 10)).astype(np.int8)
+        grouped = self.run_layer({"name": "m", "op": "grouped_matmul", "groups": 3, "output": output}, {},
+                                 {"a": a.reshape(2, 6, 30), "b": b}, quantization)  # fmt: skip
+        heads = a.transpose(0, 2, 1, 3)
+        batch = self.run_layer({"name": "m", "op": "batch_matmul", "output": output}, {}, {"a": heads, "b": b.transpose(0, 1, 3, 2)}, quantization)
+        np.testing.assert_array_equal(grouped.reshape(2, 6, 3, 4).transpose(0, 2, 1, 3), batch)
+        real = 0.02 * 0.03 * ((heads.astype(float) - 5) @ (b.astype(float) + 7).transpose(0, 1, 3, 2)) / 0.5 + 3
+        self.assertLessEqual(np.abs(batch - np.clip(real, -128, 127)).max(), 1)
+
     def test_average_counts_only_taps_inside_and_rounds_away_from_zero(self):
         layer = {"name": "p", "op": "avg_pool", "kernel": 2, "stride": 2, "padding": "same"}
         x = np.array([[1, 2, -3], [2, 1, -2], [7, 8, -1]]).reshape(1, 3, 3, 1)

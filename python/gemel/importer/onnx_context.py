@@ -26,7 +26,7 @@ QUANTIZE_HINT = "quantize it first: gemel quantize MODEL --data IMAGES.npz; or o
 
 
 PICKERS = ("DepthToSpace", "Slice", "Split")
-CLAMPED = {"conv2d", "dense", "matmul", "add", "sub", "mul", "max_pool", "global_avg_pool"}  # layers with the key `clamp`
+CLAMPED = {"conv2d", "dense", "matmul", "grouped_matmul", "add", "sub", "mul", "max_pool", "global_avg_pool"}  # layers with the key `clamp`
 
 
 class Restart(Exception):

@@ -295,7 +295,8 @@ def matmul(c: Context, op: Operation) -> None:
 
 
 def of_computed(c: Context, op: Operation, a: Tensor, b: Tensor) -> None:
-    """Product of matrices that the network computes."""
+    """Products of matrices that the network computes, [..., M, K] times [..., K, N]: on the array, with the second ones as weights. The outer dimensions are
+    groups of a row's elements, as the heads of an attention are before exporters transpose them."""
     joined(c, op, a)
     if a.q.type != b.q.type:
         raise Refused("types", f"{a.q.type} and {b.q.type}", "one type")
@@ -303,9 +304,13 @@ def of_computed(c: Context, op: Operation, a: Tensor, b: Tensor) -> None:
     fits = len(one) == len(two) and 2 <= len(one) <= MOST_RANK and one[:-2] == two[:-2] and one[-1] == two[-2]
     if not fits or one[-1] > MOST_TERMS:
         raise Refused("shapes", f"{shape_text(one)} times {shape_text(two)}", f"[..., M, K] times [..., K, N], K at most {MOST_TERMS}")
-    a, b = (c.ordered(t, tuple(range(len(t.layout.dims))), t.layout.shape, "[..., M, K] times [..., K, N]") for t in (a, b))
-    shape = (*one[:-1], two[-1])
-    c.layer(op, "batch_matmul", [a, b], shape, Layout.dense(shape))
+    rank, groups = len(one), math.prod(one[:-2])
+    m, k, n = one[-2], one[-1], two[-1]
+    outer = tuple(range(rank - 2))
+    rows = c.ordered(a, (rank - 2, *outer, rank - 1), (1, m, groups * k), "rows of all groups")
+    matrices = c.view(c.moved(b, (*outer, rank - 1, rank - 2), "weights"), (1, groups, n, k))
+    made = Layout.dense((m, *one[:-2], n)).transposed((*(d + 1 for d in outer), 0, rank - 1))
+    c.layer(op, "grouped_matmul", [rows, matrices], (1, m, groups * n), made, groups=groups)
 
 
 def gemm(c: Context, op: Operation) -> None:
@@ -607,9 +612,12 @@ def masked_softmax(c: Context, op: Operation, added: Pending) -> None:
     own = next((d for d in range(rank - 1) if len(of_mask) == rank and of_mask[d] != shape[d]), rank - 1)  # dimensions before it have rows of their own
     if len(of_mask) != rank or of_mask[-1] != shape[-1] or any(n != 1 for n in of_mask[own:-1]) or rank > MOST_RANK:
         raise Refused("shapes", f"{shape_text(shape)} and a mask {shape_text(of_mask)}", "the mask's dimensions those of the tensor, then 1, then its last")
-    t = c.ordered(scores.tensor, tuple(range(rank)), shape, "its last dimension innermost")
+    if math.prod(of_mask[:-1]) == 1:
+        t = innermost(c, scores.tensor.viewed(scores.tensor.value, scores.layout), rank - 1)
+    else:
+        t = c.ordered(scores.tensor, tuple(range(rank)), shape, "its last dimension innermost")
     m = c.ordered(mask.tensor.viewed(mask.tensor.value, mask.layout), tuple(range(rank)), (math.prod(of_mask[:-1]), of_mask[-1]), "the order of the mask")
-    c.layer(op, "masked_softmax", [t, m], shape, Layout.dense(shape), penalty=float(mask.values[0]))
+    c.layer(op, "masked_softmax", [t, m], t.shape, t.layout, penalty=float(mask.values[0]))
 
 
 def is_mask(x: Real) -> bool:
@@ -708,7 +716,7 @@ OPERATORS: dict[str, Row] = {
     "MatMul": Row(
         matmul, "QLinearMatMul", "`dense` or `matmul`",
         "constant weights [K, N], per tensor or per channel; any rank of the other operand; or two computed tensors of one type, [..., M, K] times [..., K, N] "
-        "(`batch_matmul`, on the host)"
+        "(`grouped_matmul`: the host puts the second one into the order of weights)"
     ),
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
     "Mul": Row(pair("Mul"), "QLinearMul", "`mul`, or `table`", "as Add"),
