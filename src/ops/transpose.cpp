@@ -55,7 +55,7 @@ void read(LayerReader& r) {
   Transpose transpose;
   const YamlValue order = r.map().require("order");
   r.valid = r.valid && order.is_list();
-  for (const YamlValue& item : order.as_list()) {
+  for (const YamlValue& item : order.exists() ? order.as_list() : std::vector<YamlValue>{}) {
     const auto dimension = item.as_integer(0, Shape::MaxRank - 1);
     r.valid = r.valid && dimension;
     transpose.order.push_back(static_cast<int>(dimension.value_or(0)));

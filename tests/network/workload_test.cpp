@@ -274,6 +274,35 @@ class WorkloadTensors : public ::testing::Test {
   };
 };
 
+// Of operators of the host, each by the layer's name; beta and factor may be missing.
+TEST_F(WorkloadTensors, GiveConstantsOfTheHost) {
+  yaml_ = "gemel_workload: 1\nname: t\ntensors: t.safetensors\narithmetic: float\n"
+          "inputs:\n  - {name: words, shape: [1, 3], type: int32}\nlayers:\n"
+          "  - {name: e, op: gather, rows: 5, out_channels: 2, output: {scale: 0.5, zero_point: 1}}\n"
+          "  - {name: p, op: add_constant, shape: [3, 2], output: {scale: 0.5, zero_point: 1}}\n"
+          "  - {name: n, op: layer_norm, output: {scale: 0.5, zero_point: 1}}\n";
+  tensors_ = {{"e.weight", of<std::int8_t>({5, 2}, std::vector<std::int8_t>(10, 3))},
+              {"p.addend", of<float>({3, 2}, std::vector<float>(6, 0.5f))},
+              {"n.gamma", of<float>({2}, {1, 2})}};
+  const Network network = load();
+  EXPECT_EQ(network.layers[0].get<Gather>()->table, std::vector<std::uint8_t>(10, 3));
+  EXPECT_EQ(network.layers[1].get<AddConstant>()->addend, std::vector<float>(6, 0.5f));
+  EXPECT_EQ(network.layers[2].get<LayerNorm>()->gamma, (std::vector<float>{1, 2}));
+  EXPECT_TRUE(network.layers[2].get<LayerNorm>()->beta.empty());
+  LoadOptions options;
+  options.timing_only = true;
+  EXPECT_TRUE(load(options).layers[0].get<Gather>()->table.empty());
+  tensors_["n.gamma"] = of<float>({2}, {1, std::numeric_limits<float>::infinity()});
+  EXPECT_EQ(error(), "error[E0307]: tensor `n.gamma`: entry 1 is not finite");
+  tensors_["n.gamma"] = of<float>({3}, {1, 2, 3});
+  EXPECT_EQ(error(), "error[E0306]: tensor `n.gamma` has the shape [3], but must have [2]");
+  tensors_.erase("n.gamma");
+  EXPECT_EQ(error(), "error[E0304]: tensor `n.gamma` is missing in t.safetensors");
+  tensors_["n.gamma"] = of<float>({2}, {1, 2});
+  tensors_["e.weight"] = of<std::uint8_t>({5, 2}, std::vector<std::uint8_t>(10, 3));
+  EXPECT_EQ(error(), "error[E0305]: tensor `e.weight` is U8, but must be I8");
+}
+
 TEST_F(WorkloadTensors, AreReadAndTurnedIntoMultipliers) {
   const Network n = load();
   const Layer& c = n.layers[0];

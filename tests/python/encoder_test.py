@@ -56,11 +56,18 @@ class InFolder(unittest.TestCase):
 
 class Encoders(InFolder):
     def test_the_prepared_network_is_the_same_function(self):
-        encoder = Encoder(generator(), outlier=30)
+        rng = generator()
+        for opset in (17, 13):
+            with self.subTest(opset=opset):
+                self.prepared(Encoder(rng, outlier=30, opset=opset))
+
+    def prepared(self, encoder: Encoder) -> None:
         graph = load_float(self.saved(encoder.proto()))
         before, data = Session(graph.proto()), encoder.sentences(4)
         prepare(graph)
         kinds = [node.op_type for node in graph.nodes]
+        self.assertEqual(kinds.count("LayerNormalization"), 5)
+        self.assertEqual(graph.opset, 17)
         self.assertEqual(kinds.count("Gemm"), 12)
         self.assertEqual(kinds.count("MatMul"), 4)  # of two computed operands
         self.assertEqual(kinds.count("Div"), 2)  # of the Gelus; the scores' are in the weights of the queries
@@ -82,7 +89,8 @@ class Encoders(InFolder):
         tensors = elements = 0
         for i in range(4):
             heads = int(rng.integers(1, 5))
-            encoder = Encoder(rng, outlier=30 * (i % 2), length=int(rng.integers(3, 20)), channels=8 * heads, heads=heads, layers=int(rng.integers(1, 3)))
+            encoder = Encoder(rng, opset=13 if i == 3 else 17, outlier=30 * (i % 2), length=int(rng.integers(3, 20)), channels=8 * heads, heads=heads,
+                              layers=int(rng.integers(1, 3)))  # fmt: skip
             out, data = self.folder / f"{i}.onnx", encoder.sentences(8)
             result = gemel.quantize(self.saved(encoder.proto()), data, out)
             self.assertFalse([note for note in result.notes if note.startswith("stay in float32")], result.notes)

@@ -15,7 +15,8 @@ class Encoder:
     """Inputs `words` and `mask`, int64 [1, length]; output `hidden`, float32 [1, length, channels]."""
 
     def __init__(self, rng: np.random.Generator, *, length: int = 12, channels: int = 32, heads: int = 4, layers: int = 2, words: int = 60,
-                 outlier: float = 0.0):  # fmt: skip
+                 outlier: float = 0.0, opset: int = 17):  # fmt: skip
+        self.opset = opset  # below 17 there is no LayerNormalization
         # outlier: of one channel, added to what each second half of a layer gives: LayerNormalization makes the others small, its factors not
         self.rng, self.length, self.channels, self.heads, self.words = rng, length, channels, heads, words
         self.nodes: list[onnx.NodeProto] = []
@@ -47,7 +48,15 @@ class Encoder:
         factors = self.rng.normal(1, 0.2, self.channels) * math.sqrt(1 + outlier**2 / self.channels)
         factors[7] /= 1 + outlier
         gamma = self.constant(f"{name}.gamma", factors.astype(np.float32))
-        return self.node("LayerNormalization", name, [x, gamma, self.normal(f"{name}.beta", 0.2, self.channels)], axis=-1, epsilon=1e-12)
+        beta = self.normal(f"{name}.beta", 0.2, self.channels)
+        if self.opset >= 17:
+            return self.node("LayerNormalization", name, [x, gamma, beta], axis=-1, epsilon=1e-12)
+        rest = self.node("Sub", f"{name}.rest", [x, self.node("ReduceMean", f"{name}.mean", [x], axes=[-1])])
+        square = self.node("Pow", f"{name}.square", [rest, self.constant(f"{name}.exponent", np.float32(2))])
+        variance = self.node("ReduceMean", f"{name}.variance", [square], axes=[-1])
+        root = self.node("Sqrt", f"{name}.root", [self.node("Add", f"{name}.more", [variance, self.constant(f"{name}.epsilon", np.float32(1e-12))])])
+        scaled = self.node("Mul", f"{name}.scaled", [gamma, self.node("Div", f"{name}.normal", [rest, root])])
+        return self.node("Add", name, [scaled, beta])
 
     def linear(self, name: str, x: str, inputs: int, outputs: int, outlier: float = 0.0) -> str:
         weight = self.rng.normal(0, 1 / math.sqrt(inputs), (inputs, outputs)).astype(np.float32)
@@ -83,7 +92,7 @@ class Encoder:
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, [1, self.length]) for name in ("words", "mask")]
         outputs = [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [1, self.length, self.channels])]
         graph = helper.make_graph(self.nodes, "encoder", inputs, outputs, self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
 
     def sentences(self, count: int) -> dict[str, np.ndarray]:
         """Words, and masks whose ends do not count."""

@@ -119,6 +119,12 @@ class Graph:
         at = next(i for i, node in enumerate(self.nodes) if node is old)
         self.nodes[at : at + 1] = new
 
+    def raise_opset(self, version: int) -> None:
+        """To the first one that has an operator; of PER_CHANNEL and later, whose nodes stay what they are up to `version`."""
+        for one in self._shell.opset_import:
+            if one.domain in ("", "ai.onnx"):
+                one.version = self.opset = max(one.version, version)
+
     def sweep(self) -> None:
         """Takes out nodes whose results nobody reads."""
         read, kept = set(self.outputs), []

@@ -15,7 +15,7 @@ from .runtime import onnx
 
 
 def prepare(graph: Graph) -> None:
-    for step in (_unused, unroll, _constant_addends, _biases, _factors_of_products, _means, _averages, _linear, _transposed, _norms_and_channels,
+    for step in (_unused, unroll, _layer_norms, _constant_addends, _biases, _factors_of_products, _means, _averages, _linear, _transposed, _norms_and_channels,
                  _computed_addends, _gemms):  # fmt: skip
         step(graph)
     graph.infer()
@@ -29,6 +29,63 @@ def prepare(graph: Graph) -> None:
 
 def _unused(graph: Graph) -> None:
     graph.sweep()
+
+
+NORM_OPSET = 17  # the first one with LayerNormalization
+
+
+def _layer_norms(graph: Graph) -> None:
+    """What exporters of older opsets write with nine operators: differences to the mean, divided by the root of the mean of their squares, times a factor plus
+    an addend for each channel."""
+    makers, readers, changed = graph.makers(), graph.readers(), False
+    for node in list(graph.nodes):
+        found = _normalized(graph, makers, node) if node.op_type == "Div" else None
+        shape = graph.shapes.get(node.output[0])
+        times = _only_reader_of(graph, readers, node)
+        factors = _with_constant(graph, times) if found is not None and times is not None and times.op_type == "Mul" else None
+        if found is None or not shape or times is None or factors is None or graph.constants[factors[1]].shape != shape[-1:]:
+            continue
+        plus = _only_reader_of(graph, readers, times)
+        addends = _with_constant(graph, plus) if plus is not None and plus.op_type == "Add" else None
+        last, operands = times, [found[0], factors[1]]
+        if plus is not None and addends is not None and graph.constants[addends[1]].shape == shape[-1:]:
+            last, operands = plus, [*operands, addends[1]]
+        graph.replace(last, [onnx.helper.make_node("LayerNormalization", operands, [last.output[0]], name=last.name, axis=-1, epsilon=found[1])])
+        changed = True
+    if changed:
+        graph.raise_opset(NORM_OPSET)
+        graph.sweep()
+        graph.infer()
+
+
+def _normalized(graph: Graph, makers: dict[str, onnx.NodeProto], node: onnx.NodeProto) -> tuple[str, float] | None:
+    """Of (x - mean) / sqrt(mean of the squares + epsilon) over the last dimension: x and epsilon."""
+    root = makers.get(node.input[1])
+    plus = makers.get(root.input[0]) if root is not None and root.op_type == "Sqrt" else None
+    found = _with_constant(graph, plus) if plus is not None and plus.op_type == "Add" else None
+    squares = makers.get(found[0]) if found is not None else None
+    power = makers.get(squares.input[0]) if squares is not None and _mean_of_last(graph, squares) else None
+    difference = makers.get(node.input[0])
+    if found is None or power is None or difference is None or difference.op_type != "Sub" or graph.constants[found[1]].size != 1:
+        return None
+    two = graph.constants.get(power.input[1]) if power.op_type == "Pow" else None
+    squared = (two is not None and two.size == 1 and float(two.reshape(-1)[0]) == 2) or (power.op_type == "Mul" and power.input[0] == power.input[1])
+    # Some exporters write the difference twice.
+    same = makers.get(power.input[0])
+    if not squared or same is None or same.op_type != "Sub" or list(same.input) != list(difference.input):
+        return None
+    mean = makers.get(difference.input[1])
+    if mean is None or not _mean_of_last(graph, mean) or mean.input[0] != difference.input[0]:
+        return None
+    return difference.input[0], float(graph.constants[found[1]].reshape(-1)[0])
+
+
+def _mean_of_last(graph: Graph, node: onnx.NodeProto) -> bool:
+    if node.op_type != "ReduceMean" or not attributes(node).get("keepdims", 1):
+        return False
+    axes = graph.constant(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes")
+    shape = graph.shapes.get(node.input[0])
+    return axes is not None and shape is not None and [int(a) % len(shape) for a in axes] == [len(shape) - 1]
 
 
 def _constant_addends(graph: Graph) -> None:
