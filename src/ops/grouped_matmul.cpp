@@ -21,6 +21,8 @@ ShapeRule shape(const Layer& layer, const std::vector<Shape>& inputs, const Shap
   constexpr std::int64_t MostTerms = 32768;  // 2^15 products below 2^16: their sum fits int32
   if (w[3] > MostTerms)
     return too_large("a sum of " + std::to_string(w[3]) + " products of two computed tensors may not fit int32", "the most is 32768");
+  if (w.elements() > std::numeric_limits<std::int32_t>::max())
+    return too_large("its second input " + to_string(w) + " has more elements than can be weights", "the most is 2^31 - 1");
   if (const ShapeRule rule = check_channels(w[1] * w[2]); !rule.ok()) return rule;
   return {{x[0], x[1], w[1] * w[2]}, {}, {}, "E0211", {}};
 }

@@ -65,7 +65,14 @@ void check_network(const Network& n, bool with_numbers) {
     for (std::size_t i = 0; i < entries; ++i)
       promise(l.requant.multiplier[i] >= 0 && l.requant.shift[i] >= -31 && l.requant.shift[i] <= 30, "multipliers and shifts in range");
     if (with_numbers && l.weights() != nullptr)
-      promise(static_cast<std::int64_t>(l.weights()->bytes.size()) == n.weights(l), "weights of the layer's shape");
+      promise(static_cast<std::int64_t>(l.weights()->bytes.size()) == (l.has_computed_weights() ? 0 : n.weights(l)), "weights of the layer's shape");
+    if (with_numbers && ops::info(l.op()).constants != nullptr) {
+      Layer kept = l;
+      for (const ops::ConstantTensor& constant : ops::info(l.op()).constants(kept, n.tensors[l.inputs.at(0)], out)) {
+        const auto count = std::visit([](const auto* values) { return static_cast<std::int64_t>(values->size()); }, constant.values);
+        promise(count == Shape(constant.shape).elements() || (count == 0 && !constant.required), "constants of the layer's shape");
+      }
+    }
   }
 }
 

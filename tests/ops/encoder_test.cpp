@@ -196,6 +196,9 @@ TEST(GroupedMatMul, RefusesShapesThatDoNotFit) {
   b.input({"a", {1, 3, 12}, ElementType::Int8, 1, 0});
   b.input({"b", {1, 4, 5, 3}, ElementType::Int8, 1, 0});
   EXPECT_EQ(b.shape_of(with(GroupedMatMul{4, {}}, {0, 1}), {}), (Shape{1, 3, 20}));
+  b.input({"c", {1, 1, 1 << 24}, ElementType::Int8, 1, 0});
+  b.input({"d", {1, 1 << 20, 1 << 10, 16}, ElementType::Int8, 1, 0});
+  EXPECT_THAT(refusal([&] { b.shape_of(with(GroupedMatMul{1 << 20, {}}, {2, 3}), {}); }), HasSubstr("error[E0214]: layer `l`: its second input"));
   EXPECT_EQ(refusal([&] { b.shape_of(with(GroupedMatMul{2, {}}, {0, 1}), {}); }),
             "error[E0211]: layer `l`: its inputs have the shapes [1, 3, 12] and [1, 4, 5, 3], but must be [n, rows, G*K] and [n, G, N, K] with 2 groups G");
 }
