@@ -44,11 +44,18 @@ std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
 }
 
 std::int64_t LoadDmaModel::Job::draining_word(std::int64_t byte) const {
+  if (whole_words) return byte / word_bytes;
   if (!windowed()) {
     return byte / load->group_bytes * words_per_group + byte % load->group_bytes / word_bytes;
   }
   const std::int64_t window = std::min((byte - load->window_offset) / load->window_step, groups - 1);
   return (window + 1) * words_per_group - 1;
+}
+
+std::int64_t LoadDmaModel::Job::words_within(std::int64_t bytes) const {
+  if (whole_words) return bytes / word_bytes;
+  if (bytes == run_bytes) return words;
+  return bytes / load->group_bytes * words_per_group + bytes % load->group_bytes / word_bytes;
 }
 
 void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
@@ -221,12 +228,9 @@ bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, C
   drained_.push(first + more, step, bursts.count);
   word_ = first + (bursts.count - 1) * step + more;
   if (dense) {
-    busy_.add(first, word_);
+    words_.add(first, bursts.count * words);
   } else {
-    const Cycle together = pace == 1 ? more : 0;  // cycles without a gap, behind the first
-    for (Cycle burst = first; burst <= word_; burst += step) {
-      for (Cycle word = 0; word <= more; word += together + pace) busy_.add(burst + word, burst + word + together);
-    }
+    words_.add(first, words, pace, step, bursts.count);
   }
   if (bursts.runs) {
     job.word_run += bursts.count;
@@ -257,36 +261,52 @@ void LoadDmaModel::emit_leading_fill(Job& job) {
 // All words that the answered bytes allow.
 void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
   const std::int64_t end = burst.offset + burst.bytes;  // bytes of this run that are there
-  if (job.whole_words && job.word_bytes <= bus_bytes_) {
-    const std::int64_t ready = end / job.word_bytes;
-    const std::int64_t last = (job.word + 1) * job.word_bytes - 1;
-    undrained_.push_back({burst.run, ready * job.word_bytes != end ? ready : ready - 1});
-    emit_until(job, burst, first_beat, ready, last);
-  } else {
-    undrained_.push_back({burst.run, job.draining_word(end - 1)});
-    if (!job.windowed() && job.word_bytes <= bus_bytes_) {
-      const std::int64_t group_bytes = job.load->group_bytes;
-      const std::int64_t ready =
-          end == job.run_bytes ? job.words : end / group_bytes * job.words_per_group + end % group_bytes / job.word_bytes;
-      emit_until(job, burst, first_beat, ready, job.last_byte(job.word));
-    } else {
-      Cycle first = std::max(word_ + 1, job.s + 3);
-      std::int64_t count = 0;  // words without a gap from `first` on
-      while (job.word + count < job.words) {
-        const std::int64_t last = job.last_byte(job.word + count);
-        if (last >= end) break;
-        // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
-        const Cycle at = last < burst.offset ? 0 : first_beat + beat_of(burst, last - burst.offset) + 2;
-        if (at > first + count) {
-          if (count > 0) emitted(job, count, first);
-          count = 0;
-          first = at;
-        }
-        ++count;
-      }
-      if (count > 0) emitted(job, count, first);
-    }
+  undrained_.push_back({burst.run, job.draining_word(end - 1)});
+  if (job.windowed()) {
+    emit_windows(job, burst, first_beat);
+    return;
   }
+  const std::int64_t ready = job.words_within(end);
+  if (ready == job.word) return;
+  // Each word is written behind the one before, and two cycles behind the beat that brings its last byte.
+  std::int64_t last = job.last_byte(job.word);
+  const Cycle next = std::max(word_ + 1, job.s + 3);
+  if (job.word_bytes <= bus_bytes_) {  // a word needs at most one beat more than the word before
+    emitted(job, ready - job.word, std::max(next, first_beat + beat_of(burst, last - burst.offset) + 2));
+    return;
+  }
+  // At least one beat more, but for the last word of a group, which may be short.
+  const auto address = static_cast<std::int64_t>(burst.address) - burst.offset;
+  WordCycles::Beats beats{first_beat + 2 - static_cast<Cycle>(burst.address >> bus_log2_), address + last, job.word_bytes, bus_log2_};
+  if (job.whole_words) {
+    emitted(job, ready - job.word, next, beats);
+    return;
+  }
+  while (job.word < ready) {
+    beats.byte = address + job.last_byte(job.word);
+    const std::int64_t until_short = job.words_per_group - 1 - job.word % job.words_per_group;
+    emitted(job, std::clamp<std::int64_t>(until_short, 1, ready - job.word), std::max(word_ + 1, job.s + 3), beats);
+  }
+}
+
+// The same where words come of windows, which may share bytes.
+void LoadDmaModel::emit_windows(Job& job, const Burst& burst, Cycle first_beat) {
+  const std::int64_t end = burst.offset + burst.bytes;
+  Cycle first = std::max(word_ + 1, job.s + 3);
+  std::int64_t count = 0;  // words without a gap from `first` on
+  while (job.word + count < job.words) {
+    const std::int64_t last = job.last_byte(job.word + count);
+    if (last >= end) break;
+    // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
+    const Cycle at = last < burst.offset ? 0 : first_beat + beat_of(burst, last - burst.offset) + 2;
+    if (at > first + count) {
+      if (count > 0) emitted(job, count, first);
+      count = 0;
+      first = at;
+    }
+    ++count;
+  }
+  if (count > 0) emitted(job, count, first);
 }
 
 // The same where R stalls: each beat is on the wires in the first open cycle in which memory has it and the one before has gone.
@@ -308,22 +328,25 @@ void LoadDmaModel::emit_one_by_one(Job& job, const Burst& burst, Cycle first_bea
   }
 }
 
-// The words before `ready`, the first of which ends with byte `last` of the run. A word needs at most one beat more than the word
-// before: once the first is out, the others follow without a gap.
-void LoadDmaModel::emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last) {
-  if (ready <= job.word) return;
-  const Cycle arrival = first_beat + beat_of(burst, last - burst.offset);
-  emitted(job, ready - job.word, std::max({word_ + 1, arrival + 2, job.s + 3}));
-}
-
+// The next words, in cycles without a gap.
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
-  busy_.add(first, first + count - 1);
+  words_.add(first, count);
   while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
     drained_.push(first + (undrained_.front().word - job.word));
     undrained_.pop_front();
   }
   job.word += count;
   word_ = first + count - 1;
+}
+
+// The next words from cycle `first` on, each not before its beat, of which it needs at least one more than the word before. Bursts before
+// the last are drained with the first of them, and that with the last.
+void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first, const WordCycles::Beats& beats) {
+  word_ = words_.add(first, count, beats);
+  job.word += count;
+  for (; !undrained_.empty() && undrained_.front().word < job.word; undrained_.pop_front()) {
+    drained_.push(undrained_.front().word == job.word - 1 ? word_ : std::max(first, beats.at(0)));
+  }
 }
 
 // Cuts the staged runs into words.
@@ -360,7 +383,8 @@ StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
     stuck_.add(burst_ar_ + 1, last);
     burst_ar_ = last;
   }
-  if (stuck_.list().empty()) return {0, last - first + 1 - busy_.take(first, last)};
+  if (stuck_.empty()) return {0, last - first + 1 - words_.take(last)};
+  words_.take_each(last, [&](Cycle cycle) { busy_.add(cycle, cycle); });
   const Coverage covered = coverage(busy_, none_, stuck_, first, last);
   busy_.drop_until(last);
   stuck_.drop_until(last);

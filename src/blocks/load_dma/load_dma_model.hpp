@@ -13,6 +13,7 @@
 #include "base/intervals.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
+#include "blocks/load_dma/word_cycles.hpp"
 #include "blocks/scratchpad/scratchpad.hpp"
 #include "config/machine.hpp"
 
@@ -84,6 +85,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
       run_address = row_address += load->stride2;
     }
     std::int64_t last_byte(std::int64_t index) const;      // last memory byte of a word, within the run; -1: only fill
+    std::int64_t words_within(std::int64_t bytes) const;   // of a run without windows: words that its first bytes make whole
     std::int64_t draining_word(std::int64_t byte) const;   // last word for which a byte must stay in the ring
   };
   struct Undrained {
@@ -98,8 +100,9 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
   void emit_one_by_one(Job& job, const Burst& burst, Cycle first_beat);
-  void emit_until(Job& job, const Burst& burst, Cycle first_beat, std::int64_t ready, std::int64_t last);
+  void emit_windows(Job& job, const Burst& burst, Cycle first_beat);
   void emitted(Job& job, std::int64_t count, Cycle first);
+  void emitted(Job& job, std::int64_t count, Cycle first, const WordCycles::Beats& beats);
   void place(Job& job);
   std::uint8_t* destination(Job& job, const Burst& burst);
   // The beat of a burst that brings its byte `offset`.
@@ -133,7 +136,8 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   Ring<Undrained> undrained_;                // answered and undrained bursts
   std::vector<Cycle> beats_;                 // of the burst that was answered last, where R stalls: its beats on the wires
   Cycle beat_ = LongAgo;                     // the last beat of all
-  Intervals busy_, stuck_, none_;
+  WordCycles words_;
+  Intervals busy_, stuck_, none_;            // busy_: words, where they are looked at one by one
   std::int64_t bytes_ = 0;
 };
 

@@ -104,11 +104,7 @@ bool StoreDmaModel::read_next_bursts() {
       bursts.stride = bursts.bytes;
       more = lengthen(bursts, first, words, (store.run_bytes - job.offset) / bursts.bytes);
     }
-    if (more.count == 0 || more.period == words) {
-      reads_.add(first, first + (more.count + 1) * words - 1);
-    } else {
-      for (std::int64_t i = 0; i <= more.count; ++i) reads_.add(first + i * more.period, first + i * more.period + words - 1);
-    }
+    reads_.add(first, first + words - 1, more.period, more.count + 1);
     word_ = first + more.count * more.period + words - 1;
     if (!cut) full_.push(first + words + 1, more.period, more.count + 1);
     complete += more.count * words;
@@ -184,11 +180,11 @@ bool StoreDmaModel::request_next_bursts() {
       n = std::min(left, (beat_ - accepted) / (more.period - beats) + 1);
     }
     WriteTrain train{bursts.address, bursts.data, 0, period, bursts.bytes, static_cast<std::uint32_t>(n), bursts.stride};
-    if (period == beats && n > 1) {
-      train.at = send_beats(first, n * beats - 1) - (n - 1) * beats;
-    } else {
+    if (n == 1) {
       train.at = send_beats(first, beats - 1);
-      for (std::int64_t i = 1; i < n; ++i) send_beats(first + i * period, beats - 1);
+    } else {  // no channel stalls
+      train.at = first + beats - 1;
+      beats_.add(first, train.at, period, n);
     }
     beat_ = train.at + (n - 1) * period;
     sent_.push(train.at, period, n);
