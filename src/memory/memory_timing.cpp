@@ -129,7 +129,7 @@ MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
   return {request.port, fault, read_free_ - count, request.user};
 }
 
-// Of a train as many bursts as are regular: all of them come behind what is under way, or all of them find the channel free.
+// Of a train as many bursts as follow one another at equal distances: each comes behind the one before, or each at a time of its own.
 MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cycle until) {
   MemoryRequest& request = requests.front();
   const MemoryRequest first = request;
@@ -142,12 +142,12 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   Cycle& free = request.write ? last_write_done_ : read_free_;
   const Cycle earliest = request.write ? request.at : request.at + read_latency_;
   const Cycle next = request.write ? free + occupied : free;
-  const bool behind = earliest <= next && request.period <= occupied, clear = earliest >= next && request.period >= occupied;
-  const bool random = request.write ? write_jitter_.any() : read_jitter_.any();
-  const std::uint64_t bus = std::uint64_t{1} << bus_log2_;
+  const Cycle late = next - earliest, gain = request.period - occupied;
+  const Cycle start = std::max(earliest, next), period = late > 0 ? occupied : std::max(request.period, occupied);
   std::int64_t count = 1;
-  if ((behind || clear) && !random && request.stride % bus == 0) {
+  if (!(request.write ? write_jitter_.any() : read_jitter_.any()) && (request.stride & ((std::uint64_t{1} << bus_log2_) - 1)) == 0) {
     count = request.count;
+    if (late > 0 && gain > 0) count = std::min(count, late / gain + 1);  // those behind find the channel free
     if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
     const std::uint64_t span = request.span(count);
     const bool met = request.write && overlap_.may_meet(request.address, span);
@@ -161,7 +161,6 @@ MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cyc
   if (count == 1) return decide_ideal(first);
 
   move(first, count);
-  const Cycle start = behind ? next : earliest, period = behind ? occupied : first.period;
   const Cycle last = start + (count - 1) * period;
   free = first.write ? last : last + occupied;
   if (!first.write) {
