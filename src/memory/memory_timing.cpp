@@ -67,18 +67,6 @@ bool MemoryTiming::independent(const Queue& a, const Queue& b) const {
   return a.writes ? !overlap_.may_meet(first_a, end_a - first_a) : !overlap_.may_meet(first_b, end_b - first_b);
 }
 
-// Nobody hears of an ideal memory's decision before its first beat or B, so it may wait until the cycle before: then all requests that
-// compete with it are known, and a batch of them is decided at once. Here for the first of a queue: the earliest that its answer can be.
-// A device decides at once.
-Cycle MemoryTiming::deadline(const Queue& queue) const {
-  const Cycle at = queue.requests.front().at;
-  if (device_ != nullptr) return at;
-  Cycle answer = Never;
-  if (queue.reads) answer = std::max(at + read_latency_, read_free_);
-  if (queue.writes) answer = std::min(answer, at + write_latency_);
-  return answer - 1;
-}
-
 void MemoryTiming::recompute_next_change() {
   if (device_ != nullptr) {
     next_change_ = device_event();
@@ -90,8 +78,7 @@ void MemoryTiming::recompute_next_change() {
   }
 }
 
-void MemoryTiming::move(const MemoryRequest& request, std::int64_t bursts) {
-  if (request.data == nullptr) return;
+void MemoryTiming::move_data(const MemoryRequest& request, std::int64_t bursts) {
   std::uint8_t *there = bytes_.data() + request.address, *here = request.data;
   std::size_t bytes = request.bytes;
   if (request.stride == bytes) {  // all of them are one piece
@@ -115,59 +102,45 @@ MemoryFault MemoryTiming::access(const MemoryRequest& request) {
   return fault;
 }
 
-// Of a single burst.
-MemoryAnswer MemoryTiming::decide_ideal(const MemoryRequest& request) {
-  const MemoryFault fault = access(request);
-  const std::int64_t count = beats(request), occupied = occupation(count);
-  if (request.write) {
-    last_write_done_ = std::max(request.at + write_jitter_.next(), last_write_done_ + occupied);
-    return {request.port, fault, last_write_done_ + write_latency_, request.user};
-  }
-  const Cycle start = std::max(request.at + read_latency_ + read_jitter_.next(), read_free_);
-  read_free_ = start + occupied;
-  overlap_.read({request.address, request.bytes, 1, 0, request.at, 0, read_free_ - 1, 0, reader(request.port)});
-  return {request.port, fault, read_free_ - count, request.user};
-}
-
 // Of a train as many bursts as follow one another at equal distances: each comes behind the one before, or each at a time of its own.
-MemoryAnswer MemoryTiming::decide_ideal_front(Ring<MemoryRequest>& requests, Cycle until) {
+MemoryAnswer MemoryTiming::decide_ideal(Ring<MemoryRequest>& requests, Cycle until) {
   MemoryRequest& request = requests.front();
-  const MemoryRequest first = request;
-  if (first.count == 1) {
-    requests.pop_front();
-    return decide_ideal(first);
-  }
   const std::int64_t beats_of_each = beats(request), occupied = occupation(beats_of_each);  // if all are alike
   // Reads compete for the cycles of their beats, writes for those in which the last of theirs has been written.
   Cycle& free = request.write ? last_write_done_ : read_free_;
-  const Cycle earliest = request.write ? request.at : request.at + read_latency_;
+  Jitter& jitter = request.write ? write_jitter_ : read_jitter_;
+  const Cycle earliest = request.at + (request.write ? 0 : read_latency_) + jitter.next();
   const Cycle next = request.write ? free + occupied : free;
-  const Cycle late = next - earliest, gain = request.period - occupied;
-  const Cycle start = std::max(earliest, next), period = late > 0 ? occupied : std::max(request.period, occupied);
+  const Cycle late = next - earliest;
   std::int64_t count = 1;
-  if (!(request.write ? write_jitter_.any() : read_jitter_.any()) && (request.stride & ((std::uint64_t{1} << bus_log2_) - 1)) == 0) {
+  if (request.count > 1 && !jitter.any() && (request.stride & ((std::uint64_t{1} << bus_log2_) - 1)) == 0) {
     count = request.count;
-    if (late > 0 && gain > 0) count = std::min(count, late / gain + 1);  // those behind find the channel free
+    if (late > 0 && request.period > occupied) count = std::min(count, late / (request.period - occupied) + 1);  // those behind find the channel free
     if (request.at + (count - 1) * request.period >= until) count = (until - 1 - request.at) / request.period + 1;
-    const std::uint64_t span = request.span(count);
-    const bool met = request.write && overlap_.may_meet(request.address, span);
-    if (met || bytes_.fault(request.address, span) != MemoryFault::None) count = 1;
   }
-  request.count -= static_cast<std::uint32_t>(count);
-  request.address += static_cast<std::uint64_t>(count) * request.stride;
-  if (request.data != nullptr) request.data += count * request.bytes;
-  request.at += count * request.period;
-  if (request.count == 0) requests.pop_front();
-  if (count == 1) return decide_ideal(first);
+  MemoryFault fault = bytes_.fault(request.address, request.span(count));
+  if (request.write && overlap_.may_meet(request.address, request.span(count))) {
+    count = 1;
+    overlap_.write(request.address, request.bytes, request.at);
+  }
+  if (count > 1 && fault != MemoryFault::None) count = 1;
+  if (count == 1) fault = bytes_.fault(request.address, request.bytes);
+  if (fault == MemoryFault::None) move(request, count);
 
-  move(first, count);
+  const Cycle start = std::max(earliest, next), period = late > 0 ? occupied : std::max(request.period, occupied);
   const Cycle last = start + (count - 1) * period;
-  free = first.write ? last : last + occupied;
-  if (!first.write) {
-    overlap_.read({first.address, first.bytes, count, first.stride, first.at, first.period, start + occupied - 1, period, reader(first.port)});
+  free = request.write ? last : last + occupied;
+  if (!request.write) {
+    overlap_.read({request.address, request.bytes, count, request.stride, request.at, request.period, start + occupied - 1, period, reader(request.port)});
   }
-  const Cycle answer = first.write ? start + write_latency_ : start + occupied - beats_of_each;
-  return {first.port, MemoryFault::None, answer, first.user, static_cast<std::uint32_t>(count), period};
+  const Cycle first = request.write ? start + write_latency_ : start + occupied - beats_of_each;
+  const MemoryAnswer answer{request.port, fault, first, request.user, static_cast<std::uint32_t>(count), period};
+  if (request.count == count) {
+    requests.pop_front();
+  } else {
+    request.drop(static_cast<std::uint32_t>(count));
+  }
+  return answer;
 }
 
 // ---- device --------------------------------------------------------------------------------------------------------------
@@ -214,13 +187,11 @@ void MemoryTiming::step_device(Cycle cycle) {
     while (!queue.requests.empty() && queue.requests.front().at <= cycle) {
       MemoryRequest& request = queue.requests.front();
       decide(request);
-      if (--request.count == 0) {
+      if (request.count > 1) {
+        request.drop(1);
+      } else {
         queue.requests.pop_front();
-        continue;
       }
-      request.address += request.stride;
-      if (request.data != nullptr) request.data += request.bytes;
-      request.at += request.period;
     }
   }
   feed(cycle);  // what waits here has waited for a place

@@ -45,6 +45,12 @@ struct MemoryRequest {
   Cycle period = 0;               // between their cycles
   std::uint64_t stride = 0;       // between their addresses
 
+  void drop(std::uint32_t n) {  // the first n bursts
+    count -= n;
+    address += n * stride;
+    if (data != nullptr) data += std::size_t{n} * bytes;
+    at += n * period;
+  }
   std::uint64_t span(std::int64_t bursts) const { return static_cast<std::uint64_t>(bursts - 1) * stride + bytes; }  // of the first bursts
 };
 
@@ -68,7 +74,7 @@ class MemoryTiming {
     Queue& queue = queues_[static_cast<std::size_t>(request.port)];
     (request.write ? queue.writes : queue.reads) = true;
     const bool in_order = queue.requests.empty() || queue.requests.back().at <= request.at;  // nearly always
-    queue.requests.push_back(request);
+    queue.requests.push() = request;
     if (!in_order) queue.sort_in_last();
     next_change_ = std::min(next_change_, deadline(queue));
   }
@@ -102,8 +108,21 @@ class MemoryTiming {
     void* user = nullptr;
   };
 
-  Cycle deadline(const Queue& queue) const;
-  void move(const MemoryRequest& request, std::int64_t bursts);  // the data of its first bursts
+  // Nobody hears of an ideal memory's decision before its first beat or B, so it may wait until the cycle before: then all requests that
+  // compete with it are known, and a batch of them is decided at once. Here for the first of a queue: the earliest that its answer can be.
+  // A device decides at once.
+  Cycle deadline(const Queue& queue) const {
+    const Cycle at = queue.requests.front().at;
+    if (device_ != nullptr) return at;
+    Cycle answer = Never;
+    if (queue.reads) answer = std::max(at + read_latency_, read_free_);
+    if (queue.writes) answer = std::min(answer, at + write_latency_);
+    return answer - 1;
+  }
+  void move(const MemoryRequest& request, std::int64_t bursts) {  // the data of its first bursts
+    if (request.data != nullptr) move_data(request, bursts);
+  }
+  void move_data(const MemoryRequest& request, std::int64_t bursts);
   MemoryFault access(const MemoryRequest& request);
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
@@ -114,8 +133,7 @@ class MemoryTiming {
   }
   // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
   bool independent(const Queue& a, const Queue& b) const;
-  MemoryAnswer decide_ideal(const MemoryRequest& request);
-  MemoryAnswer decide_ideal_front(Ring<MemoryRequest>& requests, Cycle until);  // its bursts before cycle `until`, at least one; they leave it
+  MemoryAnswer decide_ideal(Ring<MemoryRequest>& requests, Cycle until);  // of the front bursts before cycle `until`, at least one; they leave it
   void decide(const MemoryRequest& request);       // for the device
   void feed(Cycle now);                            // the device, while it accepts
   Cycle device_event() const;                      // the next cycle in which it, or a request for it, does something
@@ -175,7 +193,7 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
       if (turn < until && !independent(queues_[port], queues_[p])) until = turn;
     }
     do {
-      answer(decide_ideal_front(requests, until));
+      answer(decide_ideal(requests, until));
     } while (!requests.empty() && requests.front().at < until);
   }
   recompute_next_change();
