@@ -21,13 +21,17 @@ void ProgramOrder::add(const Operation& op, const Places& producers) {
   const int unit = op.unit(), index = index_++;
   gemel::Ring<Waiting>& own = queues_[unit];
   const int place = next_[unit] + static_cast<int>(own.size());
-  own.push_back({op, index, producers, NoPlaces});
+  Waiting& waiting = own.push();
+  waiting.op = op;
+  waiting.index = index;
+  waiting.producers = producers;
+  waiting.held = NoPlaces;
   for (int u = 0; u < Units; ++u) {
     if (producers[u] < 0) continue;
     Waiting& producer = queues_[u][static_cast<std::size_t>(producers[u] - next_[u])];
     const int s = semaphore(u, unit);
     producer.op.header().post_mask |= 1 << s;
-    own.back().op.header().wait_mask |= 1 << (s % isa::SemaphoresPerUnit);
+    waiting.op.header().wait_mask |= 1 << (s % isa::SemaphoresPerUnit);
     gemel::Ring<Consumer>& list = consumers_[u][unit];
     if (static_cast<int>(list.size()) == window_) {
       if (list.front().index > producer.index) throw InternalError("a semaphore would have to hold more tokens than it can");

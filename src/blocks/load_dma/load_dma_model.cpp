@@ -177,23 +177,16 @@ std::uint8_t* LoadDmaModel::destination(Job& job, const Burst& burst) {
 }
 
 void LoadDmaModel::read_responses(const AnswerTrain& answer) {
-  Burst& oldest = outstanding_.front();
-  Burst bursts = oldest;
-  bursts.count = answer.count;
-  if (oldest.count == answer.count) {
-    outstanding_.pop_front();
-  } else {
-    oldest.drop(answer.count);
-  }
+  Burst& bursts = outstanding_.front();
   Job& job = jobs_.front();
   job.failed |= answer.error;
   Cycle first_beat = answer.at;
-  while (bursts.count > 0) {
+  for (std::uint32_t left = answer.count; left > 0;) {
     std::uint32_t n = 1;
     if (stalls_.data.any()) {
       emit_one_by_one(job, bursts, first_beat);
-    } else if (emit_train(job, bursts, first_beat, answer.period)) {
-      n = bursts.count;
+    } else if (emit_train(job, bursts, left, first_beat, answer.period)) {
+      n = left;
     } else {
       bursts_.answered(first_beat + beat_of(bursts, bursts.bytes - 1), 0, 1);
       emit(job, bursts, first_beat);
@@ -203,14 +196,16 @@ void LoadDmaModel::read_responses(const AnswerTrain& answer) {
       ++job.word_run;
     }
     bursts.drop(n);
+    left -= n;
     first_beat += n * answer.period;
   }
+  if (bursts.count == 0) outstanding_.pop_front();
   if (job.word_run == job.runs) finish_job();
 }
 
-// The words of bursts at equal distances that are all there with the burst's last beat, if they follow one another, or if each follows its
+// The words of the first `count` of bursts at equal distances that are all there with the burst's last beat, if they follow one another, or if each follows its
 // beats; false: not so simple, nothing has been done.
-bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period) {
+bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, std::uint32_t count, Cycle first_beat, Cycle period) {
   const std::int64_t words = bursts.bytes / job.word_bytes;  // of each
   const bool whole = job.whole_words && undrained_.empty() && words * job.word_bytes == bursts.bytes && job.word * job.word_bytes == bursts.offset;
   if (!whole) return false;
@@ -219,23 +214,23 @@ bool LoadDmaModel::emit_train(Job& job, const Burst& bursts, Cycle first_beat, C
     pace = job.word_bytes >> bus_log2_;
     if ((job.word_bytes | static_cast<std::int64_t>(bursts.address)) & (bus_bytes_ - 1)) return false;
   }
-  if (bursts.count == 1) period = words * pace;
+  if (count == 1) period = words * pace;
   const Cycle arrived = first_beat + beat_of(bursts, job.word_bytes - 1) + 2, first = std::max({arrived, word_ + 1, job.s + 3});
   const bool dense = pace == 1 && period <= words;  // one word per cycle, and beats come no slower
   if (!dense && (first != arrived || period < words * pace)) return false;
   const Cycle step = dense ? words : period, more = (words - 1) * pace;
-  bursts_.answered(first_beat + beat_of(bursts, bursts.bytes - 1), period, bursts.count);
-  drained_.push(first + more, step, bursts.count);
-  word_ = first + (bursts.count - 1) * step + more;
+  bursts_.answered(first_beat + beat_of(bursts, bursts.bytes - 1), period, count);
+  drained_.push(first + more, step, count);
+  word_ = first + (count - 1) * step + more;
   if (dense) {
-    words_.add(first, bursts.count * words);
+    words_.add(first, count * words);
   } else {
-    words_.add(first, words, pace, step, bursts.count);
+    words_.add(first, words, pace, step, count);
   }
   if (bursts.runs) {
-    job.word_run += bursts.count;
+    job.word_run += count;
   } else {
-    job.word += bursts.count * words;
+    job.word += count * words;
   }
   return true;
 }

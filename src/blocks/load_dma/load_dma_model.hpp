@@ -95,7 +95,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void request();
   bool next_train(ReadTrain& train);
   void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most);
-  bool emit_train(Job& job, const Burst& bursts, Cycle first_beat, Cycle period);
+  bool emit_train(Job& job, const Burst& bursts, std::uint32_t count, Cycle first_beat, Cycle period);
   void finish_job();
   void emit_leading_fill(Job& job);
   void emit(Job& job, const Burst& burst, Cycle first_beat);
