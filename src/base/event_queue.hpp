@@ -57,6 +57,12 @@ class EventQueue {
     }
   }
 
+  // The next cycle for which an agent has asked; Never: none has.
+  Cycle next_wake() const {
+    Cycle next = Never;
+    for (const auto& slot : slots_) next = std::min(next, slot->list.next());
+    return next;
+  }
   // The cycle under way, or of the last event.
   Cycle now() const { return now_; }
   // From within an event: run() returns when the half cycle is over.
@@ -82,8 +88,7 @@ template <class Memory>
 EventQueue::End EventQueue::run(Memory& memory, Cycle last) {
   stopped_ = false;
   for (;;) {
-    Cycle next = memory.next_change();
-    for (const auto& slot : slots_) next = std::min(next, slot->list.next());
+    const Cycle next = std::min(memory.next_change(), next_wake());
     if (next > last) return next == Never ? End::Idle : End::Limit;
     now_ = next;
     for (const auto& slot : slots_) {

@@ -82,7 +82,13 @@ class MemoryTiming {
   // `answer(const MemoryAnswer&)` is called in the order of decisions, each before the next burst moves data; it may make further requests,
   // none of them due by `now`.
   template <class Sink>
-  void advance(Cycle now, Sink&& answer);
+  void advance(Cycle now, Sink&& answer) {
+    advance(now, [now] { return now; }, answer);
+  }
+  // The same where whoever runs the models knows that up to and including cycle ahead(), `now` or later, no port asks for anything but what
+  // answers make it ask for; each answer may bring that cycle nearer. What a single port asks for is decided as far ahead as that.
+  template <class Ahead, class Sink>
+  void advance(Cycle now, Ahead&& ahead, Sink&& answer);
 
   // Forgets every request and answer under way, as when the chip and its interconnect are reset. Bytes and poison stay; cycles begin anew.
   void reset();
@@ -161,8 +167,8 @@ class MemoryTiming {
   std::vector<MemoryAnswer> answers_;
 };
 
-template <class Sink>
-void MemoryTiming::advance(Cycle now, Sink&& answer) {
+template <class Ahead, class Sink>
+void MemoryTiming::advance(Cycle now, Ahead&& ahead, Sink&& answer) {
   next_change_ = now;  // requests that come meanwhile wait for the end
   if (device_ != nullptr) {
     for (Cycle cycle = device_event(); cycle <= now; cycle = device_event()) {
@@ -173,19 +179,23 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
     recompute_next_change();
     return;
   }
+  std::array<bool, MemoryPortCount> answered{};  // these may ask for more when they know that there are no more answers
   for (;;) {
     // The oldest; of one cycle in the order of ports. Its port is served until another's turn comes.
-    Cycle oldest = now + 1;
-    std::size_t port = MemoryPortCount;
+    Cycle oldest = Never;
+    std::size_t port = 0;
+    bool alone = true;
     for (std::size_t p = 0; p < MemoryPortCount; ++p) {
       const auto& requests = queues_[p].requests;
       if (requests.empty() || requests.front().at >= oldest) continue;
       oldest = requests.front().at;
       port = p;
     }
-    if (port == MemoryPortCount) break;
+    for (std::size_t p = 0; p < MemoryPortCount; ++p) alone &= p == port || (!answered[p] && queues_[p].requests.empty());
+    const Cycle last = alone ? ahead() : now;
+    if (oldest > last) break;
     auto& requests = queues_[port].requests;
-    Cycle until = now + 1;
+    Cycle until = last + 1;
     for (std::size_t p = 0; p < MemoryPortCount; ++p) {
       const auto& others = queues_[p].requests;
       if (p == port || others.empty()) continue;
@@ -194,7 +204,8 @@ void MemoryTiming::advance(Cycle now, Sink&& answer) {
     }
     do {
       answer(decide_ideal(requests, until));
-    } while (!requests.empty() && requests.front().at < until);
+    } while (!alone && !requests.empty() && requests.front().at < until);
+    answered[port] = true;
   }
   recompute_next_change();
 }

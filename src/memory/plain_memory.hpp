@@ -28,8 +28,20 @@ class PlainMemory {
 
   Cycle next_change() const { return timing_.next_change(); }
   void advance(Cycle now) {
+    advance(now, [now] { return now + 1; });
+  }
+  // The same where whoever runs the models knows that before cycle `next_wake()` they ask for nothing but what answers make them ask for: the
+  // memory goes on until then, and hands out more answers together.
+  template <class NextWake>
+  void advance(Cycle now, NextWake&& next_wake) {
+    for (; now < next_wake(); now = timing_.next_change()) answer(now, [&] { return std::max(now, next_wake() - 1); });
+  }
+
+ private:
+  template <class Ahead>
+  void answer(Cycle now, Ahead&& ahead) {
     std::array<bool, MemoryPortCount> answered{};
-    timing_.advance(now, [&](const MemoryAnswer& answer) {
+    timing_.advance(now, ahead, [&](const MemoryAnswer& answer) {
       const AnswerTrain train{answer.at, answer.period, answer.count, answer.fault != MemoryFault::None};
       const auto port = static_cast<std::size_t>(answer.port);
       answered[port] = true;
@@ -45,7 +57,6 @@ class PlainMemory {
     if (answered[static_cast<std::size_t>(MemoryPort::Store)]) writes_->no_more_write_responses();
   }
 
- private:
   struct Reads final : ReadPort {
     Reads(MemoryTiming& t, MemoryPort p) : timing(t), port(p) {}
     void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override {

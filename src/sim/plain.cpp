@@ -40,7 +40,7 @@ class PlainPlatform : private ModelChip::Listener {
   // For the queue.
   Cycle next_change() const { return memory_.next_change(); }
   void advance(Cycle now) {
-    memory_.advance(now);
+    memory_.advance(now, [this] { return queue_.next_wake(); });
     if (!violation().empty()) queue_.stop();
   }
 

@@ -196,6 +196,27 @@ TEST_F(MemoryTimingTest, TrainsAreAsTheirBurstsOneByOne) {
   EXPECT_GT(longest, 8u) << "trains were decided as such";
 }
 
+// The cycles of requests that one advance to cycle 14 answers, if nobody asks for more up to cycle 30.
+TEST_F(MemoryTimingTest, WhatOnePortAsksForIsDecidedAhead) {
+  const auto answered = [&](const std::vector<MemoryRequest>& requests, Cycle ahead_behind_an_answer) {
+    MemoryTiming memory = ideal(machine_of(10, 20, 8, 8));
+    for (const MemoryRequest& r : requests) memory.request(r);
+    Cycle ahead = 30;
+    std::vector<Cycle> at;
+    memory.advance(14, [&] { return ahead; }, [&](const MemoryAnswer& a) {
+      at.push_back(a.at - 10);
+      ahead = ahead_behind_an_answer;
+    });
+    return at;
+  };
+  const MemoryRequest first = read(MemoryPort::Load, 0, 8, 5), second = read(MemoryPort::Load, 64, 8, 30), third = read(MemoryPort::Load, 128, 8, 31);
+  EXPECT_EQ(answered({first, second, third}, 30), (std::vector<Cycle>{5, 30}));
+  EXPECT_EQ(answered({first, second, third}, 29), (std::vector<Cycle>{5}));  // an answer makes somebody ask earlier
+  const MemoryRequest fetch = read(MemoryPort::Fetch, 256, 8, 20);
+  EXPECT_EQ(answered({first, second, fetch}, 30), (std::vector<Cycle>{5}));  // two ports wait
+  EXPECT_EQ(answered({first, fetch}, 30), (std::vector<Cycle>{5}));          // load may ask for more when it knows that there are no more answers
+}
+
 // Of two chained loads that write the same words, the first may have staged its own until it is complete.
 TEST_F(MemoryTimingTest, AnAnswerComesBeforeTheNextBurstMovesData) {
   MemoryTiming memory = ideal(machine_of(10, 20, 8, 8));
