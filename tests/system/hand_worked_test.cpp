@@ -108,6 +108,18 @@ TEST(HandWorked, StallByRequest) {
   EXPECT_EQ(counter(out, isa::Unit::Load, isa::Cause::WaitRequest), (refused_until - (ar + 2) + 1) - 7);
 }
 
+// Words wider than the bus wait for the beat of their own last byte, the short one at the end of a run, too, however long its group might be.
+TEST(HandWorked, ShortLastWordOfARunThatEndsWithinItsGroup) {
+  Machine machine = small_machine();
+  machine.columns = 7;
+  machine.bus_bytes = 4;
+  const SimulationOutput out = run_program("load buffer=weight word=[0..1] address=256 run_bytes=9 group_bytes=64\nhalt\n", machine);
+  expect_complete(out);
+  const std::int64_t fetched = FirstAr + ReadLatency + 2 * 64 / 4;  // load and halt
+  const std::int64_t first_beat = std::max(event(out, 0).start + 2 + ReadLatency, fetched);
+  EXPECT_EQ(event(out, 0).end, first_beat + 8 / 4 /*the beat of byte 8*/ + 2 + 1);
+}
+
 // One tile: 4x4 weights, two pixels of 4 channels, requantized with the identity (multiplier 2^30, shift 1), stored.
 constexpr const char* OneTile =
     "load buffer=activation word=[0..1] address=256 run_bytes=8 group_bytes=4\n"

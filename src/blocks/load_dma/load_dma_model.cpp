@@ -270,7 +270,7 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
     emitted(job, ready - job.word, std::max(next, first_beat + beat_of(burst, last - burst.offset) + 2));
     return;
   }
-  // At least one beat more, but for the last word of a group, which may be short.
+  // At least one beat more, but for the last word of a group or of the run, which may be short.
   const auto address = static_cast<std::int64_t>(burst.address) - burst.offset;
   WordCycles::Beats beats{first_beat + 2 - static_cast<Cycle>(burst.address >> bus_log2_), address + last, job.word_bytes, bus_log2_};
   if (job.whole_words) {
@@ -279,7 +279,7 @@ void LoadDmaModel::emit(Job& job, const Burst& burst, Cycle first_beat) {
   }
   while (job.word < ready) {
     beats.byte = address + job.last_byte(job.word);
-    const std::int64_t until_short = job.words_per_group - 1 - job.word % job.words_per_group;
+    const std::int64_t until_short = std::min(job.words_per_group - 1 - job.word % job.words_per_group, job.words - 1 - job.word);
     emitted(job, std::clamp<std::int64_t>(until_short, 1, ready - job.word), std::max(word_ + 1, job.s + 3), beats);
   }
 }
