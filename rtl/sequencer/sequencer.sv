@@ -207,7 +207,7 @@ module sequencer #(
       assign push = beat_valid_q && part_q == PartBits'(Parts - 1);
       always_comb begin
         pushed_word = '0;
-        if (!Lazy || beat_valid_q) pushed_word = {beat_q, partial_q};
+        if (beat_valid_q) pushed_word = {beat_q, partial_q};
       end
       assign pushed_error = beat_error_q || partial_error_q;
       always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -263,7 +263,7 @@ module sequencer #(
     logic [FifoBits-1:0] count;
     always_comb begin
       code = isa_pkg::ErrorNone;
-      if (!Lazy || push[w]) begin
+      if (push[w]) begin
         if (pushed_error) begin
           code = isa_pkg::ErrorReadError;
         end else if (!isa_pkg::is_legal(pushed_word[WordBits*w +: WordBits])) begin
@@ -280,7 +280,7 @@ module sequencer #(
     end
     always_comb begin
       entry = '0;
-      if (!Lazy || push[w]) begin
+      if (push[w]) begin
         entry[WordBits+3:0] = {code, pushed_word[WordBits*w +: WordBits]};
         for (int u = 0; u < Units; u++) begin
           entry[WordBits+4+u] = isa_pkg::unit_of(pushed_word[WordBits*w + isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]) == 3'(u);
@@ -596,7 +596,7 @@ module sequencer #(
 
   // ---- Counters. What a unit has been doing since it last changed is added when it changes ----
 
-  logic [4*Units-1:0] cause_now, cause_before;   // unless the run fails in this cycle
+  logic [4*Units-1:0] cause_now, cause_before;
   // Errors come late in their cycle. Counters hear of them in the next, and date them back.
   logic late_q;
   logic [63:0] time_before_q, time_counted;
@@ -627,7 +627,7 @@ module sequencer #(
       else if (missing[4*u + 3]) cause = isa_pkg::CauseWaitSemaphore3;
       else cause = isa_pkg::CauseBusy;  // starts, or would if it were no error
     end
-    assign cause_now[4*u +: 4] = cause;
+    assign cause_now[4*u +: 4] = failed_now ? isa_pkg::CauseError : cause;
 
     logic changes;
     logic [3:0] last_q;
@@ -668,11 +668,8 @@ module sequencer #(
   logic [31:0] write_data_q;
   logic [63:0] cycles;
   logic [63:0] csr_value, csr_value_q, csr_sum;  // of a counter all bits, of other registers the lower half
-  logic [63:0] csr_base;
-  logic [1:0] csr_more, csr_more_q, csr_added;
-  logic csr_high_q, csr_new_q, csr_counts_q, csr_errors_q, csr_fails, answer_of_error;
-  logic [11:0] answer_offset_q;
-  logic [31:0] answer_error;
+  logic [1:0] csr_more, csr_more_q;
+  logic csr_high_q;
   // The counter that a read asks for, taken apart in the cycle of the request.
   logic [11:0] counter_byte;
   logic [1:0] counter_unit;
@@ -700,16 +697,6 @@ module sequencer #(
       counter_cause_q <= counter_byte[8:3] - 6'(Causes) * 6'(counter_unit);
     end
   end
-  // {whether it is one, value} of a register that tells of the error, as of the cycle before.
-  function automatic logic [32:0] error_register(input logic [11:0] offset);
-    case (offset)
-      {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code_q};
-      {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index_q)};
-      {2'b00, isa_pkg::CsrErrorCycleLow}: error_register = {1'b1, failure_cycle_q[31:0]};
-      {2'b00, isa_pkg::CsrErrorCycleHigh}: error_register = {1'b1, failure_cycle_q[63:32]};
-      default: error_register = '0;
-    endcase
-  endfunction
   always_comb begin
     logic [63:0] until_now, known_value, passed, began;
     csr_value = '0;
@@ -728,21 +715,25 @@ module sequencer #(
         began = since[64*counter_unit_q +: 64];
       end
       // What the unit does in this cycle comes late, and is added in the next. An error that is counted from the cycle before on has two
-      // cycles by now. Of an error of this very cycle the next cycle knows.
+      // cycles by now.
       if (counts_q) begin
         csr_value = known_value + passed - began;
         if (running_q && counter_cause_q == 6'(cause_now[4*counter_unit_q +: 4])) csr_more = late_q ? 2'd2 : 2'd1;
       end
       case (read_offset_q)
-        {2'b00, isa_pkg::CsrStatus}: csr_value[31:0] = {28'd0, interrupt_o, stopped && done_after, done_after, running_q && !ends_now};
+        {2'b00, isa_pkg::CsrStatus}: csr_value[31:0] = {28'd0, interrupt_o, failed_now && done_after, done_after, running_q && !ends_now};
         {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value[31:0] = program_base_q[31:0];
         {2'b00, isa_pkg::CsrProgramBaseHigh}: csr_value[31:0] = program_base_q[63:32];
         {2'b00, isa_pkg::CsrProgramBytes}: csr_value[31:0] = program_bytes_q;
         {2'b00, isa_pkg::CsrInterruptEnable}: csr_value[31:0] = {31'd0, interrupt_enable_q};
+        {2'b00, isa_pkg::CsrErrorCode}: csr_value[31:0] = {28'd0, failure_code_now};
+        {2'b00, isa_pkg::CsrErrorInstruction}: csr_value[31:0] = 32'(failure_index_now);
+        {2'b00, isa_pkg::CsrErrorCycleLow}: csr_value[31:0] = failure_cycle_now[31:0];
+        {2'b00, isa_pkg::CsrErrorCycleHigh}: csr_value[31:0] = failure_cycle_now[63:32];
         {2'b00, isa_pkg::CsrCyclesLow}: csr_value[31:0] = cycles[31:0];
         {2'b00, isa_pkg::CsrCyclesHigh}: csr_value[31:0] = cycles[63:32];
         {2'b00, isa_pkg::CsrVersion}: csr_value[31:0] = isa_pkg::Version;
-        default: if (!counts_q) csr_value[31:0] = 32'(error_register(read_offset_q));
+        default: ;
       endcase
     end
   end
@@ -778,26 +769,14 @@ module sequencer #(
       write_data_q <= csr_write_data_i;
     end
     if (csr_read_i) read_offset_q <= csr_read_offset_i;
-    csr_new_q <= read_q;
     if (read_q) begin
       csr_value_q <= csr_value;
       csr_more_q <= csr_more;
       csr_high_q <= counts_q && counter_high_q;
-      csr_counts_q <= counts_q;
-      answer_offset_q <= read_offset_q;
-      csr_errors_q <= counter_cause_q == 6'(isa_pkg::CauseError);
-    end else begin
-      csr_value_q <= csr_base;
-      csr_more_q <= csr_added;
     end
   end
 
-  // Whoever read in the cycle of an error has it, too. It is known in the next cycle, when the answer is on the wires.
-  assign csr_fails = csr_new_q && late_q;
-  assign {answer_of_error, answer_error} = error_register(answer_offset_q);
-  assign csr_base = csr_fails && answer_of_error ? {32'd0, answer_error} : csr_value_q;
-  assign csr_added = csr_fails && csr_counts_q ? {1'b0, csr_errors_q} : csr_more_q;
-  assign csr_sum = csr_base + 64'(csr_added);
+  assign csr_sum = csr_value_q + 64'(csr_more_q);
   assign csr_data_o = csr_high_q ? csr_sum[63:32] : csr_sum[31:0];
 
   // ---- Quiet ----

@@ -125,18 +125,10 @@ module store_dma #(
   logic [PlaceBits-1:0] at_place_q, at_place_next;
   logic [OffsetBits-1:0] at_offset_q, at_offset_next;
   logic [8:0] length_q, length, length_next;    // of the next word
-  logic [1:0] ends_q, ends_next;                // {group, run}: whether they end with it
   logic [SumBits-1:0] sum, last_sum;
   function automatic logic [8:0] word_length(input logic [23:0] group_left, input logic [23:0] run_left);
     word_length = group_left < 24'(Columns) ? group_left[8:0] : 9'(Columns);
     if (run_left < 24'(word_length)) word_length = run_left[8:0];  // the last group may be short
-  endfunction
-  function automatic logic [1:0] word_ends(input logic [23:0] group_left, input logic [23:0] run_left);
-    logic group, run, first;
-    group = group_left <= 24'(Columns);
-    run = run_left <= 24'(Columns);
-    first = run_left <= group_left;             // the run ends no later than the group
-    word_ends = {first ? run : group, first && run};
   endfunction
 
   always_comb begin
@@ -160,18 +152,17 @@ module store_dma #(
     group_left_next = '0;
     run_left_next = '0;
     length_next = '0;
-    ends_next = 2'b00;
     sum = '0;
     at_number_next = at_number_q;
     at_place_next = at_place_q;
     at_offset_next = at_offset_q;
     if (!Lazy || reads) begin
-      {group_ends, run_ends} = ends_q;
+      run_ends = run_left_q == 24'(length);
+      group_ends = group_left_q == 24'(length) || run_ends;
       job_ends = run_ends && left1_q == 16'd1 && left2_q == 16'd1;
       group_left_next = group_ends ? group_bytes_q : group_left_q - 24'(length);
       run_left_next = run_ends ? run_bytes_q : run_left_q - 24'(length);
       length_next = word_length(group_left_next, run_left_next);
-      ends_next = word_ends(group_left_next, run_left_next);
       if (run_ends) begin  // the run's last burst is whole even if it does not reach the next boundary
         next_row_offset = row_offset_q + stride2_q[OffsetBits-1:0];
         next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + stride1_q[OffsetBits-1:0];
@@ -215,7 +206,6 @@ module store_dma #(
       group_left_q <= group_left_next;
       run_left_q <= run_left_next;
       length_q <= length_next;
-      ends_q <= ends_next;
       at_offset_q <= at_offset_next;
       first_q <= run_ends;
       if (run_ends) begin
@@ -232,7 +222,6 @@ module store_dma #(
       group_left_q <= command_group_bytes;
       run_left_q <= command_run_bytes;
       length_q <= word_length(command_group_bytes, command_run_bytes);
-      ends_q <= word_ends(command_group_bytes, command_run_bytes);
       at_offset_q <= command_address[OffsetBits-1:0];
       run_offset_q <= command_address[OffsetBits-1:0];
       row_offset_q <= command_address[OffsetBits-1:0];
