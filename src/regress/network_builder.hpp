@@ -371,6 +371,7 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
     }
     case 3: return b.gather(b.argmax(from), in.c, in.c, q);
     case 4: q.scale = b.tensor(from).scale; return b.add_constant(from, draw(random, 1, 4), q);
+    case 5: return b.masked_softmax(from, chance(random, 0.5) ? from : b.reshape(from, Shape{in.elements() / in.c, in.c}), type);
     case 6: {  // the pixels of an image with each other, group by group, on the array
       const int pixels = in.h * in.w;
       int groups = draw(random, 1, in.c);
@@ -382,7 +383,6 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
       const int rows = b.reshape(from, Shape{in.n, pixels, in.c});
       return b.reshape(b.grouped_matmul(rows, matrices, q, random_rounding(random, limits.float_rounding)), Shape{in.n, 1, pixels, groups * pixels});
     }
-    case 5: return b.masked_softmax(from, chance(random, 0.5) ? from : b.reshape(from, Shape{in.elements() / in.c, in.c}), type);
     default: break;
   }
   // In fixed arithmetic a scale of 16 or more is refused (E0212): products of products get there.

@@ -298,17 +298,18 @@ class Quantize(unittest.TestCase):
                 method = rng.choice(METHODS)
                 result, workload, model = self.made(network, images, method=method, per_channel=rng.random() < 0.5)
                 self.assertEqual(result.notes, (), network.name)
+                machine = rng.choice(("edge16", "odd7x13", "tiny8"))
                 try:
-                    *_, wrong, _ = compare(workload, model, {INPUT: images[:1]}, rng.choice(("edge16", "odd7x13", "tiny8")))
+                    *_, wrong, _ = compare(workload, model, {INPUT: images[:1]}, machine)
                 except AssertionError as refused:
                     if "error[E0601]" not in str(refused):
                         raise
-                    print(f"network {number} does not fit the machine that was drawn")
-                    continue
+                    print(f"network {number} does not fit into the buffers of {machine}")
+                    *_, wrong, _ = compare(workload, model, {INPUT: images[:1]}, "server128")
                 self.assertEqual(wrong, [], network.name)
                 layers += len(workload.layers)
         print(f"8 random networks, {layers} layers equal")
-        self.assertGreater(layers, 20)
+        self.assertGreater(layers, 30)
 
     def test_linear_interpolation(self):
         """As a convolution over repeated pixels it is the same function; quantized, runtime and machine compute it alike."""
