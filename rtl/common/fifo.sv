@@ -23,20 +23,19 @@ module fifo #(
   localparam logic [PlaceBits-1:0] LastPlace = PlaceBits'(Depth - 1);
 
   logic [Width-1:0] memory [Depth];
-  logic [PlaceBits-1:0] write_q, read_q, read_after, read;
+  logic [PlaceBits-1:0] write_q, read_q, read_after;
   logic [CountBits-1:0] count_q;
   logic [Width-1:0] head_q;
 
-  // The place whose entry is to be the head of the next cycle.
+  // The place behind the head, whose entry is to be the next head: read in every cycle, since `pop_i` comes late.
   assign read_after = read_q == LastPlace ? '0 : read_q + 1'b1;
-  assign read = pop_i ? read_after : read_q;
-  // It is just being pushed. Both answers wait for `pop_i`, which comes late.
+  // That entry is just being pushed, or the first of an empty queue.
   logic passes;
-  assign passes = push_i && (pop_i ? write_q == read_after : write_q == read_q);
+  assign passes = push_i && (count_q == '0 || write_q == read_after);
 
   always_ff @(posedge clk_i) begin
     if (push_i) memory[write_q] <= data_i;
-    if (pop_i || (push_i && count_q == '0)) head_q <= passes ? data_i : memory[read];
+    if (pop_i || (push_i && count_q == '0)) head_q <= passes ? data_i : memory[read_after];
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -49,7 +48,7 @@ module fifo #(
       count_q <= '0;
     end else begin
       if (push_i) write_q <= write_q == LastPlace ? '0 : write_q + 1'b1;
-      read_q <= read;
+      if (pop_i) read_q <= read_after;
       if (push_i != pop_i) count_q <= push_i ? count_q + 1'b1 : count_q - 1'b1;
     end
   end

@@ -93,19 +93,31 @@ module load_dma #(
   logic [31:0] stride1_q, stride2_q;
   logic [11:0] window_bytes_q, window_step_q;
   logic [11:0] lead_q;                          // bytes of the first window before the row
+  logic windowed_q;                             // windows: there are some
   logic parity_q;
 
   logic [39:0] command_address;
   logic [23:0] command_bytes;
   logic [15:0] command_windows;
-  logic [29:0] windows_end;                     // window mode: where the last window ends in its row
+  // Window mode: where the last window ends in its row, and whether that is before the run ends. Sum and comparison stand side by side
+  // behind the product.
+  logic [29:0] windows_step, windows_rest;
+  /* verilator lint_off UNUSEDSIGNAL */  // what is not below zero and ends before the run has 24 bits
+  logic [29:0] windows_end;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic windows_short;
+  logic [23:0] command_run;                     // memory bytes of a run that are wanted
   logic [11:0] command_lead;
   assign command_address = command_i[isa_pkg::LoadAddressLsb +: 40];
   assign command_bytes = command_i[isa_pkg::LoadRunBytesLsb +: 24];
   assign command_windows = command_i[isa_pkg::LoadWindowCountLsb +: 16];
   assign command_lead = -command_i[isa_pkg::LoadWindowOffsetLsb +: 12];
-  assign windows_end = {14'd0, command_windows - 16'd1} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]} +
-                       {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead};
+  assign windows_step = {14'd0, command_windows - 16'd1} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
+  assign windows_rest = {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead};
+  assign windows_end = windows_step + windows_rest;
+  assign windows_short = command_windows != 16'd0 && !windows_end[29] &&
+                         $signed(windows_step) < $signed({6'd0, command_bytes} - windows_rest);
+  assign command_run = windows_short ? windows_end[23:0] : command_bytes;
 
   logic command_waits_q;                        // the writer has not taken it yet
   logic take_command;
@@ -124,13 +136,14 @@ module load_dma #(
       fill_q <= command_i[isa_pkg::LoadFillLsb +: 8];
       word_base_q <= command_i[isa_pkg::LoadWordBaseLsb +: 18];
       offset_q <= command_address[OffsetBits-1:0];
-      run_bytes_q <= command_windows != 16'd0 && windows_end < {6'd0, command_bytes} ? windows_end[23:0] : command_bytes;
+      run_bytes_q <= command_run;
       group_bytes_q <= command_i[isa_pkg::LoadGroupBytesLsb +: 24];
       count1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
       stride1_q <= command_i[isa_pkg::LoadStride1Lsb +: 32];
       count2_q <= command_i[isa_pkg::LoadCount2Lsb +: 16];
       stride2_q <= command_i[isa_pkg::LoadStride2Lsb +: 32];
       window_count_q <= command_windows;
+      windowed_q <= command_windows != 16'd0;
       window_bytes_q <= command_i[isa_pkg::LoadWindowBytesLsb +: 12];
       window_step_q <= command_i[isa_pkg::LoadWindowStepLsb +: 12];
       lead_q <= command_lead;
@@ -184,7 +197,7 @@ module load_dma #(
       cut_row_q <= command_address;
       cut_run_q <= command_address;
       cut_at_q <= command_address;
-      cut_left_q <= command_windows != 16'd0 && windows_end < {6'd0, command_bytes} ? windows_end[23:0] : command_bytes;
+      cut_left_q <= command_run;
       cut_left1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
       cut_left2_q <= command_i[isa_pkg::LoadCount2Lsb +: 16];
     end else if (ar_leaves) begin
@@ -307,6 +320,13 @@ module load_dma #(
     descriptor = {lesser(last, length), lesser(lead, length), length};
   endfunction
 
+  // {group, run}: whether they end with a word of this length. The last group of a run may be short.
+  function automatic logic [1:0] ends_with(input logic window_mode, input logic [15:0] windows_left, input logic [23:0] group_left,
+                                           input logic signed [29:0] left, input logic [8:0] length);
+    ends_with[0] = window_mode ? windows_left == 16'd1 : left <= $signed({21'd0, length});
+    ends_with[1] = group_left == 24'(length) || (!window_mode && ends_with[0]);
+  endfunction
+
   logic [8:0] length, lead, memory_end, memory_bytes, advance;
   logic has_memory, writes;
   logic [PositionBits-1:0] ahead;
@@ -331,6 +351,7 @@ module load_dma #(
   // ---- Writer: and then ----
 
   logic group_ends, run_ends, job_ends, begins;
+  logic [1:0] ends_q, start_ends_q, next_ends, start_ends;  // {group, run}, with the next word and with the first of every run
   logic signed [29:0] next_to_end, next_left;
   logic [23:0] next_group_left;
   logic [11:0] next_group_before, next_before;
@@ -350,9 +371,9 @@ module load_dma #(
   endfunction
 
   always_comb begin
-    group_ends = 1'b0;
-    run_ends = 1'b0;
+    {group_ends, run_ends} = 2'b00;
     job_ends = 1'b0;
+    next_ends = 2'b00;
     next_to_end = '0;
     next_left = '0;
     next_group_left = '0;
@@ -367,8 +388,7 @@ module load_dma #(
     next_row_offset = '0;
     next_run_offset = '0;
     if (!Lazy || writes) begin
-      run_ends = window_mode_q ? windows_left_q == 16'd1 : left_q <= $signed({21'd0, length});  // the last group may be short
-      group_ends = group_left_q == 24'(length) || (!window_mode_q && run_ends);
+      {group_ends, run_ends} = ends_q;
       job_ends = left1_q == 16'd1 && left2_q == 16'd1;
       at_sum = 13'(at_offset_q) + 13'(advance);
       next_to_end = group_to_end_q - $signed({18'd0, windows_step_q});
@@ -377,6 +397,7 @@ module load_dma #(
       next_group_left = group_ends ? groups_q : group_left_q - 24'(length);
       next_before = window_mode_q && group_ends ? next_group_before : before_q < 12'(length) ? '0 : before_q - 12'(length);
       next_descriptor = descriptor(to_buffer_q, next_group_left, next_left, next_before);
+      next_ends = ends_with(window_mode_q, group_ends ? windows_left_q - 16'd1 : windows_left_q, next_group_left, next_left, next_descriptor[8:0]);
       if (!Lazy || group_ends) begin
         group_move = group_before_q < windows_step_q ? windows_step_q - group_before_q : '0;
         rest = window_mode_q ? rest_q : 13'(memory_end);
@@ -447,10 +468,12 @@ module load_dma #(
     start_group = '0;
     start_left = '0;
     start_descriptor = '0;
+    start_ends = '0;
     if (!Lazy || command_waits_q) begin
-      start_group = window_count_q != 16'd0 ? {12'd0, window_bytes_q} : group_bytes_q;
+      start_group = windowed_q ? {12'd0, window_bytes_q} : group_bytes_q;
       start_left = $signed({6'd0, run_bytes_q}) + $signed({18'd0, lead_q});
       start_descriptor = descriptor(buffer_q, start_group, start_left, lead_q);
+      start_ends = ends_with(windowed_q, window_count_q, start_group, start_left, start_descriptor[8:0]);
     end
   end
 
@@ -522,6 +545,7 @@ module load_dma #(
       before_q <= next_before;
       group_left_q <= next_group_left;
       {memory_end_q, word_lead_q, length_q} <= next_descriptor;
+      ends_q <= next_ends;
       at_offset_q <= at_offset_now;
       group_offset_q <= offset_now;
       drained_run_q <= drained_now;
@@ -538,6 +562,7 @@ module load_dma #(
           rest_q <= start_rest_q;
           group_left_q <= groups_q;
           {memory_end_q, word_lead_q, length_q} <= {start_end_q, start_lead_q, start_length_q};
+          ends_q <= start_ends_q;
           windows_left_q <= windows_q;
           drained_run_q <= 1'b0;
           at_offset_q <= next_run_offset;
@@ -554,7 +579,7 @@ module load_dma #(
     end
     if (done_next_q) error_o <= done_failed_q;
     if (begins) begin
-      window_mode_q <= window_count_q != 16'd0;
+      window_mode_q <= windowed_q;
       to_buffer_q <= buffer_q;
       with_fill_q <= fill_q;
       word_address_q <= word_base_q;
@@ -584,6 +609,8 @@ module load_dma #(
       group_left_q <= start_group;
       {memory_end_q, word_lead_q, length_q} <= start_descriptor;
       {start_end_q, start_lead_q, start_length_q} <= start_descriptor;
+      ends_q <= start_ends;
+      start_ends_q <= start_ends;
     end
   end
 
@@ -611,8 +638,7 @@ module load_dma #(
     assign arrival_row = '0;
   end
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
-    logic [8*BusBytes-1:0] memory [BankRows];
-    logic [8*BusBytes-1:0] data_q, arriving;
+    logic [8*BusBytes-1:0] arriving;
     logic write;
     logic [RowBits-1:0] row;
     if (Banks == 1) begin : gen_only
@@ -627,11 +653,15 @@ module load_dma #(
       end
     end
     assign arriving = beat_error ? '0 : rdata_i;
-    always_ff @(posedge clk_i) begin
-      if (write) memory[arrival_row] <= arriving;
-      data_q <= write && arrival_row == row ? arriving : memory[row];
-    end
-    assign ring_row[8*BusBytes*b +: 8*BusBytes] = data_q;
+    memory #(.Width(8 * BusBytes), .Words(BankRows), .Passes(1'b1)) u_memory (
+      .clk_i,
+      .write_i      (write),
+      .write_row_i  (arrival_row),
+      .write_data_i (arriving),
+      .read_i       (1'b1),
+      .read_row_i   (row),
+      .read_data_o  (ring_row[8*BusBytes*b +: 8*BusBytes])
+    );
   end
 
   // ---- The word: its first memory byte lies at its offset in the row of banks and has to come to lane `lead` ----

@@ -210,16 +210,17 @@ module matrix_unit #(
   // The next row: where it is read, its place in the tile, and what is left of the pass, itself included.
   logic [17:0]        address_q, line_address_q, plane_address_q;
   logic signed [23:0] y_q, x_q;
-  logic [13:0]        x_left_q, y_left_q;
-  logic [7:0]         z_left_q;
+  logic [13:0]        x_left_q, y_left_q, x_left, y_left;
+  logic [7:0]         z_left_q, z_left;
   logic [17:0]        accumulator_q, block_accumulator_q;
   logic               overwrite_q;
   // The pass: addresses of its first row and of those passes that begin the loops around it; what is left, itself included.
   logic [17:0]        tap_address_q, kx_address_q, ky_address_q, n_address_q;
   logic signed [23:0] tap_y_at_q, tap_x_at_q;
-  logic [11:0]        n_left_q;
-  logic [7:0]         ky_left_q, kx_left_q;
-  logic [13:0]        cb_left_q;
+  logic [11:0]        n_left_q, n_left;
+  logic [7:0]         ky_left_q, kx_left_q, ky_left, kx_left;
+  logic [13:0]        cb_left_q, cb_left;
+  logic               x_last_q, y_last_q, z_last_q, n_last_q, ky_last_q, kx_last_q, cb_last_q;  // one is left
 
   logic [13:0]        out_width, out_height;
   logic [7:0]         out_planes;
@@ -236,13 +237,13 @@ module matrix_unit #(
 
   assign begins = full_q && !active_q && hold_q == 2'd0;
   assign emits = begins || active_q;
-  assign line_ends = x_left_q == 14'd1;
-  assign plane_ends = line_ends && y_left_q == 14'd1;
-  assign pass_ends = plane_ends && z_left_q == 8'd1;
-  assign cb_ends = cb_left_q == 14'd1;
-  assign kx_ends = cb_ends && kx_left_q == 8'd1;
-  assign ky_ends = kx_ends && ky_left_q == 8'd1;
-  assign job_ends = pass_ends && ky_ends && n_left_q == 12'd1;
+  assign line_ends = x_last_q;
+  assign plane_ends = line_ends && y_last_q;
+  assign pass_ends = plane_ends && z_last_q;
+  assign cb_ends = cb_last_q;
+  assign kx_ends = cb_ends && kx_last_q;
+  assign ky_ends = kx_ends && ky_last_q;
+  assign job_ends = pass_ends && ky_ends && n_last_q;
   assign free = emits ? job_ends : free_q;
 
   assign next_tap_address = !cb_ends ? tap_address_q + 18'd1 :
@@ -278,6 +279,48 @@ module matrix_unit #(
     end
   end
 
+  // What is left in the next cycle. All the rest waits for what ends, so whether one is left is found a cycle ahead.
+  always_comb begin
+    x_left = x_left_q;
+    y_left = y_left_q;
+    z_left = z_left_q;
+    n_left = n_left_q;
+    ky_left = ky_left_q;
+    kx_left = kx_left_q;
+    cb_left = cb_left_q;
+    if (free) begin
+      x_left = new_word[isa_pkg::MatrixOutWidthLsb +: isa_pkg::MatrixOutWidthWidth];
+      y_left = new_word[isa_pkg::MatrixOutHeightLsb +: isa_pkg::MatrixOutHeightWidth];
+      z_left = new_word[isa_pkg::MatrixOutPlanesLsb +: isa_pkg::MatrixOutPlanesWidth];
+      n_left = new_word[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth];
+      ky_left = new_word[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth];
+      kx_left = new_word[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth];
+      cb_left = new_word[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth];
+    end else if (emits) begin
+      x_left = line_ends ? out_width : x_left_q - 14'd1;
+      if (line_ends) y_left = plane_ends ? out_height : y_left_q - 14'd1;
+      if (plane_ends) z_left = pass_ends ? out_planes : z_left_q - 8'd1;
+      if (pass_ends) begin
+        cb_left = cb_ends ? word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] : cb_left_q - 14'd1;
+        kx_left = kx_ends ? word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] : kx_left_q - 8'(cb_ends);
+        ky_left = ky_ends ? word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] : ky_left_q - 8'(kx_ends);
+        n_left = n_left_q - 12'(ky_ends);
+      end
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (free || emits) begin
+      {x_left_q, y_left_q, z_left_q, n_left_q, ky_left_q, kx_left_q, cb_left_q} <= {x_left, y_left, z_left, n_left, ky_left, kx_left, cb_left};
+      x_last_q <= x_left == 14'd1;
+      y_last_q <= y_left == 14'd1;
+      z_last_q <= z_left == 8'd1;
+      n_last_q <= n_left == 12'd1;
+      ky_last_q <= ky_left == 8'd1;
+      kx_last_q <= kx_left == 8'd1;
+      cb_last_q <= cb_left == 14'd1;
+    end
+  end
+
   always_ff @(posedge clk_i) begin
     activation_address_o <= address_q;
     if (free) begin
@@ -297,13 +340,6 @@ module matrix_unit #(
       x_q <= 24'($signed(new_word[isa_pkg::MatrixOriginXLsb +: isa_pkg::MatrixOriginXWidth]));
       tap_y_at_q <= 24'($signed(new_word[isa_pkg::MatrixOriginYLsb +: isa_pkg::MatrixOriginYWidth]));
       tap_x_at_q <= 24'($signed(new_word[isa_pkg::MatrixOriginXLsb +: isa_pkg::MatrixOriginXWidth]));
-      x_left_q <= new_word[isa_pkg::MatrixOutWidthLsb +: isa_pkg::MatrixOutWidthWidth];
-      y_left_q <= new_word[isa_pkg::MatrixOutHeightLsb +: isa_pkg::MatrixOutHeightWidth];
-      z_left_q <= new_word[isa_pkg::MatrixOutPlanesLsb +: isa_pkg::MatrixOutPlanesWidth];
-      n_left_q <= new_word[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth];
-      ky_left_q <= new_word[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth];
-      kx_left_q <= new_word[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth];
-      cb_left_q <= new_word[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth];
       accumulator_q <= new_word[isa_pkg::MatrixAccBaseLsb +: isa_pkg::MatrixAccBaseWidth];
       block_accumulator_q <= new_word[isa_pkg::MatrixAccBaseLsb +: isa_pkg::MatrixAccBaseWidth];
       overwrite_q <= !new_word[isa_pkg::MatrixAccumulateLsb];
@@ -319,13 +355,6 @@ module matrix_unit #(
       x_q <= next_tap_x;
       tap_y_at_q <= next_tap_y;
       tap_x_at_q <= next_tap_x;
-      x_left_q <= out_width;
-      y_left_q <= out_height;
-      z_left_q <= out_planes;
-      cb_left_q <= cb_ends ? word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] : cb_left_q - 14'd1;
-      kx_left_q <= kx_ends ? word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] : kx_left_q - 8'(cb_ends);
-      ky_left_q <= ky_ends ? word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] : ky_left_q - 8'(kx_ends);
-      n_left_q <= n_left_q - 12'(ky_ends);
       accumulator_q <= ky_ends ? accumulator_q + 18'd1 : block_accumulator_q;
       if (ky_ends) block_accumulator_q <= accumulator_q + 18'd1;
       overwrite_q <= ky_ends && !word_q[isa_pkg::MatrixAccumulateLsb];
@@ -334,22 +363,17 @@ module matrix_unit #(
       if (!line_ends) begin
         address_q <= address_q + step_x_q;
         x_q <= x_q + 24'(word_q[isa_pkg::MatrixStrideXLsb +: isa_pkg::MatrixStrideXWidth]);
-        x_left_q <= x_left_q - 14'd1;
       end else begin
         x_q <= tap_x_at_q;
-        x_left_q <= out_width;
         if (!plane_ends) begin
           address_q <= line_address_q + step_y_q;
           line_address_q <= line_address_q + step_y_q;
           y_q <= y_q + 24'(word_q[isa_pkg::MatrixStrideYLsb +: isa_pkg::MatrixStrideYWidth]);
-          y_left_q <= y_left_q - 14'd1;
         end else begin
           address_q <= plane_address_q + word_q[isa_pkg::MatrixPlaneWordsLsb +: isa_pkg::MatrixPlaneWordsWidth];
           line_address_q <= plane_address_q + word_q[isa_pkg::MatrixPlaneWordsLsb +: isa_pkg::MatrixPlaneWordsWidth];
           plane_address_q <= plane_address_q + word_q[isa_pkg::MatrixPlaneWordsLsb +: isa_pkg::MatrixPlaneWordsWidth];
           y_q <= tap_y_at_q;
-          y_left_q <= out_height;
-          z_left_q <= z_left_q - 8'd1;
         end
       end
     end

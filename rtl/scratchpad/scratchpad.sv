@@ -65,8 +65,6 @@ module scratchpad #(
 
   logic [Width*Banks-1:0] read_data;  // what each bank has read last
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
-    logic [Width-1:0] memory [BankWords];
-    logic [Width-1:0] data_q;
     logic             read, write;
     logic [17:0]      read_address, write_address;
     logic [RowBits-1:0] read_row, write_row;
@@ -91,14 +89,15 @@ module scratchpad #(
     assign read_row = RowBits'(read_address - 18'(b * BankWords));
     assign write_row = RowBits'(write_address - 18'(b * BankWords));
 
-    initial begin
-      for (int w = 0; w < BankWords; w++) memory[w] = '0;
-    end
-    always_ff @(posedge clk_i) begin
-      if (write) memory[write_row] <= write_data;
-      if (read) data_q <= memory[read_row];
-    end
-    assign read_data[Width*b +: Width] = data_q;
+    memory #(.Width(Width), .Words(BankWords)) u_memory (
+      .clk_i,
+      .write_i      (write),
+      .write_row_i  (write_row),
+      .write_data_i (write_data),
+      .read_i       (read),
+      .read_row_i   (read_row),
+      .read_data_o  (read_data[Width*b +: Width])
+    );
   end
 
   // ---- A client sees the bank that it has read last ----

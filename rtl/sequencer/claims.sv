@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// claims: what the instructions in flight hold, two per unit at most, and whether those that want to start may. From start to done an
+// claims: what the instructions in flight hold, two per unit at most, and whether those that started may. From start to done an
 // instruction holds the words that docs/reference/isa.md, Claims, lists; a hazard is one bank held in one direction by two units, or
 // a written interval that meets another interval. Instructions are legal (isa_pkg::intervals_legal, inside_buffers).
 // What of an instruction others have to see, its view, is made when it is put into its unit's queue, where it waits beside it.
+// Views are compared in the cycle of the start, and what is wrong is known in the next, from a register: an instruction that was not to
+// start is in flight for that one cycle, and killed at its end. No unit has seen it by then.
 `include "assertions.svh"
 
 module claims #(
@@ -22,15 +24,15 @@ module claims #(
   input  logic [WordBits-1:0]       word_i,         // that instruction; only its claims are looked at
   // verilator lint_on UNUSEDSIGNAL
   output logic [ViewBits*Units-1:0] view_o,         // its view; load: 47 bits, matrix: 116, vector: all, store: 44, zeros above
-  input  logic [Units-1:0]          candidate_i,    // the head wants to start: never behind two in flight
+  input  logic [Units-1:0]          candidate_i,    // the head starts: never behind two in flight
   input  logic [ViewBits*Units-1:0] heads_i,        // views
-  input  logic [Units-1:0]          start_i,        // of the candidates, never one with a hazard or a broken chain
   input  logic [Units-1:0]          done_i,         // the older one in flight
+  input  logic [Units-1:0]          kill_i,         // the younger one in flight, or the only one: it was a candidate in the cycle before
   output logic [Units-1:0]          any_o,          // in flight
   output logic [Units-1:0]          two_o,
   output logic [Units-1:0]          left_o,         // in flight without what is done now
-  output logic [Units-1:0]          hazard_o,       // of a candidate, with others in flight or other candidates
-  output logic [Units-1:0]          broken_chain_o  // accumulators neither the same as in flight nor apart from them
+  output logic [Units-1:0]          hazard_o,       // of a candidate of the cycle before, with others in flight then or other candidates
+  output logic [Units-1:0]          broken_chain_o  // of that, too: accumulators neither the same as in flight nor apart from them
 );
 
   // ---- An interval is {last, first} in words; a span is one with the banks that it touches in front ----
@@ -171,11 +173,11 @@ module claims #(
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) flights_q <= 2'd0;
       else if (clear_i) flights_q <= 2'd0;
-      else flights_q <= flights_left + 2'(start_i[u]);
+      else flights_q <= flights_left - 2'(kill_i[u]) + 2'(candidate_i[u]);
     end
     always_ff @(posedge clk_i) begin
       if (done_i[u]) flight0_q <= flight1_q;
-      if (start_i[u]) begin
+      if (candidate_i[u]) begin
         if (flights_left == 2'd0) flight0_q <= heads_i[ViewBits*u +: ViewBits];
         else flight1_q <= heads_i[ViewBits*u +: ViewBits];
       end
@@ -202,6 +204,7 @@ module claims #(
   // One bit for each pair: the candidate of a unit with, of another unit, the older in flight, the younger, the candidate; and with itself.
   localparam int Kinds = 3;
   logic [Kinds*Units*Units-1:0] collisions;
+  logic broken_chain;       // of the matrix unit's candidate
   always_comb begin
     collisions = '0;
     if (!Lazy || candidate_i != '0) begin
@@ -228,15 +231,21 @@ module claims #(
       if (candidate_i[2]) collisions[Kinds*(Units*2 + 2)] = vector_itself(head_view[ViewBits*2 +: ViewBits]);
     end
   end
-  for (genvar u = 0; u < Units; u++) begin : gen_hazard
-    assign hazard_o[u] = collisions[Kinds*Units*u +: Kinds*Units] != '0;
-  end
   // Chained matrix instructions: accumulators the same, or none in common.
   always_comb begin
-    broken_chain_o = '0;
+    broken_chain = 1'b0;
     if (candidate_i[1] && any_o[1]) begin
-      broken_chain_o[1] = head_view[ViewBits + SumsAt +: IntervalBits] != flight0_view[ViewBits + SumsAt +: IntervalBits] &&
-                        meet(head_view[ViewBits + SumsAt +: IntervalBits], flight0_view[ViewBits + SumsAt +: IntervalBits]);
+      broken_chain = head_view[ViewBits + SumsAt +: IntervalBits] != flight0_view[ViewBits + SumsAt +: IntervalBits] &&
+                     meet(head_view[ViewBits + SumsAt +: IntervalBits], flight0_view[ViewBits + SumsAt +: IntervalBits]);
+    end
+  end
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      hazard_o <= '0;
+      broken_chain_o <= '0;
+    end else begin
+      for (int u = 0; u < Units; u++) hazard_o[u] <= collisions[Kinds*Units*u +: Kinds*Units] != '0;
+      broken_chain_o <= Units'(broken_chain) << 1;
     end
   end
 
@@ -251,7 +260,9 @@ module claims #(
     words_meet = p[38:36] == q[38:36] && !(p[35:18] < q[17:0] || q[35:18] < p[17:0]);
   endfunction
   logic past_reset_q = 1'b0;
-  logic [Units-1:0] held0_q, held1_q;
+  logic [Units-1:0] held0_q, held1_q;          // in flight: the older, the younger
+  logic [Units-1:0] fresh_q;                   // the younger, or the only one, started in the cycle before
+  logic dead_q;                                // one was killed: the run has failed, and what starts now is killed, too
   logic [Slots*Units-1:0] present;
   logic [WordBits*Slots*Units-1:0] words;
   logic [ClaimBits*Claims*Slots*Units-1:0] claimed;
@@ -265,17 +276,21 @@ module claims #(
       end else if (clear_i) begin
         {held1_q[u], held0_q[u]} <= 2'b00;
       end else begin
-        case ({start_i[u], done_i[u]})
-          2'b01: {held1_q[u], held0_q[u]} <= {1'b0, held1_q[u]};
-          2'b10: {held1_q[u], held0_q[u]} <= {held0_q[u], 1'b1};
-          default: ;
+        case (2'(held0_q[u]) + 2'(held1_q[u]) + 2'(candidate_i[u]) - 2'(done_i[u]) - 2'(kill_i[u]))
+          2'd0: {held1_q[u], held0_q[u]} <= 2'b00;
+          2'd1: {held1_q[u], held0_q[u]} <= 2'b01;
+          default: {held1_q[u], held0_q[u]} <= 2'b11;
         endcase
       end
     end
     always_ff @(posedge clk_i) begin
       if (done_i[u]) word0_q <= held1_q[u] ? word1_q : head;
       else if (!held0_q[u]) word0_q <= head;
-      if (start_i[u]) word1_q <= head;
+      if (candidate_i[u]) word1_q <= head;
+    end
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) fresh_q[u] <= 1'b0;
+      else fresh_q[u] <= candidate_i[u] && !clear_i;
     end
     assign present[Slots*u +: Slots] = {held1_q[u], held0_q[u], candidate_i[u]};
     assign words[WordBits*Slots*u +: WordBits*Slots] = {word1_q, word0_q, head};
@@ -336,13 +351,13 @@ module claims #(
       assume (!candidate_i[u] || legal[0]);
       assume (heads_i[ViewBits*u +: ViewBits] == views[0 +: ViewBits]);
       if (rst_ni && past_reset_q && push_i[u] && word_i == head) assert (view_o[ViewBits*u +: ViewBits] == views[0 +: ViewBits]);
-      assume (!candidate_i[u] || !two_o[u]);
-      assume (!start_i[u] || (candidate_i[u] && !hazard_o[u] && !broken_chain_o[u]));
-      assume (!done_i[u] || any_o[u]);
+      assume (!candidate_i[u] || (!two_o[u] && !fresh_q[u] && !dead_q));  // a chain's credit comes later than its first
+      assume (!done_i[u] || two_o[u] || (any_o[u] && !fresh_q[u]));  // no unit has seen what has just started
       if (rst_ni && past_reset_q) begin
         // Recorded at start, dropped when done, the older first.
         assert (any_o[u] == held0_q[u] && two_o[u] == held1_q[u] && (held0_q[u] || !held1_q[u]));
         assert (gen_unit[u].flights_q == 2'(held0_q[u]) + 2'(held1_q[u]));
+        assert (!fresh_q[u] || held0_q[u]);
         assert (left_o[u] == (held1_q[u] || (held0_q[u] && !done_i[u])));
         assert (!held0_q[u] || (legal[1] && gen_unit[u].flight0_q == views[ViewBits +: ViewBits]));
         assert (!held1_q[u] || (legal[2] && gen_unit[u].flight1_q == views[2*ViewBits +: ViewBits]));
@@ -396,25 +411,45 @@ module claims #(
   endfunction
   localparam int SumsHead = Claims * Slots + 2, SumsOlder = SumsHead + Claims, SumsYounger = SumsOlder + Claims;
 
-  logic [Units-1:0] expected;
+  // What starts is judged one cycle later: by the claims of its cycle, kept in `expected_q`.
+  logic [Units-1:0] expected, expected_q, failing, kills;
+  logic broken, broken_q;
+  (* anyseq *) logic fails_otherwise;  // any other error of the run
   logic [All*All-1:0] in_flight;
+  logic [All-1:0] settled;  // in flight, and not to be killed
   for (genvar u = 0; u < Units; u++) begin : gen_expected
     assign expected[u] = collides[All*Slots*u +: All] != '0 || (u == 2 && itself);
+    assign failing[u] = hazard_o[u] || broken_chain_o[u];
+    assign kills[u] = fresh_q[u] && (dead_q || failing[u:0] != '0);  // in the order of units, the first that fails and all behind it
+    assign settled[Slots*u +: Slots] = {held1_q[u] && !(kill_i[u] && held1_q[u]), held0_q[u] && !(kill_i[u] && !held1_q[u]), 1'b0};
+    always_comb assume (kill_i[u] == kills[u]);
   end
   for (genvar n = 0; n < All * All; n++) begin : gen_in_flight
-    assign in_flight[n] = n / All % Slots != 0 && n % All % Slots != 0 && collides[n];
+    assign in_flight[n] = settled[n / All] && settled[n % All] && collides[n];
   end
+  assign broken = candidate_i[1] && held0_q[1] &&
+                  !apart_or_equal(claimed[ClaimBits*SumsHead +: ClaimBits], claimed[ClaimBits*SumsOlder +: ClaimBits]);
 
   always_ff @(posedge clk_i) past_reset_q <= 1'b1;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      expected_q <= '0;
+      broken_q <= 1'b0;
+      dead_q <= 1'b0;
+    end else begin
+      expected_q <= expected;
+      broken_q <= broken;
+      dead_q <= !clear_i && (dead_q || kill_i != '0 || fails_otherwise);
+    end
+  end
   always_comb begin
     if (!past_reset_q) assume (!rst_ni);
+    assume (!clear_i || candidate_i == '0);
     if (rst_ni && past_reset_q) begin
-      assert (hazard_o == expected);  // reported exactly where the specification has one
-      assert (in_flight == '0);       // no two units ever hold what collides
-      assert ({broken_chain_o[3:2], broken_chain_o[0]} == 3'd0);
-      assert (broken_chain_o[1] == (candidate_i[1] && held0_q[1] &&
-                                    !apart_or_equal(claimed[ClaimBits*SumsHead +: ClaimBits], claimed[ClaimBits*SumsOlder +: ClaimBits])));
-      assert (!held1_q[1] || apart_or_equal(claimed[ClaimBits*SumsOlder +: ClaimBits], claimed[ClaimBits*SumsYounger +: ClaimBits]));
+      assert (hazard_o == expected_q);  // reported exactly where the specification has one
+      assert (in_flight == '0);         // no two units ever hold what collides
+      assert (broken_chain_o == {2'b00, broken_q, 1'b0});
+      assert (!settled[Slots + 2] || apart_or_equal(claimed[ClaimBits*SumsOlder +: ClaimBits], claimed[ClaimBits*SumsYounger +: ClaimBits]));
     end
   end
 `endif

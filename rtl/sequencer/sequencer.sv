@@ -4,10 +4,13 @@
 //   fetch     requests bursts while the instruction FIFO has places for all their instructions; beats pass one register
 //   decode    an instruction is checked on its way into the FIFO; what is wrong with it waits there beside it
 //   dispatch  one instruction per cycle from the FIFO's head to its unit's queue, or an error; halt waits here
-//   start     one decision per unit and cycle: semaphores, in flight, chain credit, hazards
+//   start     one decision per unit and cycle: semaphores, in flight, chain credit
+//   check     in the cycle after: hazards, and whether the run failed when the instruction started. What passes is on the wires then; what
+//             does not is killed before any unit has seen it. So nothing that an error bears on stands between a queue and its start
 //   done      in flight and semaphores; the first error is kept
 //   counters  one of ten per unit and cycle, in spans of time_i: nothing in here moves while nothing happens
-// Names: *_now is the value at the end of this cycle, after an error in this cycle has blocked dispatch and starts.
+// Names: *_now is the value at the end of this cycle. After an error nothing counts but code, cycle and instruction, what is in flight and
+// what fetch has asked for: dispatch, semaphores and queues may go on for the cycle of the error.
 `include "assertions.svh"
 
 module sequencer #(
@@ -91,7 +94,8 @@ module sequencer #(
 
   // ---- State that several parts share ----
 
-  logic running_q, stopped, begin_run, ends_now;
+  logic running_q, begin_run, ends_now;
+  logic stopped;     // the run has failed in an earlier cycle
   logic [3:0] failure_code_q, failure_code_now;
   logic [IndexBits-1:0] failure_index_q, failure_index_now;
   logic [63:0] failure_cycle_q, failure_cycle_now;
@@ -101,64 +105,69 @@ module sequencer #(
   logic [63:0] program_base_q;
   logic [31:0] program_bytes_q;
 
-  assign stopped = failure_code_q != isa_pkg::ErrorNone;
-
   // ---- Fetch: requests ----
 
   localparam int ReservedBits = $clog2(PrefetchInstructions + 1);
 
   logic [39:0] fetch_address_q;
-  logic [IndexBits-1:0] fetch_left_q, program_q;   // instructions not requested yet; of the program
+  logic [IndexBits-1:0] fetch_left_q, fetch_left_next, program_q;  // instructions not requested yet; of the program
   logic [ReservedBits-1:0] reserved_q;              // requested and not dispatched
   logic [8:0] bursts_q;                             // requested and not answered
-  logic ar_free, ar_wanted;
-  logic [6:0] fetch_words;
+  logic ar_free, ar_ready, ar_wanted;
+  logic [6:0] fetch_words_q;                        // of the next burst; none: all are requested
   logic [12:0] fetch_last;                          // last byte of the burst, counted from the start of its first beat
   logic dispatch_now;
 
-  always_comb begin
-    fetch_words = 7'(FetchWords);
-    if (FetchWords > 1) fetch_words = 7'(FetchWords) - {1'b0, fetch_address_q[11:6] & 6'(FetchWords - 1)};
-    if (fetch_left_q < {19'd0, fetch_words}) fetch_words = fetch_left_q[6:0];
-  end
-  assign fetch_last = {fetch_words, 6'd0} + (Ways > 1 ? {6'd0, fetch_address_q[6:0] & 7'(BusBytes - 1)} : 13'd0) - 13'd1;
+  // Instructions of a burst: to the next multiple of FetchBytes, or to the program's end.
+  function automatic logic [6:0] burst_words(input logic [5:0] at, input logic [IndexBits-1:0] left);
+    burst_words = 7'(FetchWords);
+    if (FetchWords > 1) burst_words = 7'(FetchWords) - {1'b0, at & 6'(FetchWords - 1)};
+    if (left < {19'd0, burst_words}) burst_words = left[6:0];
+  endfunction
+  assign fetch_left_next = fetch_left_q - {19'd0, fetch_words_q};
+  assign fetch_last = {fetch_words_q, 6'd0} + (Ways > 1 ? {6'd0, fetch_address_q[6:0] & 7'(BusBytes - 1)} : 13'd0) - 13'd1;
   assign ar_free = !arvalid_o || arready_i;
-  assign ar_wanted = !failed_now && running_q && ar_free && fetch_left_q != '0 &&
-                     {1'b0, reserved_q} + (ReservedBits + 1)'(fetch_words) <= (ReservedBits + 1)'(PrefetchInstructions);
+  // The address is ready whether or not the run fails in this cycle; the request is not made then.
+  assign ar_ready = !stopped && running_q && ar_free && fetch_words_q != '0 &&
+                    {1'b0, reserved_q} + (ReservedBits + 1)'(fetch_words_q) <= (ReservedBits + 1)'(PrefetchInstructions);
+  assign ar_wanted = ar_ready && !failed_now;
   // Sums before their conditions, which come late.
   logic [ReservedBits-1:0] reserved_more, reserved_less, reserved_both;
-  assign reserved_more = reserved_q + ReservedBits'(fetch_words);
+  assign reserved_more = reserved_q + ReservedBits'(fetch_words_q);
   assign reserved_less = reserved_q - 1'b1;
-  assign reserved_both = reserved_q + ReservedBits'(fetch_words) - 1'b1;
+  assign reserved_both = reserved_q + ReservedBits'(fetch_words_q) - 1'b1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       arvalid_o <= 1'b0;
       fetch_left_q <= '0;
+      fetch_words_q <= '0;
       reserved_q <= '0;
       bursts_q <= '0;
     end else if (begin_run) begin
       fetch_address_q <= {program_base_q[39:6], 6'd0};
       fetch_left_q <= program_bytes_q[31:6];
+      fetch_words_q <= burst_words(program_base_q[11:6], program_bytes_q[31:6]);
       program_q <= program_bytes_q[31:6];
       reserved_q <= '0;
       bursts_q <= '0;
     end else if (running_q) begin
       if (ar_free) arvalid_o <= ar_wanted && !ends_now;
-      if (ar_wanted) begin
-        fetch_address_q <= fetch_address_q + {27'd0, fetch_words, 6'd0};
-        fetch_left_q <= fetch_left_q - {19'd0, fetch_words};
+      if (ar_ready) begin
+        fetch_address_q <= fetch_address_q + {27'd0, fetch_words_q, 6'd0};
+        fetch_left_q <= fetch_left_next;
+        fetch_words_q <= burst_words(6'd0, fetch_left_next);  // the first burst ends at a multiple, or the program
       end
-      if (dispatch_now) reserved_q <= ar_wanted ? reserved_both : reserved_less;
-      else if (ar_wanted) reserved_q <= reserved_more;
+      if (dispatch_now) reserved_q <= ar_ready ? reserved_both : reserved_less;
+      else if (ar_ready) reserved_q <= reserved_more;
       if (ar_wanted != (rvalid_i && rlast_i)) bursts_q <= ar_wanted ? bursts_q + 1'b1 : bursts_q - 1'b1;
     end
   end
   always_ff @(posedge clk_i) begin
-    if (ar_wanted) begin
+    if (ar_ready) begin
       araddr_o <= fetch_address_q;
       arlen_o <= 8'(fetch_last >> BusBits);
-      ar_bytes_o <= {fetch_words, 6'd0};
+      ar_bytes_o <= {fetch_words_q, 6'd0};
     end
   end
 
@@ -198,7 +207,7 @@ module sequencer #(
       assign push = beat_valid_q && part_q == PartBits'(Parts - 1);
       always_comb begin
         pushed_word = '0;
-        if (beat_valid_q) pushed_word = {beat_q, partial_q};
+        if (!Lazy || beat_valid_q) pushed_word = {beat_q, partial_q};
       end
       assign pushed_error = beat_error_q || partial_error_q;
       always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -243,7 +252,7 @@ module sequencer #(
 
   localparam int FifoDepth = (PrefetchInstructions + Ways - 1) / Ways;
   localparam int FifoBits = $clog2(FifoDepth + 1);
-  localparam int FifoWidth = WordBits + 4;
+  localparam int FifoWidth = WordBits + 4 + Units;  // instruction, error, unit
 
   logic [Ways-1:0] fifo_present;
   logic [Ways*FifoWidth-1:0] fifo_head;
@@ -254,7 +263,7 @@ module sequencer #(
     logic [FifoBits-1:0] count;
     always_comb begin
       code = isa_pkg::ErrorNone;
-      if (push[w]) begin
+      if (!Lazy || push[w]) begin
         if (pushed_error) begin
           code = isa_pkg::ErrorReadError;
         end else if (!isa_pkg::is_legal(pushed_word[WordBits*w +: WordBits])) begin
@@ -271,7 +280,12 @@ module sequencer #(
     end
     always_comb begin
       entry = '0;
-      if (push[w]) entry = {code, pushed_word[WordBits*w +: WordBits]};
+      if (!Lazy || push[w]) begin
+        entry[WordBits+3:0] = {code, pushed_word[WordBits*w +: WordBits]};
+        for (int u = 0; u < Units; u++) begin
+          entry[WordBits+4+u] = isa_pkg::unit_of(pushed_word[WordBits*w + isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]) == 3'(u);
+        end
+      end
     end
     fifo #(.Width(FifoWidth), .Depth(FifoDepth)) u_fifo (
       .clk_i,
@@ -289,14 +303,15 @@ module sequencer #(
   logic head_present;
   logic [WordBits-1:0] head_word;
   logic [3:0] head_code;
+  logic [Units-1:0] head_units;  // the unit that it is for; none: halt, or no instruction at all
   if (Ways == 1) begin : gen_one_head
     assign head_present = fifo_present;
-    assign {head_code, head_word} = fifo_head;
+    assign {head_units, head_code, head_word} = fifo_head;
     assign fifo_pop = dispatch_now;
   end else begin : gen_two_heads
     logic turn_q;
     assign head_present = turn_q ? fifo_present[1] : fifo_present[0];
-    assign {head_code, head_word} = turn_q ? fifo_head[FifoWidth +: FifoWidth] : fifo_head[FifoWidth-1:0];
+    assign {head_units, head_code, head_word} = turn_q ? fifo_head[FifoWidth +: FifoWidth] : fifo_head[FifoWidth-1:0];
     assign fifo_pop = {dispatch_now && turn_q, dispatch_now && !turn_q};
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
@@ -313,30 +328,31 @@ module sequencer #(
 
   logic [IndexBits-1:0] dispatched_q;
   logic [3:0] decode_code;
-  logic [2:0] head_unit;
   logic [Units-1:0] queue_full, queue_empty, push_queue;
-  logic dispatchable;
+  logic dispatchable, all_dispatched_q;
 
-  assign head_unit = isa_pkg::unit_of(head_word[isa_pkg::HeaderOpcodeLsb +: isa_pkg::HeaderOpcodeWidth]);
   always_comb begin
     decode_code = isa_pkg::ErrorNone;
     if (head_present) decode_code = head_code;
-    else if (dispatched_q == program_q) decode_code = isa_pkg::ErrorEndOfProgram;
+    else if (all_dispatched_q) decode_code = isa_pkg::ErrorEndOfProgram;
   end
-  assign dispatchable = running_q && head_present && !failed_now;
+  assign dispatchable = running_q && head_present && !stopped;
   always_comb begin
     push_queue = '0;
-    for (int u = 0; u < Units; u++) push_queue[u] = dispatchable && head_unit == 3'(u) && !queue_full[u];
+    for (int u = 0; u < Units; u++) push_queue[u] = dispatchable && head_units[u] && !queue_full[u];
   end
   assign dispatch_now = |push_queue;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       dispatched_q <= '0;
+      all_dispatched_q <= 1'b0;
     end else if (begin_run) begin
       dispatched_q <= '0;
+      all_dispatched_q <= program_bytes_q[31:6] == '0;
     end else if (dispatch_now) begin
       dispatched_q <= dispatched_q + 1'b1;
+      all_dispatched_q <= dispatched_q + 1'b1 == program_q;
     end
   end
 
@@ -348,15 +364,16 @@ module sequencer #(
   localparam int ControlBits = FlightBits + 5; // and waits, chain
   localparam int ViewBits = 171;               // of claims
 
-  logic [Units-1:0] candidate, starts, starts_now, done_now, credit_q, head_chains;
-  logic [Units-1:0] flight_any, flight_two, flight_left;  // in flight: one or two; two; one or two without what is done now
+  logic [Units-1:0] starts, done_now, credit_q, head_chains;
+  logic [Units-1:0] started_q, killed;           // in the cycle before; of these, what was not to start
+  logic [Units-1:0] flight_any, flight_two, flight_left;  // in flight, with what is killed: one or two; two; one or two without what is done now
   /* verilator lint_off UNUSEDSIGNAL */  // a unit's views have no more bits than it needs
   logic [ViewBits*Units-1:0] pushed_views;       // of claims
   /* verilator lint_on UNUSEDSIGNAL */
   logic [ViewBits*Units-1:0] head_views;
   logic [4*Units-1:0] head_waits, missing;       // semaphores: wanted; wanted and not there
   logic [16*Units-1:0] flight_posts;             // of what will be done next
-  logic [IndexBits*Units-1:0] flight_index, head_index;
+  logic [IndexBits*Units-1:0] flight_index, started_index;
 
   assign done_now = running_q ? done_i : '0;
 
@@ -381,7 +398,7 @@ module sequencer #(
       .clear_i (begin_run),
       .push_i  (push_queue[u]),
       .data_i  (pushed),
-      .pop_i   (starts_now[u]),
+      .pop_i   (starts[u]),
       .count_o (count),
       .head_o  (head)
     );
@@ -394,58 +411,60 @@ module sequencer #(
         start_place_q <= '0;
       end else begin
         if (push_queue[u]) push_place_q <= push_place_q == PlaceBits'(QueueDepth - 1) ? '0 : push_place_q + 1'b1;
-        if (starts_now[u]) start_place_q <= start_place_q == PlaceBits'(QueueDepth - 1) ? '0 : start_place_q + 1'b1;
+        if (starts[u]) start_place_q <= start_place_q == PlaceBits'(QueueDepth - 1) ? '0 : start_place_q + 1'b1;
       end
     end
     always_ff @(posedge clk_i) begin
       if (push_queue[u]) words[push_place_q] <= head_word;
-      if (starts_now[u]) command_o[WordBits*u +: WordBits] <= words[start_place_q];
+      if (starts[u]) command_o[WordBits*u +: WordBits] <= words[start_place_q];
     end
     assign queue_empty[u] = count == '0;
     assign queue_full[u] = count == QueueBits'(QueueDepth);
-    assign head_index[IndexBits*u +: IndexBits] = head[IndexBits-1:0];
     assign head_waits[4*u +: 4] = queue_empty[u] ? 4'd0 : head[FlightBits+1 +: 4];
     assign head_chains[u] = head[FlightBits];
     assign head_views[ViewBits*u +: ViewBits] = ViewBits'(head[ControlBits +: UsedBits]);
-    assign candidate[u] = running_q && !stopped && start_code_q == isa_pkg::ErrorNone && !queue_empty[u] &&
-                          missing[4*u +: 4] == 4'd0 && (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
+    assign starts[u] = running_q && !stopped && !queue_empty[u] && missing[4*u +: 4] == 4'd0 &&
+                       (!flight_any[u] || (!flight_two[u] && head_chains[u] && credit_q[u]));
 
     // In flight: the one that will be done next, and the one that is chained behind it.
     logic [FlightBits-1:0] flight0_q, flight1_q, started;
     always_comb begin
       started = '0;
-      if (!Lazy || candidate[u]) started = head[FlightBits-1:0];
+      if (!Lazy || starts[u]) started = head[FlightBits-1:0];
     end
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         credit_q[u] <= 1'b0;
-        command_valid_o[u] <= 1'b0;
+        started_q[u] <= 1'b0;
       end else if (begin_run) begin
         credit_q[u] <= 1'b0;
-        command_valid_o[u] <= 1'b0;
+        started_q[u] <= 1'b0;
       end else if (running_q) begin
-        credit_q[u] <= flight_left[u] && (chain_i[u] || (credit_q[u] && !starts_now[u]));
-        command_valid_o[u] <= starts_now[u];
+        credit_q[u] <= flight_left[u] && (chain_i[u] || ((credit_q[u] || killed[u]) && !starts[u]));
+        started_q[u] <= starts[u];
       end else begin
-        command_valid_o[u] <= 1'b0;
+        started_q[u] <= 1'b0;
       end
     end
+    assign command_valid_o[u] = started_q[u] && !killed[u];
     always_ff @(posedge clk_i) begin
       if (done_now[u]) flight0_q <= flight1_q;
-      if (starts_now[u]) begin
+      if (starts[u]) begin
         if (!flight_left[u]) flight0_q <= started;
         else flight1_q <= started;
       end
     end
     assign flight_index[IndexBits*u +: IndexBits] = flight0_q[IndexBits-1:0];
     assign flight_posts[16*u +: 16] = flight0_q[IndexBits +: 16];
+    assign started_index[IndexBits*u +: IndexBits] = flight_two[u] ? flight1_q[IndexBits-1:0] : flight0_q[IndexBits-1:0];
   end
 
-  // ---- Start: in the order of units the first that conflicts is the error; it and all behind it do not start ----
+  // ---- Check: in the order of units the first that conflicts is the error; it and all behind it were not to start, nor was anything that
+  // started in the cycle of an error ----
 
   logic [Units-1:0] hazard, broken_chain, fails;
-  logic [3:0] start_code, start_code_q;
-  logic [IndexBits-1:0] start_index, start_index_q;
+  logic [3:0] start_code;
+  logic [IndexBits-1:0] start_index;
 
   claims #(
     .VectorWords      (VectorWords),
@@ -459,60 +478,48 @@ module sequencer #(
     .push_i         (push_queue),
     .word_i         (head_word),
     .view_o         (pushed_views),
-    .candidate_i    (candidate),
+    .candidate_i    (starts),
     .heads_i        (head_views),
-    .start_i        (starts_now),
     .done_i         (done_now),
+    .kill_i         (killed),
     .any_o          (flight_any),
     .two_o          (flight_two),
     .left_o         (flight_left),
     .hazard_o       (hazard),
     .broken_chain_o (broken_chain)
   );
-  assign fails = hazard | broken_chain;        // of candidates
+  assign fails = hazard | broken_chain;        // of what started in the cycle before
   always_comb begin
     start_code = isa_pkg::ErrorNone;
     start_index = '0;
     for (int v = Units - 1; v >= 0; v--) begin
       if (fails[v]) begin
         start_code = hazard[v] ? isa_pkg::ErrorHazard : isa_pkg::ErrorIllegalChain;
-        start_index = head_index[IndexBits*v +: IndexBits];
+        start_index = started_index[IndexBits*v +: IndexBits];
       end
     end
   end
-  for (genvar u = 0; u < Units; u++) begin : gen_starts
-    assign starts[u] = candidate[u] && fails[u:0] == '0;
+  for (genvar u = 0; u < Units; u++) begin : gen_killed
+    assign killed[u] = started_q[u] && (stopped || fails[u:0] != '0);
   end
-  assign starts_now = failed_now ? '0 : starts;
-
-  // A start that failed is an error in the cycle in which its command would have been on the wires.
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      start_code_q <= isa_pkg::ErrorNone;
-    end else if (begin_run || failed_now) begin
-      start_code_q <= isa_pkg::ErrorNone;
-    end else if (running_q) begin
-      start_code_q <= start_code;
-    end
-  end
-  always_ff @(posedge clk_i) if (fails != '0) start_index_q <= start_index;
 
   // ---- Done: semaphores, in the order of units; then the cycle's error, if there is one ----
 
   logic [Units-1:0] overflow, done_failed;
-  logic failed_early;                          // without what starts bear on
+  logic overflows;
 
   semaphores #(.Units(Units)) u_semaphores (
     .clk_i,
     .rst_ni,
     .clear_i    (begin_run),
-    .keep_i     (failed_now),
     .wait_i     (head_waits),
     .take_i     (starts),
+    .untake_i   (killed),
     .done_i     (done_now),
     .post_i     (flight_posts),
     .missing_o  (missing),
-    .overflow_o (overflow)
+    .overflow_o (overflow),
+    .overflows_o(overflows)
   );
 
   always_comb begin
@@ -525,9 +532,9 @@ module sequencer #(
         failure_code_now = isa_pkg::ErrorAborted;
         failure_index_now = dispatched_q;
       end
-      if (start_code_q != isa_pkg::ErrorNone) begin
-        failure_code_now = start_code_q;
-        failure_index_now = start_index_q;
+      if (fails != '0) begin
+        failure_code_now = start_code;
+        failure_index_now = start_index;
       end
       if (decode_code != isa_pkg::ErrorNone) begin
         failure_code_now = decode_code;
@@ -544,17 +551,18 @@ module sequencer #(
     end
   end
   assign done_failed = done_now & (error_i | overflow);
-  assign failed_early = stopped || (running_q && (decode_code != isa_pkg::ErrorNone || start_code_q != isa_pkg::ErrorNone || abort_now ||
-                                                  (done_now & error_i) != '0));
-  assign failed_now = failed_early || (done_now & overflow) != '0;
+  assign failed_now = stopped || (running_q && (decode_code != isa_pkg::ErrorNone || fails != '0 || abort_now || (done_now & error_i) != '0 ||
+                                                overflows));
 
   // ---- Begin and end ----
 
-  // With nothing in flight nothing is done, so that no semaphore overflows: `failed_early` is all there is.
-  logic nothing_to_do, done_q, done_after, clear_run;
-  assign nothing_to_do = !arvalid_o && bursts_q == '0 && flight_any == '0;
-  assign ends_now = running_q && nothing_to_do &&
-                    (stopped || (head_present && head_unit == isa_pkg::UnitNone && !failed_early && queue_empty == '1));
+  // From registers alone, as a run may begin in the cycle in which one ends. With nothing in flight nothing is done or fails; what is wrong
+  // with a halt, or an abort, goes before it.
+  logic all_answered, in_flight, halts, done_q, done_after, clear_run;
+  assign all_answered = !arvalid_o && bursts_q == '0;
+  assign in_flight = (flight_any & ~(started_q & ~flight_two & {Units{stopped}})) != '0;
+  assign halts = head_present && head_units == '0 && head_code == isa_pkg::ErrorNone && queue_empty == '1 && !abort_now;
+  assign ends_now = running_q && all_answered && !in_flight && (stopped || halts);
   assign done_after = done_q || ends_now;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -563,6 +571,7 @@ module sequencer #(
       done_q <= 1'b0;
       begin_time_q <= '0;
       end_time_q <= '0;
+      stopped <= 1'b0;
       failure_code_q <= isa_pkg::ErrorNone;
       failure_index_q <= '0;
       failure_cycle_q <= '0;
@@ -571,6 +580,7 @@ module sequencer #(
       done_q <= done_after && !begin_run && !clear_run;
       if (begin_run) begin_time_q <= time_i + 64'd1;
       if (ends_now) end_time_q <= time_i + 64'd1;
+      stopped <= failed_now && !begin_run && !clear_run;
       if (begin_run || clear_run) begin
         failure_code_q <= isa_pkg::ErrorNone;
         failure_index_q <= '0;
@@ -586,14 +596,23 @@ module sequencer #(
 
   // ---- Counters. What a unit has been doing since it last changed is added when it changes ----
 
-  logic [4*Units-1:0] cause_now, cause_before;
+  logic [4*Units-1:0] cause_now, cause_before;   // unless the run fails in this cycle
+  // Errors come late in their cycle. Counters hear of them in the next, and date them back.
+  logic late_q;
+  logic [63:0] time_before_q, time_counted;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) late_q <= 1'b0;
+    else late_q <= failed_now && !stopped;
+  end
+  always_ff @(posedge clk_i) time_before_q <= time_i;
+  assign time_counted = late_q ? time_before_q : time_i;
   logic [64*Units-1:0] since;                    // the time at which it began to do that
-  logic [Causes*Units-1:0] known;                // a counter that is not is 0, whatever the memory says
-  logic [63:0] counter [Causes*Units];
+  logic [64*Units-1:0] counted;                  // of the cause that a read asks for, up to then
+  logic [5:0] counter_cause_q;                   // which is this
   for (genvar u = 0; u < Units; u++) begin : gen_cause
     logic [3:0] cause;
     always_comb begin
-      if (failed_now) cause = isa_pkg::CauseError;
+      if (stopped) cause = isa_pkg::CauseError;
       else if (flight_any[u]) begin
         case (status_i[2*u +: 2])
           2'd0: cause = isa_pkg::CauseBusy;
@@ -613,10 +632,9 @@ module sequencer #(
     logic changes;
     logic [3:0] last_q;
     logic [63:0] since_q;
-    logic [Causes-1:0] known_q;
-    logic [5:0] place;
+    logic [Causes-1:0] known_q;                  // a counter that is not is 0, whatever the memory says
+    logic [63:0] counter [Causes];
     assign changes = running_q && cause != last_q;
-    assign place = 6'(Causes * u) + 6'(last_q);
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         last_q <= isa_pkg::CauseQueueEmpty;
@@ -628,29 +646,37 @@ module sequencer #(
         known_q <= '0;
       end else if (changes) begin
         last_q <= cause;
-        since_q <= time_i;
+        since_q <= time_counted;
         known_q[last_q] <= 1'b1;
       end
     end
     always_ff @(posedge clk_i) begin
-      if (changes) counter[place] <= (known_q[last_q] ? counter[place] : 64'd0) + time_i - since_q;
+      if (changes) counter[last_q] <= (known_q[last_q] ? counter[last_q] : 64'd0) + time_counted - since_q;
     end
     assign cause_before[4*u +: 4] = last_q;
     assign since[64*u +: 64] = since_q;
-    assign known[Causes*u +: Causes] = known_q;
+    always_comb begin
+      counted[64*u +: 64] = '0;
+      if ((!Lazy || read_q) && known_q[counter_cause_q[3:0]]) counted[64*u +: 64] = counter[counter_cause_q[3:0]];
+    end
   end
 
   // ---- Registers: taken in one cycle, done in the next; a read tells what they hold then ----
 
   logic write_q, read_q, interrupt_enable_q, interrupt_enable_after, writable;
   logic [11:0] write_offset_q, read_offset_q;
-  logic [31:0] write_data_q, csr_value;
-  logic [63:0] counter_value, cycles;
+  logic [31:0] write_data_q;
+  logic [63:0] cycles;
+  logic [63:0] csr_value, csr_value_q, csr_sum;  // of a counter all bits, of other registers the lower half
+  logic [63:0] csr_base;
+  logic [1:0] csr_more, csr_more_q, csr_added;
+  logic csr_high_q, csr_new_q, csr_counts_q, csr_errors_q, csr_fails, answer_of_error;
+  logic [11:0] answer_offset_q;
+  logic [31:0] answer_error;
   // The counter that a read asks for, taken apart in the cycle of the request.
   logic [11:0] counter_byte;
   logic [1:0] counter_unit;
   logic counts_q, counter_high_q;
-  logic [5:0] counter_index_q, counter_cause_q;
   logic [1:0] counter_unit_q;
 
   assign writable = write_q && !(running_q && !ends_now);
@@ -670,45 +696,53 @@ module sequencer #(
     if (csr_read_i) begin
       counts_q <= counter_byte < 12'(8 * Causes * Units);
       counter_high_q <= counter_byte[2:0] != 3'd0;
-      counter_index_q <= counter_byte[8:3];
       counter_unit_q <= counter_unit;
       counter_cause_q <= counter_byte[8:3] - 6'(Causes) * 6'(counter_unit);
     end
   end
+  // {whether it is one, value} of a register that tells of the error, as of the cycle before.
+  function automatic logic [32:0] error_register(input logic [11:0] offset);
+    case (offset)
+      {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code_q};
+      {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index_q)};
+      {2'b00, isa_pkg::CsrErrorCycleLow}: error_register = {1'b1, failure_cycle_q[31:0]};
+      {2'b00, isa_pkg::CsrErrorCycleHigh}: error_register = {1'b1, failure_cycle_q[63:32]};
+      default: error_register = '0;
+    endcase
+  endfunction
   always_comb begin
     logic [63:0] until_now, known_value, passed, began;
     csr_value = '0;
-    counter_value = '0;
+    csr_more = 2'd0;
     cycles = '0;
     until_now = '0;
     known_value = '0;
     passed = '0;
     began = '0;
     if (read_q) begin
-      until_now = running_q ? time_i : end_time_q;
-      cycles = until_now - begin_time_q + 64'(running_q);  // this cycle counts
-      known_value = known[counter_index_q] ? counter[counter_index_q] : 64'd0;
+      cycles = (running_q ? time_i : end_time_q) - begin_time_q + 64'(running_q);  // this cycle counts
+      until_now = running_q ? time_counted : end_time_q;
+      known_value = counted[64*counter_unit_q +: 64];
       if (counter_cause_q == 6'(cause_before[4*counter_unit_q +: 4])) begin
         passed = until_now;
         began = since[64*counter_unit_q +: 64];
       end
-      // What the unit does in this cycle comes late.
-      counter_value = running_q && counter_cause_q == 6'(cause_now[4*counter_unit_q +: 4]) ? known_value + passed - began + 64'd1 :
-                                                                                            known_value + passed - began;
+      // What the unit does in this cycle comes late, and is added in the next. An error that is counted from the cycle before on has two
+      // cycles by now. Of an error of this very cycle the next cycle knows.
+      if (counts_q) begin
+        csr_value = known_value + passed - began;
+        if (running_q && counter_cause_q == 6'(cause_now[4*counter_unit_q +: 4])) csr_more = late_q ? 2'd2 : 2'd1;
+      end
       case (read_offset_q)
-        {2'b00, isa_pkg::CsrStatus}: csr_value = {28'd0, interrupt_o, failed_now && done_after, done_after, running_q && !ends_now};
-        {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value = program_base_q[31:0];
-        {2'b00, isa_pkg::CsrProgramBaseHigh}: csr_value = program_base_q[63:32];
-        {2'b00, isa_pkg::CsrProgramBytes}: csr_value = program_bytes_q;
-        {2'b00, isa_pkg::CsrInterruptEnable}: csr_value = {31'd0, interrupt_enable_q};
-        {2'b00, isa_pkg::CsrErrorCode}: csr_value = {28'd0, failure_code_now};
-        {2'b00, isa_pkg::CsrErrorInstruction}: csr_value = 32'(failure_index_now);
-        {2'b00, isa_pkg::CsrErrorCycleLow}: csr_value = failure_cycle_now[31:0];
-        {2'b00, isa_pkg::CsrErrorCycleHigh}: csr_value = failure_cycle_now[63:32];
-        {2'b00, isa_pkg::CsrCyclesLow}: csr_value = cycles[31:0];
-        {2'b00, isa_pkg::CsrCyclesHigh}: csr_value = cycles[63:32];
-        {2'b00, isa_pkg::CsrVersion}: csr_value = isa_pkg::Version;
-        default: if (counts_q) csr_value = counter_high_q ? counter_value[63:32] : counter_value[31:0];
+        {2'b00, isa_pkg::CsrStatus}: csr_value[31:0] = {28'd0, interrupt_o, stopped && done_after, done_after, running_q && !ends_now};
+        {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value[31:0] = program_base_q[31:0];
+        {2'b00, isa_pkg::CsrProgramBaseHigh}: csr_value[31:0] = program_base_q[63:32];
+        {2'b00, isa_pkg::CsrProgramBytes}: csr_value[31:0] = program_bytes_q;
+        {2'b00, isa_pkg::CsrInterruptEnable}: csr_value[31:0] = {31'd0, interrupt_enable_q};
+        {2'b00, isa_pkg::CsrCyclesLow}: csr_value[31:0] = cycles[31:0];
+        {2'b00, isa_pkg::CsrCyclesHigh}: csr_value[31:0] = cycles[63:32];
+        {2'b00, isa_pkg::CsrVersion}: csr_value[31:0] = isa_pkg::Version;
+        default: if (!counts_q) csr_value[31:0] = 32'(error_register(read_offset_q));
       endcase
     end
   end
@@ -744,20 +778,37 @@ module sequencer #(
       write_data_q <= csr_write_data_i;
     end
     if (csr_read_i) read_offset_q <= csr_read_offset_i;
-    if (read_q) csr_data_o <= csr_value;
+    csr_new_q <= read_q;
+    if (read_q) begin
+      csr_value_q <= csr_value;
+      csr_more_q <= csr_more;
+      csr_high_q <= counts_q && counter_high_q;
+      csr_counts_q <= counts_q;
+      answer_offset_q <= read_offset_q;
+      csr_errors_q <= counter_cause_q == 6'(isa_pkg::CauseError);
+    end else begin
+      csr_value_q <= csr_base;
+      csr_more_q <= csr_added;
+    end
   end
+
+  // Whoever read in the cycle of an error has it, too. It is known in the next cycle, when the answer is on the wires.
+  assign csr_fails = csr_new_q && late_q;
+  assign {answer_of_error, answer_error} = error_register(answer_offset_q);
+  assign csr_base = csr_fails && answer_of_error ? {32'd0, answer_error} : csr_value_q;
+  assign csr_added = csr_fails && csr_counts_q ? {1'b0, csr_errors_q} : csr_more_q;
+  assign csr_sum = csr_base + 64'(csr_added);
+  assign csr_data_o = csr_high_q ? csr_sum[63:32] : csr_sum[31:0];
 
   // ---- Quiet ----
 
   logic moves, credit_moves;
   always_comb begin
-    credit_moves = (chain_i & ~credit_q) != '0;
+    credit_moves = (chain_i & ~(credit_q | killed)) != '0;
     moves = write_q || read_q || csr_write_i || csr_read_i || csr_written_o || csr_answered_o ||
             interrupt_o != (interrupt_enable_after && done_after && !begin_run && !clear_run);
     if (running_q) begin
-      if (failed_now != stopped || fails != '0 || done_i != '0 || credit_moves || starts_now != '0 ||
-          command_valid_o != '0 || dispatch_now || (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q ||
-          ends_now) begin
+      if (failed_now != stopped || done_i != '0 || credit_moves || starts != '0 || command_valid_o != '0 || dispatch_now || (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q || ends_now) begin
         moves = 1'b1;
       end
     end

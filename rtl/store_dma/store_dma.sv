@@ -73,6 +73,13 @@ module store_dma #(
 
   localparam logic [1:0] StatusBusy = 2'd0, StatusWaitRequest = 2'd1, StatusWaitWrite = 2'd3;
 
+  // A simulator computes what follows a word only when one leaves; gates would only come later for it.
+`ifdef VERILATOR
+  localparam bit Lazy = 1'b1;
+`else
+  localparam bit Lazy = 1'b0;
+`endif
+
   // ---- The latest command ----
 
   logic [39:0] address_q;
@@ -103,22 +110,34 @@ module store_dma #(
 
   localparam int SumBits = 13;                  // offsets and lengths are below 4096
   function automatic logic [PlaceBits-1:0] place_after(input logic [PlaceBits-1:0] place, input logic [SumBits-1:0] more);
-    logic [SumBits:0] sum;
+    logic [SumBits:0] sum, less;
     sum = {1'b0, more} + (SumBits + 1)'(place);
-    if (sum >= (SumBits + 1)'(Places)) sum = sum - (SumBits + 1)'(Places);
-    place_after = PlaceBits'(sum);
+    less = {1'b0, more} + ((SumBits + 1)'(place) - (SumBits + 1)'(Places));
+    place_after = PlaceBits'(less[SumBits] ? sum : less);
   endfunction
 
   logic reading_q, reads, group_ends, run_ends, job_ends, chain_next_q, first_q;
-  logic [23:0] group_left_q, run_left_q;        // bytes from the next word on
+  logic [23:0] group_left_q, run_left_q, group_left_next, run_left_next;  // bytes from the next word on
   logic [15:0] left1_q, left2_q;
   logic [OffsetBits-1:0] row_offset_q, run_offset_q, next_row_offset, next_run_offset;
   logic [17:0] word_address_q;
   logic [NumberBits-1:0] at_number_q, at_number_next, last_number, freed_q;
   logic [PlaceBits-1:0] at_place_q, at_place_next;
   logic [OffsetBits-1:0] at_offset_q, at_offset_next;
-  logic [8:0] length;
+  logic [8:0] length_q, length, length_next;    // of the next word
+  logic [1:0] ends_q, ends_next;                // {group, run}: whether they end with it
   logic [SumBits-1:0] sum, last_sum;
+  function automatic logic [8:0] word_length(input logic [23:0] group_left, input logic [23:0] run_left);
+    word_length = group_left < 24'(Columns) ? group_left[8:0] : 9'(Columns);
+    if (run_left < 24'(word_length)) word_length = run_left[8:0];  // the last group may be short
+  endfunction
+  function automatic logic [1:0] word_ends(input logic [23:0] group_left, input logic [23:0] run_left);
+    logic group, run, first;
+    group = group_left <= 24'(Columns);
+    run = run_left <= 24'(Columns);
+    first = run_left <= group_left;             // the run ends no later than the group
+    word_ends = {first ? run : group, first && run};
+  endfunction
 
   always_comb begin
     length = '0;
@@ -126,8 +145,7 @@ module store_dma #(
     last_number = at_number_q;
     reads = 1'b0;
     if (reading_q) begin
-      length = group_left_q < 24'(Columns) ? group_left_q[8:0] : 9'(Columns);
-      if (run_left_q < 24'(length)) length = run_left_q[8:0];  // the last group may be short
+      length = length_q;
       last_sum = SumBits'(at_offset_q) + SumBits'(length) - 13'd1;
       last_number = at_number_q + NumberBits'(last_sum >> OffsetBits);
       reads = NumberBits'(last_number - freed_q) < NumberBits'(PlacesNeeded);
@@ -139,14 +157,21 @@ module store_dma #(
     job_ends = 1'b0;
     next_row_offset = '0;
     next_run_offset = '0;
+    group_left_next = '0;
+    run_left_next = '0;
+    length_next = '0;
+    ends_next = 2'b00;
     sum = '0;
     at_number_next = at_number_q;
     at_place_next = at_place_q;
     at_offset_next = at_offset_q;
-    if (reads) begin
-      run_ends = run_left_q == 24'(length);
-      group_ends = group_left_q == 24'(length) || run_ends;
+    if (!Lazy || reads) begin
+      {group_ends, run_ends} = ends_q;
       job_ends = run_ends && left1_q == 16'd1 && left2_q == 16'd1;
+      group_left_next = group_ends ? group_bytes_q : group_left_q - 24'(length);
+      run_left_next = run_ends ? run_bytes_q : run_left_q - 24'(length);
+      length_next = word_length(group_left_next, run_left_next);
+      ends_next = word_ends(group_left_next, run_left_next);
       if (run_ends) begin  // the run's last burst is whole even if it does not reach the next boundary
         next_row_offset = row_offset_q + stride2_q[OffsetBits-1:0];
         next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + stride1_q[OffsetBits-1:0];
@@ -187,8 +212,10 @@ module store_dma #(
     if (reads) begin
       vector_address_o <= word_address_q;
       word_address_q <= word_address_q + 18'd1;
-      group_left_q <= group_ends ? group_bytes_q : group_left_q - 24'(length);
-      run_left_q <= run_ends ? run_bytes_q : run_left_q - 24'(length);
+      group_left_q <= group_left_next;
+      run_left_q <= run_left_next;
+      length_q <= length_next;
+      ends_q <= ends_next;
       at_offset_q <= at_offset_next;
       first_q <= run_ends;
       if (run_ends) begin
@@ -204,6 +231,8 @@ module store_dma #(
       word_address_q <= command_i[isa_pkg::StoreWordBaseLsb +: 18];
       group_left_q <= command_group_bytes;
       run_left_q <= command_run_bytes;
+      length_q <= word_length(command_group_bytes, command_run_bytes);
+      ends_q <= word_ends(command_group_bytes, command_run_bytes);
       at_offset_q <= command_address[OffsetBits-1:0];
       run_offset_q <= command_address[OffsetBits-1:0];
       row_offset_q <= command_address[OffsetBits-1:0];
@@ -469,8 +498,6 @@ module store_dma #(
     assign row_data = twice[8*FieldBytes +: 8*FieldBytes];
   end
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
-    logic [8*BusBytes-1:0] memory [BankRows];
-    logic [8*BusBytes-1:0] data_q;
     logic write, read;
     logic [RowBits-1:0] row;
     if (Banks == 1) begin : gen_only
@@ -488,11 +515,15 @@ module store_dma #(
         assign row = BankBits'(b) < write_all[BankBits-1:0] ? write_row_after : write_row;
       end
     end
-    always_ff @(posedge clk_i) begin
-      if (write) memory[row] <= row_data[8*BusBytes*b +: 8*BusBytes];
-      if (read) data_q <= memory[send_row];
-    end
-    assign bank_data[8*BusBytes*b +: 8*BusBytes] = data_q;
+    memory #(.Width(8 * BusBytes), .Words(BankRows)) u_memory (
+      .clk_i,
+      .write_i      (write),
+      .write_row_i  (row),
+      .write_data_i (row_data[8*BusBytes*b +: 8*BusBytes]),
+      .read_i       (read),
+      .read_row_i   (send_row),
+      .read_data_o  (bank_data[8*BusBytes*b +: 8*BusBytes])
+    );
   end
   if (Banks == 1) begin : gen_data
     assign wdata_o = bank_data;

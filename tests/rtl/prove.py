@@ -38,8 +38,10 @@ class Proof:
 
 PROOFS = [
     Proof("common/fifo.sv", [dict(Width=2, Depth=depth) for depth in (1, 2, 5, 8, 3)], [
-        ("passes ? data_i : memory[read]", "memory[read]"),
-        ("pop_i ? write_q == read_after : write_q == read_q", "write_q == read_q"),
+        ("passes ? data_i : memory[read_after]", "memory[read_after]"),
+        ("count_q == '0 || write_q == read_after", "write_q == read_after"),
+        ("count_q == '0 || write_q == read_after", "count_q == '0"),
+        ("passes ? data_i : memory[read_after]", "passes ? data_i : memory[read_q]"),
         ("pop_i || (push_i && count_q == '0)", "pop_i"),
         ("memory[write_q] <= data_i", "memory[write_q] <= ~data_i"),
         ("write_q == LastPlace ? '0 :", "write_q == '0 ? '0 :"),
@@ -50,17 +52,15 @@ PROOFS = [
     Proof("sequencer/semaphores.sv", [dict(Units=4, PerUnit=4, CountBits=8), dict(Units=3, PerUnit=2, CountBits=2)], [
         ("wait_i & ~available_q", "wait_i & available_q"),
         ("missing_o = wait_i & ~available_q", "missing_o = '0"),
-        ("posts - 4'(taken)", "posts"),
-        ("posts = posts + 4'd1", "posts = 4'd1"),  # of several posts one counts
-        ("taken = take_i[s/PerUnit] && wait_i[s]", "taken = take_i[s/PerUnit]"),
-        (">= CountBits'(2 ** CountBits - k)", ">= CountBits'(2 ** CountBits - k - 1)"),
-        (">= CountBits'(2 ** CountBits - k)", "> CountBits'(2 ** CountBits - k)"),
-        ("if (least[k+1] || !wait_i[s]) overflows", "if (!wait_i[s]) overflows"),  # with a take, too
-        ("if (least[k+1] || !wait_i[s]) overflows", "if (least[k+1]) overflows"),
-        ("overflows_untaken[Count*u + s] = 1'b1", "overflows_untaken[Count*u + s] = 1'b0"),
-        ("& ~take_i", ""),
+        ("change = change - 4'(taken[s])", "change = change"),
+        ("change = change + 4'd1", "change = 4'd1"),  # of several posts one counts
+        ("taken[s] = take_i[s/PerUnit] && wait_i[s]", "taken[s] = take_i[s/PerUnit]"),
+        (">= (CountBits + 1)'(2 ** CountBits - k)", "> (CountBits + 1)'(2 ** CountBits - k)"),
+        ("if (untake_i[s/PerUnit] && taken_q[s]) near", "if (1'b0) near"),  # what was killed has taken
+        ("if (untake_i[s/PerUnit] && taken_q[s]) near", "if (taken_q[s]) near"),
+        ("(least[Units:1] & near[Units-1:0]) != '0", "least[1] && near[0]"),
+        ("taken_q <= taken;", "taken_q <= wait_i;"),
         ("available_now[s] = count_now[CountBits*s +: CountBits] != '0", "available_now[s] = 1'b1"),
-        ("&& !keep_i", ""),
     ]),
     Proof("sequencer/claims.sv", [dict(VectorWords=3003, VectorBanks=3, AccumulatorWords=1300, AccumulatorBanks=5)], [
         ("share = a[39:36] <= b[43:40] &&", "share = a[39:36] < b[43:40] &&"),
@@ -68,6 +68,8 @@ PROOFS = [
         ("if (a == 2 && b == 3)", "if (a == 3 && b == 2)"),
         ("view_o[2*ViewBits +: ViewBits] = vector_view(word_i)", "view_o[2*ViewBits +: ViewBits] = store_view(word_i)"),
         ("flights_q - 2'(done_i[u])", "flights_q"),
+        ("flights_left - 2'(kill_i[u])", "flights_left"),
+        ("broken_chain_o <= Units'(broken_chain) << 1;", "if (broken_chain) broken_chain_o <= Units'(broken_chain) << 1;"),
         ("if (done_i[u]) flight0_q <= flight1_q;", ""),
         ("if (two_o[b]) collisions[", "if (1'b0) collisions["),
         ("if (candidate_i[2]) collisions[", "if (1'b0) collisions["),

@@ -175,7 +175,7 @@ void SequencerBeat::clock_run(const SequencerIn& in) {
   bool dispatchable = false;
   if (!stopped) {
     // Of several errors in a cycle: completions, decode, starts, an abort.
-    Failure failure = finish(in, decision);
+    Failure failure = finish(in);
     if (failure.code == isa::ErrorCode::None) failure = decode_head(dispatchable);
     if (failure.code == isa::ErrorCode::None) failure = start_failure_;
     const bool aborts = write_pending_ && write_offset_ == isa::csr::Control && (write_data_ & ControlAbort) != 0;
@@ -429,17 +429,12 @@ void SequencerBeat::start(const Starts& decision) {
 
 // ---- Done ----
 
-// The first error among the completions on the wires, if this cycle's starts take their semaphores.
-SequencerBeat::Failure SequencerBeat::finish(const SequencerIn& in, const Starts& decision) {
+// The first error among the completions on the wires. What starts in this cycle takes its semaphores behind it.
+SequencerBeat::Failure SequencerBeat::finish(const SequencerIn& in) const {
   bool any = false;
   for (const CompletionWires& wires : in.unit) any = any || wires.done;
   if (!any) return {};
   std::array<int, 16> count = semaphore_;
-  for (std::size_t u = 0; u < unit_.size(); ++u) {
-    if (!decision.starts[u]) continue;
-    const int wait_mask = unit_[u].queue.front().header.wait_mask;
-    for (std::size_t i = 0; i < SemaphoresPerUnit; ++i) count[SemaphoresPerUnit * u + i] -= wait_mask >> i & 1;
-  }
   for (std::size_t u = 0; u < unit_.size(); ++u) {
     if (!in.unit[u].done) continue;
     if (unit_[u].in_flight.empty()) throw InternalError("sequencer: a completion without an instruction in flight");

@@ -89,7 +89,7 @@ class SequencerBeat : public SequencerBlock {
   bool conflict(const Entry& a, const Entry& b) const;
   bool self_conflict(const Entry& a) const;
   [[gnu::hot]] void start(const Starts& decision);
-  [[gnu::hot]] Failure finish(const SequencerIn& in, const Starts& decision);
+  [[gnu::hot]] Failure finish(const SequencerIn& in) const;
   [[gnu::hot]] void count(const SequencerIn& in, const Starts& decision, Cycle cycles);
   [[gnu::hot]] Counted cause_of(int unit, const SequencerIn& in, const Starts& decision) const;
   [[gnu::hot]] bool nothing_to_do() const;

@@ -245,10 +245,10 @@ void SequencerModel::take_dones(Cycle now) {
     }
     for (auto mask = static_cast<std::uint32_t>(header.post_mask); mask != 0; mask &= mask - 1) {
       const int s = __builtin_ctz(mask);
-      // A token that the start decided in this cycle takes counts as well: count' = count + posts - taken.
+      // What starts in this cycle takes its tokens behind this: posts find their room before anything is taken.
       const int count = ++semaphore_next_[static_cast<std::size_t>(s)];
       stage(s / 4);
-      if (count > SemaphoreMax + 1 || (count > SemaphoreMax && !takes(s))) {
+      if (count > SemaphoreMax) {
         fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
              "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
       }
@@ -335,13 +335,6 @@ bool SequencerModel::wants_to_start(int u) const {
     if (semaphore_[static_cast<std::size_t>(4 * u + __builtin_ctz(mask))] == 0) return false;
   }
   return true;
-}
-
-// Whether the start that is decided in this cycle takes a token of semaphore s.
-bool SequencerModel::takes(int s) const {
-  const Unit& unit = unit_[static_cast<std::size_t>(s / 4)];
-  if (unit.queued == 0 || !wants_to_start(s / 4)) return false;
-  return (unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header().wait_mask >> (s % 4) & 1) != 0;
 }
 
 void SequencerModel::start(Cycle now) {

@@ -98,7 +98,6 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void take_dones(Cycle now);
   void dispatch(Cycle now);
   bool wants_to_start(int u) const;
-  bool takes(int s) const;
   void start(Cycle now);
   void classify(Cycle now);
   void schedule_fetch();
