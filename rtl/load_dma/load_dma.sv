@@ -323,8 +323,9 @@ module load_dma #(
   // {group, run}: whether they end with a word of this length. The last group of a run may be short.
   function automatic logic [1:0] ends_with(input logic window_mode, input logic [15:0] windows_left, input logic [23:0] group_left,
                                            input logic signed [29:0] left, input logic [8:0] length);
-    ends_with[0] = window_mode ? windows_left == 16'd1 : left <= $signed({21'd0, length});
-    ends_with[1] = group_left == 24'(length) || (!window_mode && ends_with[0]);
+    logic run;
+    run = window_mode ? windows_left == 16'd1 : left <= $signed({21'd0, length});
+    ends_with = {group_left == 24'(length) || (!window_mode && run), run};
   endfunction
 
   logic [8:0] length, lead, memory_end, memory_bytes, advance;

@@ -182,7 +182,7 @@ class Exported(Tools):
 
     def test_the_chip_alone(self):
         folder, said = self.export("-m", "odd7x13")
-        self.assertEqual(said, "out: 26 files of the chip of machine `odd7x13`; README.md says how to use them\n")
+        self.assertEqual(said, "out: 27 files of the chip of machine `odd7x13`; README.md says how to use them\n")
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         self.assertEqual(len(names), 26)
         self.assertEqual({name for name in names if "/" not in name}, {"README.md", "constraints.sdc", "files.f", "machine.yaml", "synth.ys"})

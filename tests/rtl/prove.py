@@ -103,7 +103,7 @@ PROOFS = [
         ("&& flights < FlightBits'(Outstanding);", ";"),
         ("awlen_o <= 8'(burst_end >> BusBits);", "awlen_o <= 8'(burst_bytes >> BusBits);"),
         ("assign strobe_first = sending_q ? '0 : taken_first[BusBits-1:0];", "assign strobe_first = '0;"),
-    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
+    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "common/memory.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [
         dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Rows=2, Columns=2, BusBytes=4, BurstBytes=8, Outstanding=1)], [
         ("if (ar_free) arvalid_o <= ar_leaves;", "arvalid_o <= ar_leaves;"),             # AR gone before it was taken
@@ -111,7 +111,7 @@ PROOFS = [
         ("cut_left_q <= 24'(to_boundary) ? cut_left_q[12:0] : to_boundary;", "cut_left_q[12:0];"),  # across a boundary
         ("arlen_o <= 8'(burst_end >> BusBits);", "arlen_o <= 8'(burst_bytes >> BusBits);"),
         ("NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding)", "1'b1"),
-    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
+    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "common/memory.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
 ]
 
 
