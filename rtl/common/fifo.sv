@@ -22,21 +22,29 @@ module fifo #(
   localparam int PlaceBits = Depth > 1 ? $clog2(Depth) : 1;
   localparam logic [PlaceBits-1:0] LastPlace = PlaceBits'(Depth - 1);
 
-  logic [Width-1:0] memory [Depth];
-  logic [PlaceBits-1:0] write_q, read_q, read_after;
+  logic [PlaceBits-1:0] write_q, read_q, read_after, next;
   logic [CountBits-1:0] count_q;
-  logic [Width-1:0] head_q;
 
-  // The place behind the head, whose entry is to be the next head: read in every cycle, since `pop_i` comes late.
+  // The place whose entry is to be the next head: the one behind the head, or the first of an empty queue. `pop_i` comes late, and
+  // decides only whether it is read. What is just being pushed there passes through.
   assign read_after = read_q == LastPlace ? '0 : read_q + 1'b1;
-  // That entry is just being pushed, or the first of an empty queue.
-  logic passes;
-  assign passes = push_i && (count_q == '0 || write_q == read_after);
+  assign next = count_q == '0 ? read_q : read_after;
+`ifdef FORMAL
+  logic [Width*Depth-1:0] memory;
+`endif
+  memory #(.Width(Width), .Words(Depth), .Passes(1'b1)) u_memory (
+    .clk_i,
+    .write_i      (push_i),
+    .write_row_i  (write_q),
+    .write_data_i (data_i),
+    .read_i       (pop_i || (push_i && count_q == '0)),
+    .read_row_i   (next),
+`ifdef FORMAL
+    .words_o      (memory),
+`endif
+    .read_data_o  (head_o)
+  );
 
-  always_ff @(posedge clk_i) begin
-    if (push_i) memory[write_q] <= data_i;
-    if (pop_i || (push_i && count_q == '0)) head_q <= passes ? data_i : memory[read_after];
-  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       write_q <= '0;
@@ -53,7 +61,6 @@ module fifo #(
     end
   end
   assign count_o = count_q;
-  assign head_o = head_q;
 
   `GEMEL_ASSERT(NotPushedWhenFull, !push_i || pop_i || clear_i || count_q != CountBits'(Depth))
   `GEMEL_ASSERT(NotPoppedWhenEmpty, !pop_i || clear_i || count_q != '0)
@@ -92,10 +99,10 @@ module fifo #(
       assert (count_q <= CountBits'(Depth));
       assert (read_q <= LastPlace && write_q <= LastPlace);
       assert (write_q == PlaceBits'(behind >= (PlaceBits + 1)'(Depth) ? behind - (PlaceBits + 1)'(Depth) : behind));
-      assert (count_q == '0 || head_q == memory[read_q]);
+      assert (count_q == '0 || head_o == memory[Width*read_q +: Width]);
       if (followed_q) begin
         assert (before_q < count_q);
-        assert (memory[PlaceBits'(place >= (PlaceBits + 1)'(Depth) ? place - (PlaceBits + 1)'(Depth) : place)] == value_q);
+        assert (memory[Width*PlaceBits'(place >= (PlaceBits + 1)'(Depth) ? place - (PlaceBits + 1)'(Depth) : place) +: Width] == value_q);
         if (before_q == '0) assert (head_o == value_q);  // what it is all for
       end
     end

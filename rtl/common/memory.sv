@@ -17,6 +17,9 @@ module memory #(
   input  logic [Width-1:0]   write_data_i,
   input  logic               read_i,
   input  logic [RowBits-1:0] read_row_i,
+`ifdef FORMAL
+  output logic [Width*Words-1:0] words_o,  // all of it, for proofs of what is built on it
+`endif
   output logic [Width-1:0]   read_data_o   // of the last read
 );
 
@@ -35,5 +38,11 @@ module memory #(
     if (read_i) data_q <= Passes && write_i && write_row_i == read_row_i ? write_data_i : words[read_row_i];
   end
   assign read_data_o = data_q;
+
+`ifdef FORMAL
+  for (genvar w = 0; w < Words; w++) begin : gen_word
+    assign words_o[Width*w +: Width] = words[w];
+  end
+`endif
 
 endmodule

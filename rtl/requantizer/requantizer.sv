@@ -2,7 +2,8 @@
 // requantizer: Lanes sums, multiplied and rounded in any of four ways, 6 cycles later; contract:
 // src/blocks/requantizer/requantizer_ports.hpp, arithmetic: docs/reference/arithmetic.md. Sign and magnitude throughout, so one
 // unsigned 32x31 multiplier per lane serves all modes:
-//   1 shift left (fixed_double)            2 magnitude; float: leading one to the top (the first half of int32 -> float32)
+//   1 fixed_double: shift left;            2 fixed: magnitude; float: leading one to the top (the first half of
+//     float: magnitude                       int32 -> float32)
 //   3 float: to 24 bits, half to even      4 product
 //   5 fixed_double: first rounding, by 31 bits; float: to 24 bits, half to even; both: what remains to shift
 //   6 shift right, round, sign
@@ -143,13 +144,24 @@ module requantizer #(
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     // 1
-    logic [31:0] x1_q;
+    logic [31:0] x, magnitude;
+    logic        negative1_q;
+    logic [31:0] x1_q;           // float: its magnitude
     logic [30:0] multiplier1_q;  // of a float scale: without the sign
     logic [5:0]  shift1_q;
+    logic [31:0] shifted;
+    assign x = x_i[32*i +: 32];
+    assign magnitude = x[31] ? -x : x;
+    assign shifted = x << shift_i[6*i +: 5];
     always_ff @(posedge clk_i) begin
       if (valid_i) begin
-        x1_q <= rounding_i == isa_pkg::RoundingFixedDouble && !shift_i[6*i + 5] ?
-                x_i[32*i +: 32] << shift_i[6*i +: 5] : x_i[32*i +: 32];
+        negative1_q <= x[31];
+        x1_q <= x;
+        if (rounding_i == isa_pkg::RoundingFloat) x1_q <= magnitude;
+        else if (rounding_i == isa_pkg::RoundingFixedDouble && !shift_i[6*i + 5]) begin
+          negative1_q <= shifted[31];
+          x1_q <= shifted;
+        end
         multiplier1_q <= multiplier_i[32*i +: 31];
         shift1_q <= shift_i[6*i +: 6];
       end
@@ -157,15 +169,13 @@ module requantizer #(
 
     // 2
     logic        negative2_q;
-    logic [31:0] magnitude1;
     logic [36:0] magnitude2_q;   // above bit 31: leading zeros that were removed
     logic [30:0] multiplier2_q;
     logic [5:0]  shift2_q;
-    assign magnitude1 = x1_q[31] ? -x1_q : x1_q;
     always_ff @(posedge clk_i) begin
       if (valid_q[0]) begin
-        negative2_q <= x1_q[31];
-        magnitude2_q <= rounding1_q == isa_pkg::RoundingFloat ? normalized(magnitude1) : {5'd0, magnitude1};
+        negative2_q <= negative1_q;
+        magnitude2_q <= rounding1_q == isa_pkg::RoundingFloat ? normalized(x1_q) : {5'd0, negative1_q ? -x1_q : x1_q};
         multiplier2_q <= multiplier1_q;
         shift2_q <= shift1_q;
       end

@@ -606,6 +606,12 @@ module sequencer #(
   end
   always_ff @(posedge clk_i) time_before_q <= time_i;
   assign time_counted = late_q ? time_before_q : time_i;
+  // The first cycle of a run: in it no unit does anything else than wait for instructions.
+  logic began_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) began_q <= 1'b0;
+    else began_q <= begin_run;
+  end
   logic [64*Units-1:0] since;                    // the time at which it began to do that
   logic [64*Units-1:0] counted;                  // of the cause that a read asks for, up to then
   logic [5:0] counter_cause_q;                   // which is this
@@ -640,21 +646,26 @@ module sequencer #(
         last_q <= isa_pkg::CauseQueueEmpty;
         since_q <= '0;
         known_q <= '0;
-      end else if (begin_run) begin
-        last_q <= isa_pkg::CauseQueueEmpty;
-        since_q <= time_i + 64'd1;
-        known_q <= '0;
-      end else if (changes) begin
-        last_q <= cause;
-        since_q <= time_counted;
-        known_q[last_q] <= 1'b1;
+      end else begin
+        if (began_q) begin
+          since_q <= time_i;
+        end else if (changes) begin
+          since_q <= time_counted;
+        end
+        if (begin_run) begin
+          last_q <= isa_pkg::CauseQueueEmpty;
+          known_q <= '0;
+        end else if (changes) begin
+          last_q <= cause;
+          known_q[last_q] <= 1'b1;
+        end
       end
     end
     always_ff @(posedge clk_i) begin
       if (changes) counter[last_q] <= (known_q[last_q] ? counter[last_q] : 64'd0) + time_counted - since_q;
     end
     assign cause_before[4*u +: 4] = last_q;
-    assign since[64*u +: 64] = since_q;
+    assign since[64*u +: 64] = began_q ? time_i : since_q;
     always_comb begin
       counted[64*u +: 64] = '0;
       if ((!Lazy || read_q) && known_q[counter_cause_q[3:0]]) counted[64*u +: 64] = counter[counter_cause_q[3:0]];

@@ -175,10 +175,9 @@ class Exported(Tools):
     def test_icarus_is_told_what_it_cannot_run(self):
         self.need("iverilog")
         folder, _ = self.export("-m", "tiny8", "digits")
-        self.tool(folder, "iverilog", "-g2012", "-f", "bench.f", "-s", "npu_bench", "-o", "npu_bench.vvp")
-        failed = self.tool(folder, "vvp", "-n", "npu_bench.vvp")
-        self.assertEqual(failed.returncode, 1)
-        self.assertIn("FAIL: Icarus never comes to an end with always_comb: compile with -f icarus.f (README.md)", failed.stdout)
+        failed = self.tool(folder, "iverilog", "-g2012", "-f", "bench.f", "-s", "npu_bench", "-o", "npu_bench.vvp")
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertIn("Icarus never comes to an end with always_comb: compile with -f icarus.f (README.md)", failed.stdout + failed.stderr)
 
     def test_the_chip_alone(self):
         folder, said = self.export("-m", "odd7x13")

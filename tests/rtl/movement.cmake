@@ -5,12 +5,12 @@ macro(movement_block name block sources)
   gemel_verilate(${name} BLOCK ${block} SOURCES ${sources} PARAMETERS ${ARGN})
   list(APPEND movement_libraries ${name})
 endmacro()
-set(scratchpad_sources scratchpad/scratchpad.sv)
+set(scratchpad_sources common/memory.sv scratchpad/scratchpad.sv)
 movement_block(ScratchpadOneWord scratchpad "${scratchpad_sources}" WordBytes=1 Words=1 Banks=1 ReadClients=1 WriteClients=1)
 movement_block(ScratchpadOneBank scratchpad "${scratchpad_sources}" WordBytes=16 Words=64 Banks=1 ReadClients=2 WriteClients=1)
 movement_block(ScratchpadThreeBanks scratchpad "${scratchpad_sources}" WordBytes=5 Words=39 Banks=3 ReadClients=2 WriteClients=2)
 
-set(sequencer_sources common/isa_pkg.gen.sv common/fifo.sv sequencer/semaphores.sv sequencer/claims.sv sequencer/sequencer.sv)
+set(sequencer_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv sequencer/semaphores.sv sequencer/claims.sv sequencer/sequencer.sv)
 # words and banks: activation, weight, vector, param, accumulator
 function(buffer_parameters result words banks)
   string(REPLACE "," ";" words ${words})
@@ -37,7 +37,7 @@ movement_sequencer(SequencerSynthesizedNarrow 4 4 1 1 262144,262144,262144,26214
 movement_block(Decoder isa_pkg_use "common/isa_pkg.gen.sv;../tests/isa/isa_pkg_use.sv")
 
 # rows x columns, bytes of bus and burst, outstanding
-set(load_dma_sources common/isa_pkg.gen.sv common/fifo.sv load_dma/load_dma.sv)
+set(load_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv load_dma/load_dma.sv)
 macro(movement_load_dma name rows columns bus burst outstanding)
   movement_block(${name} load_dma "${load_dma_sources}" Rows=${rows} Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
                  Outstanding=${outstanding} ${ARGN})
@@ -52,7 +52,7 @@ movement_load_dma(LoadDmaSynthesizedUsual 8 8 8 64 4 SYNTHESIS)
 movement_load_dma(LoadDmaSynthesizedOdd 5 13 16 32 3 SYNTHESIS)
 movement_load_dma(LoadDmaSynthesizedWholeBursts 24 3 128 4096 2 SYNTHESIS)
 
-set(store_dma_sources common/isa_pkg.gen.sv common/fifo.sv store_dma/store_dma.sv)
+set(store_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv store_dma/store_dma.sv)
 macro(movement_store_dma name columns bus burst outstanding)
   movement_block(${name} store_dma "${store_dma_sources}" Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
                  Outstanding=${outstanding})
@@ -64,8 +64,8 @@ movement_store_dma(StoreDmaWide 40 4 8 2)
 movement_store_dma(StoreDmaWholeBursts 24 128 4096 2)
 movement_store_dma(StoreDmaManyBeats 5 4 1024 3)
 
-set(npu_sources common/isa_pkg.gen.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/semaphores.sv sequencer/claims.sv
-                sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
+set(npu_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/semaphores.sv
+                sequencer/claims.sv sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
                 vector_unit/vector_unit.sv npu/npu.sv)
 macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch words banks)
   buffer_parameters(parameters ${words} ${banks})

@@ -38,17 +38,17 @@ class Proof:
 
 PROOFS = [
     Proof("common/fifo.sv", [dict(Width=2, Depth=depth) for depth in (1, 2, 5, 8, 3)], [
-        ("passes ? data_i : memory[read_after]", "memory[read_after]"),
-        ("count_q == '0 || write_q == read_after", "write_q == read_after"),
-        ("count_q == '0 || write_q == read_after", "count_q == '0"),
-        ("passes ? data_i : memory[read_after]", "passes ? data_i : memory[read_q]"),
-        ("pop_i || (push_i && count_q == '0)", "pop_i"),
-        ("memory[write_q] <= data_i", "memory[write_q] <= ~data_i"),
+        (".Passes(1'b1)", ".Passes(1'b0)"),
+        ("count_q == '0 ? read_q : read_after", "read_after"),
+        ("count_q == '0 ? read_q : read_after", "read_q"),
+        ("(pop_i || (push_i && count_q == '0))", "(pop_i)"),
+        ("(pop_i || (push_i && count_q == '0))", "(pop_i || push_i)"),
+        (".write_data_i (data_i)", ".write_data_i (~data_i)"),
         ("write_q == LastPlace ? '0 :", "write_q == '0 ? '0 :"),
         ("read_after = read_q == LastPlace", "read_after = read_q == '0"),
         ("count_q + 1'b1 : count_q - 1'b1;", "count_q + 1'b1 : count_q;"),
         ("if (push_i != pop_i)", "if (push_i)"),
-    ]),
+    ], needs=["common/memory.sv"]),
     Proof("sequencer/semaphores.sv", [dict(Units=4, PerUnit=4, CountBits=8), dict(Units=3, PerUnit=2, CountBits=2)], [
         ("wait_i & ~available_q", "wait_i & available_q"),
         ("missing_o = wait_i & ~available_q", "missing_o = '0"),
@@ -90,7 +90,7 @@ PROOFS = [
         ("w_strobe_q != 4'b0000 && w_strobe_q != 4'b1111", "1'b0"),
         ("{old_read ? aw_word_q : ar_word_q, 2'b00}", "{ar_word_q, 2'b00}"),
         ("write_starts && write_legal &&", "write_starts &&"),                                      # what is no register is written
-    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv"], refute=12),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv"], refute=12),
     Proof("../tests/rtl/formal/store_dma_axi.sv", [
         dict(Columns=5, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Columns=2, BusBytes=8, BurstBytes=16, Outstanding=2),
         dict(Columns=4, BusBytes=4, BurstBytes=8, Outstanding=1)], [
@@ -103,7 +103,7 @@ PROOFS = [
         ("&& flights < FlightBits'(Outstanding);", ";"),
         ("awlen_o <= 8'(burst_end >> BusBits);", "awlen_o <= 8'(burst_bytes >> BusBits);"),
         ("assign strobe_first = sending_q ? '0 : taken_first[BusBits-1:0];", "assign strobe_first = '0;"),
-    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "common/memory.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [
         dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Rows=2, Columns=2, BusBytes=4, BurstBytes=8, Outstanding=1)], [
         ("if (ar_free) arvalid_o <= ar_leaves;", "arvalid_o <= ar_leaves;"),             # AR gone before it was taken
@@ -111,7 +111,7 @@ PROOFS = [
         ("cut_left_q <= 24'(to_boundary) ? cut_left_q[12:0] : to_boundary;", "cut_left_q[12:0];"),  # across a boundary
         ("arlen_o <= 8'(burst_end >> BusBits);", "arlen_o <= 8'(burst_bytes >> BusBits);"),
         ("NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding)", "1'b1"),
-    ], needs=["common/isa_pkg.gen.sv", "common/fifo.sv", "common/memory.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
 ]
 
 
@@ -141,8 +141,9 @@ def prepare(proof, source, parameters, folder):
             text = re.sub(r"\bassume \((?!!rst_ni\))", "assert (", text)
         (folder / file.name).write_text(text)
     files = " ".join(file.name for file in [*proof.needs, proof.file])
-    sets = " ".join(f"-chparam {k} {v}" for k, v in parameters.items())
-    done = run(["yosys", "-q", "-p", f"read_verilog -sv -formal -defer -I{RTL / 'common'} {files}; hierarchy -top {proof.module} {sets}; "
+    sets = " ".join(f"-set {k} {v}" for k, v in parameters.items())
+    done = run(["yosys", "-q", "-p", f"read_verilog -sv -formal -defer -I{RTL / 'common'} {files}; chparam {sets} {proof.module}; "
+                f"hierarchy -top {proof.module}; "
                 "prep -flatten -nordff; memory_map; async2sync; dffunmap; opt_clean; write_smt2 -wires design.smt2"], folder)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
@@ -161,7 +162,7 @@ def proved(proof, parameters):
 
 def out_of_date(proof):
     """Which mistakes cannot be planted, and why; one a line."""
-    hardware = proof.planted.read_text().split("`ifdef FORMAL")[0]
+    hardware = re.sub(r"`ifdef FORMAL.*?`endif", "", proof.planted.read_text(), flags=re.DOTALL)
     return [f"`{right}` stands {hardware.count(right)} times in {proof.planted.name}" for right, _ in proof.mistakes if hardware.count(right) != 1]
 
 

@@ -297,7 +297,7 @@ class Commands(unittest.TestCase):
 
     def test_regression_of_programs_sees_a_wrong_counter_and_replays_it(self):
         text = (ROOT / "rtl/sequencer/sequencer.sv").read_text(encoding="utf-8")
-        wrong = text.replace("+ time_i - since_q;", "+ time_i + 64'd1 - since_q;")
+        wrong = text.replace("+ time_counted - since_q;", "+ time_counted + 64'd1 - since_q;")
         self.assertNotEqual(text, wrong)
         (self.folder / "sequencer.sv").write_text(wrong, encoding="utf-8")
         parts = ",".join(str(ROOT / "rtl/sequencer" / name) for name in ("semaphores.sv", "claims.sv"))
