@@ -38,13 +38,14 @@ BLOCKS = {
     "matrix_unit": "matrix_unit/matrix_unit.sv",
     "vector_unit": "vector_unit/vector_unit.sv",
     "load_dma": "load_dma/load_dma.sv",
+    "burst_cutter": "common/burst_cutter.sv",
     "store_dma": "store_dma/store_dma.sv",
     "sequencer": "sequencer/sequencer.sv",
     "semaphores": "sequencer/semaphores.sv",
     "claims": "sequencer/claims.sv",
     "vector_buffer": "scratchpad/scratchpad.sv",
 }
-PART_OF = {"semaphores": "sequencer", "claims": "sequencer"}  # modules that are swapped with the block they belong to
+PART_OF = {"semaphores": "sequencer", "claims": "sequencer", "burst_cutter": "load_dma"}  # modules that are swapped with the block they belong to
 # What one mistake looks like: pattern -> replacements, or a function of the match.
 MUTATIONS = [
     (r"(?<![<>=!&|+\-*(])\+(?![+:=])", ["-"]),

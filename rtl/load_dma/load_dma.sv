@@ -153,24 +153,32 @@ module load_dma #(
   // ---- Requester ----
 
   logic cuts_q;                                 // bursts are left
-  logic [39:0] cut_row_q, cut_run_q, cut_at_q;  // first run of the row of runs; run; next burst
-  logic [23:0] cut_left_q;                      // bytes of the run from there on
-  logic [15:0] cut_left1_q, cut_left2_q;
+  logic [39:0] burst_address;
+  logic [12:0] burst_bytes;
+  logic [7:0]  burst_len;
   logic [NumberBits-1:0] issued_q, answered_q, drained;
-  logic ar_last_q, ar_free, ar_leaves, run_cut;
-  logic [12:0] to_boundary, burst_bytes;
-  logic [12:0] burst_end;                       // last byte counted from the start of the first beat
-  logic [39:0] next_row, next_run;
+  logic ar_last_q, ar_free, ar_leaves, burst_last;
 
-  assign to_boundary = 13'(BurstBytes) - 13'(cut_at_q[OffsetBits-1:0]);
-  assign burst_bytes = cut_left_q <= 24'(to_boundary) ? cut_left_q[12:0] : to_boundary;
-  assign run_cut = cut_left_q <= 24'(to_boundary);
-  assign burst_end = 13'(cut_at_q[BusBits-1:0]) + burst_bytes - 13'd1;
+  burst_cutter #(.BusBytes(BusBytes), .BurstBytes(BurstBytes)) u_bursts (
+    .clk_i,
+    .next_i         (ar_leaves),
+    .begin_i        (command_valid_i),
+    .address_i      (command_address),
+    .begin_bytes_i  (command_run),
+    .begin_count1_i (command_i[isa_pkg::LoadCount1Lsb +: 16]),
+    .begin_count2_i (command_i[isa_pkg::LoadCount2Lsb +: 16]),
+    .bytes_i        (run_bytes_q),
+    .count1_i       (count1_q),
+    .stride1_i      (stride1_q),
+    .stride2_i      (stride2_q),
+    .address_o      (burst_address),
+    .bytes_o        (burst_bytes),
+    .len_o          (burst_len),
+    .last_o         (burst_last)
+  );
   assign ar_free = !arvalid_o || arready_i;
   assign ar_leaves = ar_free && cuts_q && NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding) &&
                      NumberBits'(issued_q - drained) < NumberBits'(PlacesNeeded);
-  assign next_row = cut_row_q + {8'd0, stride2_q};
-  assign next_run = cut_left1_q == 16'd1 ? next_row : cut_run_q + {8'd0, stride1_q};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -180,7 +188,7 @@ module load_dma #(
       chain_o <= 1'b0;
     end else begin
       if (command_valid_i) cuts_q <= 1'b1;
-      else if (ar_leaves && run_cut && cut_left1_q == 16'd1 && cut_left2_q == 16'd1) cuts_q <= 1'b0;
+      else if (ar_leaves && burst_last) cuts_q <= 1'b0;
       if (ar_free) arvalid_o <= ar_leaves;
       if (ar_leaves) issued_q <= issued_q + 1'b1;
       chain_o <= arvalid_o && arready_i && ar_last_q;
@@ -188,32 +196,10 @@ module load_dma #(
   end
   always_ff @(posedge clk_i) begin
     if (ar_leaves) begin
-      araddr_o <= cut_at_q;
+      araddr_o <= burst_address;
       ar_bytes_o <= burst_bytes;
-      arlen_o <= 8'(burst_end >> BusBits);
-      ar_last_q <= run_cut && cut_left1_q == 16'd1 && cut_left2_q == 16'd1;
-    end
-    if (command_valid_i) begin
-      cut_row_q <= command_address;
-      cut_run_q <= command_address;
-      cut_at_q <= command_address;
-      cut_left_q <= command_run;
-      cut_left1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
-      cut_left2_q <= command_i[isa_pkg::LoadCount2Lsb +: 16];
-    end else if (ar_leaves) begin
-      if (run_cut) begin
-        cut_run_q <= next_run;
-        cut_at_q <= next_run;
-        cut_left_q <= run_bytes_q;
-        cut_left1_q <= cut_left1_q == 16'd1 ? count1_q : cut_left1_q - 16'd1;
-        if (cut_left1_q == 16'd1) begin
-          cut_row_q <= next_row;
-          cut_left2_q <= cut_left2_q - 16'd1;
-        end
-      end else begin
-        cut_at_q <= cut_at_q + {27'd0, burst_bytes};
-        cut_left_q <= cut_left_q - {11'd0, burst_bytes};
-      end
+      arlen_o <= burst_len;
+      ar_last_q <= burst_last;
     end
   end
 
@@ -230,7 +216,7 @@ module load_dma #(
   logic beat_error;
 
   if (BurstBeats > 1) begin : gen_first_beat
-    assign first_beat = cut_at_q[OffsetBits-1:BusBits];
+    assign first_beat = burst_address[OffsetBits-1:BusBits];
   end else begin : gen_only_beat
     assign first_beat = '0;
   end

@@ -81,6 +81,13 @@ module matrix_unit #(
     end
   end
 
+  // Where its first row is read, if it is in the tile; words between outputs and taps that are neighbours in y.
+  logic [17:0] pending_address, pending_step_y, pending_tap_y;
+  assign pending_address = pending_base_q +
+                           18'($signed(pending_word_q[isa_pkg::MatrixOriginYLsb +: isa_pkg::MatrixOriginYWidth])) * pending_row_q;
+  assign pending_step_y = 18'(pending_word_q[isa_pkg::MatrixStrideYLsb +: isa_pkg::MatrixStrideYWidth]) * pending_row_q;
+  assign pending_tap_y = 18'(pending_word_q[isa_pkg::MatrixDilationYLsb +: isa_pkg::MatrixDilationYWidth]) * pending_row_q;
+
   // ---- Weight walker ----
 
   logic         loading_q, full_q;  // shadow weights: being read; all reads made. Neither: none
@@ -88,7 +95,7 @@ module matrix_unit #(
   logic         loads;              // begins with the next pass's weights
   logic         chain_next_q;
   logic [511:0] weight_word_q;
-  logic [17:0]  weight_row_q, weight_step_x_q, weight_tap_x_q, weight_base_q;
+  logic [17:0]  weight_address_q, weight_step_x_q, weight_tap_x_q, weight_step_y_q, weight_tap_y_q;
   logic [RowWidth-1:0] rows_left_q;
 
   assign loads = !loading_q && (!full_q || begins) && (more_q || pending_q);
@@ -97,10 +104,11 @@ module matrix_unit #(
   always_ff @(posedge clk_i) begin
     if (takes) begin
       weight_word_q <= pending_word_q;
-      weight_row_q <= pending_row_q;
+      weight_address_q <= pending_address;
       weight_step_x_q <= pending_step_x_q;
       weight_tap_x_q <= pending_tap_x_q;
-      weight_base_q <= pending_base_q;
+      weight_step_y_q <= pending_step_y;
+      weight_tap_y_q <= pending_tap_y;
     end
   end
 
@@ -259,11 +267,9 @@ module matrix_unit #(
 
   // What the next instruction brings with it.
   logic [511:0] new_word;
-  logic [17:0]  new_row, new_address;
+  logic [17:0]  new_address;
   assign new_word = takes ? pending_word_q : weight_word_q;
-  assign new_row = takes ? pending_row_q : weight_row_q;
-  assign new_address = (takes ? pending_base_q : weight_base_q) +
-                       18'($signed(new_word[isa_pkg::MatrixOriginYLsb +: isa_pkg::MatrixOriginYWidth])) * new_row;
+  assign new_address = takes ? pending_address : weight_address_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -327,8 +333,8 @@ module matrix_unit #(
       word_q <= new_word;
       step_x_q <= takes ? pending_step_x_q : weight_step_x_q;
       tap_x_q <= takes ? pending_tap_x_q : weight_tap_x_q;
-      step_y_q <= 18'(new_word[isa_pkg::MatrixStrideYLsb +: isa_pkg::MatrixStrideYWidth]) * new_row;
-      tap_y_q <= 18'(new_word[isa_pkg::MatrixDilationYLsb +: isa_pkg::MatrixDilationYWidth]) * new_row;
+      step_y_q <= takes ? pending_step_y : weight_step_y_q;
+      tap_y_q <= takes ? pending_tap_y : weight_tap_y_q;
       address_q <= new_address;
       line_address_q <= new_address;
       plane_address_q <= new_address;

@@ -2,9 +2,10 @@
 // requantizer: Lanes sums, multiplied and rounded in any of four ways, 6 cycles later; contract:
 // src/blocks/requantizer/requantizer_ports.hpp, arithmetic: docs/reference/arithmetic.md. Sign and magnitude throughout, so one
 // unsigned 32x31 multiplier per lane serves all modes:
-//   1 fixed_double: shift left;            2 fixed: magnitude; float: leading one to the top (the first half of
-//     float: magnitude                       int32 -> float32)
-//   3 float: to 24 bits, half to even      4 product
+//   1 fixed_double: shift left;            2 fixed: magnitude; float: leading one near the top
+//     float: magnitude
+//   3 float: leading one to the top, to    4 product
+//     24 bits, half to even: float32
 //   5 fixed_double: first rounding, by 31 bits; float: to 24 bits, half to even; both: what remains to shift
 //   6 shift right, round, sign
 // Stages are functions, called where a register is enabled: what they compute costs a simulator nothing while they are idle.
@@ -27,38 +28,37 @@ module requantizer #(
 
   localparam int Latency = 6;
 
-  // Leading zeros (0..31) of a value that is not 0, and the value without them. 0 stays 0.
-  function automatic logic [36:0] normalized(input logic [31:0] value);
+  // 2, float: a value without its leading zeros as far as they come in fours, and how many fours of them there were (0..7).
+  function automatic logic [34:0] without_fours(input logic [31:0] value);
     logic [31:0] v;
-    logic [4:0]  zeros;
+    logic [2:0]  fours;
     v = value;
-    zeros = '0;
+    fours = '0;
     if (v[31:16] == '0) begin
       v = v << 16;
-      zeros[4] = 1'b1;
+      fours[2] = 1'b1;
     end
     if (v[31:24] == '0) begin
       v = v << 8;
-      zeros[3] = 1'b1;
+      fours[1] = 1'b1;
     end
     if (v[31:28] == '0) begin
       v = v << 4;
-      zeros[2] = 1'b1;
+      fours[0] = 1'b1;
     end
-    if (v[31:30] == '0) begin
-      v = v << 2;
-      zeros[1] = 1'b1;
-    end
-    if (!v[31]) begin
-      v = v << 1;
-      zeros[0] = 1'b1;
-    end
-    normalized = {zeros, v};
+    without_fours = {fours, v};
   endfunction
 
-  // 3, float: the value (leading one at the top) to 24 bits, half to even; 25 bits, for it may become 2^24.
+  // 3, float: leading zeros that such a value has left (0..3; 3 of 0, which stays 0).
+  function automatic logic [1:0] zeros(input logic [2:0] top);
+    zeros = top[2:1] == '0 ? {1'b1, !top[0]} : {1'b0, !top[2]};
+  endfunction
+
+  // 3, float: the value without them to 24 bits, half to even; 25 bits, for it may become 2^24.
   function automatic logic [24:0] mantissa(input logic [31:0] value);
-    mantissa = {1'b0, value[31:8]} + {24'd0, value[7] && (value[6:0] != '0 || value[8])};
+    logic [31:0] v;
+    v = value << zeros(value[31:29]);
+    mantissa = {1'b0, v[31:8]} + {24'd0, v[7] && (v[6:0] != '0 || v[8])};
   endfunction
 
   // 5, float: the product of two normalized numbers, 47 or 48 bits of it, to 24 bits, half to even; 25 bits as above.
@@ -169,13 +169,13 @@ module requantizer #(
 
     // 2
     logic        negative2_q;
-    logic [36:0] magnitude2_q;   // above bit 31: leading zeros that were removed
+    logic [34:0] magnitude2_q;   // above bit 31: leading zeros that were removed, in fours
     logic [30:0] multiplier2_q;
     logic [5:0]  shift2_q;
     always_ff @(posedge clk_i) begin
       if (valid_q[0]) begin
         negative2_q <= negative1_q;
-        magnitude2_q <= rounding1_q == isa_pkg::RoundingFloat ? normalized(x1_q) : {5'd0, negative1_q ? -x1_q : x1_q};
+        magnitude2_q <= rounding1_q == isa_pkg::RoundingFloat ? without_fours(x1_q) : {3'd0, negative1_q ? -x1_q : x1_q};
         multiplier2_q <= multiplier1_q;
         shift2_q <= shift1_q;
       end
@@ -193,7 +193,7 @@ module requantizer #(
           // Value = a * b * 2^(exponent - 150 + 8 - zeros). A scale that is subnormal or 0 makes 0.
           a3_q <= multiplier2_q[30:23] == '0 ? '0 : {7'd0, mantissa(magnitude2_q[31:0])};
           b3_q <= {7'd0, 1'b1, multiplier2_q[22:0]};
-          right3_q <= 10'sd125 + $signed({5'd0, magnitude2_q[36:32]}) - $signed({2'd0, multiplier2_q[30:23]});
+          right3_q <= 10'sd125 + $signed({5'd0, magnitude2_q[34:32], zeros(magnitude2_q[31:29])}) - $signed({2'd0, multiplier2_q[30:23]});
         end else begin
           a3_q <= magnitude2_q[31:0];
           b3_q <= multiplier2_q;

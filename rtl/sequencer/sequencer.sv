@@ -596,7 +596,7 @@ module sequencer #(
 
   // ---- Counters. What a unit has been doing since it last changed is added when it changes ----
 
-  logic [4*Units-1:0] cause_now, cause_before;   // unless the run fails in this cycle
+  logic [4*Units-1:0] cause_q, cause_before;     // of the last cycle, unless the run failed in it; of the time that is not yet counted
   // Errors come late in their cycle. Counters hear of them in the next, and date them back.
   logic late_q;
   logic [63:0] time_before_q, time_counted;
@@ -633,7 +633,6 @@ module sequencer #(
       else if (missing[4*u + 3]) cause = isa_pkg::CauseWaitSemaphore3;
       else cause = isa_pkg::CauseBusy;  // starts, or would if it were no error
     end
-    assign cause_now[4*u +: 4] = cause;
 
     logic changes;
     logic [3:0] last_q;
@@ -664,6 +663,7 @@ module sequencer #(
     always_ff @(posedge clk_i) begin
       if (changes) counter[last_q] <= (known_q[last_q] ? counter[last_q] : 64'd0) + time_counted - since_q;
     end
+    always_ff @(posedge clk_i) cause_q[4*u +: 4] <= cause;
     assign cause_before[4*u +: 4] = last_q;
     assign since[64*u +: 64] = began_q ? time_i : since_q;
     always_comb begin
@@ -680,8 +680,10 @@ module sequencer #(
   logic [63:0] cycles;
   logic [63:0] csr_value, csr_value_q, csr_sum;  // of a counter all bits, of other registers the lower half
   logic [63:0] csr_base;
-  logic [1:0] csr_more, csr_more_q, csr_added;
-  logic csr_high_q, csr_new_q, csr_counts_q, csr_errors_q, csr_fails, answer_of_error;
+  logic [1:0] csr_more_q, csr_added;
+  logic csr_high_q, csr_new_q, csr_counts_q, csr_running_q, csr_late_q, csr_fails, answer_of_error;
+  logic [1:0] csr_unit_q;
+  logic [5:0] csr_cause_q;
   logic [11:0] answer_offset_q;
   logic [31:0] answer_error;
   // The counter that a read asks for, taken apart in the cycle of the request.
@@ -724,7 +726,6 @@ module sequencer #(
   always_comb begin
     logic [63:0] until_now, known_value, passed, began;
     csr_value = '0;
-    csr_more = 2'd0;
     cycles = '0;
     until_now = '0;
     known_value = '0;
@@ -742,7 +743,6 @@ module sequencer #(
       // cycles by now. Of an error of this very cycle the next cycle knows.
       if (counts_q) begin
         csr_value = known_value + passed - began;
-        if (running_q && counter_cause_q == 6'(cause_now[4*counter_unit_q +: 4])) csr_more = late_q ? 2'd2 : 2'd1;
       end
       case (read_offset_q)
         {2'b00, isa_pkg::CsrStatus}: csr_value[31:0] = {28'd0, interrupt_o, stopped && done_after, done_after, running_q && !ends_now};
@@ -792,22 +792,31 @@ module sequencer #(
     csr_new_q <= read_q;
     if (read_q) begin
       csr_value_q <= csr_value;
-      csr_more_q <= csr_more;
       csr_high_q <= counts_q && counter_high_q;
       csr_counts_q <= counts_q;
       answer_offset_q <= read_offset_q;
-      csr_errors_q <= counter_cause_q == 6'(isa_pkg::CauseError);
+      csr_running_q <= running_q;
+      csr_late_q <= late_q;
+      csr_unit_q <= counter_unit_q;
+      csr_cause_q <= counter_cause_q;
     end else begin
       csr_value_q <= csr_base;
-      csr_more_q <= csr_added;
     end
+    csr_more_q <= csr_added;
   end
 
   // Whoever read in the cycle of an error has it, too. It is known in the next cycle, when the answer is on the wires.
   assign csr_fails = csr_new_q && late_q;
   assign {answer_of_error, answer_error} = error_register(answer_offset_q);
   assign csr_base = csr_fails && answer_of_error ? {32'd0, answer_error} : csr_value_q;
-  assign csr_added = csr_fails && csr_counts_q ? {1'b0, csr_errors_q} : csr_more_q;
+  always_comb begin
+    csr_added = csr_more_q;
+    if (csr_new_q) begin
+      csr_added = 2'd0;
+      if (csr_fails && csr_counts_q) csr_added = {1'b0, csr_cause_q == 6'(isa_pkg::CauseError)};
+      else if (csr_counts_q && csr_running_q && csr_cause_q == 6'(cause_q[4*csr_unit_q +: 4])) csr_added = csr_late_q ? 2'd2 : 2'd1;
+    end
+  end
   assign csr_sum = csr_base + 64'(csr_added);
   assign csr_data_o = csr_high_q ? csr_sum[63:32] : csr_sum[31:0];
 

@@ -281,29 +281,40 @@ module store_dma #(
   // ---- Requester ----
 
   logic cut_waits_q, cuts_q, cut_begins;        // a command it has not begun; bursts are left
-  logic [39:0] cut_row_q, cut_run_q, cut_at_q, next_row, next_run;
-  logic [23:0] cut_left_q, cut_bytes_q;
-  logic [15:0] cut_left1_q, cut_left2_q, cut_count1_q;
+  logic [23:0] cut_bytes_q;
+  logic [15:0] cut_count1_q;
   logic [31:0] cut_stride1_q, cut_stride2_q;
+  logic [39:0] burst_address;
+  logic [12:0] burst_bytes;
+  logic [7:0]  burst_len;
   logic [NumberBits-1:0] requested_q;
-  logic [12:0] to_boundary, burst_bytes, burst_end;
-  logic run_cut, cut_last, aw_free, aw_leaves, aw_accepted;
+  logic burst_last, aw_free, aw_leaves, aw_accepted;
 
   localparam int FlightBits = $clog2(Outstanding + 1);
   logic [FlightBits-1:0] flights;
   logic flight_last;
 
-  assign to_boundary = 13'(BurstBytes) - 13'(cut_at_q[OffsetBits-1:0]);
-  assign run_cut = cut_left_q <= 24'(to_boundary);
-  assign burst_bytes = run_cut ? cut_left_q[12:0] : to_boundary;
-  assign burst_end = 13'(cut_at_q[BusBits-1:0]) + burst_bytes - 13'd1;
-  assign cut_last = run_cut && cut_left1_q == 16'd1 && cut_left2_q == 16'd1;
+  burst_cutter #(.BusBytes(BusBytes), .BurstBytes(BurstBytes)) u_bursts (
+    .clk_i,
+    .next_i         (aw_leaves),
+    .begin_i        (cut_begins),
+    .address_i      (address_q),
+    .begin_bytes_i  (run_bytes_q),
+    .begin_count1_i (count1_q),
+    .begin_count2_i (count2_q),
+    .bytes_i        (cut_bytes_q),
+    .count1_i       (cut_count1_q),
+    .stride1_i      (cut_stride1_q),
+    .stride2_i      (cut_stride2_q),
+    .address_o      (burst_address),
+    .bytes_o        (burst_bytes),
+    .len_o          (burst_len),
+    .last_o         (burst_last)
+  );
   assign aw_free = !awvalid_o || awready_i;
   assign aw_accepted = awvalid_o && awready_i;
   assign aw_leaves = aw_free && requested_q != whole_q && flights < FlightBits'(Outstanding);
-  assign cut_begins = cut_waits_q && (!cuts_q || (aw_leaves && cut_last));
-  assign next_row = cut_row_q + {8'd0, cut_stride2_q};
-  assign next_run = cut_left1_q == 16'd1 ? next_row : cut_run_q + {8'd0, cut_stride1_q};
+  assign cut_begins = cut_waits_q && (!cuts_q || (aw_leaves && burst_last));
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -313,39 +324,20 @@ module store_dma #(
       requested_q <= '0;
     end else begin
       cut_waits_q <= command_valid_i || (cut_waits_q && !cut_begins);
-      cuts_q <= cut_begins || (cuts_q && !(aw_leaves && cut_last));
+      cuts_q <= cut_begins || (cuts_q && !(aw_leaves && burst_last));
       if (aw_free) awvalid_o <= aw_leaves;
       if (aw_leaves) requested_q <= requested_q + 1'b1;
     end
   end
   always_ff @(posedge clk_i) begin
     if (aw_leaves) begin
-      awaddr_o <= cut_at_q;
+      awaddr_o <= burst_address;
       aw_bytes_o <= burst_bytes;
-      awlen_o <= 8'(burst_end >> BusBits);
-      if (run_cut) begin
-        cut_run_q <= next_run;
-        cut_at_q <= next_run;
-        cut_left_q <= cut_bytes_q;
-        cut_left1_q <= cut_left1_q == 16'd1 ? cut_count1_q : cut_left1_q - 16'd1;
-        if (cut_left1_q == 16'd1) begin
-          cut_row_q <= next_row;
-          cut_left2_q <= cut_left2_q - 16'd1;
-        end
-      end else begin
-        cut_at_q <= cut_at_q + {27'd0, burst_bytes};
-        cut_left_q <= cut_left_q - {11'd0, burst_bytes};
-      end
+      awlen_o <= burst_len;
     end
     if (cut_begins) begin
-      cut_row_q <= address_q;
-      cut_run_q <= address_q;
-      cut_at_q <= address_q;
-      cut_left_q <= run_bytes_q;
       cut_bytes_q <= run_bytes_q;
-      cut_left1_q <= count1_q;
       cut_count1_q <= count1_q;
-      cut_left2_q <= count2_q;
       cut_stride1_q <= stride1_q;
       cut_stride2_q <= stride2_q;
     end
@@ -360,7 +352,7 @@ module store_dma #(
     .rst_ni,
     .clear_i (1'b0),
     .push_i  (aw_leaves),
-    .data_i  (cut_last),
+    .data_i  (burst_last),
     .pop_i   (bvalid_i),
     .count_o (flights),
     .head_o  (flight_last)

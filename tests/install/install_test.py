@@ -120,7 +120,7 @@ class Installed(unittest.TestCase):
 
     def test_its_chip_is_handed_over(self):
         text = self.done(self.home / "bin/gemel", "export", "digits", "-m", "tiny8", "--out", self.folder / "chip")
-        self.assertIn("35 files of the chip of machine `tiny8`, with `digits` in 15,154 cycles", text)
+        self.assertIn("36 files of the chip of machine `tiny8`, with `digits` in 15,154 cycles", text)
         for path in (self.folder / "chip").rglob("*"):
             if path.is_file():
                 self.assertNotIn(str(self.folder).encode(), path.read_bytes(), path)

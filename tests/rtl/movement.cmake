@@ -37,7 +37,7 @@ movement_sequencer(SequencerSynthesizedNarrow 4 4 1 1 262144,262144,262144,26214
 movement_block(Decoder isa_pkg_use "common/isa_pkg.gen.sv;../tests/isa/isa_pkg_use.sv")
 
 # rows x columns, bytes of bus and burst, outstanding
-set(load_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv load_dma/load_dma.sv)
+set(load_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv common/burst_cutter.sv load_dma/load_dma.sv)
 macro(movement_load_dma name rows columns bus burst outstanding)
   movement_block(${name} load_dma "${load_dma_sources}" Rows=${rows} Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
                  Outstanding=${outstanding} ${ARGN})
@@ -52,7 +52,7 @@ movement_load_dma(LoadDmaSynthesizedUsual 8 8 8 64 4 SYNTHESIS)
 movement_load_dma(LoadDmaSynthesizedOdd 5 13 16 32 3 SYNTHESIS)
 movement_load_dma(LoadDmaSynthesizedWholeBursts 24 3 128 4096 2 SYNTHESIS)
 
-set(store_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv store_dma/store_dma.sv)
+set(store_dma_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv common/burst_cutter.sv store_dma/store_dma.sv)
 macro(movement_store_dma name columns bus burst outstanding)
   movement_block(${name} store_dma "${store_dma_sources}" Columns=${columns} BusBytes=${bus} BurstBytes=${burst}
                  Outstanding=${outstanding})
@@ -64,7 +64,7 @@ movement_store_dma(StoreDmaWide 40 4 8 2)
 movement_store_dma(StoreDmaWholeBursts 24 128 4096 2)
 movement_store_dma(StoreDmaManyBeats 5 4 1024 3)
 
-set(npu_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv scratchpad/scratchpad.sv sequencer/semaphores.sv
+set(npu_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv common/burst_cutter.sv scratchpad/scratchpad.sv sequencer/semaphores.sv
                 sequencer/claims.sv sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
                 vector_unit/vector_unit.sv npu/npu.sv)
 macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch words banks)

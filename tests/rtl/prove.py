@@ -101,17 +101,22 @@ PROOFS = [
         ("wlast_o <= beat_last;", "wlast_o <= 1'b1;"),                                   # WLAST early
         ("sending_q <= sends && !beat_last;", "sending_q <= 1'b0;"),                         # a burst not sent to its end
         ("&& flights < FlightBits'(Outstanding);", ";"),
-        ("awlen_o <= 8'(burst_end >> BusBits);", "awlen_o <= 8'(burst_bytes >> BusBits);"),
+        ("awlen_o <= burst_len;", "awlen_o <= 8'(burst_bytes >> BusBits);"),
         ("assign strobe_first = sending_q ? '0 : taken_first[BusBits-1:0];", "assign strobe_first = '0;"),
-    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [
         dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Rows=2, Columns=2, BusBytes=4, BurstBytes=8, Outstanding=1)], [
         ("if (ar_free) arvalid_o <= ar_leaves;", "arvalid_o <= ar_leaves;"),             # AR gone before it was taken
         ("assign ar_free = !arvalid_o || arready_i;", "assign ar_free = 1'b1;"),
-        ("cut_left_q <= 24'(to_boundary) ? cut_left_q[12:0] : to_boundary;", "cut_left_q[12:0];"),  # across a boundary
-        ("arlen_o <= 8'(burst_end >> BusBits);", "arlen_o <= 8'(burst_bytes >> BusBits);"),
+        ("arlen_o <= burst_len;", "arlen_o <= 8'(burst_bytes >> BusBits);"),
         ("NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding)", "1'b1"),
-    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
+    Proof("../tests/rtl/formal/load_dma_axi.sv", [dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3)], [
+        ("run_ends ? left_q[12:0] : 13'(to_end) + 13'd1;", "left_q[12:0];"),             # across a boundary
+        ("8'(13'(to_end) >> BusBits)", "8'(last_byte >> BusBits)"),
+        ("assign last_byte = 13'(at_q[BusBits-1:0]) + left_q[12:0] - 13'd1;", "assign last_byte = left_q[12:0] - 13'd1;"),
+    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "load_dma/load_dma.sv"],
+          of="common/burst_cutter.sv", refute=8),
 ]
 
 
