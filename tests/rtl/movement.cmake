@@ -64,9 +64,9 @@ movement_store_dma(StoreDmaWide 40 4 8 2)
 movement_store_dma(StoreDmaWholeBursts 24 128 4096 2)
 movement_store_dma(StoreDmaManyBeats 5 4 1024 3)
 
-set(npu_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv common/burst_cutter.sv scratchpad/scratchpad.sv sequencer/semaphores.sv
-                sequencer/claims.sv sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv
-                vector_unit/vector_unit.sv npu/npu.sv)
+set(npu_sources common/isa_pkg.gen.sv common/memory.sv common/fifo.sv common/burst_cutter.sv scratchpad/scratchpad.sv
+                sequencer/semaphores.sv sequencer/claims.sv sequencer/sequencer.sv load_dma/load_dma.sv store_dma/store_dma.sv pe/pe.sv
+                pe_array/pe_array.sv matrix_unit/matrix_unit.sv requantizer/requantizer.sv vector_unit/vector_unit.sv npu/npu.sv)
 macro(movement_npu name rows columns lanes bus burst loads stores queue prefetch words banks)
   buffer_parameters(parameters ${words} ${banks})
   movement_block(${name} npu "${npu_sources}" Rows=${rows} Columns=${columns} Lanes=${lanes} BusBytes=${bus} BurstBytes=${burst}

@@ -36,6 +36,7 @@ class Proof:
         self.module, self.planted, self.refute = self.file.stem, RTL / of if of else self.file, refute
 
 
+DMA_NEEDS = ["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv"]
 PROOFS = [
     Proof("common/fifo.sv", [dict(Width=2, Depth=depth) for depth in (1, 2, 5, 8, 3)], [
         (".Passes(1'b1)", ".Passes(1'b0)"),
@@ -103,19 +104,19 @@ PROOFS = [
         ("&& flights < FlightBits'(Outstanding);", ";"),
         ("awlen_o <= burst_len;", "awlen_o <= 8'(burst_bytes >> BusBits);"),
         ("assign strobe_first = sending_q ? '0 : taken_first[BusBits-1:0];", "assign strobe_first = '0;"),
-    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
+    ], needs=[*DMA_NEEDS, "store_dma/store_dma.sv"], of="store_dma/store_dma.sv", refute=14),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [
         dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3), dict(Rows=2, Columns=2, BusBytes=4, BurstBytes=8, Outstanding=1)], [
         ("if (ar_free) arvalid_o <= ar_leaves;", "arvalid_o <= ar_leaves;"),             # AR gone before it was taken
         ("assign ar_free = !arvalid_o || arready_i;", "assign ar_free = 1'b1;"),
         ("arlen_o <= burst_len;", "arlen_o <= 8'(burst_bytes >> BusBits);"),
         ("NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding)", "1'b1"),
-    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
+    ], needs=[*DMA_NEEDS, "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3)], [
         ("run_ends ? left_q[12:0] : 13'(to_end) + 13'd1;", "left_q[12:0];"),             # across a boundary
         ("8'(13'(to_end) >> BusBits)", "8'(last_byte >> BusBits)"),
         ("assign last_byte = 13'(at_q[BusBits-1:0]) + left_q[12:0] - 13'd1;", "assign last_byte = left_q[12:0] - 13'd1;"),
-    ], needs=["common/isa_pkg.gen.sv", "common/memory.sv", "common/fifo.sv", "common/burst_cutter.sv", "load_dma/load_dma.sv"],
+    ], needs=[*DMA_NEEDS, "load_dma/load_dma.sv"],
           of="common/burst_cutter.sv", refute=8),
 ]
 
