@@ -2,8 +2,8 @@
 """How fast designs are explored: machines around edge16, drawn at random, with ResNet-50, timing only, by one worker and by two.
 
 Prints designs a second and core (of processor time, children included), the gain of the second worker, by how much a worker's memory grows from the
-100th design on, and compares random designs with `gemel run`. With --zigzag, too: what ZigZag takes for one design of the same network. Exit status 1 if the tables of one and
-two workers differ, a design is not what `gemel run` says, or memory grows; speed is printed and judged by people.
+100th design on, and compares random designs with `gemel run`. With --zigzag, too: what ZigZag takes for one design of the same network. Exit status 1 if
+the tables of one and two workers differ, a design is not what `gemel run` says, or memory grows; speed is printed and judged by people.
 """
 
 from __future__ import annotations
