@@ -18,6 +18,7 @@ from ._machine import Machine
 from ._network import Source
 from ._options import whole
 from ._program import Program, as_machine, compile
+from ._result import Result
 from ._rewritten import Counted, Images, called
 from ._run import run
 
@@ -38,6 +39,7 @@ class DynamicResult:
     machine_elements: int  # sums that the machine makes
     host_elements: int  # elements that nodes on the host make, views not counted
     bytes: int  # operands that the host hands to the machine, and bytes of sums that it takes from it
+    runs: tuple[Result, ...]  # of the machine's programs, one for products that do not wait for each other; layers are called as the products' outputs
 
     @property
     def host_share(self) -> float:
@@ -63,6 +65,7 @@ class _Counts:
     elements: int = 0
     bytes: int = 0
     sums: dict[str, Array] = field(default_factory=dict)
+    runs: list[Result] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ class DynamicReport:
     elements: int  # of all outputs
     differing: int  # of them those that are not ONNX Runtime's (without optimizations)
     cosines: Mapping[str, tuple[float, ...]]  # for each model beside: of each run, between the first outputs as one vector
-    float_products: tuple[str, ...]
+    host_products: tuple[str, ...]
 
     def __str__(self) -> str:
         cycles = sorted({result.cycles for result in self.results})
@@ -82,9 +85,9 @@ class DynamicReport:
         lines = [str(self.results[-1]), f"{len(self.results)} runs, {told} cycles; {self.elements - self.differing:,} of {self.elements:,} elements of the "
                  "outputs equal ONNX Runtime's"]  # fmt: skip
         lines += [f"beside {name}: cosine of the first output at least {min(of):.4f}, {sum(of) / len(of):.4f} on average" for name, of in self.cosines.items()]
-        if self.float_products:
-            lines.append(f"note: the model has {len(self.float_products)} products in float32, which the host computes: {', '.join(self.float_products[:5])}"
-                         + (", ..." if len(self.float_products) > 5 else ""))  # fmt: skip
+        if self.host_products:
+            lines.append(f"note: the host computes {len(self.host_products)} products, in float32 or within a branch: {', '.join(self.host_products[:5])}"
+                         + (", ..." if len(self.host_products) > 5 else ""))  # fmt: skip
         return "\n".join(lines)
 
 
@@ -127,9 +130,9 @@ class DynamicModel:
         return sum(len(products) for _, products in self._stages.stages)
 
     @property
-    def float_products(self) -> tuple[str, ...]:
-        """Products and convolutions that the model has in float32, which the host computes: operators and names of their results."""
-        return tuple(self._stages.float_products)
+    def host_products(self) -> tuple[str, ...]:
+        """Products and convolutions that the host computes, as they are in float32, or in a branch or a loop: operators and names of their results."""
+        return tuple(self._stages.host_products)
 
     def run(self, inputs: Mapping[str, ArrayLike], *, compare: bool = True) -> DynamicResult:
         """One run. inputs: an array for each input of the model, of the model's type and with any shape that the model takes.
@@ -150,7 +153,8 @@ class DynamicModel:
 
         values, elements = called(lambda: self._stages.run({name: np.asarray(array) for name, array in inputs.items()}, products))
         return DynamicResult(machine=self._machine, outputs={name: values[name] for name in self.outputs}, sums=counts.sums, cycles=counts.cycles,
-                             starts=counts.starts, macs=counts.macs, machine_elements=counts.elements, host_elements=elements, bytes=counts.bytes)  # fmt: skip
+                             starts=counts.starts, macs=counts.macs, machine_elements=counts.elements, host_elements=elements, bytes=counts.bytes,
+                             runs=tuple(counts.runs))  # fmt: skip
 
     def in_onnx_runtime(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
         """The model's outputs as ONNX Runtime gives them without optimizations, in one piece."""
@@ -186,7 +190,10 @@ class DynamicModel:
                 wanted = self.in_onnx_runtime(inputs)
                 for name, made in results[-1].outputs.items():
                     elements += int(made.size)
-                    differing += int((made != wanted[name]).sum())
+                    differ = made != wanted[name]
+                    if made.dtype.kind == "f":
+                        differ &= ~(np.isnan(made) & np.isnan(wanted[name]))
+                    differing += int(differ.sum())
                 first = results[-1].outputs[self.outputs[0]].astype(np.float64).reshape(-1)
                 for name, other in others.items():
                     made = np.asarray(called(partial(other.run, inputs))[other.outputs[0]], np.float64).reshape(-1)
@@ -197,13 +204,14 @@ class DynamicModel:
             if line is not None:
                 line.end()
         return DynamicReport(machine=self._machine, results=tuple(results), elements=elements, differing=differing,
-                             cosines={name: tuple(of) for name, of in cosines.items()}, float_products=self.float_products)  # fmt: skip
+                             cosines={name: tuple(of) for name, of in cosines.items()}, host_products=self.host_products)  # fmt: skip
 
     def _run_stage(self, number: int, stage: list[Any], values: dict[str, Array], compare: bool, counts: _Counts) -> dict[str, Array]:
         layers = [product.layer(values) for product in stage]
+        names = [f"{''.join(c if c.isprintable() else '?' for c in product.output[:150])}.{i}" for i, product in enumerate(stage)]
         key = (number, *(array.shape for layer in layers for _, array, _ in layer.inputs))
         if key not in self._programs:
-            self._programs[key] = compile(_network(f"stage{number}", layers).build(), self._machine)
+            self._programs[key] = compile(_network(f"{Path(self._file).stem}.{number}", layers, names).build(), self._machine)
         given: dict[str, Array] = {}
         for i, layer in enumerate(layers):
             given.update((_called(layers, i, j), array) for j, (_, array, _) in enumerate(layer.inputs))
@@ -211,8 +219,9 @@ class DynamicModel:
         counts.cycles += result.cycles
         counts.starts += result.starts
         counts.macs += result.macs
+        counts.runs.append(result)
         counts.bytes += sum(int(array.nbytes) for array in given.values()) + sum(int(array.nbytes) for array in result.outputs.values())
-        made = {product.output: layer.sums(result.outputs[f"sums{i}"]) for i, (product, layer) in enumerate(zip(stage, layers, strict=True))}
+        made = {product.output: layer.sums(result.outputs[name]) for product, layer, name in zip(stage, layers, names, strict=True)}
         counts.elements += sum(int(array.size) for array in made.values())
         return made
 
@@ -250,8 +259,8 @@ def _called(layers: list[Any], i: int, j: int) -> str:
     return f"operand{i}.{j}"
 
 
-def _network(name: str, layers: list[Any]) -> NetworkBuilder:
-    """Layers that do not depend on each other, `sums0` and so on."""
+def _network(name: str, layers: list[Any], names: list[str]) -> NetworkBuilder:
+    """Layers that do not depend on each other, with these names."""
     brings = any("weight" in layer.attributes for layer in layers)  # else there are no numbers to draw, and the builder asks for a seed
     builder = NetworkBuilder(name, seed=None if brings else 1)
     given = set()
@@ -266,5 +275,5 @@ def _network(name: str, layers: list[Any]) -> NetworkBuilder:
         read = [_called(layers, i, j) for j in range(len(layer.inputs))]
         if layer.op == "grouped_matmul":  # matrices lie as weights do
             read[1] = builder.layer(f"turned{i}", "transpose", read[1], order=[0, 1, 3, 2])
-        builder.layer(f"sums{i}", layer.op, read[0] if len(read) == 1 else read, weight_zero_point=layer.weight_zero_point, **layer.attributes)
+        builder.layer(names[i], layer.op, read[0] if len(read) == 1 else read, weight_zero_point=layer.weight_zero_point, **layer.attributes)
     return builder

@@ -88,8 +88,8 @@ def dynamic(given: argparse.Namespace, pairs: dict[str, np.ndarray], folder: Pat
     names = [output.name for output in runtime.get_outputs()]
     hidden: dict[str, list[np.ndarray]] = {"float32": [], "machine": []}
     failed, cycles, elements, outputs = [], set(), 0, 0
-    if model.float_products:
-        failed.append(f"products stay in float32, on the host: {', '.join(model.float_products)}")
+    if model.host_products:
+        failed.append(f"products stay on the host: {', '.join(model.host_products)}")
     count = len(pairs["input_ids"])
     for i in range(count):
         inputs = sentence(pairs, i)

@@ -246,14 +246,26 @@ def session(model: onnx.ModelProto, file: str = "") -> Any:
         raise refused(file, error) from None
 
 
+def subgraphs(node: onnx.NodeProto) -> Iterable[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else attribute.graphs
+
+
+def within(node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
+    """The nodes of its subgraphs, and of theirs."""
+    for graph in subgraphs(node):
+        for inner in graph.node:
+            yield inner
+            yield from within(inner)
+
+
 def reads_of(node: onnx.NodeProto) -> Iterable[str]:
     """What a node reads, what its subgraphs take from outside among it."""
     yield from (name for name in node.input if name)
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs) if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) else ():
-            own = {t.name for t in graph.initializer} | {v.name for v in graph.input} | {name for inner in graph.node for name in inner.output}
-            yield from (name for inner in graph.node for name in reads_of(inner) if name not in own)
-            yield from (value.name for value in graph.output if value.name not in own)
+    for graph in subgraphs(node):
+        own = {t.name for t in graph.initializer} | {v.name for v in graph.input} | {name for inner in graph.node for name in inner.output}
+        yield from (name for inner in graph.node for name in reads_of(inner) if name not in own)
+        yield from (value.name for value in graph.output if value.name not in own)
 
 
 class Stages:
@@ -329,9 +341,10 @@ class Stages:
         return {v.name: helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in self.model.graph.input if v.name in self.inputs}
 
     @property
-    def float_products(self) -> list[str]:
-        """Products that stay in float32, on the host: "MatMul `scores`"."""
-        return [f"{node.op_type} `{node.output[0]}`" for host, _ in self.stages for node in host.nodes if node.op_type in FLOAT_PRODUCTS]
+    def host_products(self) -> list[str]:
+        """Products that stay on the host, as they are in float32 or in a branch or a loop: "MatMul `scores`"."""
+        nodes = [inner for host, _ in self.stages for node in host.nodes for inner in (node, *within(node))]
+        return [f"{node.op_type} `{node.output[0]}`" for node in nodes if node.op_type in (*FLOAT_PRODUCTS, *PRODUCTS)]
 
     def run(self, inputs: Values, products: Callable[[int, list[Product], Values], Values]) -> tuple[Values, int]:
         """All values that host and machine make, and the elements that the host makes. `products` gives the sums of a stage's products by their outputs'
