@@ -20,7 +20,7 @@ from ._options import whole
 from ._program import Program, as_machine, compile
 from ._result import Result
 from ._rewritten import Counted, Images, called
-from ._run import run
+from ._run import Engine, run
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -77,6 +77,8 @@ class DynamicReport:
     elements: int  # of all outputs
     differing: int  # of them those that are not ONNX Runtime's (without optimizations)
     cosines: Mapping[str, tuple[float, ...]]  # for each model beside: of each run, between the first outputs as one vector
+    images: int  # or sentences
+    right: Mapping[str, int] | None  # right answers of all images, by model, this one under ""; None: they have no labels
     host_products: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -85,6 +87,9 @@ class DynamicReport:
         lines = [str(self.results[-1]), f"{len(self.results)} runs, {told} cycles; {self.elements - self.differing:,} of {self.elements:,} elements of the "
                  "outputs equal ONNX Runtime's"]  # fmt: skip
         lines += [f"beside {name}: cosine of the first output at least {min(of):.4f}, {sum(of) / len(of):.4f} on average" for name, of in self.cosines.items()]
+        if self.right is not None:
+            of_others = "".join(f", {name}: {count}" for name, count in self.right.items() if name)
+            lines.append(f"right: {self.right['']} of {self.images}{of_others}")
         if self.host_products:
             lines.append(f"note: the host computes {len(self.host_products)} products, in float32 or within a branch: {', '.join(self.host_products[:5])}"
                          + (", ..." if len(self.host_products) > 5 else ""))  # fmt: skip
@@ -134,9 +139,10 @@ class DynamicModel:
         """Products and convolutions that the host computes, as they are in float32, or in a branch or a loop: operators and names of their results."""
         return tuple(self._stages.host_products)
 
-    def run(self, inputs: Mapping[str, ArrayLike], *, compare: bool = True) -> DynamicResult:
+    def run(self, inputs: Mapping[str, ArrayLike], *, compare: bool = True, engine: Engine | None = None,
+            blocks: Mapping[str, str] | None = None) -> DynamicResult:
         """One run. inputs: an array for each input of the model, of the model's type and with any shape that the model takes.
-        compare: bytes of the machine with the reference.
+        compare: bytes of the machine with the reference. engine, blocks: as gemel.run() has them.
 
         Raises UserError E0510 (inputs), E1105, E1109 (shapes), E06xx (what the machine has no room for); RunError for what the machine does wrong.
         """
@@ -147,7 +153,7 @@ class DynamicModel:
         counts = _Counts()
 
         def products(number: int, stage: list[Any], values: dict[str, Array]) -> dict[str, Array]:
-            made = self._run_stage(number, stage, values, compare, counts)
+            made = self._run_stage(number, stage, values, counts, compare=compare, engine=engine, blocks=blocks)
             counts.sums.update(made)
             return made
 
@@ -165,7 +171,8 @@ class DynamicModel:
 
     def measure(self, data: Images, *, beside: Sequence[Source] = (), images: int | None = None, compare: bool = True, progress: bool = False) -> DynamicReport:
         """Runs for each of the inputs in `data` (as gemel.accuracy() has it: one image or sentence at a time where the model leaves their number open), each
-        output compared with ONNX Runtime's. beside: ONNX models with the same inputs, such as the one in float32. images: the first so many.
+        output compared with ONNX Runtime's. beside: ONNX models with the same inputs, such as the one in float32. images: the first so many. Where `data` has
+        `labels`, right answers are counted: the index of the first output's largest value.
 
         Raises UserError E1214 (data), and what run() raises.
         """
@@ -176,10 +183,11 @@ class DynamicModel:
         most = None if images is None else whole("images", images, 1)
         source = os.fspath(data) if isinstance(data, os.PathLike) else data
         feed: Any = called(lambda: import_module("gemel.rewrite.images").Images(source, self._stages.shapes()))
-        runtime = import_module("gemel.rewrite.runtime")
+        runtime, indices = import_module("gemel.rewrite.runtime"), import_module("gemel.rewrite.indices").indices
         others = {os.fspath(path): called(partial(_session_of, runtime, os.fspath(path))) for path in beside}
         types, results = self._stages.types(), []
         cosines: dict[str, list[float]] = {name: [] for name in others}
+        said: dict[str, list[Array]] = {name: [] for name in ("", *others)}  # answers, by model
         elements = differing = 0
         line = Counted() if progress and sys.stderr.isatty() else None
         runs = called(lambda: feed.runs(most))
@@ -187,6 +195,7 @@ class DynamicModel:
             while (found := called(lambda: next(runs, None))) is not None:
                 inputs = {name: array.astype(types[name]) for name, array in found[0].items()}
                 results.append(self.run(inputs, compare=compare))
+                counted = found[1]
                 wanted = self.in_onnx_runtime(inputs)
                 for name, made in results[-1].outputs.items():
                     elements += int(made.size)
@@ -194,19 +203,28 @@ class DynamicModel:
                     if made.dtype.kind == "f":
                         differ &= ~(np.isnan(made) & np.isnan(wanted[name]))
                     differing += int(differ.sum())
-                first = results[-1].outputs[self.outputs[0]].astype(np.float64).reshape(-1)
+                answers = {"": results[-1].outputs[self.outputs[0]]}
                 for name, other in others.items():
-                    made = np.asarray(called(partial(other.run, inputs))[other.outputs[0]], np.float64).reshape(-1)
+                    answers[name] = np.asarray(called(partial(other.run, inputs))[other.outputs[0]])
+                    first, made = (array.astype(np.float64).reshape(-1) for array in (answers[""], answers[name]))
                     cosines[name].append(float(first @ made / max(1e-300, float(np.linalg.norm(first) * np.linalg.norm(made)))))
+                if feed.labels is not None:
+                    per_run = 1 if feed.whole_runs else len(next(iter(inputs.values())))
+                    for name, array in answers.items():
+                        said[name].append(called(partial(indices, array, per_run))[:counted])
                 if line is not None:
                     line("running", len(results), feed.count if most is None else min(most, feed.count))
         finally:
             if line is not None:
                 line.end()
-        return DynamicReport(machine=self._machine, results=tuple(results), elements=elements, differing=differing,
+        total = feed.count if most is None else min(most, feed.count)
+        right = None
+        if feed.labels is not None:
+            right = {name: int((np.concatenate(of) == feed.labels[:total]).sum()) for name, of in said.items()}
+        return DynamicReport(machine=self._machine, results=tuple(results), elements=elements, differing=differing, images=total, right=right,
                              cosines={name: tuple(of) for name, of in cosines.items()}, host_products=self.host_products)  # fmt: skip
 
-    def _run_stage(self, number: int, stage: list[Any], values: dict[str, Array], compare: bool, counts: _Counts) -> dict[str, Array]:
+    def _run_stage(self, number: int, stage: list[Any], values: dict[str, Array], counts: _Counts, **options: Any) -> dict[str, Array]:
         layers = [product.layer(values) for product in stage]
         names = [f"{''.join(c if c.isprintable() else '?' for c in product.output[:150])}.{i}" for i, product in enumerate(stage)]
         key = (number, *(array.shape for layer in layers for _, array, _ in layer.inputs))
@@ -215,7 +233,7 @@ class DynamicModel:
         given: dict[str, Array] = {}
         for i, layer in enumerate(layers):
             given.update((_called(layers, i, j), array) for j, (_, array, _) in enumerate(layer.inputs))
-        result = run(self._programs[key], self._machine, inputs=given, compare=compare)
+        result = run(self._programs[key], self._machine, inputs=given, **options)
         counts.cycles += result.cycles
         counts.starts += result.starts
         counts.macs += result.macs

@@ -186,6 +186,16 @@ class Products(InFolder):
                               {"w": weights, "wz": self.operand(rng, "uint8")})  # fmt: skip
             self.equal(path, {"x": self.operand(rng, "uint8", 1, cin, *size), "xz": self.operand(rng, "uint8")}, MACHINES[i % 3])
 
+    def test_the_node_of_onnx(self):
+        from onnx.backend.test.loader import load_model_tests
+
+        (case,) = (case for case in load_model_tests(kind="node") if case.name == "test_matmulinteger")
+        onnx.save(case.model, self.folder / "m.onnx")
+        ((given, wanted),) = case.data_sets
+        inputs = {value.name: array for value, array in zip(case.model.graph.input, given, strict=True)}
+        result = self.equal(self.folder / "m.onnx", inputs, "tiny8")
+        np.testing.assert_array_equal(result.outputs[case.model.graph.output[0].name], wanted[0])
+
     def test_sums_of_more_than_32_bits_wrap(self):
         k = 40000  # 40000 * 255 * 255 > 2^31
         path = self.graph([helper.make_node("MatMulInteger", ["a", "w"], ["y"])], [("a", TensorProto.UINT8, [1, k])], [("y", TensorProto.INT32, None)],
@@ -260,6 +270,7 @@ class Command(InFolder):
         self.assertGreater(min(cosines), 0.9)
         done = self.gemel("run", "q.onnx", "--data", "data.npz", "-m", "tiny8", "--beside", "exact.onnx", "--images", "2", "--quiet")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIsNone(report.right)
         cycles = report.results[0].cycles
         lines = (rf"{cycles:,} cycles on tiny8, [\d,]+ MACs, [\d.]+ % of the array's slots; the NPU is started 4 times; 6 products, [\d,]+ sums",
                  r"host: [\d.]+ % of the elements, [\d,]+ bytes to and fro",
@@ -267,6 +278,11 @@ class Command(InFolder):
                  r"beside exact.onnx: cosine of the first output at least [01]\.\d{4}, [01]\.\d{4} on average",
                  r"note: the host computes 2 products, in float32 or within a branch: MatMul `0.scores`, MatMul `0.mixed`")  # fmt: skip
         self.assertRegex(done.stdout, "^" + "\n".join(lines) + "\n$")
+        labels = [int(result.outputs["hidden"].argmax()) for result in report.results]
+        labels[1] += 1
+        np.savez(self.folder / "labelled.npz", labels=np.array(labels), **data)
+        done = self.gemel("run", "q.onnx", "--data", "labelled.npz", "-m", "tiny8", "--beside", "q.onnx")
+        self.assertIn("\nright: 2 of 3, q.onnx: 2\n", done.stdout)
         done = self.gemel("run", "q.onnx", "--data", "data.npz", "-m", "tiny8", "--batch", "2")
         refusal = "error[E0911]: `--batch` and a model that is quantized while it runs: it takes one image or sentence at a time\nhint: leave it out\n"
         self.assertEqual((done.returncode, done.stderr), (2, refusal))
@@ -302,6 +318,19 @@ class Refusals(InFolder):
         self.refused("error[E1106]: the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger\n  ./m.onnx\n"
                      "hint: onnxruntime.quantization.quantize_dynamic() makes them of a float32 model",
                      [helper.make_node("Relu", ["x"], ["y"])], [("x", TensorProto.FLOAT, [2])], [("y", TensorProto.FLOAT, [2])])  # fmt: skip
+
+    def test_forms_that_optimizations_make(self):
+        node = helper.make_node("MatMulIntegerToFloat", ["a", "w", "s", "s"], ["y"], domain="com.microsoft")
+        tensors = {"w": np.ones((3, 4), np.uint8), "s": np.float32(0.5)}
+        edges = [helper.make_tensor_value_info("a", TensorProto.UINT8, [2, 3]), helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 4])]
+        made = helper.make_graph([node], "one", edges[:1], edges[1:], [numpy_helper.from_array(np.asarray(v), k) for k, v in tensors.items()])
+        sets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+        onnx.save(helper.make_model(made, opset_imports=sets, ir_version=8), self.folder / "m.onnx")
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.DynamicModel(self.folder / "m.onnx")
+        self.assertEqual(str(caught.exception).replace(str(self.folder), "."),
+                         "error[E1105]: node 0, MatMulIntegerToFloat `y`: a form that ONNX Runtime's optimizations make\n  ./m.onnx\n"
+                         "hint: take the model as quantize_dynamic() writes it")  # fmt: skip
 
     def test_weights_of_a_convolution_that_are_computed(self):
         self.refused("error[E1105]: node 0, ConvInteger `y`: its weights are computed by the network; supported: constants\n  ./m.onnx",
