@@ -186,6 +186,16 @@ class Products(InFolder):
                               {"w": weights, "wz": self.operand(rng, "uint8")})  # fmt: skip
             self.equal(path, {"x": self.operand(rng, "uint8", 1, cin, *size), "xz": self.operand(rng, "uint8")}, MACHINES[i % 3])
 
+    def test_sequences_and_depthwise_layers(self):
+        rng = generator()
+        cases = ((1, 5, [17], [4], {"pads": [2, 1], "strides": [2], "dilations": [2]}), (6, 6, [9], [3], {}),
+                 (6, 6, [9, 7], [3, 3], {"pads": [1] * 4}), (6, 12, [5, 5], [1, 3], {"strides": [2, 1]}))  # fmt: skip
+        for i, (groups, out, size, kernel, where) in enumerate(cases):
+            node = helper.make_node("ConvInteger", ["x", "w", "xz"], ["y"], group=groups, kernel_shape=kernel, **where)
+            path = self.graph([node], [("x", TensorProto.UINT8, [2, 6, *size]), ("xz", TensorProto.UINT8, [])], [("y", TensorProto.INT32, None)],
+                              {"w": self.operand(rng, "uint8", out, 6 // groups, *kernel)})  # fmt: skip
+            self.equal(path, {"x": self.operand(rng, "uint8", 2, 6, *size), "xz": self.operand(rng, "uint8")}, MACHINES[i % 3])
+
     def test_the_node_of_onnx(self):
         from onnx.backend.test.loader import load_model_tests
 
@@ -329,8 +339,8 @@ class Refusals(InFolder):
         with self.assertRaises(gemel.UserError) as caught:
             gemel.DynamicModel(self.folder / "m.onnx")
         self.assertEqual(str(caught.exception).replace(str(self.folder), "."),
-                         "error[E1105]: node 0, MatMulIntegerToFloat `y`: a form that ONNX Runtime's optimizations make\n  ./m.onnx\n"
-                         "hint: take the model as quantize_dynamic() writes it")  # fmt: skip
+                         "error[E1105]: node 0, MatMulIntegerToFloat `y`: its products are inside of it\n  ./m.onnx\n"
+                         "hint: take the model as quantize_dynamic() writes it, before ONNX Runtime has optimized it")  # fmt: skip
 
     def test_weights_of_a_convolution_that_are_computed(self):
         self.refused("error[E1105]: node 0, ConvInteger `y`: its weights are computed by the network; supported: constants\n  ./m.onnx",

@@ -27,7 +27,11 @@ from onnx import TensorProto, helper, numpy_helper  # isort: skip  (runtime has 
 Array = np.ndarray
 Values = dict[str, Array]
 PRODUCTS = ("MatMulInteger", "ConvInteger")
-FUSED = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QAttention", "DynamicQuantizeLSTM")  # what the runtime's optimizations make of them
+FUSED = {  # with a product inside, and what to do
+    **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulIntegerToFloat"), "take the model as quantize_dynamic() writes it, before ONNX Runtime has optimized it"),
+    "DynamicQuantizeLSTM": "`gemel quantize` makes a static model of the one in float32, in which the steps are layers",
+    "QAttention": "quantize the model as it was before ONNX Runtime's optimizer joined nodes to an Attention",
+}
 FLOAT_PRODUCTS = ("Conv", "ConvTranspose", "Einsum", "Gemm", "GRU", "LSTM", "MatMul")
 VIEWS = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 MIDDLE = {"int8": 0, "uint8": 128}  # nearest to all values of a type, so that sums of products without it are small
@@ -154,15 +158,17 @@ class Conv:
         return [name for name in (self.x, self.x_zero) if name]
 
     def layer(self, values: Mapping[str, Array]) -> Layer:
-        x, zero = values[self.x], zero_point(values, self.x_zero)
-        if x.ndim != 4 or self.w.ndim != 4 or zero.size != 1:
-            raise self.refuse(f"an input of {x.ndim} dimensions and weights of {self.w.ndim}; supported: 4, images")
-        kernel = self.w.shape[2:]
-        stride, dilation = (list(self.attributes.get(key, (1, 1))) for key in ("strides", "dilations"))
-        pads = self._pads(x.shape[2:], kernel, stride, dilation)
-        groups = int(self.attributes.get("group", 1))
-        taken = MIDDLE[x.dtype.name]
-        weights = self.w.astype(np.int64) - self.w_zero
+        x, w, zero = values[self.x], self.w, zero_point(values, self.x_zero)
+        if x.ndim not in (3, 4) or w.ndim != x.ndim or zero.size != 1:
+            raise self.refuse(f"an input of {x.ndim} dimensions and weights of {w.ndim}; supported: 3 and 4, sequences and images")
+        ones = [1] * (x.ndim - 2)
+        stride, dilation = ([int(v) for v in self.attributes.get(key, ones)] for key in ("strides", "dilations"))
+        pads = self._pads(x.shape[2:], w.shape[2:], stride, dilation)
+        if x.ndim == 3:  # images of one row
+            x, w, stride, dilation, pads = x[:, :, None], w[:, :, None], [1, *stride], [1, *dilation], [0, pads[0], 0, pads[1]]
+        kernel = w.shape[2:]
+        taken, off = MIDDLE[x.dtype.name], int(zero.flat[0])
+        weights = w.astype(np.int64) - self.w_zero
         count = bytes_for(int(np.abs(weights).sum(axis=(1, 2, 3)).max()) * 128)
 
         def sums(raw: Array) -> Array:
@@ -171,18 +177,19 @@ class Conv:
             span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
             taps = np.lib.stride_tricks.sliding_window_view(inside, span)[:: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
             of_w = np.einsum("yxij,oij->yxo", taps, weights.sum(axis=1))
-            made = sums_of_bytes(raw, count) + (taken - int(zero.flat[0])) * of_w
-            return wrapped(made.transpose(0, 3, 1, 2))
+            made = (sums_of_bytes(raw, count) + (taken - off) * of_w).transpose(0, 3, 1, 2)
+            return wrapped(made if self.w.ndim == 4 else made[:, :, 0])
 
-        attributes = {"out_channels": len(self.w), "kernel": list(kernel), "stride": stride, "dilation": dilation, "padding": pads, "groups": groups,
-                      "sum_bytes": count, "weight": np.ascontiguousarray(self.w.transpose(0, 2, 3, 1))}  # fmt: skip
+        attributes = {"out_channels": len(w), "kernel": list(kernel), "stride": stride, "dilation": dilation, "padding": pads,
+                      "groups": int(self.attributes.get("group", 1)), "sum_bytes": count, "weight": np.ascontiguousarray(w.transpose(0, 2, 3, 1))}  # fmt: skip
         return Layer("conv2d", attributes, [(self.x, np.ascontiguousarray(x.transpose(0, 2, 3, 1)), taken)], self.w_zero, sums)
 
     def _pads(self, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> list[int]:
-        """Top, left, bottom, right."""
+        """Before each dimension, then behind each."""
         auto = self.attributes.get("auto_pad", b"NOTSET").decode()
         if auto in ("NOTSET", "VALID"):
-            return [int(p) for p in self.attributes.get("pads", (0,) * 4)] if auto == "NOTSET" else [0] * 4
+            none = [0] * (2 * len(size))
+            return [int(p) for p in self.attributes.get("pads", none)] if auto == "NOTSET" else none
         before, after = [], []
         for n, k, s, d in zip(size, kernel, stride, dilation):
             total = max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
@@ -290,8 +297,7 @@ class Stages:
         self.stages: list[tuple[Host, list[Product]]] = []
         for index, node in enumerate(graph.node):
             if node.op_type in FUSED:
-                what, hint = "a form that ONNX Runtime's optimizations make", "take the model as quantize_dynamic() writes it"
-                found += self._refusal(index, node, what, hint).diagnostics
+                found += self._refusal(index, node, "its products are inside of it", FUSED[node.op_type]).diagnostics
             at = max((level[name] for name in reads_of(node)), default=0)
             while len(self.stages) <= at:
                 self.stages.append((Host([]), []))
