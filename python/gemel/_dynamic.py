@@ -107,7 +107,7 @@ class DynamicModel:
 
     model: an .onnx file. machine: a Machine, or what gemel.machine() takes; None: edge16.
 
-    Raises UserError E1103, E1105, E1106, E1109 (the model), E1212 (onnxruntime is missing).
+    Raises UserError E1101, E1103, E1105, E1106, E1109 (the model), E1212 (onnxruntime is missing).
     """
 
     def __init__(self, model: Source, machine: Machine | Source | None = None) -> None:

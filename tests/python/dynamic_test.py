@@ -247,6 +247,13 @@ class Networks(InFolder):
         self.assertEqual(len(model._programs), 2)  # one for each length
 
 
+    def test_outputs_that_nothing_computes(self):
+        node = helper.make_node("MatMulInteger", ["a", "w"], ["y"])
+        path = self.graph([node], [("a", TensorProto.UINT8, [2, 3])], [("y", TensorProto.INT32, [2, 4]), ("w", TensorProto.UINT8, [3, 4])],
+                          {"w": np.arange(12, dtype=np.uint8).reshape(3, 4)})  # fmt: skip
+        result = self.equal(path, {"a": np.full((2, 3), 9, np.uint8)}, "tiny8")
+        self.assertEqual(result.outputs["w"].sum(), 66)
+
     def test_products_within_a_branch_stay_on_the_host_and_are_told(self):
         def product(name: str, weights: str) -> onnx.GraphProto:
             node = helper.make_node("MatMulInteger", ["q", weights, "z"], [name])
@@ -323,6 +330,9 @@ class Refusals(InFolder):
         with self.assertRaises(gemel.UserError) as caught:
             gemel.DynamicModel(self.folder / "m.onnx")
         self.assertEqual(caught.exception.code, "E1103")
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.DynamicModel(self.folder / "absent.onnx")
+        self.assertEqual(caught.exception.code, "E1101")
 
     def test_a_model_without_such_products(self):
         self.refused("error[E1106]: the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger\n  ./m.onnx\n"

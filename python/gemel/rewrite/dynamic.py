@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
 from .graph import fix_shapes
 from .runtime import Level, onnx, onnxruntime, refused
@@ -65,8 +67,12 @@ def bytes_for(most: int) -> int:
 
 
 class Product(Protocol):
+    """`output`: the value that its sums are; `reads`: values that layer() needs; layer(): what the machine does, once those are known."""
+
     output: str
-    reads: list[str]
+
+    @property
+    def reads(self) -> list[str]: ...
 
     def layer(self, values: Mapping[str, Array]) -> Layer: ...
 
@@ -75,7 +81,6 @@ class Product(Protocol):
 class MatMul:
     """MatMulInteger."""
 
-    where: str
     output: str
     a: str
     b: str
@@ -144,7 +149,6 @@ class MatMul:
 class Conv:
     """ConvInteger with constant weights."""
 
-    where: str
     output: str
     x: str
     w: Array
@@ -278,15 +282,17 @@ def reads_of(node: onnx.NodeProto) -> Iterable[str]:
 class Stages:
     """A model as stages in turn: nodes for the host, then products for the machine, which depend on nothing behind them.
 
-    ModelError E1103 (no model), E1109 (ONNX Runtime does not run it), E1105 (a product that the machine does not take), E1106 (there is none).
+    ModelError E1101 (no file), E1103 (no model), E1109 (ONNX Runtime does not run it), E1105 (a product that the machine does not take), E1106 (there is none).
     """
 
     def __init__(self, file: str):
         self.file = file
+        read_bytes(Path(file))  # says why it cannot be read
         try:
             self.model = onnx.load(file)
-        except Exception as error:  # of its own classes, protobuf's, and those of the system
-            raise ModelError(Diagnostic("E1103", f"the model cannot be read: {str(error).strip().splitlines()[0]}", file)) from None
+        except Exception as error:  # of its own classes and protobuf's
+            text = str(error).strip().splitlines()
+            raise ModelError(Diagnostic("E1103", f"the model is damaged: {text[0] if text else type(error).__name__}", file)) from None
         graph = self.model.graph
         self.runtime = session(self.model, file)  # says what is wrong with it
         self.constants = {t.name: t for t in graph.initializer}
@@ -326,14 +332,14 @@ class Stages:
 
         if node.op_type == "MatMulInteger":
             constant = names[1] in self.constants and len(self.constants[names[1]].dims) == 2 and (not names[3] or names[3] in self.constants)
-            return MatMul(f"node {index}", node.output[0], *names, constant, refuse)
+            return MatMul(node.output[0], names[0], names[1], names[2], names[3], constant, refuse)
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if names[1] not in self.constants or (names[3] and names[3] not in self.constants):
             raise refuse("its weights are computed by the network; supported: constants")
         zeros = numpy_helper.to_array(self.constants[names[3]]).reshape(-1) if names[3] else np.zeros(1, np.int8)
         if not (zeros == zeros[0]).all():
             raise refuse("its weights have several zero points; supported: one")
-        return Conv(f"node {index}", node.output[0], names[0], numpy_helper.to_array(self.constants[names[1]]), names[2], int(zeros[0]), attributes, refuse)
+        return Conv(node.output[0], names[0], numpy_helper.to_array(self.constants[names[1]]), names[2], int(zeros[0]), attributes, refuse)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the inputs, for one image or sentence at a time where the model leaves their number open. ModelError E1105 (other lengths are open), E1106."""
@@ -356,7 +362,7 @@ class Stages:
         """All values that host and machine make, and the elements that the host makes. `products` gives the sums of a stage's products by their outputs'
         names; it gets the stage's number, and all values so far."""
         values = dict(inputs)
-        read = [name for _, stage in self.stages for product in stage for name in product.reads]
+        read = [*self.outputs, *(name for _, stage in self.stages for product in stage for name in product.reads)]
         values.update((name, numpy_helper.to_array(self.constants[name])) for name in read if name in self.constants)
         elements = 0
         for number, (host, stage) in enumerate(self.stages):
