@@ -10,6 +10,7 @@ load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
 quantize(), compress(), recover()     int8 and smaller ONNX of float32 ONNX, and training that makes up for what is lost
 accuracy()                            how often a network is right
+DynamicModel                          models that are quantized while they run
 sweep(), Space, Sweep                 many machines and networks, and the best of them
 Error                                 what all of them raise; it has a code, a place and a hint
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._builder import NetworkBuilder
     from ._compare import Comparison, LayerDifference
     from ._compress import CompressedModel, Cost, compress
+    from ._dynamic import DynamicModel, DynamicResult
     from ._errors import Error, GemelWarning, InternalError, Interrupted, RunError, UserError
     from ._gemel import Diagnostic, LayerInfo, ParameterInfo, Progress, StopToken, TensorInfo
     from ._gemel import version as _version
@@ -43,8 +45,8 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
 
     __version__ = _version()
     __all__ = [
-        "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "Error", "Estimate", "Finding",
-        "Frame", "GemelWarning", "HeldOut", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping",
+        "Accuracy", "Advice", "Comparison", "CompressedModel", "Cost", "Count", "Design", "Diagnostic", "DynamicModel", "DynamicResult", "Error",
+        "Estimate", "Finding", "Frame", "GemelWarning", "HeldOut", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping",
         "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime",
         "RecoveredModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "accuracy",
         "compile", "compress", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover",

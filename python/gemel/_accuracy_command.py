@@ -26,12 +26,18 @@ def main() -> int:
         import warnings
 
         from ._accuracy import accuracy
-        from ._errors import GemelWarning
+        from ._dynamic import DynamicModel, is_dynamic
+        from ._errors import GemelWarning, user_error
         from ._machine import machine
 
         changes = changes_of(options.set)
         warnings.simplefilter("once", GemelWarning)
         on = machine(options.machine, changes)
+        if is_dynamic(options.workload):
+            if options.batch is not None:
+                raise user_error("E0911", "`--batch` and a model that is quantized while it runs: it takes one image or sentence at a time", "leave it out")
+            return str(DynamicModel(options.workload, on).measure(options.data, beside=options.beside, images=options.images, compare=not options.no_golden,
+                                                                  progress=not options.quiet))  # fmt: skip
         return str(accuracy(options.workload, options.data, on, beside=options.beside, images=options.images, batch=options.batch,
                             compare=not options.no_golden, progress=not options.quiet))  # fmt: skip
 

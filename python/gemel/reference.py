@@ -71,6 +71,11 @@ def _padding(layer: dict, size: tuple[int, int], kernel, stride, dilation) -> tu
     return tuple(int(p) for p in padding)
 
 
+def _bytes_of(sums: np.ndarray, count: int) -> np.ndarray:
+    """The lowest bytes of all sums of a pixel, then the next ones."""
+    return np.concatenate([sums >> 8 * i & 255 for i in range(count)], axis=-1)
+
+
 def windows(x: np.ndarray, kernel, stride, dilation=(1, 1)) -> np.ndarray:
     """Views of the windows of a padded NHWC tensor: [n, oh, ow, kh, kw, c]."""
     n, h, w, c = x.shape
@@ -102,6 +107,8 @@ class Workload:
             names = layer.get("inputs") or [layer.get("input", previous)]
             quantized = [self.quantization[n] for n in names]
             out = Quantization.of(layer["output"]) if "output" in layer else quantized[0]
+            if "sum_bytes" in layer:
+                out = Quantization(scale=1.0, zero_point=0, unsigned=True)
             compute = getattr(self, "_" + layer["op"], None)
             if compute is None:
                 raise ValueError(f"layer {layer['name']}: the reference does not know {layer['op']}")
@@ -147,6 +154,8 @@ class Workload:
 
     def _finish(self, layer, sums, q, out):
         name = layer["name"]
+        if "sum_bytes" in layer:
+            return _bytes_of(sums, layer["sum_bytes"])
         if f"{name}.multiplier" in self.tensors:
             multiplier, shift = self.tensors[f"{name}.multiplier"], self.tensors[f"{name}.shift"]
         else:
@@ -178,6 +187,8 @@ class Workload:
         """Of products of two computed tensors: their scales are multiplied in float32, as in TFLite's FULLY_CONNECTED."""
         if np.abs(sums).max(initial=0) >= 1 << 31:
             raise OverflowError(f"layer {layer['name']}: a sum leaves 32 bits")
+        if "sum_bytes" in layer:
+            return _bytes_of(sums, layer["sum_bytes"])
         real = float(np.float32(qs[0].scale) * np.float32(qs[1].scale)) / out.scale
         low, high = _clamp_bounds(layer, out)
         return np.clip(requantize(sums, *quantize_multiplier(real)) + out.zero_point, low, high)

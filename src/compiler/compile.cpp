@@ -459,6 +459,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
     if (lowerer.plan(g).on_array) least_instructions += lowerer.plan(g).conv.instructions;
   }
   if (least_instructions > options.most_instructions) refuse_instructions(schedule, options.most_instructions);  // before making them
+  schedule.program.reserve(static_cast<std::size_t>(least_instructions + least_instructions / 4));
   ProgramWriter writer(schedule, machine, options.most_instructions);
   for (std::size_t p = 0; p < parts.size(); ++p) {
     if (p > 0) {

@@ -17,7 +17,7 @@ ConvShape conv_shape(const Convolution& conv) {
   s.oh = out.h;
   s.ow = out.w;
   s.cout = out.c;
-  s.out_pixel_bytes = out.c;
+  s.out_pixel_bytes = std::int64_t{out.c} * conv.out_bytes;
   s.pixel_bytes = in.c;
   s.row_bytes = std::int64_t{in.w} * in.c;
   s.plane_bytes = s.row_bytes * in.h;

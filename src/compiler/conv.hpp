@@ -4,6 +4,7 @@
 // only some blocks in, from first_block(n) on. With few input channels a window of kernel_w pixels takes a pixel's place
 // (`window`), which fills the array's rows.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -21,10 +22,12 @@ struct ConvShape {
   int groups = 1;
   int first_channel = 0;                     // a slice of a depthwise layer: channels [first_channel, + cout)
   std::int64_t out_pixel_bytes = 0;          // distance of pixels in the output
+  int sum_bytes = 0;                         // of each sum that are stored; 0: sums are requantized
   bool has_table = false;                    // on the requantized result
   bool has_add = false, add_table = false;
   std::int64_t follower_cycles = 0;          // of the group behind, if it can run on the vector unit beside this one
 
+  int out_bytes() const { return std::max(1, sum_bytes); }  // of a sum
   std::int64_t full_pixels() const { return std::int64_t{n} * oh * ow; }
 };
 

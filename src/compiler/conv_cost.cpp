@@ -94,7 +94,7 @@ void ConvCost::set_blocks(const ConvPlan& p, const std::vector<KernelCut>& cuts)
     loads_.push_back(l);
     if (l.depth == 0) first_cut_ = loads_.size();
   }
-  acc_sets_ = set_words(m_, p.acc_blocks, s_.has_table);
+  acc_sets_ = set_words(m_, p.acc_blocks * s_.out_bytes(), s_.has_table);
   const std::int64_t weight_words = kernel_passes(s_, p) * m_.rows * p.cout_blocks;
   weight_transfer_ = transfer_cycles(m_, {1, weight_words * m_.columns, m_.burst_bytes}, weight_words, false);
 }
@@ -125,15 +125,16 @@ std::int64_t ConvCost::set_tile(const ConvPlan& p) {
 std::int64_t ConvCost::set_store(const ConvPlan& p) {
   store_groups_ = ceil_div(p.cout_blocks, p.store_blocks);
   acc_groups_ = p.cout_blocks / p.store_blocks * ceil_div(p.store_blocks, p.acc_blocks) + ceil_div(p.cout_blocks % p.store_blocks, p.acc_blocks);
-  const std::int64_t out_words = tile_pixels_ * p.store_blocks;
+  const std::int64_t out_words = tile_pixels_ * p.store_blocks * s_.out_bytes();
   out_twice_ = !p.free_vector && 2 * out_words <= c_.output && (!s_.has_add || 2 * out_words <= c_.source);
   const std::int64_t channels = std::min<std::int64_t>(s_.cout, std::int64_t{p.store_blocks} * m_.columns);
   const std::int64_t begin = vector_cycles({isa::Opcode::Requantize, 0, 0, 1, s_.has_table}, m_) + NextVector;
   vector_ = store_ = 0;
   for (Size& size : sizes_) {
-    size.requantize = vector_cycles({isa::Opcode::Requantize, size.pixels, p.acc_blocks, 1, s_.has_table}, m_) + NextVector;
-    size.vector = vector_cycles({isa::Opcode::Requantize, size.pixels, p.cout_blocks, 1, s_.has_table}, m_) + NextVector + (acc_groups_ - 1) * begin;
-    size.store = store_groups_ * paced(channel_transfer(size, channels, true), m_.write_latency_cycles + 12);
+    size.requantize = s_.out_bytes() * (vector_cycles({isa::Opcode::Requantize, size.pixels, p.acc_blocks, 1, s_.has_table}, m_) + NextVector);
+    size.vector = s_.out_bytes() * (vector_cycles({isa::Opcode::Requantize, size.pixels, p.cout_blocks, 1, s_.has_table}, m_) + NextVector +
+                                    (acc_groups_ - 1) * begin);
+    size.store = s_.out_bytes() * store_groups_ * paced(channel_transfer(size, channels, true), m_.write_latency_cycles + 12);
     if (s_.has_add) {
       size.vector += store_groups_ * (vector_cycles({isa::Opcode::Add, size.pixels, p.store_blocks, 1, s_.add_table}, m_) + NextVector);
       size.residual = store_groups_ * paced(channel_transfer(size, channels, false), load_latency());

@@ -84,7 +84,8 @@ class ConvCost {
 
   std::int64_t act_loads(const ConvPlan& p, std::int64_t chunks) const { return p.act_chunked ? chunks : p.weights_outer || s_.groups > 1 ? store_groups_ : 1; }
   std::int64_t instructions(const ConvPlan& p, std::int64_t chunks) const {
-    return tiles_ * (act_loads(p, chunks) + chunks * (p.weights_outer ? 1 : 2) + acc_groups_ * (params_kept_ ? 1 : 2) + store_groups_ * (s_.has_add ? 3 : 1));
+    const std::int64_t results = acc_groups_ * (s_.out_bytes() + (params_kept_ ? 0 : 1)) + store_groups_ * (s_.has_add ? 3 : s_.out_bytes());
+    return tiles_ * (act_loads(p, chunks) + chunks * (p.weights_outer ? 1 : 2) + results);
   }
   std::int64_t load_latency() const { return m_.read_latency_cycles + 10; }  // from the end of a load's command to its done, without its words
   std::int64_t act_load(const ConvPlan& p, const Size& size, const Chunk& k, bool whole) const;

@@ -137,8 +137,9 @@ Graph make_graph(const Network& network, bool fuse) {
     Group g;
     g.main = stage_of(network, l);
     g.last_layer = l;
-    int tensor = absorb_tables(g.main, layer.output, g.last_layer);
-    if (layer.weights() != nullptr && !layer.has_computed_weights()) {
+    int tensor = layer.output;
+    if (layer.sum_bytes == 0) tensor = absorb_tables(g.main, tensor, g.last_layer);
+    if (layer.weights() != nullptr && !layer.has_computed_weights() && layer.sum_bytes == 0) {
       const int a = follower(tensor, Op::Add);
       if (a >= 0) {
         const Layer& add = network.layers[a];

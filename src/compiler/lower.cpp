@@ -94,7 +94,8 @@ Capacity Lowerer::capacity(bool with_add) const {
 
 std::vector<std::int64_t> Lowerer::key(const ConvShape& s) {
   return {s.n, s.h, s.w, s.cin, s.pixel_bytes, s.row_bytes, s.plane_bytes, s.oh, s.ow, s.cout, s.kernel_h, s.kernel_w, s.stride_h,
-          s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table, s.follower_cycles};
+          s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, s.out_pixel_bytes, s.groups, s.has_table, s.has_add, s.add_table, s.follower_cycles,
+          s.sum_bytes};
 }
 
 std::vector<std::int64_t> Lowerer::signature(int index) {
@@ -174,6 +175,7 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   if (images > 1) conv.in.h = conv.out.h = 1;
   plan.conv_shape = conv_shape(conv);
   plan.conv_shape.has_table = g.main.has_table;
+  plan.conv_shape.sum_bytes = layer.sum_bytes;
   plan.conv_shape.has_add = g.add.layer >= 0;
   plan.conv_shape.add_table = g.add.has_table;
   if (last_near(index) > index) {
@@ -189,7 +191,7 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
   plan.conv = plan_conv_cached(plan.conv_shape, capacity(g.add.layer >= 0));
   plan.on_array = plan.conv.feasible;
   plan.cycles = plan.conv.cycles * images;
-  if (depthwise(conv) && g.add.layer < 0 && !layer.has_computed_weights()) {
+  if (depthwise(conv) && g.add.layer < 0 && !layer.has_computed_weights() && layer.sum_bytes == 0) {
     plan.window_shape = window_shape(index);
     plan.window = plan_window(plan.window_shape, capacity(false));
     if (plan.window.feasible && (!plan.on_array || plan.window.cycles < plan.conv.cycles)) {
@@ -445,9 +447,10 @@ void Lowerer::refuse(const Layer& layer, const GroupPlan& plan) const {
   if (row.lower == &Lowerer::lower_weighted) {
     need(machine_.rows, Buffer::Weight, c.weight, "the weights of one pass");
     need(1, Buffer::Accumulator, c.accumulator, "one pixel");
-    need(set_words(machine_, 1, plan.conv_shape.has_table) + (plan.conv_shape.has_add ? set_words(machine_, 3, plan.conv_shape.add_table) : 0),
-         Buffer::Param, c.param, "one block's parameters");
-    need(plan.conv_shape.has_add ? 3 : 1, Buffer::Vector, c.vector, "one pixel");
+    const ConvShape& s = plan.conv_shape;
+    need(set_words(machine_, s.out_bytes(), s.has_table) + (s.has_add ? set_words(machine_, 3, s.add_table) : 0), Buffer::Param, c.param,
+         "one block's parameters");
+    need(s.has_add ? 3 : s.out_bytes(), Buffer::Vector, c.vector, "one pixel");
   } else if (row.lower == &Lowerer::lower_elementwise) {
     need(static_cast<std::int64_t>(layer.inputs.size()) + 1, Buffer::Vector, c.vector, "one word of each operand and the result");
     need(row.shared_sets() * SetWords + (table ? table_words(machine_) : 0), Buffer::Param, c.param, "its parameters");
@@ -649,6 +652,31 @@ std::uint64_t Lowerer::add_sets(const Stage& stage, const std::function<void(std
     }
     fill_sets(at);
   });
+}
+
+// Parameters with which `fixed_double` gives the bytes of sums, one after the other: for each byte the sets of all blocks. Shifted left by 24 - 8b bits the sum
+// S loses what is above byte b, and byte b comes to the top. The multiplier 2^7 divides by 2^24 and rounds half up; that the bytes below do not round,
+// 2^(8b-1) is taken off before, where they are. What comes out is floor(S / 2^(8b)) but for multiples of 256, at least -128 and at most 128, of which the
+// instruction without a clamp keeps the low byte.
+std::uint64_t Lowerer::sum_sets(const Stage& stage, int first_block, int blocks) {
+  constexpr std::int32_t Multiplier = 1 << 7;
+  constexpr int Byte = 8, Top = 24;
+  const Layer& layer = network_.layers[stage.layer];
+  const std::vector<std::int32_t>& bias = layer.weights()->bias;
+  const int channels = network_.output_of(layer).nhwc().c / layer.sum_bytes, c = machine_.columns;
+  return add_sets(stage, [&](std::uint8_t* at) {
+    for (int b = 0; b < layer.sum_bytes; ++b) {
+      const std::int32_t half = b == 0 ? 0 : std::int32_t{1} << (Byte * b - 1);
+      for (int block = first_block; block < first_block + blocks; ++block, at += std::int64_t{SetWords} * c) {
+        for (int lane = 0; lane < c; ++lane) {
+          const int channel = block * c + lane;
+          if (channel >= channels) continue;
+          const std::int32_t added = bias.empty() ? 0 : bias[static_cast<std::size_t>(channel)];
+          put_set(at, c, lane, numerics::wrap_add(added, -half), Multiplier, Top - Byte * b);
+        }
+      }
+    }
+  }, std::int64_t{SetWords} * blocks * layer.sum_bytes);
 }
 
 std::uint64_t Lowerer::requantize_sets(const Stage& stage, int first_block, int blocks, bool with_weights) {

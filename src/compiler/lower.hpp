@@ -177,6 +177,7 @@ class Lowerer {
 
   std::uint64_t add_sets(const Stage& stage, const std::function<void(std::uint8_t*)>& fill_sets, std::int64_t words);
   std::uint64_t requantize_sets(const Stage& stage, int first_block, int blocks, bool depthwise);
+  std::uint64_t sum_sets(const Stage& stage, int first_block, int blocks);
   // `bias`: of the last set.
   std::uint64_t shared_sets(const Stage& stage, const std::vector<std::int32_t>& multiplier, const std::vector<int>& shift, std::int32_t bias = 0);
 

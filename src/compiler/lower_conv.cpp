@@ -216,7 +216,8 @@ class Lowerer::ConvEmitter {
   void load_constants(const std::vector<Item>& items, std::size_t i);
   void load_input(const Item& item, int first, int count, const Tile& tile);
   void emit_passes(const Item& item, const Tile& tile, std::int64_t accumulators);
-  void emit_requantize(const Item& item, const Tile& tile, std::int64_t accumulators, std::int64_t to, int pixel_step);
+  // `byte`: of the sums, where bytes of sums are stored.
+  void emit_requantize(const Item& item, const Tile& tile, std::int64_t accumulators, std::int64_t to, int pixel_step, int byte);
   std::int64_t emit_addition(const Tile& tile, int count, std::int64_t requantized, std::uint64_t offset, std::int64_t bytes,
                              const std::vector<Dimension>& dimensions);
   void release_sets(std::int64_t& base) {
@@ -279,7 +280,7 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group, int image)
     const std::int64_t tile_words = std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * plan_.store_blocks;
     const std::int64_t operand = has_add() ? tile_words : 0;
     const std::int64_t rest = low_.capacity(has_add()).vector - 2 * operand;
-    own_ = {Ring(0, operand), Ring(operand, operand), Ring(2 * operand, std::min<std::int64_t>(tile_words * 2, rest))};
+    own_ = {Ring(0, operand), Ring(operand, operand), Ring(2 * operand, std::min<std::int64_t>(tile_words * shape_.out_bytes() * 2, rest))};
   }
   if (has_add()) {
     const Requant& r = low_.network_.layers[group_.add.layer].requant;
@@ -327,7 +328,8 @@ Lowerer::ConvEmitter::GroupConstants& Lowerer::ConvEmitter::constants_of(int fir
   GroupConstants& c = constants_[static_cast<std::size_t>(first)];
   if (!c.runs.empty()) return c;
   c.runs = block_runs(shape_, plan_, low_.machine_, first, count);
-  c.sets = low_.requantize_sets(group_.main, first + shape_.first_channel / low_.machine_.columns, count, false);
+  c.sets = shape_.sum_bytes > 0 ? low_.sum_sets(group_.main, first, count)
+                                : low_.requantize_sets(group_.main, first + shape_.first_channel / low_.machine_.columns, count, false);
   c.weight_base.assign(plan_.chunks.size(), -1);
   for (const Chunk& k : plan_.chunks) {
     const std::int64_t bytes = k.passes() * count * low_.machine_.rows * low_.machine_.columns;
@@ -351,7 +353,8 @@ Lowerer::ConvEmitter::GroupConstants& Lowerer::ConvEmitter::constants_of(int fir
 bool Lowerer::ConvEmitter::load_sets(const Item& item) {
   GroupConstants& c = constants_of(item.block, item.count);
   if (c.set_base < 0) {
-    c.set_base = low_.load_constant(group_.main.layer, Buffer::Param, c.sets, set_words(low_.machine_, item.count, group_.main.has_table));
+    c.set_base = low_.load_constant(group_.main.layer, Buffer::Param, c.sets,
+                                    set_words(low_.machine_, item.count * shape_.out_bytes(), group_.main.has_table));
   }
   return c.set_base >= 0;
 }
@@ -438,8 +441,10 @@ void Lowerer::ConvEmitter::emit_passes(const Item& item, const Tile& t, std::int
   }
 }
 
-void Lowerer::ConvEmitter::emit_requantize(const Item& item, const Tile& t, std::int64_t accumulators, std::int64_t to, int pixel_step) {
-  const std::int64_t sets = constants_[static_cast<std::size_t>(item.block)].set_base, pixels = t.pixels();
+void Lowerer::ConvEmitter::emit_requantize(const Item& item, const Tile& t, std::int64_t accumulators, std::int64_t to, int pixel_step,
+                                           int byte) {
+  const int set = set_words(low_.machine_, item.count, group_.main.has_table);
+  const std::int64_t sets = constants_[static_cast<std::size_t>(item.block)].set_base + std::int64_t{byte} * set, pixels = t.pixels();
   isa::Vector v;
   v.opcode = isa::Opcode::Requantize;
   v.rounding = static_cast<int>(layer_.requant.rounding);
@@ -452,13 +457,13 @@ void Lowerer::ConvEmitter::emit_requantize(const Item& item, const Tile& t, std:
   v.dst_pixel_step = pixel_step;
   v.dst_block_step = 1;
   v.param_base = static_cast<int>(sets);
-  v.param_last = static_cast<int>(sets + set_words(low_.machine_, item.count, group_.main.has_table) - 1);
+  v.param_last = static_cast<int>(sets + set - 1);
   v.out_planes = t.nz;
   v.out_height = t.ny;
   v.out_width = t.nx;
   v.dst_zero = low_.network_.output_of(layer_).zero_point;
-  v.clamp_min = layer_.clamp_min;
-  v.clamp_max = layer_.clamp_max;
+  v.clamp_min = shape_.sum_bytes > 0 ? isa::VectorClampMinMin : layer_.clamp_min;  // bytes of sums are not cut: see sum_sets()
+  v.clamp_max = shape_.sum_bytes > 0 ? isa::VectorClampMaxMax : layer_.clamp_max;
   low_.emit(v, group_.main.layer);
 }
 
@@ -514,7 +519,9 @@ std::int64_t Lowerer::ConvEmitter::emit_addition(const Tile& t, int count, std::
 
 void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of_tile) {
   low_.begin_job(index_, 0);
-  const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(tile_slot(plan_.store_blocks));
+  // Where bytes of sums are stored, the tile's lowest bytes, then the next ones, each a slot.
+  const std::int64_t slot = tile_slot(plan_.store_blocks);
+  const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(slot * shape_.out_bytes());
   if (requantized < 0) throw InternalError("no room left in vector_buffer");
   std::vector<Item> items;
   for (int n = first; n < first + count; n += plan_.acc_blocks) {
@@ -538,7 +545,7 @@ void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of
     }
     if (plan_.act_chunked) low_.activation_.release(act_.base);
     if (item.chunk + 1 < plan_.chunks.size()) continue;
-    emit_requantize(item, t, accumulators, requantized + item.block - first, count);
+    for (int b = 0; b < shape_.out_bytes(); ++b) emit_requantize(item, t, accumulators, requantized + b * slot + item.block - first, count, b);
     low_.accumulator_.release(accumulators);
     if (!plan_.params_resident && !plan_.params_outer) release_sets(c.set_base);
   }
@@ -553,7 +560,9 @@ void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of
   const auto offset = static_cast<std::uint64_t>(t.z * plane + t.y * row + t.x * shape_.out_pixel_bytes + channel);
   const std::vector<Dimension> dimensions = {{t.nx, shape_.out_pixel_bytes}, {t.ny, row}, {t.nz, plane}};
   const std::int64_t result = has_add() ? emit_addition(t, count, requantized, offset, bytes, dimensions) : requantized;
-  low_.transfer(group_.last_layer, true, Buffer::Vector, result, out_address_ + offset, bytes, bytes, dimensions, true);
+  for (int b = 0; b < shape_.out_bytes(); ++b)
+    low_.transfer(group_.last_layer, true, Buffer::Vector, result + b * slot, out_address_ + offset + static_cast<std::uint64_t>(b) * shape_.cout, bytes,
+                  bytes, dimensions, true);
   areas_.output.release(result);
   first_job_ = false;
   low_.end_job();

@@ -124,7 +124,7 @@ class Planner {
       if (blocks == previous) continue;
       previous = blocks;
       p_.store_blocks = std::min(blocks, p_.cout_blocks);
-      const std::int64_t words = pixels * p_.store_blocks;
+      const std::int64_t words = pixels * p_.store_blocks * s_.out_bytes();
       if (words >= isa::WordAddresses) continue;
       p_.free_vector = false;
       if (words > c_.output || (s_.has_add && (words > c_.source || words > c_.temporary))) {
@@ -136,7 +136,7 @@ class Planner {
   }
 
   void try_weights() {
-    const std::int64_t acc_sets = set_words(m_, p_.acc_blocks, s_.has_table);
+    const std::int64_t acc_sets = set_words(m_, p_.acc_blocks * s_.out_bytes(), s_.has_table);
     const std::int64_t add_sets = s_.has_add ? set_words(m_, isa::AddSets, s_.add_table) : 0;
     const std::int64_t groups = ceil_div(p_.cout_blocks, p_.store_blocks) * ceil_div(p_.store_blocks, p_.acc_blocks);
     p_.params_resident = groups * acc_sets + add_sets <= c_.param / 2;

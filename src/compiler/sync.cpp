@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/sync.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 
 namespace gemel::compiler {
@@ -49,7 +51,7 @@ Places Synchronizer::next(const Operation& op) {
   Places need = NoPlaces;
   for (const isa::Claim& c : isa::claims(op.instruction)) {
     const int b = static_cast<int>(c.buffer);
-    buffers_[b].access(static_cast<std::uint64_t>(c.first), static_cast<std::uint64_t>(c.last) + 1, c.write, unit, place, need);
+    buffers_[b].access(c.first, c.last + 1, c.write, unit, place, need);
     for (int bank = c.first / bank_words_[b]; bank <= c.last / bank_words_[b]; ++bank) {
       Places& users = banks_[b][bank][c.write];
       for (int u = 0; u < Units; ++u) {
@@ -88,6 +90,37 @@ Places Synchronizer::next(const Operation& op) {
   }
   known_[unit].push({index_++, done});
   return producers;
+}
+
+void Synchronizer::Words::access(int first, int end, bool write, int unit, int place, Places& need) {
+  const auto holds = [](int word, const Piece& piece) { return word < piece.end; };
+  std::size_t from = static_cast<std::size_t>(std::upper_bound(pieces_.begin(), pieces_.end(), first, holds) - pieces_.begin()), to = from;
+  while (pieces_[to].end < end) ++to;
+  // What of the first and the last piece lies outside becomes a piece of its own.
+  if (first > (from == 0 ? 0 : pieces_[from - 1].end)) {
+    const Piece before{first, pieces_[from].writer, pieces_[from].reader};
+    pieces_.insert(pieces_.begin() + static_cast<std::ptrdiff_t>(from), before);
+    ++from;
+    ++to;
+  }
+  if (end < pieces_[to].end) {
+    const Piece within{end, pieces_[to].writer, pieces_[to].reader};
+    pieces_.insert(pieces_.begin() + static_cast<std::ptrdiff_t>(to), within);
+  }
+  Places latest = need;  // also collects the unit's own operations, to avoid a branch; taken out again below
+  for (std::size_t i = from; i <= to; ++i) {
+    join(latest, pieces_[i].writer);
+    if (write) join(latest, pieces_[i].reader);
+    else pieces_[i].reader[unit] = place;
+  }
+  latest[unit] = need[unit];
+  need = latest;
+  if (!write) return;
+  // A written interval is of one state: its pieces become one, so that there are few.
+  Piece& written = pieces_[from];
+  written = {end};
+  written.writer[unit] = place;
+  pieces_.erase(pieces_.begin() + static_cast<std::ptrdiff_t>(from) + 1, pieces_.begin() + static_cast<std::ptrdiff_t>(to) + 1);
 }
 
 void Synchronizer::IntervalMap::access(std::uint64_t first, std::uint64_t end, bool write, int unit, int place, Places& need) {

@@ -8,6 +8,7 @@
 //   into vector: 8 load, 9 matrix, 10 store      into store:  12 vector, 13 load
 #pragma once
 #include <array>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -58,10 +59,24 @@ class Synchronizer {
   Places next(const Operation& op);
 
  private:
-  // Who last wrote and who has read each interval since. An access is ordered behind those that it replaces.
+  // Who last wrote and who has read each interval since. An access is ordered behind those that it replaces; access() adds to `need` the operations
+  // of other units that it must follow, and records it.
+
+  // Of a buffer: few intervals, one behind the other from word 0 on.
+  class Words {
+   public:
+    void access(int first, int end, bool write, int unit, int place, Places& need);
+
+   private:
+    struct Piece {
+      int end;
+      Places writer = NoPlaces, reader = NoPlaces;
+    };
+    std::vector<Piece> pieces_{{std::numeric_limits<int>::max()}};
+  };
+  // Of memory: many, and gaps between them.
   class IntervalMap {
    public:
-    // Adds to `need` the operations of other units that this access must follow, and records it.
     void access(std::uint64_t first, std::uint64_t end, bool write, int unit, int place, Places& need);
 
    private:
@@ -80,7 +95,7 @@ class Synchronizer {
     Places done = NoPlaces;   // what is done when it starts
   };
 
-  std::array<IntervalMap, BufferCount> buffers_;
+  std::array<Words, BufferCount> buffers_;
   IntervalMap memory_;
   std::array<int, BufferCount> bank_words_{};
   std::array<std::vector<std::array<Places, 2>>, BufferCount> banks_;  // per bank and direction: last user of each unit

@@ -26,7 +26,8 @@ Diagnostic diagnostic(const char* code, std::string message, std::string hint, s
 
 std::string of_layer(const Layer& layer) { return "layer `" + layer.name + "`: "; }
 
-std::size_t requant_entries(const ops::OpInfo& info, const Tensor& output) {
+std::size_t requant_entries(const Layer& layer, const ops::OpInfo& info, const Tensor& output) {
+  if (layer.sum_bytes > 0) return 0;
   return info.requant_entries == ops::PerChannel ? static_cast<std::size_t>(output.shape.innermost())
                                                  : static_cast<std::size_t>(info.requant_entries);
 }
@@ -44,6 +45,8 @@ void check_types(const Layer& layer, const ops::OpInfo& info, const std::vector<
     if (info.input_type ? t->type != *info.input_type : !eight_bits(t->type))
       throw BuildError("E0212", of_layer(layer) + "`" + t->name + "` is " + to_string(t->type) + ", and `" + info.name() + "` reads " +
                                     (info.input_type ? to_string(*info.input_type) : "int8 or uint8"), "inputs");
+  if (layer.sum_bytes > 0 && (output.type != ElementType::UInt8 || output.scale != 1 || output.zero_point != 0))
+    throw BuildError("E0212", of_layer(layer) + "bytes of sums are uint8 with scale 1 and zero point 0", "output");
   const bool fits = info.output_type ? output.type == *info.output_type : eight_bits(output.type);
   if (!fits)
     throw BuildError("E0212", of_layer(layer) + "`" + info.name() + "` makes " +
@@ -64,7 +67,7 @@ void check_constants(Layer layer, const ops::OpInfo& info, const Tensor& input, 
 
 void check_numbers(const Layer& layer, const ops::OpInfo& info, const Convolution* conv, const Tensor& output) {
   const Requant& r = layer.requant;
-  const std::size_t entries = requant_entries(info, output);
+  const std::size_t entries = requant_entries(layer, info, output);
   if (r.multiplier.size() != entries || r.shift.size() != entries)
     throw BuildError("E0306", of_layer(layer) + "it has " + std::to_string(r.multiplier.size()) + " multipliers and " +
                                   std::to_string(r.shift.size()) + " shifts, and needs " + std::to_string(entries));
@@ -163,6 +166,12 @@ std::vector<const Tensor*> NetworkBuilder::inputs_of(const Layer& layer) const {
 Shape NetworkBuilder::shape_of(const Layer& layer, const Shape& wanted) const {
   std::vector<Shape> shapes;
   for (const Tensor* t : inputs_of(layer)) shapes.push_back(t->shape);
+  if (layer.sum_bytes != 0 && (layer.weights() == nullptr || layer.then_table || layer.sum_bytes < 0 || layer.sum_bytes > MostSumBytes))
+    throw BuildError("E0211", of_layer(layer) + "it cannot give " + std::to_string(layer.sum_bytes) + " bytes of its sums", "sum_bytes",
+                     "1 to 4, of an operator with weights and without a table");
+  if (!layer.has_computed_weights() && layer.weights() != nullptr && wanted.innermost() % layer.out_bytes() != 0)
+    throw BuildError("E0211", of_layer(layer) + std::to_string(wanted.innermost()) + " output channels are not " + std::to_string(layer.out_bytes()) +
+                                  " bytes of each sum", "out_channels");
   const ops::ShapeRule rule = ops::output_shape(layer, shapes, wanted);
   if (!rule.ok()) throw BuildError(rule.code, of_layer(layer) + rule.problem, rule.about, rule.hint);
   check_size("the output of layer `" + layer.name + "`", rule.shape);
@@ -173,7 +182,7 @@ void NetworkBuilder::quantize(Layer& layer, const Tensor& output, const std::vec
                               quantization::Activation activation) const {
   const ops::OpInfo& info = ops::info(layer.op());
   check_arithmetic(layer, info);
-  if (layer.requant.multiplier.empty() && info.resolve != nullptr) info.resolve(layer, inputs_of(layer), output, weight_scales);
+  if (layer.sum_bytes == 0 && layer.requant.multiplier.empty() && info.resolve != nullptr) info.resolve(layer, inputs_of(layer), output, weight_scales);
   // A quotient of scales beyond what multiplier and shift can say is an error of the scales (TFLite would saturate).
   const Requant& r = layer.requant;
   for (std::size_t i = 0; i < r.shift.size(); ++i)

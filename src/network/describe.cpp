@@ -106,6 +106,7 @@ std::string network_digest(const Network& network) {
     add_all(layer.requant.multiplier);
     add_all(layer.requant.shift);
     if (layer.requant.bias != 0) add(layer.requant.bias);
+    if (layer.sum_bytes != 0) add(layer.sum_bytes);
     add(layer.clamp_min);
     add(layer.clamp_max);
     if (const auto* table = layer.get<Table>()) add(table->entries);

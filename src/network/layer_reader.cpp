@@ -204,6 +204,26 @@ void LayerReader::read_activation() {
   else valid = false;
 }
 
+void LayerReader::read_result() {
+  const YamlValue value = map_.find("sum_bytes");
+  if (!value.exists()) {
+    read_arithmetic();
+    read_activation();
+    read_output();
+    return;
+  }
+  const auto bytes = value.as_integer(1, MostSumBytes);
+  valid = valid && bytes;
+  layer.sum_bytes = static_cast<int>(bytes.value_or(1));
+  output.type = ElementType::UInt8;
+  output.scale = 1;
+  if (wanted.rank() > 0) wanted[wanted.rank() - 1] *= layer.sum_bytes;
+  for (const char* key : {"arithmetic", "activation", "clamp", "output"}) {
+    if (const YamlValue other = map_.find(key); other.exists())
+      fail(other, std::string("`") + key + "` and `sum_bytes` are both given", "E0212", {}, "bytes of sums are neither rounded nor clamped: leave it out");
+  }
+}
+
 void LayerReader::read_output() {
   const YamlValue value = context_.from_file ? map_.require("output") : map_.find("output");
   output.scale = 0;

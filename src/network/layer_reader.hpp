@@ -42,6 +42,7 @@ class LayerReader {
   std::int64_t read_channels(std::int64_t otherwise);  // out_channels; otherwise 0: required
   void read_activation();                              // activation, clamp
   void read_output();                                  // output
+  void read_result();                                  // the three above and arithmetic, or sum_bytes; of operators with weights, behind `wanted`
   void read_kept_output();                             // output, which may only repeat the input's
   Shape read_shape(const YamlValue& value);            // a list of 1 to 6 lengths
   void read_view();                                    // shape, taken to the batch that is asked for

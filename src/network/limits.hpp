@@ -12,5 +12,6 @@ inline constexpr std::int64_t MostWeights = std::int64_t{1} << 33;     // drawn 
 inline constexpr std::int64_t MostKernel = 1 << 20;                    // also strides, dilations, paddings, and the dilated kernel
 inline constexpr double LeastScale = 1e-12, MostScale = 1e12;          // products of three stay finite in float32
 inline constexpr int LeastShift = -31, MostShift = 30;                 // of the requantizer
+inline constexpr int MostSumBytes = 4;                                 // of a sum of 32 bits
 
 }  // namespace gemel::limits

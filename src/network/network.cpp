@@ -160,6 +160,8 @@ Convolution as_convolution(const Layer& layer, const Shape& in, const Shape& out
     c.in = Shape{rows, 1, 1, in.elements() / std::max<std::int64_t>(1, rows)}.nhwc();
     c.out = Shape{rows, 1, 1, out.innermost()}.nhwc();
   }
+  c.out_bytes = layer.out_bytes();
+  c.out.c /= c.out_bytes;
   return c;
 }
 

@@ -236,6 +236,9 @@ struct Layer {
   std::vector<int> inputs;  // indices into Network::tensors
   int output = -1;
   Requant requant;
+  // Of operators with weights. 0: sums are requantized. 1 to 4: the output is so many bytes of each sum, two's complement, lowest first: of N sums of a
+  // pixel, byte b of sum n is element b*N + n. Then requant, clamp and table are not used.
+  int sum_bytes = 0;
   int clamp_min = -128, clamp_max = 127;  // in the output's 8-bit domain, after the zero point
   std::shared_ptr<const TableEntries> then_table;  // a table in the same layer, applied after the clamp; nullptr: none
   int line = 0;             // where it stands in its file, for messages
@@ -250,6 +253,7 @@ struct Layer {
   const Weights* weights() const;
   Weights* weights();
   const Window* window() const;
+  int out_bytes() const { return sum_bytes > 0 ? sum_bytes : 1; }  // of a sum
   bool has_computed_weights() const { return op() == Op::GroupedMatMul; }
 };
 
@@ -283,6 +287,7 @@ struct Convolution {
   Nhwc in, out;
   Window window;
   int groups = 1;
+  int out_bytes = 1;  // of a sum; out.c counts sums
   const Weights* weights = nullptr;
   int taps() const { return window.kernel_h * window.kernel_w; }
 };

@@ -124,6 +124,7 @@ struct FileNumbers::Reader {
         w.bytes.assign(view->data, view->data + view->bytes);
     }
     w.bias = values<std::int32_t>("bias", Dtype::I32, static_cast<std::size_t>(channels), false);
+    if (l.sum_bytes > 0) return;
     if (requant(l.requant, static_cast<std::size_t>(channels))) {
       ignore("weight_scale");
       return;
@@ -248,6 +249,7 @@ Statistics SyntheticNumbers::fill(Layer& layer, const std::vector<const Tensor*>
   if (output.scale > 0) deviation = output.scale * (activation == Activation::None ? 40.0 : 64.0);
   weight_scales = synthetic::fill_weights(*layer.weights(), layer.name, conv.out.c, count / conv.out.c, {*inputs[0], values[0]}, deviation, seed_,
                                           timing_only_);
+  if (layer.sum_bytes > 0) return {127.5, 74};  // as of uniform bytes
   const Statistics sum{0.0, 1.05 * deviation};
   choose(synthetic::range_after(activation, sum));
   return synthetic::after_activation(activation, sum);

@@ -71,7 +71,6 @@ ShapeRule conv2d_shape(const Layer& layer, const std::vector<Shape>& inputs, con
 
 void read_conv2d(LayerReader& r) {
   Conv2d conv;
-  r.read_arithmetic();
   r.read_window(conv.window, true);
   const YamlValue groups = r.map().find("groups");
   bool depthwise = false;
@@ -88,8 +87,7 @@ void read_conv2d(LayerReader& r) {
   if (depthwise) conv.groups = r.image().c;
   r.wanted = {r.read_channels(depthwise ? conv.groups : 0)};
   r.read_weights(conv.weights);
-  r.read_activation();
-  r.read_output();
+  r.read_result();
   r.layer.attributes = std::move(conv);
 }
 
@@ -122,12 +120,12 @@ Bytes weighted_golden(const Layer& layer, const std::vector<Operand>& inputs, co
   const Numbers w = without_zero_point(weights.bytes.data(), weights.bytes.size(), weights.type, weights.zero_point);
   Numbers patch(filter);
   std::vector<std::int32_t> sums(static_cast<std::size_t>(out_per_group));
-  Bytes y(static_cast<std::size_t>(out.elements()));
+  Bytes y(static_cast<std::size_t>(out.elements() * conv.out_bytes));
   std::uint8_t* pixel = y.data();
 
   for (int n = 0; n < out.n; ++n) {
     for (int oy = 0; oy < out.h; ++oy) {
-      for (int ox = 0; ox < out.w; ++ox, pixel += out.c) {
+      for (int ox = 0; ox < out.w; ++ox, pixel += out.c * conv.out_bytes) {
         for (int group = 0; group < conv.groups; ++group) {
           auto to = patch.begin();
           for (int ky = 0; ky < window.kernel_h; ++ky) {
@@ -147,7 +145,9 @@ Bytes weighted_golden(const Layer& layer, const std::vector<Operand>& inputs, co
           for (int i = 0; i < out_per_group; ++i) {
             const int o = first + i;
             const std::int32_t bias = weights.bias.empty() ? 0 : weights.bias[o];
-            pixel[o] = finished(layer, rounded(layer, o, numerics::wrap_add(sums[static_cast<std::size_t>(i)], bias)), output.zero_point);
+            const std::int32_t sum = numerics::wrap_add(sums[static_cast<std::size_t>(i)], bias);
+            if (layer.sum_bytes == 0) pixel[o] = finished(layer, rounded(layer, o, sum), output.zero_point);
+            for (int b = 0; b < layer.sum_bytes; ++b) pixel[b * out.c + o] = static_cast<std::uint8_t>(sum >> (8 * b));
           }
         }
       }
@@ -160,7 +160,7 @@ OpInfo conv2d() {
   OpInfo row;
   row.op = Op::Conv2d;
   row.summary = "convolution with any kernel, stride, dilation, padding and groups; `groups: depthwise` says so of one group per channel";
-  row.keys = {"out_channels", "kernel", "stride", "dilation", "padding", "groups", "activation", "clamp", "output", "weight", "arithmetic"};
+  row.keys = {"out_channels", "kernel", "stride", "dilation", "padding", "groups", "activation", "clamp", "output", "weight", "arithmetic", "sum_bytes"};
   row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = PerChannel;
   row.shape = conv2d_shape;

@@ -30,17 +30,15 @@ ShapeRule matmul_shape(const Layer&, const std::vector<Shape>& inputs, const Sha
 template <class Kind>
 void read_product(LayerReader& r) {
   Kind product;
-  r.read_arithmetic();
   r.wanted = {r.read_channels(0)};
   r.read_weights(product.weights);
-  r.read_activation();
-  r.read_output();
+  r.read_result();
   r.layer.attributes = std::move(product);
 }
 
 OpInfo product() {
   OpInfo row;
-  row.keys = {"out_channels", "activation", "clamp", "output", "weight", "arithmetic"};
+  row.keys = {"out_channels", "activation", "clamp", "output", "weight", "arithmetic", "sum_bytes"};
   row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = PerChannel;
   row.golden = weighted_golden;

@@ -23,8 +23,8 @@ ShapeRule shape(const Layer& layer, const std::vector<Shape>& inputs, const Shap
     return too_large("a sum of " + std::to_string(w[3]) + " products of two computed tensors may not fit int32", "the most is 32768");
   if (w.elements() > std::numeric_limits<std::int32_t>::max())
     return too_large("its second input " + to_string(w) + " has more elements than can be weights", "the most is 2^31 - 1");
-  if (const ShapeRule rule = check_channels(w[1] * w[2]); !rule.ok()) return rule;
-  return {{x[0], x[1], w[1] * w[2]}, {}, {}, "E0211", {}};
+  if (const ShapeRule rule = check_channels(layer.out_bytes() * w[1] * w[2]); !rule.ok()) return rule;
+  return {{x[0], x[1], layer.out_bytes() * w[1] * w[2]}, {}, {}, "E0211", {}};
 }
 
 // Image by image, each with its own weights.
@@ -60,9 +60,7 @@ void read(LayerReader& r) {
   if (r.map().require("groups").exists()) product.groups = static_cast<int>(r.map().integer("groups", 1, std::numeric_limits<int>::max(), 1));
   else r.valid = false;
   r.layer.attributes = std::move(product);
-  r.read_arithmetic();
-  r.read_activation();
-  r.read_output();
+  r.read_result();
 }
 
 }  // namespace
@@ -72,7 +70,7 @@ OpInfo grouped_matmul() {
   row.op = Op::GroupedMatMul;
   row.inputs = 2;
   row.summary = "rows [n, rows, G*K], group by group times the computed matrices [n, G, N, K] of the second input, which a layer of the host must make";
-  row.keys = {"groups", "activation", "clamp", "output", "arithmetic"};
+  row.keys = {"groups", "activation", "clamp", "output", "arithmetic", "sum_bytes"};
   row.arithmetic = {Rounding::FixedDouble, Rounding::FixedSingle, Rounding::Float};
   row.requant_entries = PerChannel;
   row.shape = shape;

@@ -16,6 +16,7 @@
 
 #include "base/numerics.hpp"
 #include "network/builder.hpp"
+#include "network/limits.hpp"
 #include "network/network.hpp"
 #include "ops/ops.hpp"
 
@@ -65,6 +66,7 @@ class NetworkBuilder {
     bool bias = true;
     Rounding rounding = Rounding::FixedDouble;
     Quantization output;
+    int sum_bytes = 0;    // more than 0: the output is bytes of sums, and rounding, output and spread are of no use
     double spread = 1.0;  // of the results over the 8-bit range; 1: few are cut
   };
 
@@ -118,6 +120,10 @@ class NetworkBuilder {
         const double offset = deviation * (2.0 * static_cast<double>(random_() >> 11) * 0x1p-53 - 1.0);
         w.bias.push_back(static_cast<std::int32_t>(offset - mean_x * sum));
       }
+    }
+    if (c.sum_bytes > 0) {
+      l.attributes = std::move(attributes);
+      return finish_sums(l, {c.out_channels}, c.sum_bytes);
     }
     l.requant.rounding = c.rounding;
     for (int o = 0; o < c.out_channels; ++o) {
@@ -177,8 +183,9 @@ class NetworkBuilder {
     return pair(BatchMatMul{}, a, b, output, rounding);
   }
   // Rows [n, rows, groups*K], and matrices [n, groups, N, K] that a step of the host makes.
-  int grouped_matmul(int from, int matrices, const Quantization& output, Rounding rounding = Rounding::FixedDouble) {
+  int grouped_matmul(int from, int matrices, const Quantization& output, Rounding rounding = Rounding::FixedDouble, int sum_bytes = 0) {
     Layer l = make("heads", GroupedMatMul{static_cast<int>(tensor(matrices).shape[1]), {}}, {from, matrices}, output.type);
+    if (sum_bytes > 0) return finish_sums(l, {}, sum_bytes);
     l.requant.rounding = rounding;
     return finish(l, {}, output);
   }
@@ -241,6 +248,11 @@ class NetworkBuilder {
     Layer l = make(name, std::move(attributes), {from}, in.type);
     return finish(l, {}, {in.type, in.scale, in.zero_point});
   }
+  int finish_sums(Layer& l, Shape wanted, int sum_bytes) {
+    l.sum_bytes = sum_bytes;
+    if (wanted.rank() > 0) wanted[wanted.rank() - 1] *= sum_bytes;
+    return finish(l, wanted, {ElementType::UInt8, 1, 0});
+  }
   int finish(Layer& l, const Shape& wanted, const Quantization& q) {
     const Tensor output{l.name, builder_.shape_of(l, wanted), q.type, q.scale, q.zero_point};
     builder_.quantize(l, output, {}, quantization::Activation::None);
@@ -264,6 +276,7 @@ struct RandomNetworkLimits {
   std::int64_t max_macs = 600'000;   // of one layer
   bool groups = true, residuals = true, pools = true, tables = true, dense = true, dilations = true;
   bool unsigned_types = true, weight_zero_points = true, float_rounding = true;
+  bool sums = true;         // layers of the array that give bytes of their sums
   bool host_steps = false;  // operators that run on the host, anywhere in the network
 };
 
@@ -339,6 +352,10 @@ inline NetworkBuilder::Window random_window(Random& random, const Nhwc& in, cons
   return w;
 }
 
+inline int random_sum_bytes(Random& random, const RandomNetworkLimits& limits) {
+  return limits.sums && chance(random, 0.1) ? draw(random, 1, gemel::limits::MostSumBytes) : 0;
+}
+
 inline NetworkBuilder::Conv random_conv(Random& random, const RandomNetworkLimits& limits) {
   NetworkBuilder::Conv c;
   c.output = random_quantization(random, limits);
@@ -349,6 +366,7 @@ inline NetworkBuilder::Conv random_conv(Random& random, const RandomNetworkLimit
   }
   c.bias = chance(random, 0.8);
   c.spread = std::exp2(draw(random, -2, 2));
+  c.sum_bytes = random_sum_bytes(random, limits);
   return c;
 }
 
@@ -381,7 +399,9 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
       const int matrices = b.transpose(b.reshape(from, Shape{in.n, pixels, groups, in.c / groups}), {0, 2, 1, 3});
       q.scale = 64 * b.tensor(from).scale * b.tensor(from).scale * std::sqrt(in.c / groups) * std::exp2(draw(random, -10, 10) / 10.0);
       const int rows = b.reshape(from, Shape{in.n, pixels, in.c});
-      return b.reshape(b.grouped_matmul(rows, matrices, q, random_rounding(random, limits.float_rounding)), Shape{in.n, 1, pixels, groups * pixels});
+      const int bytes = random_sum_bytes(random, limits);
+      return b.reshape(b.grouped_matmul(rows, matrices, q, random_rounding(random, limits.float_rounding), bytes),
+                       Shape{in.n, 1, pixels, std::max(1, bytes) * groups * pixels});
     }
     default: break;
   }
@@ -428,14 +448,15 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       if (style == 5) c.groups = in.c, c.out_channels = std::min(limits.max_channels / in.c, draw(random, 1, 3)) * in.c;
       if (style == 6) {
         const int divisor = draw(random, 1, in.c);
-        if (in.c % divisor == 0) c.groups = divisor, c.out_channels = draw(random, 1, limits.max_channels / divisor) * divisor;
+        if (in.c % divisor == 0 && divisor <= limits.max_channels)
+          c.groups = divisor, c.out_channels = draw(random, 1, limits.max_channels / divisor) * divisor;
       }
       const auto& k = c.window.kernel;
       const std::int64_t h = ops::slide(in.h, c.window.padding[0], c.window.padding[2], k[0], c.window.dilation[0], c.window.stride[0]);
       const std::int64_t w = ops::slide(in.w, c.window.padding[1], c.window.padding[3], k[1], c.window.dilation[1], c.window.stride[1]);
       const std::int64_t pixels = std::int64_t{in.n} * h * w;
       const std::int64_t macs = pixels * c.out_channels * k[0] * k[1] * (in.c / c.groups);
-      if (c.out_channels < 1 || pixels * c.out_channels > limits.max_elements || macs > limits.max_macs) continue;
+      if (c.out_channels < 1 || pixels * c.out_channels * std::max(1, c.sum_bytes) > limits.max_elements || macs > limits.max_macs) continue;
       out = b.conv(from, c);
     } else if (kind < 11) {  // dense or a product of matrices
       if (!limits.dense) continue;
@@ -460,6 +481,7 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
         c.window.kernel = {2 * reach + 1, 2 * reach + 1};
         c.window.padding = {reach, reach, reach, reach};
         c.out_channels = in.c;
+        c.sum_bytes = 0;
         if (in.elements() * in.c * c.window.kernel[0] * c.window.kernel[1] > limits.max_macs) continue;
         other = b.conv(from, c);
         random_clamp(random, b.layer(other));
@@ -495,8 +517,9 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
       out = b.reshape(from, in.n == 1 && chance(random, 0.5) ? Nhwc{1, in.w, in.h, in.c} : Nhwc{in.n, 1, in.h * in.w, in.c});
     }
     Layer& made_layer = b.layer(out);
-    if (made_layer.op() != Op::Table && made_layer.op() != Op::Reshape) random_clamp(random, made_layer);
-    if (limits.tables && (made_layer.weights() != nullptr || made_layer.inputs.size() == 2) && chance(random, 0.15)) {
+    const bool rounds = made_layer.sum_bytes == 0 && made_layer.op() != Op::Table && made_layer.op() != Op::Reshape;
+    if (rounds) random_clamp(random, made_layer);
+    if (limits.tables && made_layer.sum_bytes == 0 && (made_layer.weights() != nullptr || made_layer.inputs.size() == 2) && chance(random, 0.15)) {
       made_layer.then_table = std::make_shared<TableEntries>(random_table(random));
     }
     made.push_back(out);
@@ -529,6 +552,7 @@ inline std::string describe(const Network& network) {
     if (const Weights* w = l.weights()) {
       out << " weights " << to_string(w->type) << " zw=" << w->zero_point << (w->bias.empty() ? " no bias" : "");
     }
+    if (l.sum_bytes > 0) out << " " << l.sum_bytes << " bytes of sums";
     if (!l.requant.multiplier.empty()) out << " rounding " << static_cast<int>(l.requant.rounding);
     out << " clamp " << l.clamp_min << ".." << l.clamp_max << (l.then_table ? " table" : "") << "\n";
   }

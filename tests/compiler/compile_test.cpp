@@ -8,9 +8,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <limits>
 #include <thread>
 #include <tuple>
 
@@ -125,6 +127,73 @@ TEST(Compile, RunsOneConvolutionOnEveryShippedMachine) {
     SCOPED_TRACE(name);
     expect_correct(network, shipped(name), random, 2);
   }
+}
+
+// Sums that are biases alone, so that each byte meets the values next to where it rounds and where it wraps, and those at the ends of 32 bits.
+TEST(Compile, BytesOfSumsAreExactWhereverTheyWrap) {
+  std::vector<std::int32_t> sums = {0, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+  for (int bit = 0; bit < 31; ++bit) {
+    for (const std::int32_t around : {-2, -1, 0, 1}) {
+      sums.push_back((std::int32_t{1} << bit) + around);
+      sums.push_back(-(std::int32_t{1} << bit) + around + 1);
+    }
+  }
+  Random random(test::random_seed());
+  while (sums.size() < 600) sums.push_back(static_cast<std::int32_t>(random()));
+  for (int bytes = 1; bytes <= 4; ++bytes) {
+    test::NetworkBuilder b("sums");
+    const int x = b.input({1, 1, 3, 5}, {});
+    test::NetworkBuilder::Conv c;
+    c.out_channels = static_cast<int>(sums.size());
+    c.sum_bytes = bytes;
+    const int y = b.matmul(x, c);
+    Weights& weights = *b.layer(y).weights();
+    std::fill(weights.bytes.begin(), weights.bytes.end(), std::uint8_t{0});
+    weights.bias = sums;
+    const Network network = b.build();
+    Golden golden(network);
+    golden.set_input(x, std::vector<std::uint8_t>(15, 7));
+    const std::vector<std::uint8_t>& made = golden.tensor(y);
+    ASSERT_EQ(made.size(), 3 * sums.size() * static_cast<std::size_t>(bytes));
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const std::size_t byte = i / sums.size() % static_cast<std::size_t>(bytes);
+      ASSERT_EQ(made[i], static_cast<std::uint8_t>(static_cast<std::uint32_t>(sums[i % sums.size()]) >> 8 * byte)) << i;
+    }
+    for (const char* name : {"tiny8", "edge16", "wide16x64", "odd7x13", "server128"}) {
+      SCOPED_TRACE(name);
+      expect_correct(network, shipped(name), random, 1);
+    }
+  }
+}
+
+// One instruction of the matrix unit serves all bytes (its layer has one block in, so none adds up only a part). Neither a table nor an addition joins
+// such a layer.
+TEST(Compile, BytesOfSumsAreReadFromTheSameSums) {
+  const auto program_of = [](const std::string& result) {
+    const Network network = load_workload_text("gemel_workload: 1\nname: sums\nsynthetic: {seed: 1}\ninputs: [{name: x, shape: [1, 8, 8, 16]}]\nlayers:\n"
+                                               "  - {name: y, op: matmul, out_channels: 48" + result + "}\n", "sums.yaml");
+    std::array<int, 2> units{};
+    for (const isa::Word& word : compile(network, shipped("edge16")).program) {
+      const isa::Unit unit = isa::decode(word).unit;
+      units[0] += unit == isa::Unit::Matrix;
+      units[1] += unit == isa::Unit::Vector;
+    }
+    return units;
+  };
+  const std::array<int, 2> one = program_of(""), three = program_of(", sum_bytes: 3");
+  EXPECT_EQ(one[1], one[0]);
+  EXPECT_EQ(three[1], 3 * three[0]);
+  Random random(test::random_seed());
+  test::NetworkBuilder b("followed");
+  const int x = b.input({1, 6, 6, 8}, {});
+  test::NetworkBuilder::Conv c;
+  c.out_channels = 4;
+  c.sum_bytes = 2;
+  const int sums = b.conv(x, c);
+  const int turned = b.table(sums, test::random_table(random), {ElementType::Int8, 0.1, 3});
+  b.add(sums, turned, {});
+  const Network network = b.build();
+  for (const char* name : {"tiny8", "odd7x13"}) expect_correct(network, shipped(name), random, 2);
 }
 
 // What was found out about two groups is not taken for the answer about other two, or about the other of them.

@@ -191,6 +191,7 @@ void expect_mapping_is_the_programs(const Network& network, const Schedule& s) {
   for (std::size_t l = 0; l < s.layers.size(); ++l) {
     const ScheduleLayer& layer = s.layers[l];
     SCOPED_TRACE(layer.name);
+    const int out_bytes = network.layers[l].out_bytes();  // a mapping counts sums
     const std::int64_t on_array = counts[l][static_cast<std::size_t>(isa::Unit::Matrix)];
     int channels = 0, array_parts = 0;
     for (const LayerMapping& m : layer.mapping) {
@@ -209,13 +210,13 @@ void expect_mapping_is_the_programs(const Network& network, const Schedule& s) {
       EXPECT_GE(on_array, least);
       if (layer.shape.groups == 1) EXPECT_EQ(on_array % least, 0) << on_array << " instructions, at least " << least;
       if (layer.shape.groups == 1 && !in_parts) EXPECT_EQ(on_array, least);
-      if (layer.shape.groups == 1) EXPECT_EQ(product(m.output), network.tensors[static_cast<std::size_t>(layer.output)].shape.elements());
+      if (layer.shape.groups == 1) EXPECT_EQ(product(m.output) * out_bytes, network.tensors[static_cast<std::size_t>(layer.output)].shape.elements());
     }
     EXPECT_EQ(array_parts > 0, on_array > 0);
     // An addition or a table behind a layer of the array has instructions, too, within that one's tiles.
     if (!layer.mapping.empty()) EXPECT_GT(counts[l][static_cast<std::size_t>(isa::Unit::Vector)], 0);
     if (layer.complete_after >= 0 && layer.op == Op::Conv2d && layer.first_instruction >= 0) EXPECT_FALSE(layer.mapping.empty());
-    if (!layer.mapping.empty()) EXPECT_EQ(channels, layer.shape.output.back());
+    if (!layer.mapping.empty()) EXPECT_EQ(channels * out_bytes, layer.shape.output.back());
   }
 }
 

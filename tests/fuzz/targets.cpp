@@ -59,7 +59,9 @@ void check_network(const Network& n, bool with_numbers) {
     promise(rule.ok() && rule.shape == out.shape, "shapes obey the rules of the operators");
     promise(out.zero_point >= min_value(out.type) && out.zero_point <= max_value(out.type) && out.scale > 0, "a scale and a zero point");
     promise(l.clamp_min <= l.clamp_max && l.clamp_min >= min_value(out.type) && l.clamp_max <= max_value(out.type), "a clamp");
-    const int fixed = ops::info(l.op()).requant_entries;
+    promise(l.sum_bytes >= 0 && l.sum_bytes <= 4 && (l.sum_bytes == 0 || l.weights() != nullptr), "bytes of sums, where there are sums");
+    promise(out.shape.innermost() % l.out_bytes() == 0, "as many channels as bytes of sums");
+    const int fixed = l.sum_bytes > 0 ? 0 : ops::info(l.op()).requant_entries;
     const auto entries = static_cast<std::size_t>(fixed == ops::PerChannel ? out.shape.innermost() : fixed);
     promise(l.requant.multiplier.size() == entries && l.requant.shift.size() == entries, "a multiplier per channel");
     for (std::size_t i = 0; i < entries; ++i)

@@ -173,7 +173,7 @@ TEST(Ops, TablesAreIndexedByTheRawByte) {
 
 // ---- Against the plainest loops ------------------------------------------------------------------------------------------
 
-// One element of a convolution straight from the formula, in 64 bits.
+// One element of a convolution straight from the formula, in 64 bits; `o` counts bytes of sums where the layer gives those.
 std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x, int n, int oy, int ox, int o) {
   const Tensor& in = network.tensors[l.inputs[0]];
   const Tensor& out = network.tensors[l.output];
@@ -181,7 +181,9 @@ std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x
   const Conv2d& conv = *l.get<Conv2d>();
   const Window& window = conv.window;
   const Weights& weights = conv.weights;
-  const int depth = image.c / conv.groups, group = o / (out.nhwc().c / conv.groups);
+  const int sums = out.nhwc().c / l.out_bytes(), byte_of_sum = o / sums;
+  o %= sums;
+  const int depth = image.c / conv.groups, group = o / (sums / conv.groups);
   std::int64_t sum = weights.bias.empty() ? 0 : weights.bias[o];
   for (int c = 0; c < depth; ++c) {
     for (int ky = 0; ky < window.kernel_h; ++ky) {
@@ -196,6 +198,7 @@ std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x
       }
     }
   }
+  if (l.sum_bytes > 0) return static_cast<std::uint8_t>(sum >> 8 * byte_of_sum);
   const auto mode = static_cast<numerics::RequantMode>(l.requant.rounding);
   const std::int64_t y = std::int64_t{numerics::requantize(mode, static_cast<std::int32_t>(sum), l.requant.multiplier[o], l.requant.shift[o])} +
                          out.zero_point;
@@ -205,7 +208,7 @@ std::uint8_t conv_element(const Network& network, const Layer& l, const Bytes& x
 
 TEST(Ops, RandomConvolutionsEqualTheFormula) {
   test::Random random(test::random_seed());
-  int layers = 0, grouped = 0, depthwise = 0, strided = 0, dilated = 0, batched = 0, roundings[3] = {};
+  int layers = 0, sums = 0, grouped = 0, depthwise = 0, strided = 0, dilated = 0, batched = 0, roundings[3] = {};
   for (int i = 0; i < 400; ++i) {
     const Network network = test::random_network(random);
     for (const Layer& l : network.layers) {
@@ -229,6 +232,7 @@ TEST(Ops, RandomConvolutionsEqualTheFormula) {
         }
       }
       ++layers;
+      sums += l.sum_bytes > 0;
       grouped += conv->groups > 1;
       depthwise += conv->groups > 1 && conv->groups == in.nhwc().c;
       strided += window.stride_h > 1;
@@ -238,7 +242,7 @@ TEST(Ops, RandomConvolutionsEqualTheFormula) {
     }
   }
   EXPECT_GT(layers, 500);
-  for (const int count : {grouped, depthwise, strided, dilated, batched, roundings[0], roundings[1], roundings[2]}) EXPECT_GT(count, 10);
+  for (const int count : {sums, grouped, depthwise, strided, dilated, batched, roundings[0], roundings[1], roundings[2]}) EXPECT_GT(count, 10);
 }
 
 // ---- Shape rules ---------------------------------------------------------------------------------------------------------------

@@ -408,9 +408,11 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
         hint = "hint: quantize it first: gemel quantize MODEL --data IMAGES.npz; or onnxruntime.quantization.quantize_static(), QDQ or QOperator"
         self.refused(m, f"error[E1106]: the model is not quantized to 8 bits: it has no QuantizeLinear and no QLinear operator\n  ./m.onnx\n{hint}")
         m.nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]
-        hint = hint.replace("quantize it", "its scales must be known before: quantize it")
+        runs = "gemel run MODEL --data ARRAYS.npz has its products on the machine and all else in ONNX Runtime; for integers alone"
+        other = hint.replace("quantize it", f"{runs} quantize it")
         state = "the model is quantized while it runs (dynamically)"
-        self.refused(m, f"error[E1106]: {state}: it has no QuantizeLinear and no QLinear operator\n  ./m.onnx\n{hint}")
+        self.refused(m, f"error[E1106]: {state}: it has no QuantizeLinear and no QLinear operator\n  ./m.onnx\n{other}")
+        hint = hint.replace("quantize it", "its scales must be known before: quantize it")
         m.nodes = [helper.make_node("DequantizeLinear", ["v", "v_s", "v_z"], ["vd"]), helper.make_node("Relu", ["x"], ["y"])]
         state = "the model is quantized in its weights alone"
         self.refused(m, f"error[E1106]: {state}: it has no QuantizeLinear and no QLinear operator\n  ./m.onnx\n{hint}")

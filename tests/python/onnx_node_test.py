@@ -18,8 +18,8 @@ from simulated import ROOT, gemel_program, simulate
 from gemel.importer import ModelError, import_model
 
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
-# The machine's outputs are 8 bits: sums of 32 bits (ConvInteger, MatMulInteger), and scales that depend on data, have no place in it. A QuantizeLinear or
-# DequantizeLinear alone is an edge of a network, and no work. Products of two activations are not there yet.
+# A workload's tensors are 8 bits: sums of 32 bits (ConvInteger, MatMulInteger), and scales that depend on data, have no place in it (dynamic_test.py runs such
+# models). A QuantizeLinear or DequantizeLinear alone is an edge of a network, and no work. Products of two activations are not there yet.
 PASSED = {
     "test_maxpool_2d_uint8",
     "test_qlinearconv",

@@ -137,6 +137,23 @@ class Layers(unittest.TestCase):
         real = 0.02 * 0.03 * ((heads.astype(float) - 5) @ (b.astype(float) + 7).transpose(0, 1, 3, 2)) / 0.5 + 3
         self.assertLessEqual(np.abs(batch - np.clip(real, -128, 127)).max(), 1)
 
+    def test_bytes_of_sums_are_the_sums(self):
+        rng = np.random.default_rng(seed())
+        x, weight = rng.integers(-128, 128, (1, 5, 4, 6)).astype(np.int8), rng.integers(-128, 128, (7, 3, 3, 6)).astype(np.int8)
+        bias = rng.integers(-(1 << 30), 1 << 30, 7).astype(np.int32)
+        layer = {"name": "c", "op": "conv2d", "kernel": 3, "padding": "same", "sum_bytes": 4}
+        raw = self.run_layer(layer, {"c.weight": weight, "c.bias": bias}, {"x": x}, [(0.1, 9)])
+        sums = np.ascontiguousarray(raw.astype(np.uint8).reshape(1, 5, 4, 4, 7).transpose(0, 1, 2, 4, 3)).view("<i4")[..., 0]
+        real = self.run_layer({**layer, "sum_bytes": 3}, {"c.weight": weight, "c.bias": bias}, {"x": x}, [(0.1, 9)])
+        np.testing.assert_array_equal(real, raw[..., :21])
+        padded = np.pad(x.astype(np.int64) - 9, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        for y, xx, o in np.ndindex(5, 4, 7):
+            self.assertEqual(sums[0, y, xx, o], int((padded[0, y : y + 3, xx : xx + 3] * weight[o]).sum()) + int(bias[o]))
+        a, b = rng.integers(-128, 128, (1, 3, 8)).astype(np.int8), rng.integers(-128, 128, (1, 2, 5, 4)).astype(np.int8)
+        raw = self.run_layer({"name": "m", "op": "grouped_matmul", "groups": 2, "sum_bytes": 2}, {}, {"a": a, "b": b}, [(0.1, 3), (0.1, -4)])
+        exact = np.einsum("nrgk,ngjk->nrgj", a.astype(int).reshape(1, 3, 2, 4) - 3, b.astype(int) + 4).reshape(1, 3, 10)
+        np.testing.assert_array_equal(raw, np.concatenate([exact & 255, exact >> 8 & 255], axis=-1))
+
     def test_average_counts_only_taps_inside_and_rounds_away_from_zero(self):
         layer = {"name": "p", "op": "avg_pool", "kernel": 2, "stride": 2, "padding": "same"}
         x = np.array([[1, 2, -3], [2, 1, -2], [7, 8, -1]]).reshape(1, 3, 3, 1)

@@ -83,7 +83,7 @@ class _Walk:
             dynamic = any(n.type in DYNAMIC for n in self.graph.nodes)
             state = "quantized while it runs (dynamically)" if dynamic else "quantized in its weights alone" if weights else "not quantized to 8 bits"
             found.diagnostics.clear()
-            hint = f"its scales must be known before: {QUANTIZE_HINT}" if dynamic or weights else QUANTIZE_HINT
+            hint = DYNAMIC_HINT if dynamic else f"its scales must be known before: {QUANTIZE_HINT}" if weights else QUANTIZE_HINT
             found.add("E1106", f"the model is {state}: it has no QuantizeLinear and no QLinear operator", hint=hint)
         found.attempt("outputs", self.context.end)
         if not found.diagnostics and not workload.layers:
@@ -621,6 +621,7 @@ NODES: dict[str, Callable[[_Walk, Node, list], None]] = {
     **dict.fromkeys(ENDS, _Walk.softmax),
     **{kind: _Walk.between for kind in (*FLOAT_PAIRS, *ort.UNARY) if kind not in OPERATORS},
 }
+DYNAMIC_HINT = f"gemel run MODEL --data ARRAYS.npz has its products on the machine and all else in ONNX Runtime; for integers alone {QUANTIZE_HINT}"
 DYNAMIC = {"DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
 
 
@@ -640,5 +641,5 @@ def hint_for(node: Node) -> str:
     if node.type in RECURRENT:
         return "its steps are layers of a network that `gemel quantize` makes of the float32 model"
     if node.type in DYNAMIC:
-        return "its scales depend on the data of each run: quantize the model statically, " + QUANTIZE_HINT.split(": ", 1)[1]
+        return DYNAMIC_HINT
     return UNKNOWN_HINT

@@ -55,7 +55,7 @@ class Session:
             self._session = onnxruntime.InferenceSession(model.SerializeToString(), _options(Level.ORT_ENABLE_EXTENDED), ["CPUExecutionProvider"])
         except Exception as error:  # its exceptions are of classes that have no names
             raise refused(file, error) from None
-        self._outputs = [o.name for o in self._session.get_outputs()]
+        self.outputs = [o.name for o in self._session.get_outputs()]
         self._integers = {i.name: TYPES[i.type] for i in self._session.get_inputs() if i.type in TYPES}
         self._file = file
 
@@ -65,7 +65,7 @@ class Session:
             made = self._session.run(None, inputs)
         except Exception as error:
             raise refused(self._file, error) from None
-        return inputs | dict(zip(self._outputs, made, strict=True))
+        return inputs | dict(zip(self.outputs, made, strict=True))
 
 
 def refused(file: str, error: Exception) -> ModelError:
