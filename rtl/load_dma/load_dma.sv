@@ -347,7 +347,7 @@ module load_dma #(
   logic [11:0] group_move;                      // memory bytes between this group's first and the next's
   logic [12:0] rest;                            // memory bytes of the run from the group's (rows: the word's) first on
   logic [12:0] at_sum, group_sum, rest_sum;
-  logic [OffsetBits-1:0] next_run_offset, next_row_offset, begin_offset;
+  logic [OffsetBits-1:0] next_run_offset, next_row_offset;
 
   localparam int SumBits = 13;                  // offsets and moves are below 4096
   function automatic logic [PlaceBits-1:0] place_after(input logic [PlaceBits-1:0] place, input logic [SumBits-1:0] more);
@@ -466,27 +466,22 @@ module load_dma #(
 
   assign begins = command_waits_q && (!writing_q || (writes && group_ends && run_ends && job_ends));
   assign take_command = begins;
-  assign begin_offset = offset_q;
 
-  // Where the next word is read in the next cycle.
-  logic [PlaceBits-1:0] read_place;
+  // Where the next word is read in the next cycle, if one leaves in this cycle (1) and if none does (0): which of the two it is comes late.
+  logic [2*PlaceBits-1:0] read_place;
   /* verilator lint_off UNUSEDSIGNAL */  // banks are read by whole beats
-  logic [OffsetBits-1:0] read_offset;
+  logic [2*OffsetBits-1:0] read_offset;
   /* verilator lint_on UNUSEDSIGNAL */
   always_comb begin
-    read_place = at_place_q;
-    read_offset = at_offset_q;
-    if (writes) begin
-      read_place = at_place_now;
-      read_offset = at_offset_now;
-      if (group_ends && run_ends) begin
-        read_place = end_place;
-        read_offset = next_run_offset;
-      end
+    read_place = {at_place_now, at_place_q};
+    read_offset = {at_offset_now, at_offset_q};
+    if (command_waits_q && !writing_q) begin
+      read_place[PlaceBits-1:0] = group_place_q;
+      read_offset[OffsetBits-1:0] = offset_q;
     end
-    if (begins) begin
-      if (!writing_q) read_place = group_place_q;
-      read_offset = begin_offset;
+    if (group_ends && run_ends) begin
+      read_place[2*PlaceBits-1 -: PlaceBits] = end_place;
+      read_offset[2*OffsetBits-1 -: OffsetBits] = job_ends && command_waits_q ? offset_q : next_run_offset;
     end
   end
 
@@ -580,10 +575,10 @@ module load_dma #(
       distance2_q <= stride2_q[OffsetBits-1:0];
       windows_step_q <= window_step_q;
       writer_parity_q <= !parity_q;
-      row_offset_q <= begin_offset;
-      run_offset_q <= begin_offset;
-      at_offset_q <= begin_offset;
-      group_offset_q <= begin_offset;
+      row_offset_q <= offset_q;
+      run_offset_q <= offset_q;
+      at_offset_q <= offset_q;
+      group_offset_q <= offset_q;
       drained_run_q <= 1'b0;
       left_q <= start_left;
       group_to_end_q <= start_left;
@@ -604,25 +599,36 @@ module load_dma #(
   // ---- Ring: beat b of place p is beat p*BurstBeats + b of all, and lies in bank and row of that number ----
 
   localparam int AllBits = PlaceBits + (BurstBeats > 1 ? BeatBits : 0);
-  logic [AllBits-1:0] arrival_all, read_all;
+  logic [AllBits-1:0] arrival_all;
+  logic [8*RingBytes-1:0] ring_row;             // what the banks have read
+  logic [RowBits-1:0] arrival_row;
+  logic [2*AllBits-1:0] read_all;               // as read_place
+  logic [2*RowBits-1:0] read_row, read_row_after;
   if (BurstBeats > 1) begin : gen_all
     assign arrival_all = {arrival_place_q, beat};
-    assign read_all = {read_place, read_offset[OffsetBits-1:BusBits]};
   end else begin : gen_all_places
     assign arrival_all = arrival_place_q;
-    assign read_all = read_place;
   end
-
-  logic [8*RingBytes-1:0] ring_row;             // what the banks have read
-  logic [RowBits-1:0] read_row, read_row_after, arrival_row;
   if (BankRows > 1) begin : gen_rows
-    assign read_row = read_all[AllBits-1 -: RowBits];
-    assign read_row_after = read_row == RowBits'(BankRows - 1) ? '0 : read_row + 1'b1;
     assign arrival_row = arrival_all[AllBits-1 -: RowBits];
   end else begin : gen_row
-    assign read_row = '0;
-    assign read_row_after = '0;
     assign arrival_row = '0;
+  end
+  for (genvar k = 0; k < 2; k++) begin : gen_read
+    if (BurstBeats > 1) begin : gen_all
+      assign read_all[AllBits*k +: AllBits] = {read_place[PlaceBits*k +: PlaceBits], read_offset[OffsetBits*k + BusBits +: OffsetBits - BusBits]};
+    end else begin : gen_all_places
+      assign read_all[AllBits*k +: AllBits] = read_place[PlaceBits*k +: PlaceBits];
+    end
+    if (BankRows > 1) begin : gen_rows
+      logic [RowBits-1:0] row;
+      assign row = read_all[AllBits*k + AllBits - 1 -: RowBits];
+      assign read_row[RowBits*k +: RowBits] = row;
+      assign read_row_after[RowBits*k +: RowBits] = row == RowBits'(BankRows - 1) ? '0 : row + 1'b1;
+    end else begin : gen_row
+      assign read_row[RowBits*k +: RowBits] = '0;
+      assign read_row_after[RowBits*k +: RowBits] = '0;
+    end
   end
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     logic [8*BusBytes-1:0] arriving;
@@ -630,14 +636,16 @@ module load_dma #(
     logic [RowBits-1:0] row;
     if (Banks == 1) begin : gen_only
       assign write = rvalid_i;
-      assign row = read_row;
     end else begin : gen_one_of_many
       assign write = rvalid_i && arrival_all[BankBits-1:0] == BankBits'(b);
-      if (b == Banks - 1) begin : gen_last
-        assign row = read_row;
-      end else begin : gen_before
-        assign row = BankBits'(b) < read_all[BankBits-1:0] ? read_row_after : read_row;
-      end
+    end
+    if (b == Banks - 1) begin : gen_last
+      assign row = writes ? read_row[2*RowBits-1 -: RowBits] : read_row[RowBits-1:0];
+    end else begin : gen_before
+      logic [RowBits-1:0] go, stay;
+      assign go = BankBits'(b) < read_all[AllBits +: BankBits] ? read_row_after[2*RowBits-1 -: RowBits] : read_row[2*RowBits-1 -: RowBits];
+      assign stay = BankBits'(b) < read_all[BankBits-1:0] ? read_row_after[RowBits-1:0] : read_row[RowBits-1:0];
+      assign row = writes ? go : stay;
     end
     assign arriving = beat_error ? '0 : rdata_i;
     memory #(.Width(8 * BusBytes), .Words(BankRows), .Passes(1'b1)) u_memory (

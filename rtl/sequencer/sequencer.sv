@@ -96,9 +96,9 @@ module sequencer #(
 
   logic running_q, begin_run, ends_now;
   logic stopped;     // the run has failed in an earlier cycle
-  logic [3:0] failure_code_q, failure_code_now;
+  logic [3:0] failure_code_q, failure_code_now;             // registers of the error: of use while the run is stopped by one
   logic [IndexBits-1:0] failure_index_q, failure_index_now;
-  logic [63:0] failure_cycle_q, failure_cycle_now;
+  logic [63:0] failure_cycle_q;
   logic [63:0] begin_time_q, end_time_q;  // of the run's cycle 0; of the cycle after its last
   logic failed_now;  // stopped, or about to be
   logic abort_now;   // control.abort counts in this cycle
@@ -522,32 +522,24 @@ module sequencer #(
     .overflows_o(overflows)
   );
 
+  // If something fails in this cycle: what. The later of these counts more.
   always_comb begin
-    failure_code_now = failure_code_q;
-    failure_index_now = failure_index_q;
-    failure_cycle_now = failure_cycle_q;
-    if (running_q && !stopped) begin
-      // The later of these counts more.
-      if (abort_now) begin
-        failure_code_now = isa_pkg::ErrorAborted;
-        failure_index_now = dispatched_q;
+    failure_code_now = isa_pkg::ErrorAborted;
+    failure_index_now = dispatched_q;
+    if (fails != '0) begin
+      failure_code_now = start_code;
+      failure_index_now = start_index;
+    end
+    if (decode_code != isa_pkg::ErrorNone) begin
+      failure_code_now = decode_code;
+      failure_index_now = dispatched_q;
+    end
+    for (int u = Units - 1; u >= 0; u--) begin
+      if (done_failed[u]) begin
+        failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
+                           u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
+        failure_index_now = flight_index[IndexBits*u +: IndexBits];
       end
-      if (fails != '0) begin
-        failure_code_now = start_code;
-        failure_index_now = start_index;
-      end
-      if (decode_code != isa_pkg::ErrorNone) begin
-        failure_code_now = decode_code;
-        failure_index_now = dispatched_q;
-      end
-      for (int u = Units - 1; u >= 0; u--) begin
-        if (done_failed[u]) begin
-          failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
-                             u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
-          failure_index_now = flight_index[IndexBits*u +: IndexBits];
-        end
-      end
-      if (failed_now) failure_cycle_now = time_i - begin_time_q;
     end
   end
   assign done_failed = done_now & (error_i | overflow);
@@ -572,24 +564,20 @@ module sequencer #(
       begin_time_q <= '0;
       end_time_q <= '0;
       stopped <= 1'b0;
-      failure_code_q <= isa_pkg::ErrorNone;
-      failure_index_q <= '0;
-      failure_cycle_q <= '0;
     end else begin
       running_q <= begin_run || (running_q && !ends_now);
       done_q <= done_after && !begin_run && !clear_run;
       if (begin_run) begin_time_q <= time_i + 64'd1;
       if (ends_now) end_time_q <= time_i + 64'd1;
       stopped <= failed_now && !begin_run && !clear_run;
-      if (begin_run || clear_run) begin
-        failure_code_q <= isa_pkg::ErrorNone;
-        failure_index_q <= '0;
-        failure_cycle_q <= '0;
-      end else if (failed_now != stopped) begin
-        failure_code_q <= failure_code_now;
-        failure_index_q <= failure_index_now;
-        failure_cycle_q <= failure_cycle_now;
-      end
+    end
+  end
+  // Whether something fails comes late, so these are written until it has.
+  always_ff @(posedge clk_i) begin
+    if (running_q && !stopped) begin
+      failure_code_q <= failure_code_now;
+      failure_index_q <= failure_index_now;
+      failure_cycle_q <= time_i - begin_time_q;
     end
   end
   assign running_o = running_q;
@@ -715,13 +703,16 @@ module sequencer #(
   end
   // {whether it is one, value} of a register that tells of the error, as of the cycle before.
   function automatic logic [32:0] error_register(input logic [11:0] offset);
-    case (offset)
-      {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code_q};
-      {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index_q)};
-      {2'b00, isa_pkg::CsrErrorCycleLow}: error_register = {1'b1, failure_cycle_q[31:0]};
-      {2'b00, isa_pkg::CsrErrorCycleHigh}: error_register = {1'b1, failure_cycle_q[63:32]};
-      default: error_register = '0;
-    endcase
+    error_register = '0;
+    if (stopped) begin
+      case (offset)
+        {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code_q};
+        {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index_q)};
+        {2'b00, isa_pkg::CsrErrorCycleLow}: error_register = {1'b1, failure_cycle_q[31:0]};
+        {2'b00, isa_pkg::CsrErrorCycleHigh}: error_register = {1'b1, failure_cycle_q[63:32]};
+        default: ;
+      endcase
+    end
   endfunction
   always_comb begin
     logic [63:0] until_now, known_value, passed, began;
