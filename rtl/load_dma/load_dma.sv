@@ -653,7 +653,7 @@ module load_dma #(
       .write_i      (write),
       .write_row_i  (arrival_row),
       .write_data_i (arriving),
-      .read_i       (1'b1),
+      .read_i       (writing_q || command_waits_q),
       .read_row_i   (row),
       .read_data_o  (ring_row[8*BusBytes*b +: 8*BusBytes])
     );

@@ -526,19 +526,21 @@ module sequencer #(
   always_comb begin
     failure_code_now = isa_pkg::ErrorAborted;
     failure_index_now = dispatched_q;
-    if (fails != '0) begin
-      failure_code_now = start_code;
-      failure_index_now = start_index;
-    end
-    if (decode_code != isa_pkg::ErrorNone) begin
-      failure_code_now = decode_code;
-      failure_index_now = dispatched_q;
-    end
-    for (int u = Units - 1; u >= 0; u--) begin
-      if (done_failed[u]) begin
-        failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
-                           u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
-        failure_index_now = flight_index[IndexBits*u +: IndexBits];
+    if (!Lazy || failed_now) begin
+      if (fails != '0) begin
+        failure_code_now = start_code;
+        failure_index_now = start_index;
+      end
+      if (decode_code != isa_pkg::ErrorNone) begin
+        failure_code_now = decode_code;
+        failure_index_now = dispatched_q;
+      end
+      for (int u = Units - 1; u >= 0; u--) begin
+        if (done_failed[u]) begin
+          failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
+                             u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
+          failure_index_now = flight_index[IndexBits*u +: IndexBits];
+        end
       end
     end
   end
@@ -572,9 +574,9 @@ module sequencer #(
       stopped <= failed_now && !begin_run && !clear_run;
     end
   end
-  // Whether something fails comes late, so these are written until it has.
+  // Whether something fails comes late, so gates write these until it has.
   always_ff @(posedge clk_i) begin
-    if (running_q && !stopped) begin
+    if (running_q && !stopped && (!Lazy || failed_now)) begin
       failure_code_q <= failure_code_now;
       failure_index_q <= failure_index_now;
       failure_cycle_q <= time_i - begin_time_q;
@@ -653,10 +655,13 @@ module sequencer #(
     end
     always_ff @(posedge clk_i) cause_q[4*u +: 4] <= cause;
     assign cause_before[4*u +: 4] = last_q;
-    assign since[64*u +: 64] = began_q ? time_i : since_q;
     always_comb begin
+      since[64*u +: 64] = '0;
       counted[64*u +: 64] = '0;
-      if ((!Lazy || read_q) && known_q[counter_cause_q[3:0]]) counted[64*u +: 64] = counter[counter_cause_q[3:0]];
+      if (!Lazy || read_q) begin
+        since[64*u +: 64] = began_q ? time_i : since_q;
+        if (known_q[counter_cause_q[3:0]]) counted[64*u +: 64] = counter[counter_cause_q[3:0]];
+      end
     end
   end
 
