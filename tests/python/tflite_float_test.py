@@ -21,6 +21,7 @@ import onnx_reference
 from packaged import ENVIRONMENT, ROOT
 from random_models import damaged
 from tflite_float_cases import CASES, SAME, VALID, Draw, Float
+from tflite_networks import dcgan, in_float, unet, yolo
 from tflite_writer import Model
 
 if onnx_reference.missing():
@@ -57,6 +58,10 @@ def seed_of() -> int:
     seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"GEMEL_SEED={seed}")
     return seed
+
+
+def grown(seed: int) -> dict[str, Model]:
+    return {"unet": unet(seed), "unet_resized": unet(seed, transposed=False), "yolo": yolo(seed), "dcgan": dcgan(seed)}
 
 
 class InFolder(unittest.TestCase):
@@ -112,6 +117,13 @@ class LiteRT(InFolder):
         total = len(names) * COUNT
         print(f"{total - len(wrong)} of {total} models of {len(names)} operators within {TOLERANCE:g} of LiteRT; farthest {worst:.1e}")
         self.assertEqual(wrong, [], "\n".join(wrong[:40]))
+
+    def test_networks_whose_images_grow(self) -> None:
+        seed = seed_of()
+        for name, network in grown(seed).items():
+            far = self.farthest(self.written(in_float(network)), np.random.default_rng(seed))
+            print(f"{name}: {far:.1e} of the largest value")
+            self.assertLessEqual(far, TOLERANCE, name)
 
     def test_float_models_from_outside(self) -> None:
         seed, absent = seed_of(), [name for name in FILES if not (DATA / name).is_file()]
@@ -192,6 +204,20 @@ class Whole(InFolder):
                 self.assertGreater(found.counts[2].agree, 16)
             kinds = {layer.op for layer in gemel.load(self.folder / "int8.onnx").layers}
             self.assertEqual(kinds & {"transpose", "softmax"}, set())  # nothing that the host does
+
+    def test_networks_whose_images_grow_are_quantized_and_run(self) -> None:
+        """Transposed convolutions, resized images, channels split and joined, sigmoids: all on the machine, each layer equal to the reference."""
+        seed = seed_of()
+        for name, network in grown(seed).items():
+            path = self.written(in_float(network))
+            images = np.random.default_rng([seed, 1]).normal(size=(2, *network.tensors[0].shape[1:])).astype(np.float32)
+            made = gemel.quantize(path, images, self.folder / "int8.onnx")
+            self.assertEqual([note for note in made.notes if "float32" in note], [], name)
+            found = gemel.accuracy(self.folder / "int8.onnx", images, "edge16", beside=[self.folder / "int8.onnx"])
+            kinds = {layer.op for layer in gemel.load(self.folder / "int8.onnx").layers}
+            self.assertEqual(kinds - {"add", "conv2d", "max_pool", "mul", "reshape", "table"}, set(), name)
+            self.assertEqual(found.counts[1].agree, 2, name)
+            print(f"{name}: every layer of 2 images equal to the reference, {found.cycles:,} cycles on edge16")
 
     def test_the_commands_take_tflite(self) -> None:
         seed = seed_of()
@@ -288,6 +314,20 @@ class Refused(InFolder):
             "error[E1105]: operator 2, FULLY_CONNECTED `c`: weights, tensor 1 `a` is computed by the network\n  m.tflite\n  supported: constants",
             "error[E1105]: operator 3, ADD `y`: fused_activation_function is SIGN_BIT\n  m.tflite\n  supported: NONE, RELU, RELU6, RELU_N1_TO_1, TANH",
         )
+
+    def test_inputs_without_dimensions(self) -> None:
+        m = Float(Draw(np.random.default_rng(1)), (1, 6))
+        other, y, z = m.made("other", ()), m.made("y", (1, 6)), m.made("z", (1, 2))
+        m.inputs.append(other)
+        m.operator("ADD", [0, other], [y], "AddOptions")
+        m.operator("FULLY_CONNECTED", [y, m.real((2, 6))], [z], "FullyConnectedOptions")
+        m.outputs = [z]
+        path = self.written(m)
+        self.assertEqual(len(tflite_to_onnx(path).graph.input), 2)
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.quantize(path, np.zeros((1, 1, 6), np.float32))
+        self.assertEqual(str(caught.exception).replace(str(path), "m.tflite"), "error[E1105]: shape of input `other` is []\n  m.tflite\n"
+                         "  supported: one fixed length or more\nhint: give it a dimension of 1")  # fmt: skip
 
     def test_quantized_models(self) -> None:
         m = Model()

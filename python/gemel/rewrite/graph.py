@@ -209,9 +209,10 @@ def fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> N
         dims = tensor.shape.dim
         if dims and dims[0].WhichOneof("value") != "dim_value":
             dims[0].dim_value = 1
-        if not tensor.HasField("shape") or any(d.WhichOneof("value") != "dim_value" or d.dim_value < 1 for d in dims):
+        if not tensor.HasField("shape") or not dims or any(d.WhichOneof("value") != "dim_value" or d.dim_value < 1 for d in dims):
             shape = ", ".join(d.dim_param or str(d.dim_value) for d in dims)
-            found.append(Diagnostic("E1105", f"shape of input `{value.name}` is [{shape}]", file, "supported: fixed lengths", FIXED_HINT))
+            found.append(Diagnostic("E1105", f"shape of input `{value.name}` is [{shape}]", file, "supported: one fixed length or more",
+                                    FIXED_HINT if dims else "give it a dimension of 1"))  # fmt: skip
     if found:
         raise ModelError(*found)
     for value in model.graph.output:  # may still say that the number of images is open

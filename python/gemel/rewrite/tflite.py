@@ -199,7 +199,7 @@ class Maker:
         return self.constant(wanted, np.array(value, np.float32))
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{kind}.{output}", **attributes))
         return output
 
     def step(self, op: Operator, kind: str, inputs: list[str], **attributes: Any) -> str:
