@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import random_models
+import tflite
 from tflite_writer import Model
 
 SAME, VALID = 0, 1
@@ -259,6 +260,37 @@ def reduction(kind: str) -> Callable[[Draw], Model]:
     return draw
 
 
+def arg_max(d: Draw) -> Model:
+    m = Float(d, d.shape())
+    axis, kind = d.integer(0, len(m.shape) - 1), d.one_of("int32", "int64")
+    y = m.tensor("y", [n for a, n in enumerate(m.shape) if a != axis], kind)
+    number = {"int32": tflite.TensorType.INT32, "int64": tflite.TensorType.INT64}[kind]
+    m.operator("ARG_MAX", [m.x, m.number(axis - d.one_of(0, len(m.shape)))], [y], "ArgMaxOptions", OutputType=number)
+    m.outputs = [y]
+    return m
+
+
+def gather(d: Draw) -> Model:
+    m = Float(d, d.shape())
+    axis, shape = d.integer(0, len(m.shape) - 1), d.one_of((), (3,), (2, 2))
+    made = [*m.shape[:axis], *shape, *m.shape[axis + 1 :]]
+    which = m.number(d.rng.integers(0, m.shape[axis], shape), d.one_of("int32", "int64"))
+    return m.end("GATHER", [m.x, which], made, "GatherOptions", Axis=axis)
+
+
+def batch_matmul(d: Draw) -> Model:
+    outer, rows, inner, columns = d.one_of((), (2,), (1, 3), (2, 1)), d.integer(1, 5), d.integer(1, 8), d.integer(1, 5)
+    turned = d.chance(0.4), d.chance(0.4)
+    m = Float(d, (*outer, inner, rows) if turned[0] else (*outer, rows, inner))
+    other = (*(outer if d.chance(0.7) else (1,) * len(outer)), *((columns, inner) if turned[1] else (inner, columns)))
+    if d.chance(0.4):
+        b = m.real(other)
+    else:
+        b = m.made("other", other)
+        m.inputs.append(b)
+    return m.end("BATCH_MATMUL", [m.x, b], (*outer, rows, columns), "BatchMatMulOptions", AdjX=turned[0], AdjY=turned[1])
+
+
 def resized(kind: str) -> Callable[[Draw], Model]:
     def draw(d: Draw) -> Model:
         m = Float(d, d.image())
@@ -339,7 +371,9 @@ def blocks(kind: str) -> Callable[[Draw], Model]:
 CASES: dict[str, Callable[[Draw], Model]] = {
     "ABS": unary("ABS", "AbsOptions"),
     "ADD": pair("ADD", "AddOptions"),
+    "ARG_MAX": arg_max,
     "AVERAGE_POOL_2D": pooling("AVERAGE_POOL_2D"),
+    "BATCH_MATMUL": batch_matmul,
     "CONCATENATION": concatenation,
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": lambda d: convolution(d, True),
@@ -349,6 +383,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "EXP": unary("EXP", "ExpOptions"),
     "EXPAND_DIMS": view("EXPAND_DIMS"),
     "FULLY_CONNECTED": fully_connected,
+    "GATHER": gather,
     "GELU": unary("GELU", "GeluOptions", Approximate=lambda d: d.chance(0.5)),
     "HARD_SWISH": unary("HARD_SWISH", "HardSwishOptions"),
     "LEAKY_RELU": unary("LEAKY_RELU", "LeakyReluOptions", Alpha=lambda d: d.one_of(0.1, 0.3, -0.5, 1.5)),
@@ -380,6 +415,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "SPLIT_V": lambda d: split(d, True),
     "SQRT": unary("SQRT", positive=True),
     "SQUARE": unary("SQUARE", "SquareOptions"),
+    "SQUARED_DIFFERENCE": pair("SQUARED_DIFFERENCE", "SquaredDifferenceOptions", fused=False),
     "SQUEEZE": view("SQUEEZE"),
     "STRIDED_SLICE": strided,
     "SUB": pair("SUB", "SubOptions"),

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_reference
+import tflite
 from packaged import ENVIRONMENT, ROOT
 from random_models import damaged
 from tflite_float_cases import CASES, SAME, VALID, Draw, Float
@@ -218,6 +219,28 @@ class Whole(InFolder):
             self.assertEqual(kinds - {"add", "conv2d", "max_pool", "mul", "reshape", "table"}, set(), name)
             self.assertEqual(found.counts[1].agree, 2, name)
             print(f"{name}: every layer of 2 images equal to the reference, {found.cycles:,} cycles on edge16")
+
+    def test_indices_at_the_edges(self) -> None:
+        """A network that ends in the index of the class, and one that begins with rows of a table."""
+        seed = seed_of()
+        classes, data = cnn(seed), self.data(seed)
+        best = classes.tensor("best", (1,), "int64")
+        classes.operator("ARG_MAX", [classes.outputs[0], classes.number(1)], [best], "ArgMaxOptions", OutputType=tflite.TensorType.INT64)
+        classes.outputs = [best]
+        words = Float(Draw(np.random.default_rng(seed)), (1, 6))
+        words.tensors[0].name, words.tensors[0].type = "ids", "int32"
+        rows, flat, scores = (words.made(name, shape) for name, shape in (("rows", (1, 6, 16)), ("flat", (1, 96)), ("scores", (1, 5))))
+        words.operator("GATHER", [words.real((50, 16)), 0], [rows], "GatherOptions", Axis=0)
+        words.operator("RESHAPE", [rows, words.number([1, 96])], [flat], "ReshapeOptions")
+        words.operator("FULLY_CONNECTED", [flat, words.real((5, 96)), words.real((5,))], [scores], "FullyConnectedOptions")
+        words.outputs = [scores]
+        ids = np.random.default_rng([seed, 1]).integers(0, 50, (24, 6))
+        for model, given in ((classes, data), (words, ids)):
+            path = self.written(model)
+            gemel.quantize(path, given, self.folder / "int8.onnx")
+            found = gemel.accuracy(self.folder / "int8.onnx", given, "edge16", beside=[self.folder / "int8.onnx", path])
+            self.assertEqual(found.counts[1].agree, 24)
+            self.assertGreater(found.counts[2].agree, 12)
 
     def test_the_commands_take_tflite(self) -> None:
         seed = seed_of()

@@ -35,6 +35,8 @@ from onnx import TensorProto, helper, numpy_helper  # isort: skip  (runtime has 
 OPSET = 17  # that quantization works on
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # orders of the dimensions of images
 TYPES = {"FLOAT32": TensorProto.FLOAT, "INT32": TensorProto.INT32, "INT64": TensorProto.INT64}
+INTEGERS = ("INT32", "INT64")
+MAKE_INTEGERS = ("ArgMax",)
 QUANTIZED = ("INT8", "UINT8", "INT16")
 FLOAT_HINT = "convert the model without quantization, or with float16 weights"
 UNKNOWN_HINT = "docs/reference/tflite.md lists the operators of float models; replace it in the model, or end the model before it"
@@ -167,23 +169,30 @@ class Maker:
 
     def value(self, t: Tensor, first: bool = False) -> str:
         """The ONNX value of a float tensor. first: of an image, or of a constant that is spread over one, with channels first."""
-        places = self._places[first]
+        places, array = self._places[first], self.array(t)
+        if array is None and t.type != "FLOAT32":
+            raise Refused(f"type of {t}", t.type, "FLOAT32", FLOAT_HINT, "E1106")
         if t in places:
             return places[t]
-        array = self.array(t)
         if array is not None:
             if first:
                 array = array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(TO_FIRST)
             places[t] = self.constant(readable(t), array)
             return places[t]
-        if t.type != "FLOAT32":
-            raise Refused(f"type of {t}", t.type, "FLOAT32", FLOAT_HINT, "E1106")
         Context.check_plain(t)
         other = self._places[not first].get(t)
         if other is None:
             return ""  # its own operator was refused
         places[t] = self.node("Transpose", [other], self._name(t, first, "nchw" if first else "nhwc"), perm=TO_FIRST if first else TO_LAST)
         return places[t]
+
+    def indices(self, t: Tensor) -> str:
+        """The ONNX value of integers: an input of the model, a constant, or what ARG_MAX makes."""
+        if t.type not in INTEGERS:
+            raise Refused(f"type of {t}", t.type, ", ".join(INTEGERS), code="E1106")
+        if t.constant and t.data is not None:
+            return self.constant(readable(t), t.data)
+        return self._places[False].get(t, "")
 
     # What operators make.
 
@@ -216,8 +225,8 @@ class Maker:
              **attributes: Any) -> None:  # fmt: skip
         """The operator's result, with its activation."""
         made = out or op.outputs[0]
-        if made.type != "FLOAT32":
-            raise Refused(f"type of {made}", made.type, "FLOAT32", code="E1106")
+        if made.type not in (INTEGERS if kind in MAKE_INTEGERS else ("FLOAT32",)):
+            raise Refused(f"type of {made}", made.type, ", ".join(INTEGERS) if kind in MAKE_INTEGERS else "FLOAT32", code="E1106")
         Context.check_plain(made)
         name = self._name(made, first)
         if activation == "NONE":
@@ -249,13 +258,17 @@ class Maker:
 
     def end(self) -> None:
         for t in self.outputs:
-            if t in self.inputs or self.array(t) is not None:
+            if t in self.inputs or t.constant or t in self._folded:
                 raise Refused(f"output, {t}", "a constant" if t not in self.inputs else "an input of the model", "a tensor that an operator makes")
-            self.value(t)
+            if t.type in INTEGERS:
+                self.indices(t)
+            else:
+                self.value(t)
 
     def model(self, name: str) -> onnx.ModelProto:
         def edge(t: Tensor) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(self._edges[t], TYPES[t.type], t.shape)
+            kind = TYPES[t.type] if t in self.inputs or t.type == "FLOAT32" else TensorProto.INT64  # what ArgMax makes
+            return helper.make_tensor_value_info(self._edges[t], kind, t.shape)
 
         constants = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
         graph = helper.make_graph(self.nodes, name, [edge(t) for t in self.inputs], [edge(t) for t in self.outputs], constants)
@@ -510,6 +523,50 @@ def reduce(kind: str) -> Callable[[Maker, Operator], None]:
     return translate
 
 
+def arg_max(m: Maker, op: Operator) -> None:
+    x, which = operands(op, 2)
+    rank = len(x.shape)
+    axis = _axis(numbers(which, "axis", 1)[0], rank)
+    expect_shape(op.outputs[0], [n for d, n in enumerate(x.shape) if d != axis])
+    if op.outputs[0].read_by:
+        raise Refused("place", f"before {op.outputs[0].read_by[0]}", "the end of the model")
+    first = m.is_first(x) and axis == 3  # without channels both orders are one
+    m.make(op, "ArgMax", [m.value(x, first)], axis=_moved(axis, first), keepdims=0)
+
+
+def gather(m: Maker, op: Operator) -> None:
+    x, which = operands(op, 2)
+    options, rank = Options(op, "GatherOptions"), len(x.shape)
+    axis = _axis(options("axis", 0), rank)
+    if options("batch_dims", 0):
+        raise Refused("batch_dims", options("batch_dims", 0), "0")
+    expect_shape(op.outputs[0], [*x.shape[:axis], *which.shape, *x.shape[axis + 1 :]])
+    m.make(op, "Gather", [m.value(x), m.indices(which)], axis=axis)
+
+
+def batch_matmul(m: Maker, op: Operator) -> None:
+    a, b = operands(op, 2)
+    options, sides = Options(op, "BatchMatMulOptions"), []
+    for t, name in ((a, "adj_x"), (b, "adj_y")):
+        rank = len(t.shape)
+        if rank < 2:
+            raise Refused(f"shape of {t}", shape_text(t.shape), "2 dimensions or more")
+        order, value = [*range(rank - 2), rank - 1, rank - 2] if options(name, False) else list(range(rank)), m.value(t)
+        sides.append((tuple(t.shape[d] for d in order), m.step(op, "Transpose", [value], perm=order) if options(name, False) else value))
+    (left, right) = (shape for shape, _ in sides)
+    if left[-1] != right[-2]:
+        raise Refused("shapes of the operands", f"{shape_text(left)} and {shape_text(right)}", "as many columns of the first as rows of the second")
+    expect_shape(op.outputs[0], (*_broadcast(left[:-2], right[:-2]), left[-2], right[-1]))
+    m.make(op, "MatMul", [value for _, value in sides])
+
+
+def squared_difference(m: Maker, op: Operator) -> None:
+    a, b = operands(op, 2)
+    expect_shape(op.outputs[0], _broadcast(a.shape, b.shape))
+    apart = m.step(op, "Sub", [m.value(a), m.value(b)])
+    m.make(op, "Mul", [apart, apart])
+
+
 def concatenation(m: Maker, op: Operator) -> None:
     parts = operands(op, 1, max(len(op.inputs), 1))
     out, options = op.outputs[0], Options(op, "ConcatenationOptions")
@@ -579,13 +636,12 @@ def _agrees(length: int, made: int, corners: bool, centers: bool) -> bool:
     """Whether each place that the kernel's float32 takes is the one that exact numbers do, and no coordinate lies next to a tie, where another float32 may fall
     on the other side: then ONNX's Resize is the same."""
     above, below = (length - 1, made - 1) if corners and made > 1 else (length, made)
-    places = nearest_places(length, made, corners, centers)
+    at = np.arange(made, dtype=np.int64)
+    twice = (2 * at + (1 if centers else 0)) * above + (below if corners else 0)  # of the coordinate times `below`
     whole = made % length == 0 and not corners  # quotients of such are exact enough in any order
-    for at, taken in enumerate(places):
-        twice = (2 * at + (1 if centers else 0)) * above + (below if corners else 0)  # of the coordinate times `below`
-        if min(twice // (2 * below), length - 1) != taken or (not whole and at and twice % (2 * below) == 0):
-            return False
-    return True
+    on_a_tie = (twice % (2 * below) == 0) & (at > 0)
+    same = np.minimum(twice // (2 * below), length - 1) == nearest_places(length, made, corners, centers)
+    return bool(same.all() and (whole or not on_a_tie.any()))
 
 
 def to_depth(kind: str, table: str) -> Callable[[Maker, Operator], None]:
@@ -706,7 +762,9 @@ VIEW = "any; the shape that the file gives the output"
 OPERATORS: dict[str, Row] = {
     "ABS": Row(unary("Abs"), "`Abs`", FUNCTION),
     "ADD": Row(pair("Add", "AddOptions"), "`Add`", PAIR),
+    "ARG_MAX": Row(arg_max, "`ArgMax`", "over any dimension, at the end of a model; in ONNX always INT64"),
     "AVERAGE_POOL_2D": Row(pool("AveragePool"), "`AveragePool`", "any window, stride and padding; any fused activation"),
+    "BATCH_MATMUL": Row(batch_matmul, "`MatMul`", "of any two tensors, constants as well; adj_x, adj_y"),
     "CONCATENATION": Row(concatenation, "`Concat`", "along any dimension; constants as well"),
     "CONV_2D": Row(
         conv_2d, "`Conv`",
@@ -720,6 +778,7 @@ OPERATORS: dict[str, Row] = {
     "EXP": Row(unary("Exp"), "`Exp`", FUNCTION),
     "EXPAND_DIMS": Row(reshape, "`Reshape`", VIEW),
     "FULLY_CONNECTED": Row(fully_connected, "`Gemm`", "constant weights as CONV_2D, bias or none; any rank; keep_num_dims; any fused activation"),
+    "GATHER": Row(gather, "`Gather`", "by INT32 or INT64 constants or inputs of the model; no batch_dims"),
     "GELU": Row(gelu, "`Erf` or `Tanh`, and numbers", "approximate or not"),
     "HARD_SWISH": Row(unary("HardSwish"), "`HardSwish`", FUNCTION),
     "LEAKY_RELU": Row(leaky_relu, "`LeakyRelu`", "any finite alpha"),
@@ -751,6 +810,7 @@ OPERATORS: dict[str, Row] = {
     "SPLIT_V": Row(split, "`Slice` for each part", "along any dimension; constant lengths"),
     "SQRT": Row(unary("Sqrt"), "`Sqrt`", FUNCTION),
     "SQUARE": Row(square, "`Mul`", FUNCTION),
+    "SQUARED_DIFFERENCE": Row(squared_difference, "`Sub`, `Mul`", "as ADD, without an activation"),
     "SQUEEZE": Row(reshape, "`Reshape`", VIEW),
     "STRIDED_SLICE": Row(strided_slice, "`Slice`", "constant places, any steps, shrink_axis_mask; no ellipsis_mask, new_axis_mask"),
     "SUB": Row(pair("Sub", "SubOptions"), "`Sub`", PAIR),
