@@ -9,6 +9,7 @@ machine(), machines(), parameters()   machines, and what can be changed in them
 load(), workloads(), NetworkBuilder   networks
 compile(), estimate(), run()          programs, predictions, results
 quantize(), compress(), recover()     int8 and smaller ONNX of float32 ONNX, and training that makes up for what is lost
+tflite_to_onnx()                      float ONNX of float TensorFlow Lite models, which the above take, too
 accuracy()                            how often a network is right
 DynamicModel                          models that are quantized while they run
 sweep(), Space, Sweep                 many machines and networks, and the best of them
@@ -42,6 +43,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._run import run
     from ._space import Space
     from ._sweep import Design, Sweep, sweep
+    from ._tflite import tflite_to_onnx
 
     __version__ = _version()
     __all__ = [
@@ -50,7 +52,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
         "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime",
         "RecoveredModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "accuracy",
         "compile", "compress", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover",
-        "run", "sweep", "workloads",
+        "run", "sweep", "tflite_to_onnx", "workloads",
     ]  # fmt: skip
 else:
 

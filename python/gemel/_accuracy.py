@@ -99,7 +99,7 @@ def accuracy(
     data: images as the model takes them, float32 in the model's order of dimensions (of a workload file: NHWC), or bytes of its input's type: a .npz file
         with an array `labels`, an array, or arrays by the names of inputs.
     machine: a Machine, or what gemel.machine() takes. None: edge16.
-    beside: ONNX models, float or quantized, that ONNX Runtime runs on the same images.
+    beside: ONNX models, float or quantized, and float .tflite models that ONNX Runtime runs on the same images.
     images: the first so many of them; None: all. batch: images per run, where `network` is a name or a file; None: as it says.
     compare: every layer of every run with the reference. progress: a line on stderr.
 

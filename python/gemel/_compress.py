@@ -104,7 +104,7 @@ def compress(
 ) -> CompressedModel:
     """Makes a float32 ONNX model smaller, by one of five methods, and says what it costs before and after.
 
-    model: a float32 .onnx file. Nothing is trained: accuracy falls, and gemel.accuracy() says by how much.
+    model: a float32 .onnx file, or a float .tflite file. Nothing is trained: accuracy falls, and gemel.accuracy() says by how much.
     out: file to write; None: .save() writes it.
     filters: this share of the filters is removed, with what reads them: those with the least L2 norms.
     weights: this share of the weights becomes 0, those of the least magnitude. The machine multiplies zeros as it does other numbers.

@@ -111,11 +111,12 @@ def quantize(
     budget: int | None = None,
     progress: bool = False,
 ) -> QuantizedModel:
-    """Makes an int8 ONNX model of a float32 one: QDQ, weights symmetric, activations asymmetric, ranges found by running it on images.
+    """Makes an int8 ONNX model of a float32 ONNX or TFLite model: QDQ, weights symmetric, activations asymmetric, ranges found by running it on images.
 
-    model: a float32 .onnx file. Batch norms, constants and computed shapes are folded; a number of images that it leaves open becomes 1.
-    calibrate: images as the model takes them (float32, NCHW): a .npz or .npy file, which is read image by image, an array, or arrays by the names of the
-        model's inputs. An array `labels` in a file is left aside.
+    model: a float32 .onnx file, or a float .tflite file (as tflite_to_onnx() has it). Batch norms, constants and computed shapes are
+        folded; a number of images that it leaves open becomes 1.
+    calibrate: images as the model takes them (float32; NCHW, of .tflite files NHWC): a .npz or .npy file, which is read image by image, an array, or arrays by
+        the names of the model's inputs. An array `labels` in a file is left aside.
     out: file to write; None: .save() writes it.
     method: how a range is found. "minmax": all values. "percentile": without the outermost. "mse": least square of the error. "entropy": least
         divergence of the histograms.

@@ -91,8 +91,8 @@ def recover(
 ) -> RecoveredModel:
     """Trains a float32 ONNX model that was compressed, so that it becomes right again: from labels, from the model before compression, or both.
 
-    model: a float32 .onnx file. Zeros among the weights of its layers stay zeros, and shapes stay as they are: what compress() bought is kept. Its batch
-        norms are folded.
+    model: a float32 .onnx file, or a float .tflite file. Zeros among the weights of its layers stay zeros, and shapes stay as they are: what compress() bought
+        is kept. Its batch norms are folded.
     data: images as the model takes them (float32, NCHW): a .npz or .npy file, an array, or arrays by the names of the model's inputs, all of which are in
         memory at once; and `labels`, if there are any.
     out: file to write; None: .save() writes it.

@@ -41,7 +41,7 @@ std::vector<std::string> words(const Options& o) {
 void add_compress(CLI::App& app) {
   auto* command = app.add_subcommand("compress", "Prune a float32 ONNX model, or give its layers a lower rank; show parameters, MACs and cycles");
   auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "File NAME.onnx, float32")->required();
+  command->add_option("model", o->model, "File NAME.onnx or NAME.tflite, float32")->required();
   command->add_option("--out,-o", o->out, "The smaller model (default: NAME_small.onnx, here)");
   command->add_option("--filters", o->filters, "Share of the filters to remove, those of the least magnitude: 0.5");
   command->add_option("--weights", o->weights, "Share of the weights to set to zero, those of the least magnitude: 0.8");

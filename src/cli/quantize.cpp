@@ -43,7 +43,7 @@ std::vector<std::string> words(const Options& o) {
 void add_quantize(CLI::App& app) {
   auto* command = app.add_subcommand("quantize", "Make an int8 ONNX model of a float32 one, and show where the error arises");
   auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "File NAME.onnx, float32")->required();
+  command->add_option("model", o->model, "File NAME.onnx or NAME.tflite, float32")->required();
   command->add_option("--data,--calibrate", o->data, "Images to find ranges with, as the model takes them: NAME.npz or NAME.npy")->required();
   command->add_option("--out,-o", o->out, "The int8 model (default: NAME_int8.onnx, here)");
   add_choice(*command, "--method", {"minmax", "percentile", "mse", "entropy"}, "How ranges are found (default: minmax)",

@@ -45,7 +45,7 @@ std::vector<std::string> words(const Options& o) {
 void add_recover(CLI::App& app) {
   auto* command = app.add_subcommand("recover", "Train a compressed float32 ONNX model: from labels, or from the model before compression");
   auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "File NAME.onnx, float32")->required();
+  command->add_option("model", o->model, "File NAME.onnx or NAME.tflite, float32")->required();
   command->add_option("--data", o->data, "Images to learn from, as the model takes them, and `labels` if there are any: NAME.npz or NAME.npy")->required();
   command->add_option("--teacher", o->teacher, "The model before compression: its outputs are learnt");
   command->add_option("--out,-o", o->out, "The recovered model (default: NAME_recovered.onnx, here)");

@@ -362,7 +362,7 @@ void add_run(CLI::App& app) {
   command->add_flag("--no-golden", o->no_golden, "Do not compare with golden");
   command->add_flag("--test", o->test, "Run all test images of the workload and count the correct ones");
   command->add_option("--data", o->data, "Run the network on these images (NAME.npz, NAME.npy) and count the right answers, if `labels` are among them");
-  add_repeated(*command, "--beside", o->beside, "With --data: an ONNX model that ONNX Runtime runs on the same images");
+  add_repeated(*command, "--beside", o->beside, "With --data: an ONNX model, or a float .tflite, that ONNX Runtime runs on the same images");
   add_integer(*command, "--images", o->images, 1, Unlimited, "With --data: the first so many images (default: all)");
   command->add_flag("--quiet,-q", o->quiet, "No progress on the terminal");
   command->add_option("--settings", o->settings, "Options from a YAML file, by the names of the flags; the command line wins");

@@ -146,6 +146,19 @@ class Trial {
     return in_program_order.end();
   }
 
+  // The same, where groups that do the same in the same way may have been tried before.
+  std::int64_t known_cycles(int first, int last) {
+    std::vector<std::int64_t> key;
+    for (int g = first; g <= last; ++g) {
+      const std::vector<std::int64_t> s = lowerer_.signature(g);
+      key.insert(key.end(), s.begin(), s.end());
+      key.push_back(lowerer_.plan(g).beside);
+    }
+    const auto [seen, is_new] = known_.emplace(std::move(key), 0);
+    if (is_new) seen->second = cycles(first, last);
+    return seen->second;
+  }
+
   // In all trials so far.
   std::int64_t operations() const { return operations_; }
 
@@ -155,6 +168,7 @@ class Trial {
   const CompileOptions& options_;
   MemoryMap apart_;
   std::int64_t operations_ = 0;
+  std::map<std::vector<std::int64_t>, std::int64_t> known_;
 };
 
 // A group's plan, that of the group before it, and when both and the group behind have ended.
@@ -164,20 +178,15 @@ struct Candidate {
 };
 
 // Of group g, which can be run in several ways: each is tried between its neighbours. The best of them are bettered as long as another tiling
-// of one of their parts ends sooner.
-Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g) {
+// of one of their parts ends sooner; of more tilings where `wide`. `others`: plans that were best for equal layers, which are tried, too.
+Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g, bool wide, const std::vector<GroupPlan>& others) {
   const int first = lowerer.first_near(g), last = lowerer.last_near(g);
-  std::map<std::vector<std::int64_t>, std::int64_t> tried;
   const auto attempt = [&](const GroupPlan& plan, const GroupPlan& before) {
     if (first < g) lowerer.choose(first, before);
     lowerer.choose(g, plan);
     for (int k = first; k <= last; ++k) lowerer.settle(k);
-    std::vector<std::int64_t> both = lowerer.signature(g);
-    const std::vector<std::int64_t> other = lowerer.signature(first);
-    both.insert(both.end(), other.begin(), other.end());
-    const auto [seen, is_new] = tried.emplace(std::move(both), 0);
-    if (is_new) seen->second = trial.cycles(first, last);
-    return Candidate{lowerer.plan(g), lowerer.plan(first), seen->second};
+    const std::int64_t end = trial.known_cycles(first, last);
+    return Candidate{lowerer.plan(g), lowerer.plan(first), end};
   };
   const GroupPlan before = lowerer.plan(first);
   std::vector<Candidate> starts;
@@ -192,13 +201,14 @@ Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g) {
     }
     starts.push_back(std::move(start));
   }
+  for (const GroupPlan& other : others) starts.push_back(attempt(other, before));
   std::stable_sort(starts.begin(), starts.end(), [](const Candidate& a, const Candidate& b) { return a.end < b.end; });
   starts.resize(std::min(starts.size(), BetteredWays));
   for (Candidate& best : starts) {
     const std::int64_t most = trial.operations() + MostTrials;
     for (bool better = true; better;) {
       better = false;
-      for (const GroupPlan& variant : lowerer.variants(best.plan)) {
+      for (const GroupPlan& variant : lowerer.variants(best.plan, wide)) {
         if (trial.operations() > most) break;
         Candidate other = attempt(variant, best.before);
         if (other.end >= best.end) continue;
@@ -210,9 +220,10 @@ Candidate best_of_ways(Lowerer& lowerer, Trial& trial, int g) {
   return *std::min_element(starts.begin(), starts.end(), [](const Candidate& a, const Candidate& b) { return a.end < b.end; });
 }
 
-void choose_alternatives(Lowerer& lowerer, Trial& trial) {
+void choose_alternatives(Lowerer& lowerer, Trial& trial, bool wide) {
   const int groups = lowerer.groups();
   std::map<std::vector<std::int64_t>, Candidate> known;
+  std::map<std::vector<std::int64_t>, std::vector<GroupPlan>> of_equal;  // by signature as planned
   for (int g = 0; g < groups; ++g) {
     if (lowerer.alternatives(g).empty()) {
       lowerer.settle(g);
@@ -226,7 +237,11 @@ void choose_alternatives(Lowerer& lowerer, Trial& trial) {
       situation.insert(situation.end(), s.begin(), s.end());
     }
     auto seen = known.find(situation);
-    if (seen == known.end()) seen = known.emplace(std::move(situation), best_of_ways(lowerer, trial, g)).first;
+    if (seen == known.end()) {
+      std::vector<GroupPlan> none, &others = wide ? of_equal[lowerer.signature(g)] : none;
+      seen = known.emplace(std::move(situation), best_of_ways(lowerer, trial, g, wide, others)).first;
+      others.push_back(seen->second.plan);
+    }
     const Candidate& best = seen->second;
     if (first < g && lowerer.alternatives(first).empty()) lowerer.choose(first, best.before);
     lowerer.choose(g, best.plan);
@@ -271,6 +286,43 @@ void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
       }
       choose(g, best);
     }
+  }
+}
+
+// What looks best for a layer among its neighbours need not be so for all of them: the layer behind chooses anew, for the layer between them, too. So
+// alternatives are chosen twice, among few tilings and among more, and for each part of the program the choice with which all of it ends sooner counts.
+// Too long a program is not tried as a whole, and gets the first choice. `first`: of each part, its first group.
+void choose_plans(Lowerer& lowerer, Trial& trial, const std::vector<int>& first) {
+  const int groups = lowerer.groups();
+  const auto last = [&](std::size_t part) { return (part + 1 < first.size() ? first[part + 1] : groups) - 1; };
+  const auto plans = [&] {
+    std::vector<GroupPlan> list;
+    for (int g = 0; g < groups; ++g) list.push_back(lowerer.plan(g));
+    return list;
+  };
+  const auto take = [&](const std::vector<GroupPlan>& list, int from, int to) {
+    for (int g = from; g <= to; ++g) lowerer.choose(g, list[static_cast<std::size_t>(g)]);
+  };
+  const auto choose = [&](bool wide) {
+    choose_alternatives(lowerer, trial, wide);
+    for (std::size_t p = 0; p < first.size(); ++p) try_neighbours(lowerer, trial, first[p], last(p));
+  };
+  const std::vector<GroupPlan> planned = plans();
+  choose(false);
+  bool any = false;
+  std::int64_t instructions = 0;
+  for (int g = 0; g < groups; ++g) {
+    any |= !lowerer.alternatives(g).empty();
+    if (lowerer.plan(g).on_array) instructions += lowerer.plan(g).conv.instructions;
+  }
+  if (!any || instructions > MostTrials) return;
+  const std::vector<GroupPlan> few = plans();
+  std::vector<std::int64_t> ends;
+  for (std::size_t p = 0; p < first.size(); ++p) ends.push_back(trial.cycles(first[p], last(p)));
+  take(planned, 0, groups - 1);
+  choose(true);
+  for (std::size_t p = 0; p < first.size(); ++p) {
+    if (trial.cycles(first[p], last(p)) >= ends[p]) take(few, first[p], last(p));
   }
 }
 
@@ -423,8 +475,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   const auto last_group = [&](std::size_t part) { return part + 1 < parts.size() ? parts[part + 1] - 1 : groups - 1; };
   for (int g = 0; g < groups; ++g) lowerer.plan(g);
   Trial trial(lowerer, graph, network, machine, options);
-  choose_alternatives(lowerer, trial);
-  for (std::size_t p = 0; p < parts.size(); ++p) try_neighbours(lowerer, trial, parts[p], last_group(p));
+  choose_plans(lowerer, trial, parts);
   lowerer.reset();
   std::vector<int> step(static_cast<std::size_t>(groups), 0);
   if (groups > 0 && !graph.between.empty() && graph.between.front().before == 0) step[0] = 1;

@@ -215,13 +215,13 @@ std::vector<GroupPlan> Lowerer::finalists(int index, std::size_t most) const {
   return list;
 }
 
-std::vector<GroupPlan> Lowerer::variants(const GroupPlan& present) const {
+std::vector<GroupPlan> Lowerer::variants(const GroupPlan& present, bool wide) const {
   std::vector<GroupPlan> list;
   const Capacity full = capacity(present.conv_shape.has_add);
   Capacity half = full;
   half.param /= 2;
   if (present.split) {
-    list = split_plans(present, Variants);
+    list = split_plans(present, wide ? 2 * Variants : Variants);
     for (ConvPlan& c : plan_conv(present.conv_shape, machine_, present.halves ? half : full, Variants, Near)) {
       if (c.free_vector || (!present.halves && !c.params_resident)) continue;
       list.push_back(present);
@@ -234,10 +234,17 @@ std::vector<GroupPlan> Lowerer::variants(const GroupPlan& present) const {
     }
   }
   if (!present.on_array || present.split) {
-    const std::vector<WindowPlan> plans = window_plans(present.window_shape, half, false);
-    for (std::size_t i = 0; i < std::min(plans.size(), Variants); ++i) {
-      list.push_back(present);
-      list.back().window = plans[i];
+    std::vector<WindowPlan> plans = window_plans(present.window_shape, half, false);
+    for (const int depth : {1, DeepBuffer}) {
+      std::size_t taken = 0;
+      for (WindowPlan& w : plans) {
+        if (taken == Variants || (depth > 1 && !wide)) break;
+        if (!w.feasible || depth * w.source_words > half.source) continue;
+        list.push_back(present);
+        list.back().window = w;
+        w.feasible = false;  // once
+        ++taken;
+      }
     }
   }
   return list;

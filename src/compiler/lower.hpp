@@ -95,8 +95,8 @@ class Lowerer {
   const std::vector<GroupPlan>& alternatives(int group) const { return alternatives_[static_cast<std::size_t>(group)]; }
   // Of a group that runs on the array alone: plans with the best tilings, best first, the present one among them; 32 or `most`.
   std::vector<GroupPlan> finalists(int group, std::size_t most = ~std::size_t{0}) const;
-  // The plan with the next best tilings of its parts, each alone.
-  std::vector<GroupPlan> variants(const GroupPlan& plan) const;
+  // The plan with the next best tilings of its parts, each alone; more of them where `wide`.
+  std::vector<GroupPlan> variants(const GroupPlan& plan, bool wide = false) const;
   // How the group runs, unit by unit.
   std::vector<LayerMapping> mapping(int group);
   int groups() const { return static_cast<int>(plans_.size()); }

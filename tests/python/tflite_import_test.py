@@ -278,6 +278,12 @@ hint: docs/reference/tflite.md lists the operators; replace it in the model, or 
         self.refused(
             m,
             "error[E1106]: the model is not quantized to 8 bits: its tensors are FLOAT32\n  ./m.tflite\n"
+            "hint: quantize it: `gemel quantize MODEL --data IMAGES.npz -o MODEL_int8.onnx` takes float models of the operators in docs/reference/tflite.md",
+        )
+        m.tensors[m.operators[0].outputs[0]].type = "int16"
+        self.refused(
+            m,
+            "error[E1106]: the model is not quantized to 8 bits: its tensors are FLOAT32, INT16\n  ./m.tflite\n"
             "hint: convert it with full integer quantization (TFLITE_BUILTINS_INT8 and a representative data set)",
         )
 

@@ -103,6 +103,24 @@ class Network(Model):
         return y
 
 
+def in_float(network: Model) -> Model:
+    """The same network in float32, as it was before a converter quantized it: constants have the values of their integers, and no QUANTIZE stands between."""
+    made, same = Model(), {i: i for i in range(len(network.tensors))}
+    for t in network.tensors:
+        scaled, data = t.scale is not None, t.data
+        if scaled and data is not None:
+            scale, zero = (np.reshape(v, [-1 if d == t.axis and len(v) > 1 else 1 for d in range(len(t.shape))]) for v in (t.scale, t.zero_point))
+            data = ((data.astype(np.float64) - zero) * scale).astype(np.float32)
+        made.tensor(t.name, t.shape, "float32" if scaled else t.type, data=data)
+    for op in network.operators:
+        if op.type == "QUANTIZE":
+            same[op.outputs[0]] = same[op.inputs[0]]
+        else:
+            made.operator(op.type, [same[i] for i in op.inputs], op.outputs, op.options, **op.values)
+    made.inputs, made.outputs = network.inputs, [same[i] for i in network.outputs]
+    return made
+
+
 def unet(seed: int = 1, size: int = 32, width: int = 8, transposed: bool = True) -> Network:
     n = Network(seed, (1, size, size, 3))
     x, beside = n.inputs[0], []

@@ -14,6 +14,7 @@ TYPES = {
     "int32": tflite.TensorType.INT32,
     "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
+    "float16": tflite.TensorType.FLOAT16,
     "int16": tflite.TensorType.INT16,
     "int4": tflite.TensorType.INT4,
 }

@@ -28,6 +28,9 @@ _FIELDS = {
     "ConcatenationOptions": "0 axis int32; 1 fused_activation_function int8",
     "AddOptions": "0 fused_activation_function int8",
     "MulOptions": "0 fused_activation_function int8",
+    "GatherOptions": "0 axis int32; 1 batch_dims int32",
+    "BatchMatMulOptions": "0 adj_x bool; 1 adj_y bool",
+    "DivOptions": "0 fused_activation_function int8",
     "SubOptions": "0 fused_activation_function int8",
     "ReducerOptions": "0 keep_dims bool",
     "SoftmaxOptions": "0 beta float32",
@@ -56,8 +59,10 @@ OPTIONS = {
     15: "ResizeBilinearOptions",
     19: "SpaceToDepthOptions",
     21: "MulOptions",
+    23: "GatherOptions",
     27: "ReducerOptions",
     28: "SubOptions",
+    29: "DivOptions",
     32: "StridedSliceOptions",
     40: "ArgMaxOptions",
     49: "TransposeConvOptions",
@@ -66,6 +71,7 @@ OPTIONS = {
     75: "LeakyReluOptions",
     77: "MirrorPadOptions",
     94: "DepthToSpaceOptions",
+    101: "BatchMatMulOptions",
     116: "GeluOptions",
 }
 

@@ -31,7 +31,8 @@ class Context:
     def is_output(self, t: Tensor) -> bool:
         return t in self.graph.outputs
 
-    def check_plain(self, t: Tensor) -> None:
+    @staticmethod
+    def check_plain(t: Tensor) -> None:
         for wrong, what in (
             (t.is_sparse, "sparse"),
             (t.is_variable, "a variable"),

@@ -13,6 +13,8 @@ from .tflite_ops import OPERATORS, fold
 from .workload import Workload, shape_text
 
 REFERENCE = "TensorFlow Lite Micro's reference kernels (int8, double rounding)"
+FLOATS = {"FLOAT32", "FLOAT16", "INT32", "INT64"}
+FLOAT_HINT = "quantize it: `gemel quantize MODEL --data IMAGES.npz -o MODEL_int8.onnx` takes float models of the operators in docs/reference/tflite.md"
 UNKNOWN_HINT = "docs/reference/tflite.md lists the operators; replace it in the model, or end the model before it"
 
 
@@ -28,8 +30,9 @@ def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
     found = Findings(str(path))
     computed = [t for op in graph.operators for t in op.outputs]
     if computed and not any(t.type in ACTIVATION_TYPES for t in computed):
-        kinds = ", ".join(sorted({t.type for t in computed}))
-        found.add("E1106", f"the model is not quantized to 8 bits: its tensors are {kinds}", hint=QUANTIZE_HINT)
+        kinds = sorted({t.type for t in computed})
+        hint = FLOAT_HINT if set(kinds) <= FLOATS else QUANTIZE_HINT
+        found.add("E1106", f"the model is not quantized to 8 bits: its tensors are {', '.join(kinds)}", hint=hint)
         found.raise_any()
 
     found.attempt("inputs", context.begin)

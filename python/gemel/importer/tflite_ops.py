@@ -112,12 +112,20 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[in
     return total // 2, total - total // 2
 
 
-def window(
-    op: Operator, options: Options, source: Tensor, kernel: tuple[int, int], extra=(0, 0, 0, 0), dilated: bool = True
-) -> tuple[dict, tuple[int, int]]:
-    """Keys of a layer with a window, and the height and width that come out. `extra`: pixels top, left, bottom, right that a PAD adds before."""
-    _, h, w, _ = image(source)
-    h, w = h + extra[0] + extra[2], w + extra[1] + extra[3]
+@dataclass(frozen=True)
+class Window:
+    """How a window goes over an image. Pairs are of height and width."""
+
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: str  # "SAME", "VALID"
+    before: list[int]  # pixels of padding
+    behind: list[int]
+    size: list[int]  # that comes out
+
+
+def measured(options: Options, lengths: tuple[int, int], kernel: tuple[int, int], dilated: bool = True) -> Window:
+    """The window that an operator's options give over an image of `lengths`, padding of other operators included."""
     stride = options.positive("stride_h", 0), options.positive("stride_w", 0)
     dilation = (
         (options.positive("dilation_h_factor", 1), options.positive("dilation_w_factor", 1)) if dilated else (1, 1)
@@ -126,7 +134,7 @@ def window(
     if padding not in PADDINGS:
         raise Refused("padding", padding, "SAME, VALID")
     size, before, behind = [], [], []
-    for length, k, s, d in zip((h, w), kernel, stride, dilation):
+    for length, k, s, d in zip(lengths, kernel, stride, dilation):
         first, last = same_padding(length, k, s, d) if padding == "SAME" else (0, 0)
         size.append((length + first + last - (k - 1) * d - 1) // s + 1)
         before.append(first)
@@ -135,8 +143,18 @@ def window(
         raise Refused(
             "padding",
             padding,
-            f"an image of at least the window's size, {kernel[0]} x {kernel[1]} with its dilation; it has {h} x {w}",
+            f"an image of at least the window's size, {kernel[0]} x {kernel[1]} with its dilation; it has {lengths[0]} x {lengths[1]}",
         )
+    return Window(stride, dilation, padding, before, behind, size)
+
+
+def window(
+    op: Operator, options: Options, source: Tensor, kernel: tuple[int, int], extra=(0, 0, 0, 0), dilated: bool = True
+) -> tuple[dict, tuple[int, int]]:
+    """Keys of a layer with a window, and the height and width that come out. `extra`: pixels top, left, bottom, right that a PAD adds before."""
+    _, h, w, _ = image(source)
+    found = measured(options, (h + extra[0] + extra[2], w + extra[1] + extra[3]), kernel, dilated)
+    stride, dilation, padding, before, behind, size = found.stride, found.dilation, found.padding, found.before, found.behind, found.size
     keys = {"kernel": list(kernel), "stride": list(stride)}
     keys |= {"dilation": list(dilation)} if dilation != (1, 1) else {}
     if any(extra):
@@ -484,12 +502,12 @@ def resize_nearest(context: Context, op: Operator) -> None:
         raise Refused("size", wanted, f"1 to {MOST_LENGTH}")
     expect_shape(out, (n, *wanted, depth))
     same_quantization(context, x, out)
-    places = [_nearest(length, made, corners, centers) for length, made in zip((height, width), wanted)]
+    places = [nearest_places(length, made, corners, centers) for length, made in zip((height, width), wanted)]
     layers = _Layers(context, op)
     layers.end(pixels.nearest(layers, context.name(x), x.shape, *places), "windows that repeat pixels")
 
 
-def _nearest(length: int, made: int, corners: bool, centers: bool) -> np.ndarray:
+def nearest_places(length: int, made: int, corners: bool, centers: bool) -> np.ndarray:
     """For each place of a dimension that which the kernel takes; it computes in float32."""
     f32 = np.float32
     scale = f32(length - 1) / f32(made - 1) if corners and made > 1 else f32(length) / f32(made)
@@ -507,7 +525,7 @@ def resize_bilinear(context: Context, op: Operator) -> None:
     if options("align_corners", False):
         raise Refused("align_corners", True, "False: otherwise weights differ from pixel to pixel")
     n, height, width, depth = image(x)
-    wanted = _numbers(size, "size", 2)
+    wanted = numbers(size, "size", 2)
     if min(wanted) < 1 or max(wanted) > MOST_LENGTH:
         raise Refused("size", wanted, f"1 to {MOST_LENGTH}")
     expect_shape(out, (n, *wanted, depth))
@@ -555,14 +573,7 @@ def transpose_conv(context: Context, op: Operator) -> None:
     expect_shape(out, wanted)
     if wanted[0] != n or wanted[3] != outputs:
         raise Refused("output shape", wanted, f"{n} images, {outputs} channels")
-    stride = [options.positive("stride_h", 0), options.positive("stride_w", 0)]
-    padding = options.choice("padding", PADDINGS)
-    if padding not in PADDINGS:
-        raise Refused("padding", padding, "SAME, VALID")
-    pads = []
-    for made, k, s in zip(wanted[1:3], (kh, kw), stride):
-        count = -(-made // s) if padding == "SAME" else (made - k + s) // s
-        pads.append(max((count - 1) * s + k - made, 0) // 2)
+    stride, pads = transposed_window(options, wanted[1:3], (kh, kw))
     given = bias(context, b, outputs)
     activation = options.activation()
     layers = _Layers(context, op)
@@ -575,6 +586,19 @@ def transpose_conv(context: Context, op: Operator) -> None:
     layers.end(
         pixels.transposed(layers, context.name(x), x.shape, data, 0, stride, pads, wanted[1:3], convolution), "convolutions whose lines are interleaved"
     )
+
+
+def transposed_window(options: Options, made: list[int], kernel: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Strides, and lines and columns that a transposed convolution to the height and width `made` leaves out before its result."""
+    stride = [options.positive("stride_h", 0), options.positive("stride_w", 0)]
+    padding = options.choice("padding", PADDINGS)
+    if padding not in PADDINGS:
+        raise Refused("padding", padding, "SAME, VALID")
+    pads = []
+    for length, k, s in zip(made, kernel, stride):
+        count = -(-length // s) if padding == "SAME" else (length - k + s) // s
+        pads.append(max((count - 1) * s + k - length, 0) // 2)
+    return stride, pads
 
 
 def depth_to_space(context: Context, op: Operator) -> None:
@@ -660,7 +684,7 @@ def pad(context: Context, op: Operator) -> None:
 def mirror_pad(context: Context, op: Operator) -> None:
     x, amounts = operands(op, 2)
     n, height, width, depth = image(x)
-    pads = _numbers(amounts, "paddings", 8)
+    pads = numbers(amounts, "paddings", 8)
     mode = Options(op, "MirrorPadOptions").choice("mode", ["REFLECT", "SYMMETRIC"])
     if mode not in ("REFLECT", "SYMMETRIC"):
         raise Refused("mode", mode, "REFLECT, SYMMETRIC")
@@ -673,7 +697,7 @@ def mirror_pad(context: Context, op: Operator) -> None:
     layers.end(made, "convolutions with ones and zeros and their sums")
 
 
-def _numbers(t: Tensor, what: str, count: int | None) -> list[int]:
+def numbers(t: Tensor, what: str, count: int | None) -> list[int]:
     """Of a constant operand. `count` None: any."""
     if not t.constant or t.type not in ("INT32", "INT64") or t.data is None or count not in (None, t.data.size):
         state = f"{t.type} {shape_text(t.shape)}" if t.constant else "computed by the network"
@@ -703,35 +727,61 @@ def _pick(context: Context, op: Operator, x: Tensor, which: list[range]) -> None
 
 
 def slices(context: Context, op: Operator) -> None:
+    _pick(context, op, *slice_places(op))
+
+
+def slice_places(op: Operator) -> tuple[Tensor, list[range]]:
+    """What a SLICE slices, and the places of each dimension that it takes."""
     x, begin, size = operands(op, 3)
     rank = len(x.shape)
-    begins, sizes = _numbers(begin, "begin", rank), _numbers(size, "size", rank)
+    begins, sizes = numbers(begin, "begin", rank), numbers(size, "size", rank)
     ends = [n if length == -1 else first + length for n, first, length in zip(x.shape, begins, sizes)]
     if any(not 0 <= first < end <= n for n, first, end in zip(x.shape, begins, ends)):
         raise Refused("begin, size", [begins, sizes], f"places within {shape_text(x.shape)}")
-    _pick(context, op, x, [range(first, end) for first, end in zip(begins, ends)])
+    return x, [range(first, end) for first, end in zip(begins, ends)]
 
 
 def strided_slice(context: Context, op: Operator) -> None:
+    x, which, _ = strided_places(op, ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset"))
+    _pick(context, op, x, which)
+
+
+def strided_places(op: Operator, refused: tuple[str, ...]) -> tuple[Tensor, list[range], list[int]]:
+    """What a STRIDED_SLICE slices, the places of each dimension that it takes, and the dimensions that are left out of its result. `refused`: options that
+    must be 0."""
     x, *given = operands(op, 4)
     options = Options(op, "StridedSliceOptions")
-    for name in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset"):
+    for name in refused:
         if options(name, 0):
             raise Refused(name, options(name, 0), "0")
-    rank = len(x.shape)
-    begins, ends, steps = (_numbers(t, name, rank) for t, name in zip(given, ("begin", "end", "strides")))
+    rank, shrunk = len(x.shape), options("shrink_axis_mask", 0)
+    begins, ends, steps = (numbers(t, name, rank) for t, name in zip(given, ("begin", "end", "strides")))
     if 0 in steps:
         raise Refused("strides", steps, "other than 0")
     which = []
     for d, n in enumerate(x.shape):
+        if shrunk >> d & 1:
+            if not -n <= begins[d] < n:
+                raise Refused("begin", begins, f"places within {shape_text(x.shape)}")
+            which.append(range(begins[d] % n, begins[d] % n + 1))
+            continue
         first = None if options("begin_mask", 0) >> d & 1 else begins[d]
         last = None if options("end_mask", 0) >> d & 1 else ends[d]
         which.append(range(n)[first : last : steps[d]])
-    _pick(context, op, x, which)
+    return x, which, [d for d in range(rank) if shrunk >> d & 1]
 
 
 def split(context: Context, op: Operator) -> None:
-    """SPLIT: axis and tensor. SPLIT_V: tensor, lengths and axis."""
+    x, dimension, lengths = split_lengths(op)
+    begin = 0
+    for out, part in zip(op.outputs, lengths):
+        which = [range(begin, begin + part) if d == dimension else range(n) for d, n in enumerate(x.shape)]
+        _pick(context, replace(op, outputs=[out]), x, which)
+        begin += part
+
+
+def split_lengths(op: Operator) -> tuple[Tensor, int, list[int]]:
+    """What is split, along which dimension, into which lengths. SPLIT: axis and tensor. SPLIT_V: tensor, lengths and axis."""
     by_length = op.type == "SPLIT_V"
     if len(op.inputs) != (3 if by_length else 2) or any(t is None for t in op.inputs) or not op.outputs:
         raise Refused("operands", f"{len(op.inputs)} in, {len(op.outputs)} out", f"{3 if by_length else 2} in, 1 or more out")
@@ -739,21 +789,17 @@ def split(context: Context, op: Operator) -> None:
     for t in [x, *op.outputs]:
         check_size(t)
     rank, parts = len(x.shape), len(op.outputs)
-    (dimension,) = _numbers(axis, "axis", 1)
+    (dimension,) = numbers(axis, "axis", 1)
     if not -rank <= dimension < rank:
         raise Refused("axis", dimension, f"{-rank} to {rank - 1}")
     dimension %= rank
     length = x.shape[dimension]
-    lengths = _numbers(op.inputs[1], "lengths", parts) if by_length else [length // parts] * parts
+    lengths = numbers(op.inputs[1], "lengths", parts) if by_length else [length // parts] * parts
     if lengths.count(-1) == 1:
         lengths[lengths.index(-1)] = length - sum(lengths) - 1
     if sum(lengths) != length or min(lengths) < 1:
         raise Refused("lengths", lengths, f"{parts} of 1 or more that come to {length}")
-    begin = 0
-    for out, part in zip(op.outputs, lengths):
-        which = [range(begin, begin + part) if d == dimension else range(n) for d, n in enumerate(x.shape)]
-        _pick(context, replace(op, outputs=[out]), x, which)
-        begin += part
+    return x, dimension, lengths
 
 
 def quantize(context: Context, op: Operator) -> None:

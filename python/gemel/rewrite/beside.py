@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any ONNX model, float or quantized, run by ONNX Runtime on images: what a machine's outputs are compared with."""
+"""Any ONNX model, float or quantized, or a float TFLite model, run by ONNX Runtime on images: what a machine's outputs are compared with."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..importer.files import read_bytes
 from ..importer.onnx_file import read_onnx
 from .graph import fix_shapes
 from .images import Images
 from .indices import indices
 from .runtime import Session, onnx
+from .tflite import model_bytes
 
 
 class Beside:
     def __init__(self, path: str | Path):
         path = Path(path)
-        data = read_bytes(path)
+        data, _ = model_bytes(path)
         graph = read_onnx(path, data)
         model = onnx.ModelProto.FromString(data)
         fix_shapes(model, str(path), set(graph.constants))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
 from .names import unique_name
 from .restore import restore
@@ -161,15 +160,17 @@ def save(model: onnx.ModelProto, path: str | Path) -> None:
 
 
 def load_float(path: str | Path) -> Graph:
-    """A float32 model, simplified, its shapes fixed (a number of images that is left open is 1).
+    """A float32 ONNX model, or what a float TFLite model becomes, simplified, its shapes fixed (a number of images that is left open is 1).
 
-    ModelError: E1101 to E1103 the file, E1105 open shapes, E1106 it is not float32 or quantized already, E1109 ONNX Runtime refuses it.
+    ModelError: E1101 to E1103 the file, E1104 an operator of TFLite, E1105 open shapes and attributes of TFLite,
+    E1106 it is not float32 or quantized already, E1109 ONNX Runtime refuses it.
     """
     from ..importer.onnx_file import read_onnx
     from .recurrent import time_first
+    from .tflite import model_bytes
 
     path = Path(path)
-    data = read_bytes(path)
+    data, of_weights = model_bytes(path)
     checked = read_onnx(path, data)
     model = onnx.ModelProto.FromString(data)
     for tensor in model.graph.initializer:  # of files beside the model, which read_onnx() has looked at
@@ -188,7 +189,7 @@ def load_float(path: str | Path) -> Graph:
                                         hint=hint)) from None  # fmt: skip
     time_first(model)
     graph = Graph(simplified(model, str(path)), str(path))
-    graph.restored = restored
+    graph.restored = restored + of_weights
     # What the runtime finds wrong when it runs only, such as a bias of the wrong length.
     Session(graph.proto(), file=str(path)).run({name: np.ones(graph.shapes[name], np.float32) for name in graph.inputs})
     return graph
@@ -208,9 +209,10 @@ def fix_shapes(model: onnx.ModelProto, file: str, constants: Iterable[str]) -> N
         dims = tensor.shape.dim
         if dims and dims[0].WhichOneof("value") != "dim_value":
             dims[0].dim_value = 1
-        if not tensor.HasField("shape") or any(d.WhichOneof("value") != "dim_value" or d.dim_value < 1 for d in dims):
+        if not tensor.HasField("shape") or not dims or any(d.WhichOneof("value") != "dim_value" or d.dim_value < 1 for d in dims):
             shape = ", ".join(d.dim_param or str(d.dim_value) for d in dims)
-            found.append(Diagnostic("E1105", f"shape of input `{value.name}` is [{shape}]", file, "supported: fixed lengths", FIXED_HINT))
+            found.append(Diagnostic("E1105", f"shape of input `{value.name}` is [{shape}]", file, "supported: one fixed length or more",
+                                    FIXED_HINT if dims else "give it a dimension of 1"))  # fmt: skip
     if found:
         raise ModelError(*found)
     for value in model.graph.output:  # may still say that the number of images is open
