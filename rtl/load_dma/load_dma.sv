@@ -695,7 +695,7 @@ module load_dma #(
   // ---- Quiet ----
 
   logic moves;
-  assign moves = command_valid_i || rvalid_i || chain_o || done_o || done_next_q || write_o != '0 || writes || begins ||
+  assign moves = command_valid_i || rvalid_i || chain_o || done_o || done_next_q || write_o != '0 || writes || (command_waits_q && !writing_q) ||
                  ar_leaves || (arvalid_o && arready_i) ||
                  status_o != (writes ? StatusBusy : ar_free ? StatusWaitData : StatusWaitRequest);
   always_ff @(posedge clk_i or negedge rst_ni) begin

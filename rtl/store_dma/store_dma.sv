@@ -531,7 +531,7 @@ module store_dma #(
   logic moves;
   assign status = reads || sends ? StatusBusy : aw_free ? StatusWaitWrite : StatusWaitRequest;
   assign moves = command_valid_i || bvalid_i || chain_o || done_o || vector_read_o || wvalid_o || tag0_q || tag1_q ||
-                 chain_next_q || reads || sends || aw_accepted || aw_leaves || cut_begins || status_o != status;
+                 chain_next_q || reads || sends || aw_accepted || aw_leaves || (cut_waits_q && !cuts_q) || status_o != status;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       status_o <= StatusWaitWrite;
