@@ -252,7 +252,8 @@ def reduction(kind: str) -> Callable[[Draw], Model]:
     def draw(d: Draw) -> Model:
         m = Float(d, d.shape())
         rank, kept = len(m.shape), d.chance(0.5)
-        axes = [1, 2] if rank == 4 and d.chance(0.5) else [a for a in range(rank) if d.chance(0.5)] or [d.integer(0, rank - 1)]
+        pixels = [1, 2] if rank == 4 else [1] if rank == 3 else []  # of an image, or the steps of a sequence
+        axes = pixels if pixels and d.chance(0.5) else [a for a in range(rank) if d.chance(0.5)] or [d.integer(0, rank - 1)]
         made = [1 if a in axes else n for a, n in enumerate(m.shape) if kept or a not in axes]
         given = [a - d.one_of(0, rank) for a in axes]
         return m.end(kind, [m.x, m.number(given)], made, "ReducerOptions", KeepDims=kept)

@@ -512,7 +512,10 @@ def reduce(kind: str) -> Callable[[Maker, Operator], None]:
         expect_shape(out, [1 if d in axes else n for d, n in enumerate(x.shape) if kept or d not in axes])
         if not axes:
             raise Refused("axes", "none", "one or more")
-        first = m.is_first(x) and (kept or axes == [1, 2])  # without height and width both orders are one
+        if kind in GLOBAL and axes == ([1] if rank == 3 else [1, 2] if rank == 4 else []):
+            _over_image(m, op, x, kind)
+            return
+        first = m.is_first(x) and kept
         moved = [_moved(axis, first) for axis in axes]
         source, own = m.value(x, first), first and kept
         if kind == "ReduceSum":
@@ -521,6 +524,25 @@ def reduce(kind: str) -> Callable[[Maker, Operator], None]:
             m.make(op, kind, [source], own, axes=sorted(moved), keepdims=int(kept))
 
     return translate
+
+
+GLOBAL = ("ReduceMean", "ReduceMax")
+
+
+def _over_image(m: Maker, op: Operator, x: Tensor, kind: str) -> None:
+    """Over all pixels of an image, or all steps of a sequence, which is an image one pixel wide: pools, which the machine has."""
+    out, name = op.outputs[0], readable(op.outputs[0])
+    if len(x.shape) == 4:
+        source, size = m.value(x, True), x.shape[1:3]
+    else:
+        n, length, depth = x.shape
+        source, size = m.step(op, "Reshape", [m.value(x), m.whole(f"{name}_image", [n, length, 1, depth])]), (length, 1)
+        source = m.step(op, "Transpose", [source], perm=TO_FIRST)
+    pool, options = ("GlobalAveragePool", {}) if kind == "ReduceMean" else ("MaxPool", {"kernel_shape": size})
+    if len(out.shape) == 4:
+        m.make(op, pool, [source], True, **options)
+    else:
+        m.make(op, "Reshape", [m.step(op, pool, [source], **options), m.whole(f"{name}_shape", out.shape)])
 
 
 def arg_max(m: Maker, op: Operator) -> None:
@@ -786,7 +808,10 @@ OPERATORS: dict[str, Row] = {
     "LOGISTIC": Row(unary("Sigmoid"), "`Sigmoid`", FUNCTION),
     "MAXIMUM": Row(pair("Max"), "`Max`", "as ADD"),
     "MAX_POOL_2D": Row(pool("MaxPool"), "`MaxPool`", "any window, stride and padding; any fused activation"),
-    "MEAN": Row(reduce("ReduceMean"), "`ReduceMean`", "over any dimensions; keep_dims or not"),
+    "MEAN": Row(
+        reduce("ReduceMean"), "`ReduceMean`; `GlobalAveragePool` over height and width, or the steps of a sequence",
+        "over any dimensions; keep_dims or not",
+    ),  # fmt: skip
     "MINIMUM": Row(pair("Min"), "`Min`", "as ADD"),
     "MIRROR_PAD": Row(pad, "`Pad`", "any dimensions; REFLECT"),
     "MUL": Row(pair("Mul", "MulOptions"), "`Mul`", PAIR),
@@ -794,7 +819,7 @@ OPERATORS: dict[str, Row] = {
     "PAD": Row(pad, "`Pad`", "any dimensions"),
     "PADV2": Row(pad, "`Pad`", "any dimensions, any constant number"),
     "PRELU": Row(prelu, "`LeakyRelu`; or `Relu`, `Min`, `Mul`, `Add`", "constant slopes of any shape that can be repeated to the input's"),
-    "REDUCE_MAX": Row(reduce("ReduceMax"), "`ReduceMax`", "as MEAN"),
+    "REDUCE_MAX": Row(reduce("ReduceMax"), "`ReduceMax`; `MaxPool` over height and width, or the steps of a sequence", "as MEAN"),
     "RELU": Row(unary("Relu"), "`Relu`", FUNCTION),
     "RELU6": Row(clip, "`Clip`", FUNCTION),
     "RELU_0_TO_1": Row(clip, "`Clip`", FUNCTION),
