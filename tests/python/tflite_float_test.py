@@ -180,6 +180,24 @@ def cnn(seed: int, half: bool = False) -> Float:
     return m
 
 
+def recurrent(seed: int, clip: float) -> Float:
+    """10 steps of 6 numbers, an LSTM of 16 states, a dense layer behind its last step."""
+    m = Float(Draw(np.random.default_rng(seed)), (1, 10, 6))
+    states = [m.made(name, (1, 16)) for name in ("state", "cell")]
+    for t in states:
+        m.tensors[t].variable = True
+    rng = np.random.default_rng([seed, 1])
+    weights = [m.number(rng.normal(size=(16, n)) / np.sqrt(n), "float32") for n in [6] * 4 + [16] * 4]
+    steps, last, scores = m.made("steps", (1, 10, 16)), m.made("last", (1, 16)), m.made("scores", (1, 5))
+    operands = [0, *weights, -1, -1, -1, *(m.real((16,)) for _ in range(4)), -1, -1, *states, -1, -1, -1, -1]
+    m.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [steps], "UnidirectionalSequenceLSTMOptions", FusedActivationFunction=4, CellClip=clip)
+    places = [m.number(values) for values in ([0, -1, 0], [0, 0, 0], [1, 1, 1])]
+    m.operator("STRIDED_SLICE", [steps, *places], [last], "StridedSliceOptions", BeginMask=5, EndMask=5, ShrinkAxisMask=2)
+    m.operator("FULLY_CONNECTED", [last, m.real((5, 16)), m.real((5,))], [scores], "FullyConnectedOptions")
+    m.outputs = [scores]
+    return m
+
+
 class Whole(InFolder):
     def gemel(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [str(ROOT / "build/release/gemel"), *arguments]
@@ -241,6 +259,23 @@ class Whole(InFolder):
             found = gemel.accuracy(self.folder / "int8.onnx", given, "edge16", beside=[self.folder / "int8.onnx", path])
             self.assertEqual(found.counts[1].agree, 24)
             self.assertGreater(found.counts[2].agree, 12)
+
+    def test_a_recurrent_network(self) -> None:
+        """An LSTM of 10 steps, as Keras's converter leaves it, whose last step is read: unrolled, each layer on the machine equal to the reference."""
+        seed = seed_of()
+        m = recurrent(seed, 10.0)
+        path, data = self.written(m), self.data(seed, (24, 10, 6))
+        self.assertEqual(gemel.quantize(path, data, self.folder / "int8.onnx").notes, ())
+        found = gemel.accuracy(self.folder / "int8.onnx", data, "edge16", beside=[self.folder / "int8.onnx", path])
+        self.assertEqual(found.counts[1].agree, 24)
+        self.assertGreater(found.counts[2].agree, 12)
+        clipped = self.written(recurrent(seed, 9.5))
+        with self.assertRaises(ModelError) as caught:
+            tflite_to_onnx(clipped)
+        self.assertEqual(str(caught.exception).replace(str(clipped), "m.tflite"),
+                         "error[E1105]: operator 0, UNIDIRECTIONAL_SEQUENCE_LSTM `steps`: cell_clip is 9.5\n  m.tflite\n"
+                         "  supported: 0, or at least the number of steps, 10: a cell cannot reach it then\n"
+                         "hint: unroll the layer (Keras: unroll=True)")  # fmt: skip
 
     def test_sequences(self) -> None:
         """Conv1D as Keras's converter leaves it, between EXPAND_DIMS and RESHAPE, and the mean or the largest value over all steps."""
