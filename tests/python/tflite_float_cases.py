@@ -252,7 +252,8 @@ def reduction(kind: str) -> Callable[[Draw], Model]:
     def draw(d: Draw) -> Model:
         m = Float(d, d.shape())
         rank, kept = len(m.shape), d.chance(0.5)
-        axes = [1, 2] if rank == 4 and d.chance(0.5) else [a for a in range(rank) if d.chance(0.5)] or [d.integer(0, rank - 1)]
+        pixels = [1, 2] if rank == 4 else [1] if rank == 3 else []  # of an image, or the steps of a sequence
+        axes = pixels if pixels and d.chance(0.5) else [a for a in range(rank) if d.chance(0.5)] or [d.integer(0, rank - 1)]
         made = [1 if a in axes else n for a, n in enumerate(m.shape) if kept or a not in axes]
         given = [a - d.one_of(0, rank) for a in axes]
         return m.end(kind, [m.x, m.number(given)], made, "ReducerOptions", KeepDims=kept)
@@ -289,6 +290,19 @@ def batch_matmul(d: Draw) -> Model:
         b = m.made("other", other)
         m.inputs.append(b)
     return m.end("BATCH_MATMUL", [m.x, b], (*outer, rows, columns), "BatchMatMulOptions", AdjX=turned[0], AdjY=turned[1])
+
+
+def lstm(d: Draw) -> Model:
+    images, steps, inner, hidden, by_time = d.integer(1, 2), d.integer(1, 12), d.integer(1, 8), d.integer(1, 8), d.chance(0.3)
+    outer = (steps, images) if by_time else (images, steps)
+    m = Float(d, (*outer, inner))
+    states = [m.made(name, (images, hidden)) for name in ("state", "cell")]
+    for t in states:
+        m.tensors[t].variable = True
+    weights = [m.real((hidden, n)) for n in [inner] * 4 + [hidden] * 4]
+    operands = [m.x, *weights, -1, -1, -1, *(m.real((hidden,)) for _ in range(4)), -1, -1, *states, -1, -1, -1, -1]
+    return m.end("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, (*outer, hidden), "UnidirectionalSequenceLSTMOptions", FusedActivationFunction=4,
+                 CellClip=d.one_of(0.0, float(steps)), TimeMajor=by_time)  # fmt: skip
 
 
 def resized(kind: str) -> Callable[[Draw], Model]:
@@ -423,4 +437,5 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "TANH": unary("TANH"),
     "TRANSPOSE": transpose,
     "TRANSPOSE_CONV": transposed,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }

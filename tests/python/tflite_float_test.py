@@ -180,6 +180,24 @@ def cnn(seed: int, half: bool = False) -> Float:
     return m
 
 
+def recurrent(seed: int, clip: float) -> Float:
+    """10 steps of 6 numbers, an LSTM of 16 states, a dense layer behind its last step."""
+    m = Float(Draw(np.random.default_rng(seed)), (1, 10, 6))
+    states = [m.made(name, (1, 16)) for name in ("state", "cell")]
+    for t in states:
+        m.tensors[t].variable = True
+    rng = np.random.default_rng([seed, 1])
+    weights = [m.number(rng.normal(size=(16, n)) / np.sqrt(n), "float32") for n in [6] * 4 + [16] * 4]
+    steps, last, scores = m.made("steps", (1, 10, 16)), m.made("last", (1, 16)), m.made("scores", (1, 5))
+    operands = [0, *weights, -1, -1, -1, *(m.real((16,)) for _ in range(4)), -1, -1, *states, -1, -1, -1, -1]
+    m.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [steps], "UnidirectionalSequenceLSTMOptions", FusedActivationFunction=4, CellClip=clip)
+    places = [m.number(values) for values in ([0, -1, 0], [0, 0, 0], [1, 1, 1])]
+    m.operator("STRIDED_SLICE", [steps, *places], [last], "StridedSliceOptions", BeginMask=5, EndMask=5, ShrinkAxisMask=2)
+    m.operator("FULLY_CONNECTED", [last, m.real((5, 16)), m.real((5,))], [scores], "FullyConnectedOptions")
+    m.outputs = [scores]
+    return m
+
+
 class Whole(InFolder):
     def gemel(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [str(ROOT / "build/release/gemel"), *arguments]
@@ -241,6 +259,50 @@ class Whole(InFolder):
             found = gemel.accuracy(self.folder / "int8.onnx", given, "edge16", beside=[self.folder / "int8.onnx", path])
             self.assertEqual(found.counts[1].agree, 24)
             self.assertGreater(found.counts[2].agree, 12)
+
+    def test_a_recurrent_network(self) -> None:
+        """An LSTM of 10 steps, as Keras's converter leaves it, whose last step is read: unrolled, each layer on the machine equal to the reference."""
+        seed = seed_of()
+        m = recurrent(seed, 10.0)
+        path, data = self.written(m), self.data(seed, (24, 10, 6))
+        self.assertEqual(gemel.quantize(path, data, self.folder / "int8.onnx").notes, ())
+        found = gemel.accuracy(self.folder / "int8.onnx", data, "edge16", beside=[self.folder / "int8.onnx", path])
+        self.assertEqual(found.counts[1].agree, 24)
+        self.assertGreater(found.counts[2].agree, 12)
+        clipped = self.written(recurrent(seed, 9.5))
+        with self.assertRaises(ModelError) as caught:
+            tflite_to_onnx(clipped)
+        self.assertEqual(str(caught.exception).replace(str(clipped), "m.tflite"),
+                         "error[E1105]: operator 0, UNIDIRECTIONAL_SEQUENCE_LSTM `steps`: cell_clip is 9.5\n  m.tflite\n"
+                         "  supported: 0, or at least the number of steps, 10: a cell cannot reach it then\n"
+                         "hint: unroll the layer (Keras: unroll=True)")  # fmt: skip
+
+    def test_sequences(self) -> None:
+        """Conv1D as Keras's converter leaves it, between EXPAND_DIMS and RESHAPE, and the mean or the largest value over all steps."""
+        seed = seed_of()
+        for kind in ("MEAN", "REDUCE_MAX"):
+            m = Float(Draw(np.random.default_rng(seed)), (1, 16, 4))
+            x = 0
+            for i in range(2):
+                depth = m.tensors[x].shape[2]
+                shapes = {"image": (1, 1, 16, depth), "made": (1, 1, 16, 8), "rows": (1, 16, 8)}
+                image, made, rows = (m.made(f"{name}{i}", shape) for name, shape in shapes.items())
+                m.operator("EXPAND_DIMS", [x, m.number(1)], [image], "ExpandDimsOptions")
+                m.operator("CONV_2D", [image, m.real((8, 1, 3, depth)), m.real((8,))], [made], "Conv2DOptions", Padding=SAME, StrideH=1, StrideW=1,
+                           DilationHFactor=1, DilationWFactor=1, FusedActivationFunction=1)  # fmt: skip
+                m.operator("RESHAPE", [made, m.number([1, 16, 8])], [rows], "ReshapeOptions")
+                x = rows
+            whole, scores = m.made("whole", (1, 8)), m.made("scores", (1, 5))
+            m.operator(kind, [x, m.number([1])], [whole], "ReducerOptions", KeepDims=False)
+            m.operator("FULLY_CONNECTED", [whole, m.real((5, 8)), m.real((5,))], [scores], "FullyConnectedOptions")
+            m.outputs = [scores]
+            path, data = self.written(m), self.data(seed, (24, 16, 4))
+            self.assertEqual(gemel.quantize(path, data, self.folder / "int8.onnx").notes, ())
+            found = gemel.accuracy(self.folder / "int8.onnx", data, "edge16", beside=[self.folder / "int8.onnx", path])
+            self.assertEqual(found.counts[1].agree, 24, kind)
+            self.assertGreater(found.counts[2].agree, 12, kind)
+            kinds = {layer.op for layer in gemel.load(self.folder / "int8.onnx").layers}
+            self.assertEqual(kinds, {"reshape", "conv2d", "global_avg_pool" if kind == "MEAN" else "max_pool", "dense"})
 
     def test_the_commands_take_tflite(self) -> None:
         seed = seed_of()
@@ -337,6 +399,70 @@ class Refused(InFolder):
             "error[E1105]: operator 2, FULLY_CONNECTED `c`: weights, tensor 1 `a` is computed by the network\n  m.tflite\n  supported: constants",
             "error[E1105]: operator 3, ADD `y`: fused_activation_function is SIGN_BIT\n  m.tflite\n  supported: NONE, RELU, RELU6, RELU_N1_TO_1, TANH",
         )
+
+    def test_attributes_operands_and_types(self) -> None:
+        def one(kind, options="", behind=(), made=(1, 4, 4, 2), shape=(1, 4, 4, 2), tensors=(), **values) -> Float:
+            """The operator with constants behind its input. tensors: (type, scales, array) of constants that no numpy type says."""
+            m = Float(Draw(np.random.default_rng(1)), shape)
+            m.tensors, m.operators, m.x = m.tensors[:1], [], 0
+            given = [m.number(v, v.dtype.name) for v in behind]
+            given += [m.tensor("w", array.shape, type_, scale, None if scale is None else [0] * len(scale), 0, array) for type_, scale, array in tensors]
+            y = m.made("y", made)
+            m.operator(kind, [0, *given], [y], options, **values)
+            m.outputs = [y]
+            return m
+
+        def numbers(*values) -> np.ndarray:
+            return np.array(values, np.int32)
+
+        def real(*shape) -> np.ndarray:
+            return np.ones(shape, np.float32)
+
+        conv = {"Padding": SAME, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
+        small = np.ones((3, 2), np.int8)
+        integers = one("RELU")
+        integers.tensors[0].type = "int32"
+        texts = {  # what is said of the operator or the inputs, and what is supported
+            "E1105: operator 0, CONV_2D `y`: shape of the weights, tensor 1 `k1` is [2, 1, 1, 3]; "
+            "[outputs, height, width, 2], or a part of the 2 for each group":
+                one("CONV_2D", "Conv2DOptions", [real(2, 1, 1, 3), real(2)], **conv),
+            "E1105: operator 0, CONV_2D `y`: shape of the bias, tensor 2 `k2` is [3]; [2]":
+                one("CONV_2D", "Conv2DOptions", [real(2, 1, 1, 2), real(3)], **conv),
+            "E1105: operator 0, CONV_2D `y`: shape of tensor 3 `y` is [1, 4, 4, 2]; [1, 4, 4, 5], which is what the operator makes of its inputs":
+                one("CONV_2D", "Conv2DOptions", [real(5, 1, 1, 2), real(5)], **conv),
+            "E1106: operator 0, FULLY_CONNECTED `y`: type of tensor 1 `w` is INT8; FLOAT32, FLOAT16; INT8, UINT8 and INT4 with scales":
+                one("FULLY_CONNECTED", "FullyConnectedOptions", made=(1, 3), shape=(1, 2), tensors=[("int8", None, small)]),
+            "E1107: operator 0, FULLY_CONNECTED `y`: scales of tensor 1 `w` is not above 0; finite numbers above 0":
+                one("FULLY_CONNECTED", "FullyConnectedOptions", made=(1, 3), shape=(1, 2), tensors=[("int8", [1, 0, 1], small)]),
+            "E1105: operator 0, FULLY_CONNECTED `y`: weights_format is 1; 0 (DEFAULT)":
+                one("FULLY_CONNECTED", "FullyConnectedOptions", [real(3, 2)], (1, 3), (1, 2), WeightsFormat=1),
+            "E1105: operator 0, CONCATENATION `y`: fused_activation_function is RELU; NONE":
+                one("CONCATENATION", "ConcatenationOptions", [real(1, 4, 4, 1)], (1, 4, 4, 3), Axis=3, FusedActivationFunction=1),
+            "E1105: operator 0, MEAN `y`: axis is 4; -4 to 3": one("MEAN", "ReducerOptions", [numbers(4)]),
+            "E1105: operator 0, TRANSPOSE `y`: perm is [0, 1, 1, 2]; 0 to 3, each once": one("TRANSPOSE", "TransposeOptions", [numbers(0, 1, 1, 2)]),
+            "E1105: operator 0, GATHER `y`: batch_dims is 1; 0": one("GATHER", "GatherOptions", [numbers(0)], BatchDims=1),
+            "E1105: operator 0, RESIZE_BILINEAR `y`: align_corners is True; one of align_corners and half_pixel_centers, or none":
+                one("RESIZE_BILINEAR", "ResizeBilinearOptions", [numbers(4, 4)], AlignCorners=True, HalfPixelCenters=True),
+            "E1105: operator 0, MIRROR_PAD `y`: mode is SYMMETRIC; REFLECT":
+                one("MIRROR_PAD", "MirrorPadOptions", [np.array([[0, 0], [1, 0], [0, 0], [0, 0]], np.int32)], (1, 5, 4, 2), Mode=1),
+            "E1105: operator 0, STRIDED_SLICE `y`: ellipsis_mask is 1; 0":
+                one("STRIDED_SLICE", "StridedSliceOptions", [numbers(0, 0, 0, 0), numbers(1, 1, 1, 1), numbers(1, 1, 1, 1)], EllipsisMask=1),
+            "E1105: operator 0, TRANSPOSE_CONV `y`: operands is 1 in, 1 out; 3 to 4 in, 1 out": one("TRANSPOSE_CONV", "TransposeConvOptions"),
+            "E1105: operator 0, ADD `y`: shapes of the operands is [1, 4, 4, 2] and [3]; shapes of which one can be repeated to the other's":
+                one("ADD", "AddOptions", [real(3)]),
+            "E1106: operator 0, DEQUANTIZE `y`: tensor 0 `x` is FLOAT32, computed by the network; constants in FLOAT16, INT8 or INT4": one("DEQUANTIZE"),
+            "E1106: operator 0, RELU `y`: type of tensor 0 `x` is INT32; FLOAT32": integers,
+            "E1105: operator 0, SLICE `y`: begin, size is [[0, 0, 0, 1], [1, 4, 4, 2]]; places within [1, 4, 4, 2]":
+                one("SLICE", "SliceOptions", [numbers(0, 0, 0, 1), numbers(1, 4, 4, 2)]),
+        }  # fmt: skip
+        for text, model in texts.items():
+            message, supported = text.split("; ", 1)
+            with self.subTest(message):
+                path = self.written(model)
+                with self.assertRaises(ModelError) as caught:
+                    tflite_to_onnx(path)
+                (told,) = caught.exception.diagnostics
+                self.assertEqual((f"{told.code}: {told.message}", told.note), (message, f"supported: {supported}"))
 
     def test_inputs_without_dimensions(self) -> None:
         m = Float(Draw(np.random.default_rng(1)), (1, 6))

@@ -32,6 +32,7 @@ class Tensor:
     outside: tuple[int, int] | None = (
         None  # the constant is so many bytes, from so far on in the file, behind the flatbuffer
     )
+    variable: bool = False
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Model:
                 quantization = table("QuantizationParameters", Scale=scale, ZeroPoint=zero, QuantizedDimension=t.axis)
             name, shape = b.CreateString(t.name), numbers(t.shape, np.int32)
             tensors.append(
-                table("Tensor", Shape=shape, Type=TYPES[t.type], Buffer=index, Name=name, Quantization=quantization)
+                table("Tensor", Shape=shape, Type=TYPES[t.type], Buffer=index, Name=name, Quantization=quantization, IsVariable=t.variable)
             )
         kinds = sorted({o.type for o in self.operators})
         codes = []

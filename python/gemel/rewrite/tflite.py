@@ -366,6 +366,54 @@ def fully_connected(m: Maker, op: Operator) -> None:
         m.make(op, "Reshape", [m.step(op, "Gemm", operands_, transB=1), shape], False, activation(options))
 
 
+LSTM_OPERANDS = 24
+LEFT_OUT = {9: "cell_to_input_weights", 10: "cell_to_forget_weights", 11: "cell_to_output_weights", 16: "projection_weights", 17: "projection_bias",
+            20: "input_layer_norm_coefficients", 21: "forget_layer_norm_coefficients", 22: "cell_layer_norm_coefficients",
+            23: "output_layer_norm_coefficients"}  # fmt: skip
+ONNX_GATES = (0, 3, 1, 2)  # input, output, forget, cell: of TFLite's input, forget, cell, output
+
+
+def lstm(m: Maker, op: Operator) -> None:
+    """States begin with zeros. A cell grows by less than one a step, so a clip at as many as there are steps is none."""
+    given = [*op.inputs, *[None] * (LSTM_OPERANDS - len(op.inputs))]
+    x, options, out = given[0], Options(op, "UnidirectionalSequenceLSTMOptions"), op.outputs[0] if op.outputs else None
+    if x is None or out is None or len(given) > LSTM_OPERANDS or any(given[i] is None for i in (*range(1, 9), *range(12, 16), 18, 19)):
+        wanted = f"{LSTM_OPERANDS} in, with weights and biases of four gates and two states; 1 out"
+        raise Refused("operands", f"{len(op.inputs)} in, {len(op.outputs)} out", wanted)
+    for i, name in LEFT_OUT.items():
+        if given[i] is not None:
+            raise Refused(name, str(given[i]), "none")
+    if not (given[18].is_variable and given[19].is_variable):
+        raise Refused("states", f"{given[18]}, {given[19]}", "variables, which are zero at first")
+    check_size(x)
+    check_size(out)
+    if len(x.shape) != 3:
+        raise Refused(f"shape of {x}", shape_text(x.shape), "3 dimensions")
+    by_time, clip = options("time_major", False), options("cell_clip", 0.0)
+    steps, images = x.shape[:2] if by_time else x.shape[1::-1]
+    w, r = ([m.weights(t, 2) for t in given[at : at + 4]] for at in (1, 5))
+    hidden = w[0].shape[0]
+    if any(a.shape != (hidden, x.shape[2]) for a in w) or any(a.shape != (hidden, hidden) for a in r):
+        raise Refused("shapes of the weights", ", ".join(shape_text(a.shape) for a in (*w, *r)), f"[{hidden}, {x.shape[2]}] and [{hidden}, {hidden}]")
+    biases = [m.weights(t, 1, "bias") for t in given[12:16]]
+    if any(b.shape != (hidden,) for b in biases):
+        raise Refused("shapes of the biases", ", ".join(shape_text(b.shape) for b in biases), f"[{hidden}]")
+    expect_shape(out, (*x.shape[:2], hidden))
+    if options.choice("fused_activation_function", ACTIVATIONS) != "TANH":
+        raise Refused("fused_activation_function", options.choice("fused_activation_function", ACTIVATIONS), "TANH")
+    if not (clip == 0 or clip >= steps):
+        raise Refused("cell_clip", clip, f"0, or at least the number of steps, {steps}: a cell cannot reach it then", "unroll the layer (Keras: unroll=True)")
+    if options("proj_clip", 0.0) != 0:
+        raise Refused("proj_clip", options("proj_clip", 0.0), "0")
+    name = readable(out)
+    operands_ = [m.constant(f"{name}_{what}", np.concatenate([one[g] for g in ONNX_GATES])[None]) for what, one in (("weights", w), ("recurrent", r))]
+    bias = np.concatenate([*(biases[g] for g in ONNX_GATES), np.zeros(4 * hidden, np.float32)])[None]
+    source = m.value(x) if by_time else m.step(op, "Transpose", [m.value(x)], perm=(1, 0, 2))
+    made = m.step(op, "LSTM", [source, *operands_, m.constant(f"{name}_bias", bias)], hidden_size=hidden)
+    made = m.step(op, "Squeeze", [made, m.whole(f"{name}_direction", [1])])
+    m.make(op, "Identity" if by_time else "Transpose", [made], **({} if by_time else {"perm": (1, 0, 2)}))
+
+
 # ---- functions of elements ----------------------------------------------------------------------------------------------------
 
 
@@ -512,7 +560,10 @@ def reduce(kind: str) -> Callable[[Maker, Operator], None]:
         expect_shape(out, [1 if d in axes else n for d, n in enumerate(x.shape) if kept or d not in axes])
         if not axes:
             raise Refused("axes", "none", "one or more")
-        first = m.is_first(x) and (kept or axes == [1, 2])  # without height and width both orders are one
+        if kind in GLOBAL and axes == ([1] if rank == 3 else [1, 2] if rank == 4 else []):
+            _over_image(m, op, x, kind)
+            return
+        first = m.is_first(x) and kept
         moved = [_moved(axis, first) for axis in axes]
         source, own = m.value(x, first), first and kept
         if kind == "ReduceSum":
@@ -521,6 +572,25 @@ def reduce(kind: str) -> Callable[[Maker, Operator], None]:
             m.make(op, kind, [source], own, axes=sorted(moved), keepdims=int(kept))
 
     return translate
+
+
+GLOBAL = ("ReduceMean", "ReduceMax")
+
+
+def _over_image(m: Maker, op: Operator, x: Tensor, kind: str) -> None:
+    """Over all pixels of an image, or all steps of a sequence, which is an image one pixel wide: pools, which the machine has."""
+    out, name = op.outputs[0], readable(op.outputs[0])
+    if len(x.shape) == 4:
+        source, size = m.value(x, True), x.shape[1:3]
+    else:
+        n, length, depth = x.shape
+        source, size = m.step(op, "Reshape", [m.value(x), m.whole(f"{name}_image", [n, length, 1, depth])]), (length, 1)
+        source = m.step(op, "Transpose", [source], perm=TO_FIRST)
+    pool, options = ("GlobalAveragePool", {}) if kind == "ReduceMean" else ("MaxPool", {"kernel_shape": size})
+    if len(out.shape) == 4:
+        m.make(op, pool, [source], True, **options)
+    else:
+        m.make(op, "Reshape", [m.step(op, pool, [source], **options), m.whole(f"{name}_shape", out.shape)])
 
 
 def arg_max(m: Maker, op: Operator) -> None:
@@ -759,6 +829,7 @@ def dequantize(m: Maker, op: Operator) -> None:
 FUNCTION = "any rank"
 PAIR = "shapes of which one can be repeated to the other's, constants as well; any fused activation"
 VIEW = "any; the shape that the file gives the output"
+LSTM = "constant weights and biases of four gates, states that are variables; no peepholes, projection, layer norms; cell_clip that no cell can reach"
 OPERATORS: dict[str, Row] = {
     "ABS": Row(unary("Abs"), "`Abs`", FUNCTION),
     "ADD": Row(pair("Add", "AddOptions"), "`Add`", PAIR),
@@ -786,7 +857,10 @@ OPERATORS: dict[str, Row] = {
     "LOGISTIC": Row(unary("Sigmoid"), "`Sigmoid`", FUNCTION),
     "MAXIMUM": Row(pair("Max"), "`Max`", "as ADD"),
     "MAX_POOL_2D": Row(pool("MaxPool"), "`MaxPool`", "any window, stride and padding; any fused activation"),
-    "MEAN": Row(reduce("ReduceMean"), "`ReduceMean`", "over any dimensions; keep_dims or not"),
+    "MEAN": Row(
+        reduce("ReduceMean"), "`ReduceMean`; `GlobalAveragePool` over height and width, or the steps of a sequence",
+        "over any dimensions; keep_dims or not",
+    ),  # fmt: skip
     "MINIMUM": Row(pair("Min"), "`Min`", "as ADD"),
     "MIRROR_PAD": Row(pad, "`Pad`", "any dimensions; REFLECT"),
     "MUL": Row(pair("Mul", "MulOptions"), "`Mul`", PAIR),
@@ -794,7 +868,7 @@ OPERATORS: dict[str, Row] = {
     "PAD": Row(pad, "`Pad`", "any dimensions"),
     "PADV2": Row(pad, "`Pad`", "any dimensions, any constant number"),
     "PRELU": Row(prelu, "`LeakyRelu`; or `Relu`, `Min`, `Mul`, `Add`", "constant slopes of any shape that can be repeated to the input's"),
-    "REDUCE_MAX": Row(reduce("ReduceMax"), "`ReduceMax`", "as MEAN"),
+    "REDUCE_MAX": Row(reduce("ReduceMax"), "`ReduceMax`; `MaxPool` over height and width, or the steps of a sequence", "as MEAN"),
     "RELU": Row(unary("Relu"), "`Relu`", FUNCTION),
     "RELU6": Row(clip, "`Clip`", FUNCTION),
     "RELU_0_TO_1": Row(clip, "`Clip`", FUNCTION),
@@ -818,4 +892,5 @@ OPERATORS: dict[str, Row] = {
     "TANH": Row(unary("Tanh"), "`Tanh`", FUNCTION),
     "TRANSPOSE": Row(transpose, "`Transpose`", "constant order"),
     "TRANSPOSE_CONV": Row(transpose_conv, "`ConvTranspose`", "weights as CONV_2D, bias or none; any window, stride, padding and fused activation"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Row(lstm, "`LSTM`", LSTM),
 }
