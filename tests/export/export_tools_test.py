@@ -183,7 +183,7 @@ class Exported(Tools):
         folder, said = self.export("-m", "odd7x13")
         self.assertEqual(said, "out: 28 files of the chip of machine `odd7x13`; README.md says how to use them\n")
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        self.assertEqual(len(names), 27)
+        self.assertEqual(len(names), 28)
         self.assertEqual({name for name in names if "/" not in name}, {"README.md", "constraints.sdc", "files.f", "machine.yaml", "synth.ys"})
         self.assertFalse((folder / "bench").exists())
         listed = (folder / "files.f").read_text().splitlines()
