@@ -159,7 +159,7 @@ MEMORY_BITS = {
                 " + Outstanding*(1+larger(1,log2_up(over(BurstBytes,BusBytes))))",
     "store_dma": "8*BurstBytes*places(Outstanding,Columns,BusBytes,BurstBytes) + Outstanding*(1+2*log2_up(BurstBytes))",
     "scratchpad": "8*WordBytes*Words",
-    "sequencer": "QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560",
+    "sequencer": "QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*520 + 2560",
 }
 
 
