@@ -22,8 +22,8 @@ std::int64_t memory_bits_of_pe_array(const RtlParameters&) {
 
 double nand2_of_requantizer(const RtlParameters& p) {
   const std::int64_t Lanes = p.at("Lanes");
-  return 292.01 +
-         14954.43 * static_cast<double>(Lanes);
+  return 330.9 +
+         15195.99 * static_cast<double>(Lanes);
 }
 
 std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
@@ -33,8 +33,8 @@ std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
 double nand2_of_matrix_unit(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
-  return 23224.87 +
-         185.97 * static_cast<double>(Rows) +
+  return 23708.8 +
+         185.75 * static_cast<double>(Rows) +
          790.48 * static_cast<double>(Columns);
 }
 
@@ -66,12 +66,12 @@ double nand2_of_load_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 16864.63 +
-         25.55 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
-         17.87 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
-         95.32 * static_cast<double>(larger(Rows,Columns)) +
-         305.14 * static_cast<double>(log2_up(Outstanding)) +
-         106.76 * static_cast<double>(log2_up(BurstBytes));
+  return 17370.83 +
+         30.47 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
+         16.03 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
+         110.2 * static_cast<double>(larger(Rows,Columns)) +
+         338.47 * static_cast<double>(log2_up(Outstanding)) +
+         95.1 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_load_dma(const RtlParameters& p) {
@@ -88,13 +88,13 @@ double nand2_of_store_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 9432.43 +
-         36.94 * static_cast<double>(row_bytes(Columns,BusBytes)) +
-         9.29 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
-         104.44 * static_cast<double>(Columns) +
-         86.1 * static_cast<double>(BusBytes) +
-         294.49 * static_cast<double>(log2_up(Outstanding)) +
-         112.63 * static_cast<double>(log2_up(BurstBytes));
+  return 10144.61 +
+         35.89 * static_cast<double>(row_bytes(Columns,BusBytes)) +
+         9.42 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
+         104.43 * static_cast<double>(Columns) +
+         86.9 * static_cast<double>(BusBytes) +
+         309.87 * static_cast<double>(log2_up(Outstanding)) +
+         101.41 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_store_dma(const RtlParameters& p) {
@@ -112,13 +112,13 @@ double nand2_of_scratchpad(const RtlParameters& p) {
   const std::int64_t ReadClients = p.at("ReadClients");
   const std::int64_t WriteClients = p.at("WriteClients");
   return 16.09 +
-         18.55 * static_cast<double>(WordBytes*(Banks-1)*ReadClients) +
-         18.15 * static_cast<double>(WordBytes*Banks*(WriteClients-1)) +
-         10.28 * static_cast<double>(WordBytes*ReadClients) +
+         18.56 * static_cast<double>(WordBytes*(Banks-1)*ReadClients) +
+         18.14 * static_cast<double>(WordBytes*Banks*(WriteClients-1)) +
+         10.29 * static_cast<double>(WordBytes*ReadClients) +
          10.24 * static_cast<double>(Banks*(ReadClients+WriteClients)) +
          3.7 * static_cast<double>(Banks*(ReadClients+WriteClients-2)*log2_up(over(Words,Banks))) +
-         22.09 * static_cast<double>(uneven(Words,Banks)*(ReadClients+WriteClients)) +
-         10.16 * static_cast<double>(uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks)));
+         22.1 * static_cast<double>(uneven(Words,Banks)*(ReadClients+WriteClients)) +
+         10.19 * static_cast<double>(uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks)));
 }
 
 std::int64_t memory_bits_of_scratchpad(const RtlParameters& p) {
@@ -134,20 +134,20 @@ double nand2_of_sequencer(const RtlParameters& p) {
   const std::int64_t AccumulatorWords = p.at("AccumulatorWords");
   const std::int64_t VectorBanks = p.at("VectorBanks");
   const std::int64_t AccumulatorBanks = p.at("AccumulatorBanks");
-  return 59216.68 +
-         402.95 * static_cast<double>(log2_up(QueueDepth)) +
-         76.44 * static_cast<double>(log2_up(PrefetchInstructions)) +
-         124.72 * static_cast<double>(VectorBanks) +
-         47.18 * static_cast<double>(AccumulatorBanks) +
-         70.45 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
-         140.9 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
+  return 60796.83 +
+         424.61 * static_cast<double>(log2_up(QueueDepth)) +
+         61.37 * static_cast<double>(log2_up(PrefetchInstructions)) +
+         130.63 * static_cast<double>(VectorBanks) +
+         57.02 * static_cast<double>(AccumulatorBanks) +
+         70.05 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
+         140.1 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
 }
 
 std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t QueueDepth = p.at("QueueDepth");
   const std::int64_t PrefetchInstructions = p.at("PrefetchInstructions");
-  return QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*516 + 2560;
+  return QueueDepth*(4*512+566) + over(PrefetchInstructions,larger(1,over(BusBytes,64)))*larger(1,over(BusBytes,64))*520 + 2560;
 }
 
 }  // namespace
@@ -156,19 +156,19 @@ const std::vector<AreaModel>& area_models() {
   static const std::vector<AreaModel> all = {
       {"pe_array", nand2_of_pe_array, memory_bits_of_pe_array, 6.8, 38, 39,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
-      {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 0.1, 34, 35,
+      {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 1.5, 34, 35,
        {{"Lanes", 1, 32}}},
-      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 32, 32,
+      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 25, 25,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
       {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.5, 32, 34,
        {{"Columns", 1, 64}, {"Lanes", 1, 32}}},
-      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 0.9, 46, 48,
+      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.2, 48, 48,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
-      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.7, 51, 57,
+      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.2, 36, 37,
        {{"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
-      {"scratchpad", nand2_of_scratchpad, memory_bits_of_scratchpad, 8.0, 5, 20,
+      {"scratchpad", nand2_of_scratchpad, memory_bits_of_scratchpad, 8.1, 5, 20,
        {{"WordBytes", 1, 256}, {"Words", 64, 9360}, {"Banks", 1, 16}, {"ReadClients", 1, 2}, {"WriteClients", 1, 2}}},
-      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 1.8, 58, 58,
+      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 1.8, 43, 43,
        {{"Rows", 4, 16}, {"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 128, 512}, {"QueueDepth", 2, 32}, {"PrefetchInstructions", 2, 64}, {"ActivationWords", 64, 9360}, {"WeightWords", 64, 4096}, {"VectorWords", 64, 8192}, {"ParamWords", 64, 1024}, {"AccumulatorWords", 64, 1024}, {"ActivationBanks", 1, 16}, {"WeightBanks", 1, 16}, {"VectorBanks", 1, 16}, {"ParamBanks", 1, 16}, {"AccumulatorBanks", 1, 16}}},
   };
   return all;
