@@ -9,7 +9,7 @@ from pathlib import Path
 from .messages import Findings
 from .tflite_context import ACTIVATION_TYPES, QUANTIZE_HINT, Context
 from .tflite_file import Operator, read_tflite
-from .tflite_ops import OPERATORS, fold
+from .tflite_ops import OPERATORS, left_by_folding
 from .workload import Workload, shape_text
 
 REFERENCE = "TensorFlow Lite Micro's reference kernels (int8, double rounding)"
@@ -37,12 +37,7 @@ def import_tflite(path: Path, data: bytes, name: str | None) -> Workload:
 
     found.attempt("inputs", context.begin)
     unknown: list[Operator] = []
-    folded: set[int] = set()
-    for op in graph.operators:
-        found.attempt(str(op), lambda op=op: folded.add(op.index) if fold(op) else None)
-    for op in graph.operators:
-        if op.index in folded:
-            continue
+    for op in left_by_folding(graph.operators, found):
         if op.type not in OPERATORS:
             unknown.append(op)
         else:

@@ -7,7 +7,7 @@ of OPERATORS, a case in tests/python/tflite_cases.py.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..numerics import quantize_multiplier
 from . import pixels
 from . import tflite_tables as tables
-from .messages import Refused
+from .messages import Findings, Refused
 from .schema import ACTIVATIONS, PADDINGS
 from .tflite_context import Context, check_size, readable
 from .tflite_file import Operator, Tensor
@@ -853,6 +853,14 @@ def with_output(recipe: Callable, scale: float, zero_point: int) -> Callable:
 
 
 # ---- numbers that the file computes of shapes -------------------------------------------------------------------------------------
+
+
+def left_by_folding(operators: Sequence[Operator], found: Findings) -> list[Operator]:
+    """The operators that are no constants, see fold(), in their order. What is wrong with one that is goes to `found`."""
+    folded: set[int] = set()
+    for op in operators:
+        found.attempt(str(op), lambda op=op: folded.add(op.index) if fold(op) else None)
+    return [op for op in operators if op.index not in folded]
 
 
 def fold(op: Operator) -> bool:

@@ -24,7 +24,8 @@ from ..importer.schema import ACTIVATIONS
 from ..importer.tflite_context import Context, check_size, readable
 from ..importer.tflite_file import Operator, Tensor, is_tflite, read_tflite
 from ..importer.tflite_ops import (
-    Options, expect_shape, fold, image, measured, nearest_places, numbers, operands, slice_places, split_lengths, strided_places, transposed_window, unpacked,
+    Options, expect_shape, image, left_by_folding, measured, nearest_places, numbers, operands, slice_places, split_lengths,
+    strided_places, transposed_window, unpacked,
 )  # fmt: skip
 from ..importer.workload import shape_text
 from .names import unique_name
@@ -82,12 +83,7 @@ def _translated(path: Path, data: bytes) -> tuple[onnx.ModelProto, int]:
         found.raise_any()
     maker = Maker(graph.inputs, graph.outputs)
     found.attempt("inputs", maker.begin)
-    folded: set[int] = set()
-    for op in graph.operators:
-        found.attempt(str(op), lambda op=op: folded.add(op.index) if fold(op) else None)
-    for op in graph.operators:
-        if op.index in folded:
-            continue
+    for op in left_by_folding(graph.operators, found):
         if op.type not in OPERATORS:
             shapes = ", ".join(f"{t.type} {shape_text(t.shape)}" for t in op.inputs if t is not None)
             found.add("E1104", f"{op}: there is no such operator for float models in Gemel", f"its inputs: {shapes or 'none'}", UNKNOWN_HINT)
