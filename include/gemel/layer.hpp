@@ -44,11 +44,19 @@ struct LayerMapping {
   std::vector<std::string> resident;       // loaded once, and kept: "weights" (of the channels at work), "activations" (of a tile), "parameters"
 };
 
+// The weights of a layer in tiles as the array holds them: rows x columns.
+struct WeightTiles {
+  std::int64_t count = 0;     // 0: it has no constant weights, or they are not on the array
+  std::int64_t zero = 0;      // of these, with zeros only; of weights that are drawn from a seed, none is known to be
+  std::int64_t left_out = 0;  // of these, neither loaded nor run
+};
+
 struct LayerInfo : LayerShape {
   std::string name;
   std::string op;                 // "conv2d", ...
-  std::int64_t macs = 0;          // multiply-accumulates of the whole batch, taps in the padding included
+  std::int64_t macs = 0;          // multiply-accumulates of the whole batch, taps in the padding included; in programs and results without tiles left out
   std::int64_t weight_bytes = 0;  // in memory, as the array wants them
+  WeightTiles weight_tiles;       // in programs and results
   // In programs and results. Empty: no instructions of its own (computed by another layer's, a view, or on the host).
   std::vector<LayerMapping> mapping;
 };

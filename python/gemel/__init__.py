@@ -39,7 +39,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
     from ._quantize import LayerError, QuantizedModel, quantize
     from ._real_time import Frame, RealTime
     from ._recover import HeldOut, RecoveredModel, recover
-    from ._result import LayerMapping, LayerResult, Result
+    from ._result import LayerMapping, LayerResult, Result, WeightTiles
     from ._run import run
     from ._space import Space
     from ._sweep import Design, Sweep, sweep
@@ -51,7 +51,7 @@ if TYPE_CHECKING or find_spec("gemel._gemel") is not None:
         "Estimate", "Finding", "Frame", "GemelWarning", "HeldOut", "InternalError", "Interrupted", "LayerDifference", "LayerError", "LayerInfo", "LayerMapping",
         "LayerResult", "Machine", "Network", "NetworkBuilder", "ParameterInfo", "Program", "Progress", "QuantizedModel", "RealTime",
         "RecoveredModel", "Result", "RunError", "Space", "StopToken", "Sweep", "TensorInfo", "TestImages", "UserError", "accuracy",
-        "compile", "compress", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover",
+        "WeightTiles", "compile", "compress", "dequantized", "estimate", "load", "machine", "machines", "parameters", "quantize", "quantized", "recover",
         "run", "sweep", "tflite_to_onnx", "workloads",
     ]  # fmt: skip
 else:

@@ -55,6 +55,15 @@ class LayerMapping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WeightTiles:
+    """A layer's constant weights in tiles as the array holds them: rows x columns. All 0 if it has none, or they are not on the array."""
+
+    count: int
+    zero: int  # of these, with zeros only; of weights that are drawn from a seed, none is known to be
+    left_out: int  # of these, neither loaded nor run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LayerResult:
     """A layer of a run: what result.json has of it, under the same names (docs/reference/result.md)."""
 
@@ -70,7 +79,8 @@ class LayerResult:
     padding: Shape  # top, left, bottom, right
     groups: int
     weight_bytes: int  # in memory, as the array wants them
-    macs: int  # multiply-accumulates of the whole batch, taps in the padding included
+    weight_tiles: WeightTiles
+    macs: int  # multiply-accumulates of the whole batch, taps in the padding included, without those of tiles that are left out
     mapping: tuple[LayerMapping, ...]  # by unit; empty: another layer's instructions compute it, a view, or on the host
     first_cycle: int | None  # start of its first instruction; None: it has none, or that is not known
     last_cycle: int | None  # end of its last instruction
@@ -89,7 +99,7 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
 
 
-_Kind = TypeVar("_Kind", LayerMapping, LayerResult)
+_Kind = TypeVar("_Kind", LayerMapping, LayerResult, WeightTiles)
 
 
 def _of_fields(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
@@ -168,8 +178,9 @@ class Result:
     @cached_property
     def layers(self) -> tuple[LayerResult, ...]:
         """In order of execution."""
-        return tuple(_of_fields(LayerResult, layer | {"mapping": [_of_fields(LayerMapping, part) for part in layer["mapping"]]})
-                     for layer in self._fields["layers"])
+        return tuple(_of_fields(LayerResult, layer | {"mapping": [_of_fields(LayerMapping, part) for part in layer["mapping"]],
+                                                      "weight_tiles": _of_fields(WeightTiles, layer["weight_tiles"])})
+                     for layer in self._fields["layers"])  # fmt: skip
 
     @cached_property
     def outputs(self) -> dict[str, Array]:
@@ -231,6 +242,9 @@ class Result:
                 for unit, causes in self._fields["units"].items():
                     for cause in causes:
                         columns[f"{unit}.{cause}"] = np.array([-1 if units is None else units[unit][cause] for units in values], np.int64)
+            elif field.name == "weight_tiles":
+                for part in fields(WeightTiles):
+                    columns[f"weight_tiles.{part.name}"] = np.array([getattr(tiles, part.name) for tiles in values], np.int64)
             elif field.name == "inputs":
                 columns[field.name] = np.array([" ".join(map(_shape_text, shapes)) for shapes in values], np.str_)
             elif field.name in ("output", "kernel", "stride", "dilation", "padding"):
@@ -278,6 +292,9 @@ class Result:
         lines = [f"{self.network} on {self._machine.name}: {self.cycles:,} cycles, {100 * self.utilization:.1f} % of the array's MAC slots"]
         for cycles, layer in sorted(lost, key=lambda pair: -pair[0])[:most]:
             lines.append(f"  {layer.name} loses {cycles:,.0f} cycles ({100 * cycles / self.cycles:.1f} %): {layer.bottleneck}")
+        zero, left_out = (sum(getattr(layer.weight_tiles, what) for layer in self.layers) for what in ("zero", "left_out"))
+        if zero:
+            lines.append(f"  of {zero:,} tiles of weights that are zero, {left_out:,} are left out")
         note = self._fields["layers_note"]
         return "\n".join(lines if note is None else [*lines, f"  layers are not known: {note}"])
 

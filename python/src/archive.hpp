@@ -97,9 +97,13 @@ void field(Archive& a, LayerMapping& m) {
   fields(a, m.unit, m.beside, m.first_channel, m.channels, m.output, m.tile, m.reduction, m.accumulated_channels, m.loops, m.resident);
 }
 template <typename Archive>
+void field(Archive& a, WeightTiles& t) {
+  fields(a, t.count, t.zero, t.left_out);
+}
+template <typename Archive>
 void field(Archive& a, LayerResult& l) {
   fields(a, l.inputs, l.output, l.kernel, l.stride, l.dilation, l.padding, l.groups, l.name, l.op, l.macs,
-         l.weight_bytes, l.mapping, l.fused_into, l.first_cycle,
+         l.weight_bytes, l.weight_tiles, l.mapping, l.fused_into, l.first_cycle,
          l.last_cycle, l.rounds, l.array_cycles, l.load_bytes, l.store_bytes, l.predicted_cycles, l.counters, l.compared);
 }
 template <typename Archive>

@@ -25,6 +25,7 @@ constexpr std::int64_t ShortProgram = 2000;   // instructions: it is tried as a 
 constexpr std::int64_t MostTrials = 100'000;  // instructions in trials that better one plan
 constexpr std::size_t Befores = 4;            // tilings of the group before, tried with a group that runs beside it
 constexpr std::size_t BetteredWays = 2;       // of a group that can be run in several ways
+constexpr std::size_t SparseFinalists = 4;    // tilings that are tried without zero tiles
 constexpr std::size_t Slack = 2;  // jobs that stand between a store and the load that needs it, so that the load need not wait
 
 // The jobs of one step: its first group's as they are; jobs of groups that need only the vector unit are moved between them, each
@@ -326,6 +327,32 @@ void choose_plans(Lowerer& lowerer, Trial& trial, const std::vector<int>& first)
   }
 }
 
+// Zero tiles are left out of a group's weights where it then ends sooner among its neighbours, or not later, be it as it is tiled or with one of the
+// tilings next to that, which were second best for all tiles.
+void leave_out_zeros(Lowerer& lowerer, Trial& trial) {
+  for (int g = 0; g < lowerer.groups(); ++g) {
+    if (lowerer.weight_tiles(g).zero == 0) continue;
+    const int first = lowerer.first_near(g), last = lowerer.last_near(g);
+    const auto choose = [&](const GroupPlan& plan) {
+      lowerer.choose(g, plan);
+      for (int i = g; i < lowerer.groups(); ++i) lowerer.settle(i);
+    };
+    GroupPlan best = lowerer.plan(g);
+    std::int64_t least = trial.cycles(first, last) + 1;
+    std::vector<GroupPlan> ways = lowerer.finalists(g, SparseFinalists);
+    ways.insert(ways.begin(), best);
+    for (GroupPlan& way : ways) {
+      way.leave_out_zeros = true;
+      choose(way);
+      const std::int64_t end = trial.cycles(first, last);
+      if (end >= least) continue;
+      least = end;
+      best = way;
+    }
+    choose(best);
+  }
+}
+
 void describe_tensors(Schedule& schedule, const Network& network, const Graph& graph, const MemoryMap& memory) {
   for (std::size_t t = 0; t < network.tensors.size(); ++t) {
     const Tensor& tensor = network.tensors[t];
@@ -476,6 +503,7 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   for (int g = 0; g < groups; ++g) lowerer.plan(g);
   Trial trial(lowerer, graph, network, machine, options);
   choose_plans(lowerer, trial, parts);
+  leave_out_zeros(lowerer, trial);
   lowerer.reset();
   std::vector<int> step(static_cast<std::size_t>(groups), 0);
   if (groups > 0 && !graph.between.empty() && graph.between.front().before == 0) step[0] = 1;
@@ -534,8 +562,15 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
     order.finish();
     writer.finish_part();
   }
-  for (std::size_t l = 0; l < network.layers.size(); ++l) schedule.layers[l].weight_bytes = lowerer.weight_bytes[l];
-  for (int g = 0; g < groups; ++g) schedule.layers[static_cast<std::size_t>(graph.groups[static_cast<std::size_t>(g)].main.layer)].mapping = lowerer.mapping(g);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    schedule.layers[l].weight_bytes = lowerer.weight_bytes[l];
+    schedule.layers[l].macs -= lowerer.macs_left_out[l];
+  }
+  for (int g = 0; g < groups; ++g) {
+    ScheduleLayer& layer = schedule.layers[static_cast<std::size_t>(graph.groups[static_cast<std::size_t>(g)].main.layer)];
+    layer.mapping = lowerer.mapping(g);
+    layer.weight_tiles = lowerer.weight_tiles(g);
+  }
 
   schedule.program_base = constants.end();
   schedule.memory_bytes_used =

@@ -186,7 +186,7 @@ bool ConvCost::evaluate(ConvPlan& p, std::size_t index, std::int64_t limit, Cost
   }
   const std::int64_t all_passes = kernel_passes(s_, p);
   const bool weights_twice = p.weights_outer ? 2 * std::int64_t{p.store_blocks} * all_passes * m_.rows <= c_.weight || store_groups_ == 1 : cut_load.depth >= 2;
-  const std::int64_t fill = chunks * (2 * std::int64_t{m_.rows} + m_.columns + 8);  // of the array, from a command to the done behind the last pixel
+  const std::int64_t fill = chunks * fill_cycles(m_);
   const std::int64_t params = params_kept_ ? 0 : acc_groups_ * paced(acc_sets_, load_latency());
 
   std::int64_t matrix = 0, load = 0, serial = 0, first_load = 0, last_out = 0;

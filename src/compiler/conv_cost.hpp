@@ -12,6 +12,9 @@
 
 namespace gemel::compiler {
 
+// Of the array, from an instruction's command to the done behind its last pixel, without its passes.
+inline std::int64_t fill_cycles(const Machine& m) { return 2 * std::int64_t{m.rows} + m.columns + 8; }
+
 // Cycles that one instruction less is worth: a program of half as many is simulated in half the time.
 std::int64_t instruction_worth(std::int64_t layer_cycles);
 

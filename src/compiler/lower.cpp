@@ -52,6 +52,7 @@ std::uint64_t Constants::add(std::int64_t bytes, const std::function<void(std::u
 Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& graph, const std::atomic<bool>* interrupted)
     : network_(network), machine_(machine), graph_(graph), interrupted_(interrupted) {
   weight_bytes.assign(network.layers.size(), 0);
+  tiles_left_out = macs_left_out = weight_bytes;
   plans_.resize(graph.groups.size());
   alternatives_.resize(graph.groups.size());
   const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
@@ -117,7 +118,8 @@ std::vector<std::int64_t> Lowerer::signature(int index) {
                                std::int64_t{p.window.tile_w}, std::int64_t{p.window.blocks},
                                std::int64_t{p.conv.window}, std::int64_t{p.conv.tile_n}, std::int64_t{p.conv.tile_h}, std::int64_t{p.conv.tile_w},
                                std::int64_t{p.conv.store_blocks}, std::int64_t{p.conv.acc_blocks}, std::int64_t{p.conv.weights_outer},
-                               std::int64_t{p.conv.act_chunked}, static_cast<std::int64_t>(p.conv.chunks.size())}) {
+                               std::int64_t{p.conv.act_chunked}, static_cast<std::int64_t>(p.conv.chunks.size()),
+                               std::int64_t{p.leave_out_zeros ? index + 1 : 0}}) {
     k.push_back(x);
   }
   return k;
@@ -201,6 +203,31 @@ void Lowerer::plan_weighted(int index, GroupPlan& plan) {
     if (plan.conv.feasible && plan.window.feasible) add_alternatives(index, plan);
   }
   if (!plan.on_array && !plan.window.feasible) refuse(layer, plan);
+}
+
+const ZeroTiles& Lowerer::zero_tiles(int index, bool window) {
+  const auto [found, is_new] = zero_tiles_.try_emplace({index, window});
+  const Layer& layer = layer_of(index);
+  if (is_new) found->second = ZeroTiles(*layer.weights(), as_convolution(network_, layer), window, machine_);
+  return found->second;
+}
+
+WeightTiles Lowerer::weight_tiles(int index) {
+  const GroupPlan& p = plan(index);
+  WeightTiles tiles;
+  if (!p.on_array || layer_of(index).has_computed_weights()) return tiles;
+  const ZeroTiles& zeros = zero_tiles(index, p.conv.window);
+  for (int n = 0; zeros.known() && n < p.conv.cout_blocks; ++n) {
+    const int first = first_block(p.conv_shape, p.conv, machine_, n);
+    for (int ky = 0; ky < p.conv_shape.kernel_h; ++ky) {
+      for (int kx = 0; kx < taps_w(p.conv_shape, p.conv); ++kx) {
+        for (int cb = 0; cb < p.conv.block_cin; ++cb) tiles.zero += zeros.zero(n, ky, kx, first + cb) ? 1 : 0;
+      }
+    }
+  }
+  tiles.count = kernel_passes(p.conv_shape, p.conv) * p.conv.cout_blocks;
+  tiles.left_out = tiles_left_out[static_cast<std::size_t>(graph_.groups[static_cast<std::size_t>(index)].main.layer)];
+  return tiles;
 }
 
 std::vector<GroupPlan> Lowerer::finalists(int index, std::size_t most) const {
@@ -414,6 +441,7 @@ void Lowerer::settle(int index) {
 
 void Lowerer::reset() {
   weight_bytes.assign(network_.layers.size(), 0);
+  tiles_left_out = macs_left_out = weight_bytes;
   computed_weights.clear();
   begin_part();
 }

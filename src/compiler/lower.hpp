@@ -11,6 +11,7 @@
 #include "compiler/conv.hpp"
 #include "compiler/graph.hpp"
 #include "compiler/operation.hpp"
+#include "compiler/weight_parts.hpp"
 #include "gemel/layer.hpp"
 
 namespace gemel::compiler {
@@ -69,6 +70,7 @@ struct GroupPlan {
   bool on_array = false;  // conv
   bool split = false;     // conv and window: a depthwise layer's first channels on the array, the others on the vector unit
   bool halves = false;    // split: each part has half of param_buffer; else the array's part keeps its few
+  bool leave_out_zeros = false;  // on the array, tiles of zeros: where an instruction more costs less (weight_parts.hpp)
   ConvShape conv_shape;
   ConvPlan conv;
   WindowShape window_shape;
@@ -99,6 +101,8 @@ class Lowerer {
   std::vector<GroupPlan> variants(const GroupPlan& plan, bool wide = false) const;
   // How the group runs, unit by unit.
   std::vector<LayerMapping> mapping(int group);
+  // The tiles of its weights on the array, after it has been lowered.
+  WeightTiles weight_tiles(int group);
   int groups() const { return static_cast<int>(plans_.size()); }
   // The first and the last group of the same part of the program among a group and its neighbours.
   int first_near(int group) const { return group > 0 && same_part(group - 1, group) ? group - 1 : group; }
@@ -122,7 +126,7 @@ class Lowerer {
   std::vector<Operation> operations;
   std::vector<Job> jobs;
   std::function<void()> at_end_of_job;     // may take the operations and jobs, which leaves both empty; empty: nobody does
-  std::vector<std::int64_t> weight_bytes;  // per layer
+  std::vector<std::int64_t> weight_bytes, tiles_left_out, macs_left_out;  // per layer
   std::vector<ComputedWeights> computed_weights;
 
  private:
@@ -142,6 +146,7 @@ class Lowerer {
   Capacity capacity(bool with_add) const;
   static std::vector<std::int64_t> key(const ConvShape& shape);
   ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);
+  const ZeroTiles& zero_tiles(int group, bool window);
   const Layer& layer_of(int group) const { return network_.layers[static_cast<std::size_t>(graph_.groups[static_cast<std::size_t>(group)].main.layer)]; }
   void plan_weighted(int group, GroupPlan& plan);
   void plan_pool(int group, GroupPlan& plan);
@@ -190,6 +195,7 @@ class Lowerer {
   std::vector<std::unique_ptr<GroupPlan>> plans_;
   std::vector<std::vector<GroupPlan>> alternatives_;
   std::map<std::vector<std::int64_t>, ConvPlan> cache_;
+  std::map<std::pair<int, bool>, ZeroTiles> zero_tiles_;  // by group, without and with windows
   Ring activation_, weight_, accumulator_, param_;
   Areas plain_, with_add_;
 };

@@ -4,22 +4,18 @@
 //      passes, where both fit) and the passes; then requantization into the output area (or, before an addition, a temporary);
 //   2. the residual operand's tile, and the addition;
 //   3. the store.
-// Weights lie in memory in the order in which they are read: per accumulator group and chunk one contiguous run.
+// Weights lie in memory in the order in which they are read: per accumulator group and chunk one contiguous run, without the tiles that are left out.
 #include <cstring>
 
 #include "base/error.hpp"
 #include "compiler/conv_cost.hpp"
 #include "compiler/lower.hpp"
+#include "compiler/weight_parts.hpp"
 
 namespace gemel::compiler {
 namespace {
 
 constexpr std::size_t MaxAhead = 3;  // items whose weights are loaded before their turn
-
-// Blocks out of one instruction: their blocks in begin `step` words apart.
-struct BlockRun {
-  int block = 0, count = 1, first_word = 0, step = 0;
-};
 
 std::vector<BlockRun> block_runs(const ConvShape& s, const ConvPlan& p, const Machine& m, int first, int count) {
   std::vector<BlockRun> runs;
@@ -70,15 +66,15 @@ void turn(const std::uint8_t* const* rows, int channels, int columns, int length
   }
 }
 
-void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<BlockRun>& runs,
-                  const Chunk& k, std::uint8_t* dst) {
+void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<WeightPart>& parts,
+                  std::uint8_t* dst) {
   const int rows = m.rows, columns = m.columns;
   const auto zero = static_cast<std::uint8_t>(weights.zero_point);
   const int gin = s.cin / s.groups, gout = s.cout / s.groups;
   const int row_length = p.window ? s.kernel_w * s.cin : s.cin;  // dense: operand bytes of one tap
   const int taps_w = p.window ? 1 : s.kernel_w;
   std::vector<const std::uint8_t*> source(static_cast<std::size_t>(columns));
-  for (const BlockRun& run : runs) {
+  for (const auto& [run, k, accumulate] : parts) {
     for (int n = run.block; n < run.block + run.count; ++n) {
       const int channels = std::min(columns, s.cout - n * columns);
       for (int ky = k.ky; ky < k.ky + k.nky; ++ky) {
@@ -111,19 +107,34 @@ void pack_weights(const Weights& weights, const ConvShape& s, const ConvPlan& p,
 }
 
 // For each of the bytes that pack_weights() writes: the element of the weights, or -1 behind their edges.
-std::vector<std::int32_t> packed_elements(std::int64_t elements, const ConvShape& s, const ConvPlan& p, const Machine& m, const std::vector<BlockRun>& runs,
-                                          const Chunk& k, std::int64_t bytes) {
+std::vector<std::int32_t> packed_elements(std::int64_t elements, const ConvShape& s, const ConvPlan& p, const Machine& m,
+                                          const std::vector<WeightPart>& parts, std::int64_t bytes) {
   std::vector<std::int32_t> source(static_cast<std::size_t>(bytes), 0);
   std::vector<std::uint8_t> packed(source.size());
   Weights plane;  // one byte of the elements' numbers, counted from 1
   plane.bytes.resize(static_cast<std::size_t>(elements));
   for (int shift = 0; shift < 32; shift += 8) {
     for (std::int64_t e = 0; e < elements; ++e) plane.bytes[static_cast<std::size_t>(e)] = static_cast<std::uint8_t>((e + 1) >> shift);
-    pack_weights(plane, s, p, m, runs, k, packed.data());
+    pack_weights(plane, s, p, m, parts, packed.data());
     for (std::size_t i = 0; i < source.size(); ++i) source[i] |= static_cast<std::int32_t>(packed[i]) << shift;
   }
   for (std::int32_t& e : source) --e;
   return source;
+}
+
+// Weights of the layer in the tiles of a part, without what fills the tiles up.
+std::int64_t weights_of(const ConvShape& s, const ConvPlan& p, const Machine& m, const WeightPart& part) {
+  const std::int64_t gin = s.cin / s.groups, gout = s.cout / s.groups;
+  const std::int64_t length = p.window ? std::int64_t{s.kernel_w} * s.cin : gin;
+  std::int64_t weights = 0;
+  for (int n = part.run.block; n < part.run.block + part.run.count; ++n) {
+    const std::int64_t first = std::int64_t{first_block(s, p, m, n) + part.kernel.cb} * m.rows, end = first + std::int64_t{part.kernel.ncb} * m.rows;
+    for (std::int64_t o = std::int64_t{n} * m.columns; o < std::min<std::int64_t>(s.cout, std::int64_t{n + 1} * m.columns); ++o) {
+      const std::int64_t group = o / gout * gin;
+      weights += std::max<std::int64_t>(0, std::min(end, group + length) - std::max(first, group));
+    }
+  }
+  return weights * part.kernel.nky * part.kernel.nkx;
 }
 
 }  // namespace
@@ -202,12 +213,17 @@ class Lowerer::ConvEmitter {
   struct GroupConstants {
     std::uint64_t sets = ~std::uint64_t{0};
     std::int64_t set_base = -1;
-    std::vector<std::uint64_t> weights;  // per chunk, as the next one
+    std::vector<std::uint64_t> weights;  // per chunk, as the next ones
     std::vector<std::int64_t> weight_base;
-    std::vector<BlockRun> runs;
+    std::vector<std::vector<WeightPart>> parts;
   };
 
   std::vector<Tile> tiles() const;
+  // First block out and number of blocks of each accumulator group of blocks [first, first + count), which are whole store groups.
+  std::vector<std::pair<int, int>> accumulator_groups(int first, int count) const;
+  std::vector<std::vector<WeightPart>> parts_of(int first, int count) const {
+    return weight_parts(plan_, block_runs(shape_, plan_, low_.machine_, first, count), zeros_, part_cost_);
+  }
   GroupConstants& constants_of(int first, int count);
   void job(int first, int count, const Tile& tile, bool last_of_tile);
   bool load_sets(const Item& item);
@@ -228,7 +244,11 @@ class Lowerer::ConvEmitter {
   // Tiles, chunks and groups of a layer differ a little in size, the last ones above all. In a scratchpad each takes as much room as the
   // largest, so that they follow each other in the same places: a small one would shift those behind it into words that are still in use.
   std::int64_t tile_slot(int blocks) const { return std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * blocks; }
-  std::int64_t item_words(const Item& item) const { return plan_.chunks[item.chunk].passes() * item.count * low_.machine_.rows; }
+  std::int64_t part_words(const std::vector<WeightPart>& parts) const {
+    std::int64_t passes = 0;
+    for (const WeightPart& p : parts) passes += p.passes();
+    return passes * low_.machine_.rows;
+  }
 
   Lowerer& low_;
   const int index_;
@@ -243,6 +263,8 @@ class Lowerer::ConvEmitter {
   const std::uint64_t in_address_, out_address_;
   Areas own_;     // of a plan that divides vector_buffer by itself
   Areas& areas_;
+  const PartCost part_cost_;
+  const ZeroTiles* const zeros_;           // nullptr: no tile is left out
   std::vector<GroupConstants> constants_;  // by the first block of an accumulator group
   std::uint64_t add_address_ = 0;
   std::int64_t add_base_ = -1, add_words_ = 0;
@@ -266,6 +288,8 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group, int image)
       out_address_(lowerer.memory_->address[group_.output] +
                    static_cast<std::uint64_t>(shape_.first_channel + std::int64_t{image} * shape_.oh * shape_.ow * shape_.out_pixel_bytes)),
       areas_(plan_.free_vector ? own_ : has_add() ? lowerer.with_add_ : lowerer.plain_),
+      part_cost_(part_cost(shape_, plan_, lowerer.machine_)),
+      zeros_(lowerer.plan(group).leave_out_zeros ? &lowerer.zero_tiles(group, plan_.window) : nullptr),
       constants_(static_cast<std::size_t>(plan_.cout_blocks)) {
   if (layer_.has_computed_weights()) {
     const Tensor& matrices = low_.network_.input_of(layer_, 1);
@@ -275,6 +299,12 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group, int image)
   if (shape_.groups == 1) act_slot_ = activation_words(shape_, plan_);
   if (!plan_.weights_outer) {
     for (const Chunk& k : plan_.chunks) weight_slot_ = std::max(weight_slot_, k.passes() * plan_.acc_blocks * lowerer.machine_.rows);
+    if (zeros_ != nullptr) {
+      weight_slot_ = 0;
+      for (const auto& [first, count] : accumulator_groups(0, plan_.cout_blocks)) {
+        for (const std::vector<WeightPart>& parts : parts_of(first, count)) weight_slot_ = std::max(weight_slot_, part_words(parts));
+      }
+    }
   }
   if (plan_.free_vector) {
     const std::int64_t tile_words = std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * plan_.store_blocks;
@@ -324,27 +354,49 @@ std::vector<Tile> Lowerer::ConvEmitter::tiles() const {
   return tiles;
 }
 
+std::vector<std::pair<int, int>> Lowerer::ConvEmitter::accumulator_groups(int first, int count) const {
+  std::vector<std::pair<int, int>> groups;
+  for (int store = first; store < first + count; store += plan_.store_blocks) {
+    const int end = std::min(store + plan_.store_blocks, first + count);
+    for (int n = store; n < end; n += plan_.acc_blocks) groups.emplace_back(n, std::min(plan_.acc_blocks, end - n));
+  }
+  return groups;
+}
+
 Lowerer::ConvEmitter::GroupConstants& Lowerer::ConvEmitter::constants_of(int first, int count) {
   GroupConstants& c = constants_[static_cast<std::size_t>(first)];
-  if (!c.runs.empty()) return c;
-  c.runs = block_runs(shape_, plan_, low_.machine_, first, count);
+  if (!c.parts.empty()) return c;
+  c.parts = parts_of(first, count);
   c.sets = shape_.sum_bytes > 0 ? low_.sum_sets(group_.main, first, count)
                                 : low_.requantize_sets(group_.main, first + shape_.first_channel / low_.machine_.columns, count, false);
   c.weight_base.assign(plan_.chunks.size(), -1);
-  for (const Chunk& k : plan_.chunks) {
-    const std::int64_t bytes = k.passes() * count * low_.machine_.rows * low_.machine_.columns;
+  std::int64_t passes = 0;
+  for (const std::vector<WeightPart>& parts : c.parts) {
+    const std::int64_t words = part_words(parts), bytes = words * low_.machine_.columns;
+    passes += words / low_.machine_.rows;
     low_.weight_bytes[group_.main.layer] += bytes;
     std::function<void(std::uint8_t*)> fill;
     if (!weights_.bytes.empty()) {
-      fill = [&](std::uint8_t* to) { pack_weights(weights_, shape_, plan_, low_.machine_, c.runs, k, to); };
+      fill = [&](std::uint8_t* to) { pack_weights(weights_, shape_, plan_, low_.machine_, parts, to); };
     }
     c.weights.push_back(low_.constants_->add(bytes, fill));
     if (layer_.has_computed_weights() && low_.constants_->with_bytes()) {
       const std::int64_t elements = std::int64_t{shape_.cout} * (shape_.cin / shape_.groups);
-      std::vector<std::int32_t> source = packed_elements(elements, shape_, plan_, low_.machine_, c.runs, k, bytes);
+      std::vector<std::int32_t> source = packed_elements(elements, shape_, plan_, low_.machine_, parts, bytes);
       for (std::int32_t& e : source) e = e < 0 ? e : static_cast<std::int32_t>(e + image_ * elements);
       low_.computed_weights.push_back({group_.main.layer, c.weights.back(), std::move(source)});
     }
+  }
+  const std::int64_t left_out = kernel_passes(shape_, plan_) * count - passes;
+  if (left_out > 0) {
+    const auto layer = static_cast<std::size_t>(group_.main.layer);
+    low_.tiles_left_out[layer] += left_out;
+    const std::int64_t columns = low_.machine_.columns, end = std::min<std::int64_t>(shape_.cout, (first + count) * columns);
+    std::int64_t weights = (end - first * columns) * shape_.kernel_h * shape_.kernel_w * (shape_.cin / shape_.groups);
+    for (const std::vector<WeightPart>& parts : c.parts) {
+      for (const WeightPart& part : parts) weights -= weights_of(shape_, plan_, low_.machine_, part);
+    }
+    low_.macs_left_out[layer] += weights * shape_.full_pixels();
   }
   return c;
 }
@@ -361,7 +413,9 @@ bool Lowerer::ConvEmitter::load_sets(const Item& item) {
 bool Lowerer::ConvEmitter::load_weights(const Item& item) {
   GroupConstants& c = constants_of(item.block, item.count);
   std::int64_t& base = c.weight_base[item.chunk];
-  if (base < 0) base = low_.load_constant(group_.main.layer, Buffer::Weight, c.weights[item.chunk], item_words(item), weight_slot_);
+  const std::vector<WeightPart>& parts = c.parts[item.chunk];
+  if (parts.empty()) return true;
+  if (base < 0) base = low_.load_constant(group_.main.layer, Buffer::Weight, c.weights[item.chunk], part_words(parts), weight_slot_);
   return base >= 0;
 }
 
@@ -387,7 +441,7 @@ void Lowerer::ConvEmitter::load_input(const Item& item, int first, int count, co
   Chunk part{0, shape_.kernel_h, 0, shape_.kernel_w, 0, plan_.cin_blocks};
   if (plan_.act_chunked) {
     part = plan_.chunks[item.chunk];
-    part.cb += constants_[static_cast<std::size_t>(item.block)].runs.front().first_word;
+    part.cb += first_block(shape_, plan_, low_.machine_, item.block);
   } else if (act_loaded_) {
     return;
   } else if (shape_.groups > 1) {
@@ -400,16 +454,16 @@ void Lowerer::ConvEmitter::load_input(const Item& item, int first, int count, co
 
 void Lowerer::ConvEmitter::emit_passes(const Item& item, const Tile& t, std::int64_t accumulators) {
   const GroupConstants& c = constants_[static_cast<std::size_t>(item.block)];
-  const Chunk& k = plan_.chunks[item.chunk];
   const std::int64_t pixels = t.pixels();
   std::int64_t weights = c.weight_base[item.chunk];
-  for (const BlockRun& run : c.runs) {
+  for (const WeightPart& part : c.parts[item.chunk]) {
+    const auto& [run, k, accumulate] = part;
     isa::Matrix m;
-    m.accumulate = item.chunk > 0;
+    m.accumulate = accumulate;
     m.act_base = static_cast<int>(act_.base + run.first_word + k.cb - act_.first_word);
     m.act_last = static_cast<int>(act_.base + act_.words - 1);
     m.weight_base = static_cast<int>(weights);
-    weights += k.passes() * run.count * low_.machine_.rows;
+    weights += part.passes() * low_.machine_.rows;
     m.weight_last = static_cast<int>(weights - 1);
     m.acc_base = static_cast<int>(accumulators + (run.block - item.block) * pixels);
     m.acc_last = static_cast<int>(m.acc_base + run.count * pixels - 1);
@@ -524,26 +578,27 @@ void Lowerer::ConvEmitter::job(int first, int count, const Tile& t, bool last_of
   const std::int64_t requantized = (has_add() ? areas_.temporary : areas_.output).take(slot * shape_.out_bytes());
   if (requantized < 0) throw InternalError("no room left in vector_buffer");
   std::vector<Item> items;
-  for (int n = first; n < first + count; n += plan_.acc_blocks) {
-    for (std::size_t k = 0; k < plan_.chunks.size(); ++k) items.push_back({n, std::min(plan_.acc_blocks, first + count - n), k});
+  for (const auto& [block, blocks] : accumulator_groups(first, count)) {
+    for (std::size_t k = 0; k < plan_.chunks.size(); ++k) items.push_back({block, blocks, k});
   }
   std::int64_t accumulators = -1;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Item& item = items[i];
     load_constants(items, i);
-    load_input(item, first, count, t);
+    GroupConstants& c = constants_[static_cast<std::size_t>(item.block)];
+    const bool has_passes = !c.parts[item.chunk].empty();
+    if (has_passes) load_input(item, first, count, t);
     look_ahead(items, i);
     if (item.chunk == 0) {
       accumulators = low_.accumulator_.take(tile_slot(plan_.acc_blocks));
       if (accumulators < 0) throw InternalError("no room left in accumulator_buffer");
     }
     emit_passes(item, t, accumulators);
-    GroupConstants& c = constants_[static_cast<std::size_t>(item.block)];
     if (!plan_.weights_outer) {
       low_.weight_.release(c.weight_base[item.chunk]);
       c.weight_base[item.chunk] = -1;
     }
-    if (plan_.act_chunked) low_.activation_.release(act_.base);
+    if (plan_.act_chunked && has_passes) low_.activation_.release(act_.base);
     if (item.chunk + 1 < plan_.chunks.size()) continue;
     for (int b = 0; b < shape_.out_bytes(); ++b) emit_requantize(item, t, accumulators, requantized + b * slot + item.block - first, count, b);
     low_.accumulator_.release(accumulators);

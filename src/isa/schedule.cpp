@@ -70,6 +70,7 @@ json to_json(const ScheduleLayer& l) {
           {"output", l.output},
           {"macs", l.macs},
           {"weight_bytes", l.weight_bytes},
+          {"weight_tiles", {l.weight_tiles.count, l.weight_tiles.zero, l.weight_tiles.left_out}},
           {"first_instruction", l.first_instruction},
           {"last_instruction", l.last_instruction},
           {"complete_after", l.complete_after},
@@ -238,7 +239,14 @@ ScheduleLayer layer_from(const Fields& f, int tensors, const std::vector<isa::Wo
     f.refuse("complete_after", "= " + std::to_string(l.complete_after) + " is not a store");
   }
   l.predicted_cycles = f.integer("predicted_cycles", 0, MaxCount);
-  if (f.has("mapping")) {  // the first files of this format do not have it
+  // The first files of this format have neither of these.
+  if (f.has("weight_tiles")) {
+    std::array<std::int64_t, 3> tiles{};
+    f.numbers("weight_tiles", tiles, 0, MaxCount);
+    l.weight_tiles = {tiles[0], tiles[1], tiles[2]};
+    if (tiles[1] > tiles[0] || tiles[2] > tiles[1]) f.refuse("weight_tiles", "are not all tiles, those that are zero, and those of them that are left out");
+  }
+  if (f.has("mapping")) {
     for (const json& part : f.list("mapping")) l.mapping.push_back(mapping_from(f.item(part, "mapping")));
   }
   return l;

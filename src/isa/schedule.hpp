@@ -45,8 +45,9 @@ struct ScheduleLayer {
   Op op = Op::Conv2d;
   LayerShape shape;            // for reports
   int output = -1;             // tensor
-  std::int64_t macs = 0;       // of the whole batch
+  std::int64_t macs = 0;       // of the whole batch, without those of tiles that are left out
   std::int64_t weight_bytes = 0;
+  WeightTiles weight_tiles;
   // Its instructions lie within [first, last] (others' may lie between); -1, -1 if it has none (a view).
   int first_instruction = -1;
   int last_instruction = -1;

@@ -36,6 +36,18 @@ const ElementTraits& traits(ElementType type) {
   return rows[static_cast<std::size_t>(type)];
 }
 
+void mark_zeros(Weights& weights, const std::uint8_t* bytes, std::size_t count) {
+  const auto zero = static_cast<std::uint8_t>(weights.zero_point);
+  weights.zeros.assign((count + 63) / 64, 0);
+  std::uint64_t any = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bit = static_cast<std::uint64_t>(bytes[i] == zero) << (i % 64);
+    weights.zeros[i / 64] |= bit;
+    any |= bit;
+  }
+  if (any == 0) weights.zeros.clear();
+}
+
 const std::vector<ElementType>& element_types() {
   static const std::vector<ElementType> all = {ElementType::Int4,  ElementType::Int8,  ElementType::UInt8,
                                                ElementType::Int16, ElementType::Int32, ElementType::Float32};

@@ -98,7 +98,12 @@ struct Weights {
   ElementType type = ElementType::Int8;
   int zero_point = 0;
   std::vector<std::int32_t> bias;     // per output channel; empty: zeros
+  // A bit for each weight, set where it is the zero point and so adds nothing to any sum: of weight i, bit i % 64 of zeros[i / 64]. A timing-only network
+  // has them, too, so that it takes the same cycles. Empty: no weight is zero, or nobody knows, as of weights that are drawn from a seed.
+  std::vector<std::uint64_t> zeros;
 };
+// Fills weights.zeros from `bytes`, all of the weights, whose type and zero point are set.
+void mark_zeros(Weights& weights, const std::uint8_t* bytes, std::size_t count);
 
 enum class Op : std::uint8_t {
   Conv2d, Dense, MatMul, Add, Sub, Mul, MaxPool, AvgPool, GlobalAvgPool, Table, Reshape, Softmax, ArgMax, MaskedSoftmax, LayerNorm, Transpose,

@@ -118,10 +118,12 @@ struct FileNumbers::Reader {
     if (const safetensors::View* view = tensor("weight", dtype_of(w.type), true)) {
       const std::vector<std::int64_t> full = {channels, conv.window.kernel_h, conv.window.kernel_w, depth}, flat = {channels, depth};
       const bool flat_allowed = l.op() != Op::Conv2d;
-      if (view->shape != full && !(flat_allowed && view->shape == flat))
+      if (view->shape != full && !(flat_allowed && view->shape == flat)) {
         fail("tensor `" + view->name + "` has the shape " + view->shape_text() + ", but must have " + shape_text(flat_allowed ? flat : full), "E0306");
-      else if (!numbers.timing_only_)
-        w.bytes.assign(view->data, view->data + view->bytes);
+      } else {
+        mark_zeros(w, view->data, view->bytes);
+        if (!numbers.timing_only_) w.bytes.assign(view->data, view->data + view->bytes);
+      }
     }
     w.bias = values<std::int32_t>("bias", Dtype::I32, static_cast<std::size_t>(channels), false);
     if (l.sum_bytes > 0) return;

@@ -209,7 +209,11 @@ class NetworkBuilder {
   // What no layer reads becomes an output.
   Network build() {
     builder_.find_outputs();
-    return builder_.network();
+    Network network = builder_.network();
+    for (Layer& l : network.layers) {
+      if (Weights* w = l.weights(); w != nullptr && !l.has_computed_weights()) mark_zeros(*w, w->bytes.data(), w->bytes.size());
+    }
+    return network;
   }
   const Network& peek() const { return builder_.network(); }
 
@@ -278,6 +282,7 @@ struct RandomNetworkLimits {
   bool unsigned_types = true, weight_zero_points = true, float_rounding = true;
   bool sums = true;         // layers of the array that give bytes of their sums
   bool host_steps = false;  // operators that run on the host, anywhere in the network
+  bool holes = true;        // boxes of weights that are zero, so that tiles of the array are
 };
 
 inline NetworkBuilder::Quantization random_quantization(Random& random, const RandomNetworkLimits& limits) {
@@ -370,6 +375,29 @@ inline NetworkBuilder::Conv random_conv(Random& random, const RandomNetworkLimit
   return c;
 }
 
+// Makes boxes of a layer's weights zero: of some or all channels out, taps and channels in. What it is a part of must be built anew, or marked.
+inline void make_holes(Random& random, Weights& weights, const Convolution& conv) {
+  const auto some = [&](int n) {
+    if (chance(random, 0.4)) return std::pair(0, n);
+    const int first = draw(random, 0, n - 1);
+    return std::pair(first, draw(random, first + 1, n));
+  };
+  const int kh = conv.window.kernel_h, kw = conv.window.kernel_w, depth = conv.in.c / conv.groups;
+  for (int holes = draw(random, 1, 4); holes > 0; --holes) {
+    const auto [o, o_end] = some(conv.out.c);
+    const auto [y, y_end] = some(kh);
+    const auto [x, x_end] = some(kw);
+    const auto [c, c_end] = some(depth);
+    for (int i = o * kh + y; i < o_end * kh; ++i) {
+      if (i % kh < y || i % kh >= y_end) continue;
+      for (int k = x; k < x_end; ++k) {
+        const auto row = weights.bytes.begin() + (std::int64_t{i} * kw + k) * depth;
+        std::fill(row + c, row + c_end, static_cast<std::uint8_t>(weights.zero_point));
+      }
+    }
+  }
+}
+
 // A step of the host that makes an image of bytes of `from`.
 inline int random_host_step(Random& random, NetworkBuilder& b, int from, const RandomNetworkLimits& limits) {
   const Nhwc in = b.tensor(from).nhwc();
@@ -413,7 +441,10 @@ inline int random_host_step(Random& random, NetworkBuilder& b, int from, const R
 // One network. Channels, kernels, strides, dilations, paddings, groups, residual additions, pools, tables, 8-bit types, zero
 // points, roundings, batch and clamps are drawn within the limits; the same generator state gives the same network.
 inline Network random_network(Random& random, const RandomNetworkLimits& limits = {}) {
-  NetworkBuilder b("random", random());
+  const std::uint64_t seed = random();
+  NetworkBuilder b("random", seed);
+  Random holes(seed);  // of its own: the rest of a network does not depend on it
+  const bool has_holes = limits.holes && chance(holes, 0.4);
   const auto channels = [&] {  // small ones and powers of two more often
     switch (draw(random, 0, 3)) {
       case 0: return draw(random, 1, std::min(4, limits.max_channels));
@@ -525,6 +556,11 @@ inline Network random_network(Random& random, const RandomNetworkLimits& limits 
     made.push_back(out);
   }
   if (b.peek().layers.empty()) made.push_back(b.reshape(made.back(), first));
+  for (std::size_t l = 0; has_holes && l < b.peek().layers.size(); ++l) {
+    Layer& layer = b.layer(b.peek().layers[l].output);
+    if (layer.weights() == nullptr || layer.has_computed_weights() || chance(holes, 0.3)) continue;
+    make_holes(holes, *layer.weights(), as_convolution(b.peek(), layer));
+  }
   Network network = b.build();
   if (network.outputs.size() > 1 && chance(random, 0.5)) {  // what is made and of no use
     network.outputs.erase(network.outputs.begin() + draw(random, 0, static_cast<int>(network.outputs.size()) - 1));
@@ -551,6 +587,9 @@ inline std::string describe(const Network& network) {
     if (const Conv2d* conv = l.get<Conv2d>()) out << " groups " << conv->groups;
     if (const Weights* w = l.weights()) {
       out << " weights " << to_string(w->type) << " zw=" << w->zero_point << (w->bias.empty() ? " no bias" : "");
+      std::int64_t zeros = 0;
+      for (const std::uint64_t bits : w->zeros) zeros += __builtin_popcountll(bits);
+      if (zeros > 0) out << ", " << zeros << " of " << w->bytes.size() << " zero";
     }
     if (l.sum_bytes > 0) out << " " << l.sum_bytes << " bytes of sums";
     if (!l.requant.multiplier.empty()) out << " rounding " << static_cast<int>(l.requant.rounding);

@@ -78,6 +78,21 @@ LayerFigures layer_figures(const LayerResult& layer, const Machine& machine) {
   return figures;
 }
 
+WeightTiles all_weight_tiles(const Result& result) {
+  WeightTiles all;
+  for (const LayerResult& layer : result.layers) {
+    all.count += layer.weight_tiles.count;
+    all.zero += layer.weight_tiles.zero;
+    all.left_out += layer.weight_tiles.left_out;
+  }
+  return all;
+}
+
+std::string zero_tiles_text(const WeightTiles& tiles) {
+  if (tiles.zero == 0) return "";
+  return with_commas(tiles.left_out) + " of " + with_commas(tiles.zero) + " left out, of " + with_commas(tiles.count) + " tiles of weights";
+}
+
 std::string host_text(const Result& result) {
   const Result::HostSteps steps = result.host_steps();
   if (steps.operators.empty()) return "";

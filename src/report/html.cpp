@@ -424,6 +424,7 @@ std::string page_data(const RunResult& result, const Machine& machine) {
     if (layer.groups > 1) shapes += ", " + std::to_string(layer.groups) + " groups";
     if (layer.weight_bytes > 0) shapes += ", " + bytes_text(layer.weight_bytes) + " of weights";
     about.push_back(shapes);
+    if (const std::string text = zero_tiles_text(layer.weight_tiles); !text.empty()) about.push_back("zero tiles: " + text);
     for (const LayerMapping& part : layer.mapping) about.push_back(mapping_text(part));
     if (!layer.fused_into.empty()) about.push_back("computed with " + layer.fused_into);
     if (has_time(layer)) {
@@ -443,6 +444,7 @@ void run_table(std::ostream& out, const RunResult& result) {
   };
   row("instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + " fetched" +
                           bursts_text(result.fetch_bursts) + ")");
+  if (const std::string text = zero_tiles_text(all_weight_tiles(result)); !text.empty()) row("zero tiles", text);
   if (const std::string text = host_text(result); !text.empty()) row("on the host", text);
   row("compile", seconds_text(result.compile_seconds));
   if (result.build_rtl_seconds > 0) row("build RTL", seconds_text(result.build_rtl_seconds));

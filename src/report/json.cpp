@@ -53,6 +53,7 @@ Json layer_json(const RunResult& result, std::size_t index, const Machine& machi
   json["padding"] = layer.padding;
   json["groups"] = layer.groups;
   json["weight_bytes"] = layer.weight_bytes;
+  json["weight_tiles"] = {{"count", layer.weight_tiles.count}, {"zero", layer.weight_tiles.zero}, {"left_out", layer.weight_tiles.left_out}};
   json["macs"] = layer.macs;
   json["mapping"] = Json::array();
   for (const LayerMapping& part : layer.mapping) json["mapping"].push_back(mapping_json(part));

@@ -34,6 +34,9 @@ bool is_attributed(const LayerResult& layer);
 
 // What the host does, and how often the NPU waits for it, in one line; empty: nothing.
 std::string host_text(const Result& result);
+// "8 of 11 left out, of 12 tiles of weights"; empty if none is zero.
+std::string zero_tiles_text(const WeightTiles& tiles);
+WeightTiles all_weight_tiles(const Result& result);  // of all layers
 
 struct LayerFigures {
   // From the start of its first instruction to the end of its last. Layers overlap, so these add up to more than the run.

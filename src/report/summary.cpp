@@ -99,6 +99,7 @@ std::string summary_text(const Result& result, const Machine& machine) {
   total.add({"loaded", bytes_text(result.load_bytes) + " in " + with_commas(result.load_bursts) + " bursts"});
   total.add({"stored", bytes_text(result.store_bytes) + " in " + with_commas(result.store_bursts) + " bursts"});
   total.add({"instructions", with_commas(result.instructions) + " (" + bytes_text(result.fetch_bytes) + ")"});
+  if (const std::string text = zero_tiles_text(all_weight_tiles(result)); !text.empty()) total.add({"zero tiles", text});
   if (const std::string text = host_text(result); !text.empty()) total.add({"on the host", text});
   total.add({"result", comparison_text(result)});
   if (result.accuracy >= 0) {

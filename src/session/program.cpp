@@ -86,6 +86,7 @@ std::vector<LayerInfo> Program::layers() const {
     info.op = to_string(layer.op);
     info.macs = layer.macs;
     info.weight_bytes = layer.weight_bytes;
+    info.weight_tiles = layer.weight_tiles;
     info.mapping = layer.mapping;
     layers.push_back(std::move(info));
   }

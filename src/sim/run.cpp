@@ -50,6 +50,7 @@ RunResult new_result(const char* engine, const Run& run) {
     out.op = to_string(layer.op);
     out.macs = layer.macs;
     out.weight_bytes = layer.weight_bytes;
+    out.weight_tiles = layer.weight_tiles;
     out.mapping = layer.mapping;
     out.predicted_cycles = layer.predicted_cycles;
     if (layer.on_host) {

@@ -12,9 +12,11 @@
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <limits>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "base/error.hpp"
 #include "compiler/interpreter.hpp"
@@ -259,6 +261,126 @@ TEST(Compile, RandomNetworksOnRandomMachinesEqualGolden) {
   }
   std::cout << compiled << " compiled, " << refused << " refused\n";
   EXPECT_GT(compiled, 10 * refused);
+}
+
+// ---- Zero tiles ----------------------------------------------------------------------------------------------------------
+
+// A layer alone, whose tiles are made zero one by one.
+struct Sparse {
+  const char* name;
+  bool dense;
+  Shape in;
+  int out_channels;
+  std::array<int, 2> kernel, stride, dilation;
+  std::array<int, 4> padding;
+  int groups;
+  ElementType weight_type;
+  int weight_zero_point;
+};
+
+const Sparse SparseLayers[] = {
+    {"1x1", false, {1, 9, 9, 48}, 64, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, ElementType::Int8, 0},
+    {"1x1 of odd sizes", false, {2, 5, 7, 37}, 41, {1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}, 1, ElementType::Int8, 0},
+    {"3x3", false, {1, 8, 8, 32}, 48, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, ElementType::Int8, 0},
+    {"3x3 with stride", false, {1, 11, 9, 35}, 30, {3, 3}, {2, 2}, {1, 1}, {0, 1, 1, 0}, 1, ElementType::UInt8, 131},
+    {"5x3 with dilation", false, {1, 14, 10, 24}, 33, {5, 3}, {1, 1}, {2, 3}, {4, 3, 4, 3}, 1, ElementType::Int8, -7},
+    {"windows", false, {1, 20, 20, 3}, 40, {7, 7}, {2, 2}, {1, 1}, {3, 3, 3, 3}, 1, ElementType::Int8, 0},
+    {"groups", false, {1, 7, 7, 60}, 48, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 3, ElementType::Int8, 0},
+    {"one channel a group", false, {1, 9, 9, 52}, 104, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 52, ElementType::Int8, 0},
+    {"depthwise", false, {1, 9, 9, 50}, 50, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, 50, ElementType::Int8, 0},
+    {"dense", true, {1, 4, 4, 40}, 70, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, ElementType::Int8, 0},
+    {"dense with images", true, {5, 3, 3, 33}, 50, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, ElementType::UInt8, 128},
+};
+
+Network sparse_network(const Sparse& s, const Machine& machine, const std::function<bool(std::int64_t tile, std::int64_t tiles)>& is_zero,
+                       std::uint64_t seed) {
+  test::NetworkBuilder b(s.name, seed);
+  const int x = b.input(s.in, {});
+  test::NetworkBuilder::Conv c;
+  c.out_channels = s.out_channels;
+  c.window = {s.kernel, s.stride, s.dilation, s.padding};
+  c.groups = s.groups;
+  c.weight_type = s.weight_type;
+  c.weight_zero_point = s.weight_zero_point;
+  const int y = s.dense ? b.dense(x, c) : b.conv(x, c);
+  Layer& layer = b.layer(y);
+  const Convolution conv = as_convolution(b.peek(), layer);
+  Weights& w = *layer.weights();
+  const std::int64_t depth = conv.in.c / conv.groups, blocks_in = (depth + machine.rows - 1) / machine.rows;
+  const std::int64_t tiles = (conv.out.c + machine.columns - 1) / machine.columns * conv.taps() * blocks_in;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(w.bytes.size()); ++i) {
+    const std::int64_t tile = (i / (conv.taps() * depth) / machine.columns * conv.taps() + i / depth % conv.taps()) * blocks_in + i % depth / machine.rows;
+    std::uint8_t& byte = w.bytes[static_cast<std::size_t>(i)];
+    const auto zero = static_cast<std::uint8_t>(w.zero_point);
+    if (is_zero(tile, tiles)) byte = zero;
+    else if (byte == zero) ++byte;
+  }
+  return b.build();
+}
+
+std::int64_t predicted(const Schedule& schedule) { return schedule.layers.front().predicted_cycles; }
+
+TEST(ZeroTiles, LeaveTheScheduleWhereverTheyLie) {
+  const std::uint64_t seed = test::random_seed();
+  Random random(seed);
+  using Pattern = std::function<bool(std::int64_t, std::int64_t)>;
+  const std::vector<std::pair<const char*, Pattern>> patterns = {
+      {"none", [](std::int64_t, std::int64_t) { return false; }},
+      {"the first", [](std::int64_t tile, std::int64_t) { return tile == 0; }},
+      {"at the start", [](std::int64_t tile, std::int64_t tiles) { return tile < tiles / 3; }},
+      {"in the middle", [](std::int64_t tile, std::int64_t tiles) { return tile >= tiles / 3 && tile < tiles * 2 / 3; }},
+      {"at the end", [](std::int64_t tile, std::int64_t tiles) { return tile >= tiles * 2 / 3; }},
+      {"every other", [](std::int64_t tile, std::int64_t) { return tile % 2 == 0; }},
+      {"all but one", [](std::int64_t tile, std::int64_t tiles) { return tile != tiles / 2; }},
+      {"all", [](std::int64_t, std::int64_t) { return true; }},
+      {"some", [seed](std::int64_t tile, std::int64_t) { return Random(seed + static_cast<std::uint64_t>(tile))() % 3 != 0; }},
+  };
+  std::int64_t left_out = 0, zero = 0;
+  for (const char* name : {"tiny8", "edge16", "odd7x13"}) {
+    const Machine machine = shipped(name);
+    for (const Sparse& layer : SparseLayers) {
+      for (const auto& [where, is_zero] : patterns) {
+        SCOPED_TRACE(std::string(layer.name) + " on " + name + ", zero: " + where);
+        Network network = sparse_network(layer, machine, is_zero, seed);
+        const Schedule schedule = compile(network, machine);
+        for (const bool at_random : {false, true}) ASSERT_EQ(run(network, machine, schedule, random, at_random), "");
+        const WeightTiles tiles = schedule.layers.front().weight_tiles;
+        left_out += tiles.left_out;
+        zero += tiles.zero;
+        // Blocks in that a tile of these patterns is whole in; groups and windows are packed otherwise.
+        const bool window = layer.kernel[1] > 1 && layer.in.innermost() % machine.rows != 0;
+        if (layer.groups == 1 && !window) {
+          const std::int64_t count = tiles.count;
+          std::int64_t expected = 0;
+          for (std::int64_t t = 0; t < count; ++t) expected += is_zero(t, count) ? 1 : 0;
+          EXPECT_EQ(tiles.zero, expected);
+        }
+        EXPECT_LE(tiles.left_out, tiles.zero);
+        if (layer.groups == 1) EXPECT_EQ(schedule.layers.front().weight_bytes, (tiles.count - tiles.left_out) * machine.rows * machine.columns);
+        if (layer.groups == 1 && std::string(where) == "all") {
+          EXPECT_EQ(tiles.count - tiles.left_out, (layer.out_channels + machine.columns - 1) / machine.columns);  // one of each block out
+        }
+
+        // Without data it is the same program; and where no zero is known, a longer one.
+        const Weights& values = *network.layers.front().weights();
+        const auto weights = static_cast<std::int64_t>(values.bytes.size());
+        const std::int64_t kept = weights - std::count(values.bytes.begin(), values.bytes.end(), static_cast<std::uint8_t>(values.zero_point));
+        for (Layer& l : network.layers) l.weights()->bytes.clear();
+        EXPECT_EQ(compile(network, machine).program, schedule.program);
+        for (Layer& l : network.layers) l.weights()->zeros.clear();
+        const Schedule whole = compile(network, machine);
+        EXPECT_EQ(whole.layers.front().weight_tiles.zero, 0);
+        EXPECT_LE(predicted(schedule), predicted(whole));
+        const std::int64_t run_macs = schedule.layers.front().macs, macs = whole.layers.front().macs;
+        EXPECT_EQ(macs, network.macs(network.layers.front()));
+        EXPECT_LE(run_macs, macs);
+        EXPECT_GE(run_macs, kept * (macs / weights));
+        if (layer.groups == 1 && !window && tiles.left_out == tiles.zero) EXPECT_EQ(run_macs, kept * (macs / weights));
+        if (tiles.left_out == 0) EXPECT_EQ(whole.program, schedule.program);
+      }
+    }
+  }
+  EXPECT_GT(left_out, zero * 3 / 4) << "of " << zero;
 }
 
 TEST(Compile, AMeanOverMorePixelsThanAWindowHasIsRefused) {

@@ -207,6 +207,7 @@ void expect_mapping_is_the_programs(const Network& network, const Schedule& s) {
       ++array_parts;
       const std::int64_t least = tiles(m) * instructions_of_a_tile(m);
       const bool in_parts = std::count(m.loops.begin(), m.loops.end(), "reduction") == 1;
+      if (layer.weight_tiles.left_out > 0) continue;  // fewer instructions, or more, as the tiles lie
       EXPECT_GE(on_array, least);
       if (layer.shape.groups == 1) EXPECT_EQ(on_array % least, 0) << on_array << " instructions, at least " << least;
       if (layer.shape.groups == 1 && !in_parts) EXPECT_EQ(on_array, least);

@@ -63,6 +63,7 @@ Schedule schedule() {
   layer.output = 1;
   layer.macs = std::int64_t{1} << 40;
   layer.weight_bytes = 12;
+  layer.weight_tiles = {7, 5, 2};
   layer.first_instruction = 0;
   layer.last_instruction = 1;
   layer.complete_after = 1;
@@ -149,6 +150,9 @@ TEST(Schedule, ComesBackAsItWasSaved) {
   EXPECT_EQ(t.layers[0].output, 1);
   EXPECT_EQ(t.layers[0].macs, std::int64_t{1} << 40);
   EXPECT_EQ(t.layers[0].weight_bytes, 12);
+  EXPECT_EQ(t.layers[0].weight_tiles.count, 7);
+  EXPECT_EQ(t.layers[0].weight_tiles.zero, 5);
+  EXPECT_EQ(t.layers[0].weight_tiles.left_out, 2);
   ASSERT_EQ(t.layers[0].mapping.size(), 1u);
   const LayerMapping &is = t.layers[0].mapping[0], &must = s.layers[0].mapping[0];
   EXPECT_EQ(std::tie(is.unit, is.beside, is.first_channel, is.channels, is.output, is.tile, is.reduction, is.accumulated_channels, is.loops, is.resident),
@@ -315,6 +319,8 @@ INSTANTIATE_TEST_SUITE_P(
             "layers[0].complete_after = 3 is outside -1..2"},
         Lie{"CompleteAfterNoStore", [](Schedule& s) { s.layers[0].complete_after = 0; },
             "layers[0].complete_after = 0 is not a store"},
+        Lie{"MoreTilesLeftOutThanZero", [](Schedule& s) { s.layers[0].weight_tiles.left_out = 6; },
+            "layers[0].weight_tiles are not all tiles, those that are zero, and those of them that are left out"},
         Lie{"MappedToADma", [](Schedule& s) { s.layers[0].mapping[0].unit = static_cast<int>(isa::Unit::Store); },
             "layers[0].mapping.unit = 3 is outside 1..2"},
         Lie{"TileOfNothing", [](Schedule& s) { s.layers[0].mapping[0].tile[1] = 0; },
