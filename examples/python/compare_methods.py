@@ -26,6 +26,7 @@ COMPRESSED: dict[str, dict[str, Any]] = {
     "1/2 of filters, recovered": {"filters": 0.5},
     "1/2 of the weights zero": {"weights": 0.5},
     "2 of 4 weights": {"pattern": (2, 4)},
+    "1/2 of the blocks zero": {"blocks": 0.5},
     "low rank, 2/3 of the MACs": {"low_rank": 0.67},
 }
 QUANTIZED: dict[str, dict[str, Any]] = {
@@ -67,8 +68,9 @@ def measure(model: Source, calibrate: Images, held_out: Images, machine: str, le
         small, int8 = Path(folder, "small.onnx"), Path(folder, "int8.onnx")
         for compression, how in COMPRESSED.items():
             try:
-                # A share of the weights that zeroes none: what the model costs as it is. Ranks are chosen for the machine.
-                cost = gemel.compress(model, small, machine=machine if "low_rank" in how else None, **(how or {"weights": 1e-9}))
+                # A share of the weights that zeroes none: what the model costs as it is. Ranks and blocks are chosen for the machine.
+                for_machine = "low_rank" in how or "blocks" in how
+                cost = gemel.compress(model, small, machine=machine if for_machine else None, **(how or {"weights": 1e-9}))
             except gemel.UserError as error:  # it cannot be made so small
                 yield Refused(compression, error.message)
                 continue

@@ -96,21 +96,25 @@ def compress(
     pattern: tuple[int, int] | None = None,
     low_rank: float | None = None,
     energy: float | None = None,
+    blocks: float | None = None,
+    block: tuple[int, int] | None = None,
     scheme: Literal["channel", "spatial", "best"] = "best",
     scope: Literal["layer", "global"] = "layer",
     round_to: int = 1,
     keep: Sequence[str] = (),
     machine: Machine | Source | None = None,
 ) -> CompressedModel:
-    """Makes a float32 ONNX model smaller, by one of five methods, and says what it costs before and after.
+    """Makes a float32 ONNX model smaller, by one of six methods, and says what it costs before and after.
 
     model: a float32 .onnx file, or a float .tflite file. Nothing is trained: accuracy falls, and gemel.accuracy() says by how much.
     out: file to write; None: .save() writes it.
     filters: this share of the filters is removed, with what reads them: those with the least L2 norms.
-    weights: this share of the weights becomes 0, those of the least magnitude. The machine multiplies zeros as it does other numbers.
+    weights: this share of the weights becomes 0, those of the least magnitude. The machine multiplies single zeros as it does other numbers.
     pattern: (N, M): of each M weights of an output, one behind the other, the N largest stay. Likewise.
     low_rank: layers become products of two of lower rank, until the model has this share of its MACs.
     energy: the same, with the least ranks that keep this share of the squares of each layer's singular values.
+    blocks: this share of the blocks of weights becomes 0, those of the least L2 norms. The machine neither loads nor runs tiles of its array that are zero.
+    block: rows (input channels at a tap) and columns (outputs) of a block; None: those of the machine's array.
     scheme: how windows are taken apart: "channel", "spatial", or what takes fewer MACs.
     scope: magnitudes are compared within each layer, or over the network.
     round_to: so many filters, or a multiple of it, stay in each layer: the columns of the array, say.
@@ -120,12 +124,21 @@ def compress(
 
     Raises UserError E11xx (the model), E0915 (options), E0902.
     """
-    given = {name: value for name, value in (("filters", filters), ("weights", weights), ("pattern", pattern), ("low_rank", low_rank), ("energy", energy))
-             if value is not None}  # fmt: skip
+    given = {name: value for name, value in (("filters", filters), ("weights", weights), ("pattern", pattern), ("low_rank", low_rank), ("energy", energy),
+                                        ("blocks", blocks)) if value is not None}  # fmt: skip
     if len(given) != 1:
         told = "no method is given" if not given else " and ".join(f"`{name}`" for name in given) + " exclude each other"
-        raise user_error("E0911", told, "give one of `filters`, `weights`, `pattern`, `low_rank`, `energy`; the result can be compressed again")
+        raise user_error("E0911", told, "give one of `filters`, `weights`, `pattern`, `low_rank`, `energy`, `blocks`; the result can be compressed again")
     name, value = next(iter(given.items()))
+    on = None if machine is None else as_machine(machine)
+    if block is not None and blocks is None:
+        raise user_error("E0911", "`block` is the size of the blocks that become zero, and no `blocks` are asked for", "give `blocks`, the share of them")
+    if blocks is not None and block is None:
+        if on is None:
+            raise user_error("E0911", "`blocks` are asked for, but not of which size", "give `block`, or the `machine` whose array they are for")
+        block = int(on["pe_array.rows"]), int(on["pe_array.columns"])
+    if block is not None and (len(block) != 2 or not all(1 <= side <= 256 for side in block)):
+        raise user_error("E0915", f"`block` is {block}, but must be rows and columns from 1 to 256")
     if isinstance(value, tuple):
         if len(value) != 2 or not 1 <= whole("pattern", value[0], 1) < whole("pattern", value[1], 2, 1024):
             raise user_error("E0915", f"`pattern` is {value}, but must be N and M with N below M")
@@ -134,14 +147,14 @@ def compress(
         if not 0 < value < 1:
             raise user_error("E0915", f"`{name}` is {value}, but must be a share above 0 and below 1")
         method = {"filters": f"{value:.1%} of the filters removed", "weights": f"{value:.1%} of the weights zero",
-                  "low_rank": f"low rank, {value:.1%} of the MACs", "energy": f"low rank, {value:.1%} of the energy"}[name]  # fmt: skip
+                  "low_rank": f"low rank, {value:.1%} of the MACs", "energy": f"low rank, {value:.1%} of the energy",
+                  "blocks": f"{value:.1%} of the blocks of {block[0]}x{block[1]} zero" if block is not None else ""}[name]  # fmt: skip
     choice("scheme", scheme, ("channel", "spatial", "best"))
     choice("scope", scope, ("layer", "global"))
     whole("round_to", round_to, 1, 4096)
-    on = None if machine is None else as_machine(machine)
     outcome = called(lambda: import_module("gemel.rewrite.compress").compress(
-        Path(os.fspath(model)), filters=filters, weights=weights, pattern=pattern, low_rank=low_rank, energy=energy, scheme=scheme, scope=scope,
-        round_to=round_to, keep=tuple(keep),
+        Path(os.fspath(model)), filters=filters, weights=weights, pattern=pattern, low_rank=low_rank, energy=energy,
+        blocks=None if blocks is None or block is None else (blocks, *block), scheme=scheme, scope=scope, round_to=round_to, keep=tuple(keep),
         target=None if on is None else (on.name, int(on["pe_array.columns"]), lambda model: _predicted(model, on))))  # fmt: skip
     cycles: list[int | None] = [None, None]
     notes: list[str] = []
@@ -149,7 +162,7 @@ def compress(
         for i, stand_in in enumerate(outcome.stand_ins):
             cycles[i] = _cycles(stand_in, on, notes)
         if name in ("weights", "pattern") and cycles[0] is not None:
-            notes.append("the array multiplies zeros as it does other numbers: zeros alone save no cycles")
+            notes.append("the array multiplies zeros as it does other numbers: only tiles of zeros save cycles, as `blocks` makes them")
     if outcome.slow and on is not None:
         shown = ", ".join(outcome.slow[:5]) + (f" and {len(outcome.slow) - 5} more" if len(outcome.slow) > 5 else "")
         notes.append(f"layers that stay whole, since lower ranks would save MACs but no cycles on {on.name}: {shown}")

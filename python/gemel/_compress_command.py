@@ -14,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="gemel compress")
     parser.add_argument("model")
     parser.add_argument("--out", required=True)
-    for name in ("filters", "weights", "low-rank", "energy", "pattern", "machine", "json"):
+    for name in ("filters", "weights", "low-rank", "energy", "pattern", "blocks", "block", "machine", "json"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--scheme", required=True)
     parser.add_argument("--scope", required=True)
@@ -41,10 +41,17 @@ def main() -> int:
             if found is None:
                 raise user_error("E0915", f"`--pattern` is `{options.pattern}`, but must be N:M, such as 2:4")
             pattern = int(found[1]), int(found[2])
+        block = None
+        if options.block is not None:
+            found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", options.block)
+            if found is None:
+                raise user_error("E0915", f"`--block` is `{options.block}`, but must be ROWSxCOLUMNS, such as 16x16")
+            block = int(found[1]), int(found[2])
         changes = changes_of(options.set)
         made = compress(options.model, options.out, filters=share("filters", options.filters), weights=share("weights", options.weights), pattern=pattern,
-                        low_rank=share("low-rank", options.low_rank), energy=share("energy", options.energy), scheme=options.scheme, scope=options.scope,
-                        round_to=options.round_to, keep=options.keep,
+                        low_rank=share("low-rank", options.low_rank), energy=share("energy", options.energy),
+                        blocks=share("blocks", options.blocks), block=block,
+                        scheme=options.scheme, scope=options.scope, round_to=options.round_to, keep=options.keep,
                         machine=None if options.machine is None else machine(options.machine, changes))  # fmt: skip
         if options.json:
             write_json(options.json, made.report())

@@ -14,7 +14,7 @@ namespace gemel::cli {
 namespace {
 
 struct Options {
-  std::string model, out, json, filters, weights, pattern, macs, energy, scope = "layer", scheme = "best", machine;
+  std::string model, out, json, filters, weights, pattern, macs, energy, blocks, block, scope = "layer", scheme = "best", machine;
   std::vector<std::string> keep, set;
   int round_to = 1;
   bool quiet = false;
@@ -27,6 +27,8 @@ std::vector<std::string> words(const Options& o) {
   add_word(words, "--pattern", o.pattern);
   add_word(words, "--low-rank", o.macs);
   add_word(words, "--energy", o.energy);
+  add_word(words, "--blocks", o.blocks);
+  add_word(words, "--block", o.block);
   add_word(words, "--machine", o.machine);
   add_word(words, "--json", o.json);
   add_words(words, "--keep", o.keep);
@@ -48,6 +50,8 @@ void add_compress(CLI::App& app) {
   command->add_option("--pattern", o->pattern, "N:M: of each M weights of an output, one behind the other, the N largest stay");
   command->add_option("--low-rank", o->macs, "Make products of two layers of lower rank, until the model has this share of its MACs: 0.5");
   command->add_option("--energy", o->energy, "The same, with the least ranks that keep this share of each layer's squares: 0.9");
+  command->add_option("--blocks", o->blocks, "Share of the blocks of weights to set to zero, those of the least magnitude: tiles that take no time: 0.5");
+  command->add_option("--block", o->block, "With --blocks: rows and columns of a block, 16x16 (default: of the machine's array)");
   add_choice(*command, "--scheme", {"channel", "spatial", "best"},
              "How windows are taken apart: channels, height and width, or what takes fewer MACs (default: best)",
              [o](const std::string& value) { o->scheme = value; });
@@ -61,10 +65,13 @@ void add_compress(CLI::App& app) {
   command->add_flag("--quiet,-q", o->quiet, "No report");
   command->callback([o, command] {
     static const std::vector<Rule> Rules = {
-        {"--filters", Rule::Excludes, {"--weights", "--pattern", "--low-rank", "--energy"}, "one method at a time: compress its result again"},
-        {"--weights", Rule::Excludes, {"--pattern", "--low-rank", "--energy"}, "one method at a time: compress its result again"},
-        {"--pattern", Rule::Excludes, {"--low-rank", "--energy"}, "one method at a time: compress its result again"},
+        {"--filters", Rule::Excludes, {"--weights", "--pattern", "--low-rank", "--energy", "--blocks"}, "one method at a time: compress its result again"},
+        {"--weights", Rule::Excludes, {"--pattern", "--low-rank", "--energy", "--blocks"}, "one method at a time: compress its result again"},
+        {"--pattern", Rule::Excludes, {"--low-rank", "--energy", "--blocks"}, "one method at a time: compress its result again"},
         {"--low-rank", Rule::Excludes, {"--energy"}, "both choose the ranks"},
+        {"--low-rank", Rule::Excludes, {"--blocks"}, "one method at a time: compress its result again"},
+        {"--energy", Rule::Excludes, {"--blocks"}, "one method at a time: compress its result again"},
+        {"--block", Rule::Needs, {"--blocks SHARE"}, "--block is the size of blocks that become zero"},
         {"--round-to", Rule::Needs, {"--filters SHARE"}, "--round-to is for filters, and none are removed"},
         {"--scheme", Rule::Needs, {"--low-rank SHARE", "--energy SHARE"}, "--scheme is for lower ranks, and none are asked for"},
         {"--set", Rule::Needs, {"--machine M"}, "--set changes a machine, and none is given"},

@@ -92,11 +92,12 @@ class Counting(unittest.TestCase):
             example.main(str(self.float), str(self.folder / "calibrate.npz"), str(self.data), "tiny8")
         print(out.getvalue())
         rows = [(line[:28].strip(), line[29:51].strip(), line[51:].replace("%", "").replace(",", "").split()) for line in out.getvalue().splitlines()[1:]]
-        self.assertEqual(len(rows), 16)
+        self.assertEqual(len(rows), 20)
         table = {(compression, quantization): [float(cell) for cell in cells] for compression, quantization, cells in rows}
         plain, half = table["as it is", "per channel"], table["1/2 of the filters removed", "per channel"]
         self.assertLess(abs(plain[0] - plain[1]), 2.5)  # percent: int8 costs nearly nothing
         self.assertGreater(plain[5] / half[5], 1.6)  # cycles
+        self.assertGreater(plain[5] / table["1/2 of the blocks zero", "per channel"][5], 1.2)
         recovered = table["1/2 of filters, recovered", "per channel"]
         self.assertGreaterEqual(recovered[1] - half[1], (plain[1] - half[1]) / 2)
         self.assertEqual(recovered[2:], half[2:])  # parameters, MACs, bytes, cycles

@@ -33,7 +33,7 @@ from gemel.rewrite.graph import Graph, load_float  # noqa: E402
 from gemel.rewrite.low_rank import lower_ranks, splits_of  # noqa: E402
 from gemel.rewrite.plan import weights_of  # noqa: E402
 from gemel.rewrite.prepare import prepare  # noqa: E402
-from gemel.rewrite.prune import n_of_m, remove_filters, zero_weights  # noqa: E402
+from gemel.rewrite.prune import LEAST_KEPT, n_of_m, remove_filters, zero_blocks, zero_weights  # noqa: E402
 from gemel.rewrite.runtime import Session  # noqa: E402
 
 
@@ -182,6 +182,91 @@ class Methods(unittest.TestCase):
                     self.assertTrue(np.array_equal(np.sort(np.abs(a), axis=1)[:, -2:].sum(axis=1), np.abs(b).astype(a.dtype).sum(axis=1, dtype=a.dtype))
                                     or np.allclose(np.sort(np.abs(a), axis=1)[:, -2:].sum(axis=1), np.abs(b).sum(axis=1)))  # fmt: skip
 
+    def blocks_of(self, w: np.ndarray, axis: int, kind: str, image: tuple[int, ...], rows: int, columns: int) -> dict[tuple[int, int, int], np.ndarray]:
+        """By block out, tap and block in: the weights that an array of that size holds."""
+        if kind == "Conv":
+            taps = [w[:, :, y, x] for y in range(w.shape[2]) for x in range(w.shape[3])]
+        else:
+            w = w if axis == 0 else w.T
+            taps = [np.stack([w[:, c * image[1] * image[2] + p] for p in range(image[1] * image[2]) for c in range(image[0])], axis=1) if image else w]
+        return {(n // columns, t, c // rows): tap[n : n + columns, c : c + rows] for t, tap in enumerate(taps)
+                for n in range(0, tap.shape[0], columns) for c in range(0, tap.shape[1], rows)}  # fmt: skip
+
+    def test_blocks(self):
+        """Blocks of the array are zero or as they were, those with the least norms; pixels of an image that is flattened have their channels side by side."""
+        n = Network("blocks", (1, 5, 9, 9), 3)
+        x = n.conv(n.conv(INPUT, 20, 3), 20, 3, groups=20)  # too few channels in, and groups: they stay
+        x = n.conv(x, 37, 3, 2)
+        x = n.conv(x, 24, 1, 2)
+        x = n.node("Relu", [n.node("Flatten", [x])])
+        n.outputs = [n.linear(n.node("Relu", [n.linear(x, 24 * 9, 50)], 50), 50, 30)]
+        images = {(50, 216): (24, 3, 3)}
+        for scope, rows, columns in (("layer", 8, 8), ("layer", 7, 13), ("global", 16, 4)):
+            with self.subTest(scope=scope, rows=rows, columns=columns):
+                graph = self.graph(n)
+                before = {node.output[0]: weights_of(graph, node) for node in graph.nodes if weights_of(graph, node)}
+                self.assertEqual(zero_blocks(graph, 0.6, scope, rows, columns, set()), 4)
+                zeros = blocks = 0
+                for node in graph.nodes:
+                    if node.output[0] not in before:
+                        continue
+                    (old, axis), new = before[node.output[0]], weights_of(graph, node)[0]
+                    if node.op_type == "Conv" and old.shape[1] < 7:
+                        np.testing.assert_array_equal(new, old)
+                        continue
+                    image = images.get(old.shape if axis == 0 else old.shape[::-1], ())
+                    a, b = (self.blocks_of(w, axis, node.op_type, image, rows, columns) for w in (old, new))
+                    gone = [key for key in a if not b[key].any()]
+                    for key in a:
+                        np.testing.assert_array_equal(b[key], np.zeros_like(a[key]) if key in gone else a[key])
+                    norms = {key: float(np.linalg.norm(a[key].astype(np.float64))) for key in a}
+                    least_kept = min(norm for key, norm in norms.items() if key not in gone)
+                    self.assertLessEqual(max(norms[key] for key in gone), least_kept * (1 + 1e-9))
+                    if scope == "layer":
+                        self.assertEqual(len(gone), int(0.6 * len(a)))
+                    self.assertGreaterEqual(len(a) - len(gone), LEAST_KEPT * len(a))
+                    zeros, blocks = zeros + len(gone), blocks + len(a)
+                self.assertAlmostEqual(zeros / blocks, 0.6, delta=0.05)
+
+    def test_blocks_of_the_array_take_no_time(self):
+        """Of the array's size they leave the schedule: fewer cycles, the same with data and without, in models and RTL, every layer as golden."""
+        onnx.save(resnet8().proto(), self.folder / "net.onnx")
+        image = np.random.default_rng(1).normal(size=(2, 3, 32, 32)).astype(np.float32)
+        for machine, share, least in (("edge16", 0.5, 1.4), ("tiny8", 0.5, 1.7), ("tiny8", 0.75, 2.5)):
+            with self.subTest(machine, share=share):
+                found = gemel.compress(self.folder / "net.onnx", self.folder / "sparse.onnx", blocks=share, machine=machine)
+                rows, columns = (int(found.machine[f"pe_array.{side}"]) for side in ("rows", "columns"))
+                self.assertEqual(found.method, f"{share:.1%} of the blocks of {rows}x{columns} zero")
+                self.assertEqual((found.notes, found.after.macs), ((), found.before.macs))
+                self.assertGreater(found.before.cycles / found.after.cycles, least)
+                gemel.quantize(self.folder / "sparse.onnx", image, self.folder / "int8.onnx")
+                result = gemel.run(self.folder / "int8.onnx", machine)
+                self.assertEqual({layer.compared for layer in result.layers} - {"fused", "view"}, {"equal"})
+                without = gemel.run(self.folder / "int8.onnx", machine, timing_only=True)
+                self.assertEqual((result.cycles, result.columns()["weight_tiles.left_out"].tolist()),
+                                 (without.cycles, without.columns()["weight_tiles.left_out"].tolist()))  # fmt: skip
+                self.assertEqual(result.cycles, found.after.cycles)
+                tiles = [layer.weight_tiles for layer in result.layers]
+                zero, left_out = sum(one.zero for one in tiles), sum(one.left_out for one in tiles)
+                self.assertGreater(left_out, 0.9 * zero)
+                self.assertIn(f"  of {zero:,} tiles of weights that are zero, {left_out:,} are left out", result.explain())
+                self.assertRegex(result.summary(), f"zero tiles +{left_out:,} of {zero:,} left out, of {sum(one.count for one in tiles):,} tiles of weights")
+                self.assertLessEqual(result.utilization, 1)
+                gemel.quantize(self.folder / "net.onnx", image, self.folder / "whole.onnx")
+                whole = gemel.run(self.folder / "whole.onnx", machine, timing_only=True)
+                self.assertEqual({layer.weight_tiles.zero for layer in whole.layers}, {0})
+                self.assertGreater(whole.macs, result.macs)
+                print(f"{machine}, {share}: {found.before.cycles:,} to {found.after.cycles:,} cycles, {left_out} of {zero} tiles left out")
+        onnx.save(trained.network(), self.folder / "net.onnx")
+        gemel.compress(self.folder / "net.onnx", self.folder / "sparse.onnx", blocks=0.5, machine="tiny8")
+        images, _ = trained.digits()
+        gemel.quantize(self.folder / "sparse.onnx", images[:50], self.folder / "int8.onnx")
+        model = gemel.run(self.folder / "int8.onnx", "tiny8")
+        self.assertGreater(model.columns()["weight_tiles.left_out"].sum(), 100)
+        for blocks in ({"all": "check"}, {"npu": "rtl"}):
+            rtl = gemel.run(self.folder / "int8.onnx", "tiny8", blocks=blocks)
+            self.assertEqual((rtl.cycles, {layer.compared for layer in rtl.layers} - {"fused", "view"}), (model.cycles, {"equal"}))
+
     def test_damaged_models(self):
         """Each is compressed and quantized, or refused with a code: nothing else comes out."""
         seed = int(os.environ.get("GEMEL_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -292,7 +377,7 @@ class Methods(unittest.TestCase):
         self.assertGreater(found.before.cycles / found.after.cycles, 1.6)
         sparse = gemel.compress(self.folder / "plain.onnx", weights=0.5, machine="edge16")
         self.assertEqual(sparse.before.cycles, sparse.after.cycles)
-        self.assertEqual(sparse.notes, ("the array multiplies zeros as it does other numbers: zeros alone save no cycles",))
+        self.assertEqual(sparse.notes, ("the array multiplies zeros as it does other numbers: only tiles of zeros save cycles, as `blocks` makes them",))
         gemel.quantize(self.folder / "half.onnx", np.random.default_rng(1).normal(size=(4, 3, 16, 16)).astype(np.float32), self.folder / "int8.onnx")
         self.assertEqual(gemel.run(self.folder / "int8.onnx", "edge16", timing_only=True).cycles, found.after.cycles)  # noise or numbers: the same cycles
         print(f"{found.before.cycles} -> {found.after.cycles} cycles")
@@ -325,7 +410,15 @@ class Methods(unittest.TestCase):
         onnx.save(n.proto(), self.folder / "one.onnx")
         for arguments, text in (
             (["net.onnx"], "error[E0911]: no method is given\n"
-             "hint: give one of `filters`, `weights`, `pattern`, `low_rank`, `energy`; the result can be compressed again"),
+             "hint: give one of `filters`, `weights`, `pattern`, `low_rank`, `energy`, `blocks`; the result can be compressed again"),
+            (["net.onnx", "--blocks", "0.5"], "error[E0911]: `blocks` are asked for, but not of which size\n"
+             "hint: give `block`, or the `machine` whose array they are for"),
+            (["net.onnx", "--blocks", "0.5", "--block", "16"], "error[E0915]: `--block` is `16`, but must be ROWSxCOLUMNS, such as 16x16"),
+            (["net.onnx", "--blocks", "0.5", "--block", "0x16"], "error[E0915]: `block` is (0, 16), but must be rows and columns from 1 to 256"),
+            (["net.onnx", "--filters", "0.5", "--block", "16x16"], "error[E0911]: --block is the size of blocks that become zero\n"
+             "hint: add --blocks SHARE"),
+            (["net.onnx", "--low-rank", "0.5", "--blocks", "0.5"], "error[E0911]: `--low-rank` and `--blocks` exclude each other: "
+             "one method at a time: compress its result again\nhint: leave out one of them"),
             (["net.onnx", "--filters", "0.5", "--weights", "0.5"], "error[E0911]: `--filters` and `--weights` exclude each other: "
              "one method at a time: compress its result again\nhint: leave out one of them"),
             (["net.onnx", "--filters", "1.5"], "error[E0915]: `filters` is 1.5, but must be a share above 0 and below 1"),
@@ -336,6 +429,7 @@ class Methods(unittest.TestCase):
              "hint: the report of `gemel compress` lists the layers"),
             (["one.onnx", "--filters", "0.5"], "error[E1109]: no layer of the model can be made smaller so\n  one.onnx\n"
              "hint: filters stay where the model's inputs, outputs or operators that are not understood need all channels; "
+             "blocks in layers with groups or fewer input channels than rows, or if the share is less than one of a layer's; "
              "ranks where two layers would take more MACs than one, or on the machine more cycles"),
             (["net.onnx", "--filters", "0.5", "-m", "edge61"], "error[E0109]: there is no machine `edge61`\n  did you mean `edge16`?\n"
              "hint: `gemel machines` lists them; a file of your own is given as a path, such as ./mine.yaml"),

@@ -38,6 +38,7 @@ DATA = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package has i
 CALIBRATION = 240  # images that ranges and layers are chosen with
 PLAIN, HALF, RECOVERED = "as it is", "1/2 of the filters removed", "1/2 of filters, recovered"
 ZEROS = ("1/2 of the weights zero", "2 of 4 weights")
+BLOCKS = "1/2 of the blocks zero"
 LOW_RANKS = ("low rank, 2/3 of the MACs", "low rank, 1/2 of the MACs")
 INT8 = "per channel"
 HEADS = ("compression", "weights", "bits", "float %", "machine %", "parameters", "zeros", "MACs", "weight bytes", "cycles")
@@ -90,6 +91,7 @@ def example() -> ModuleType:
     made.COMPRESSED["low rank, 1/2 of the MACs"] = {"low_rank": 0.5}
     made.COMPRESSED["low rank 1/2, recovered"] = {"low_rank": 0.5}
     made.COMPRESSED["2 of 4 weights, recovered"] = {"pattern": (2, 4)}
+    made.COMPRESSED["1/2 of the blocks, recovered"] = {"blocks": 0.5}
     made.QUANTIZED["per channel, mse"] = {"method": "mse"}
     return made
 
@@ -111,6 +113,9 @@ def judged(rows: list[Any]) -> list[str]:
         zeros = at[name, INT8]
         if zeros.cycles != plain.cycles or zeros.macs != plain.macs or zeros.zeros * 3 < zeros.parameters:
             wrong.append(f"{name}: {zeros.cycles:,} cycles and {zeros.zeros:,} zeros of {zeros.parameters:,}: zeros alone save no cycles")
+    blocks = at[BLOCKS, INT8]
+    if plain.cycles < 1.15 * blocks.cycles:
+        wrong.append(f"{BLOCKS}: {blocks.cycles:,} cycles instead of {plain.cycles:,} are less than 1.15 times fewer")
     for row in rows:
         if row.compression.startswith("low rank") and row.macs * 3 <= plain.macs * 2 and row.cycles >= plain.cycles:
             wrong.append(f"{row.compression}: a third fewer MACs, but {row.cycles:,} cycles instead of {plain.cycles:,}")

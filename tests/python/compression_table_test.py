@@ -18,9 +18,9 @@ from tables import table
 
 class Table(unittest.TestCase):
     def test_digits_take_the_place_of_what_is_absent(self):
-        """Eight ways with one quantization each: the table, and the claims hold in it."""
+        """Nine ways with one quantization each: the table, and the claims hold in it."""
         made = compression_table.example()
-        for name in ("1/4 of the filters removed", "low rank 1/2, recovered"):
+        for name in ("1/4 of the filters removed", "low rank 1/2, recovered", "1/2 of the blocks, recovered"):
             del made.COMPRESSED[name]
         made.QUANTIZED = {compression_table.INT8: {}}
         out, said = io.StringIO(), io.StringIO()
@@ -42,11 +42,12 @@ class Table(unittest.TestCase):
             return made.Row(compression, compression_table.INT8, accuracy, accuracy, 100, zeros, macs, 100, cycles)
 
         good = [row("as it is", 0.9, 0, 900, 1600), row("1/2 of the filters removed", 0.5, 0, 300, 1000), row("1/2 of filters, recovered", 0.71, 0, 300, 1000),
-                *(row(name, 0.8, 50, 900, 1600) for name in compression_table.ZEROS), row("low rank, 2/3 of the MACs", 0.8, 0, 600, 1599)]  # fmt: skip
+                *(row(name, 0.8, 50, 900, 1600) for name in compression_table.ZEROS), row("low rank, 2/3 of the MACs", 0.8, 0, 600, 1599),
+                row(compression_table.BLOCKS, 0.8, 50, 900, 1391)]  # fmt: skip
         self.assertEqual(compression_table.judged(good), [])
         for at, change, words in ((1, {"cycles": 1001}, "less than 1.6 times fewer"), (2, {"accuracy": 0.69}, "less than half of what pruning lost"),
                                   (3, {"cycles": 1599}, "zeros alone save no cycles"), (4, {"zeros": 33}, "zeros alone save no cycles"),
-                                  (5, {"cycles": 1600}, "a third fewer MACs")):  # fmt: skip
+                                  (5, {"cycles": 1600}, "a third fewer MACs"), (6, {"cycles": 1392}, "less than 1.15 times fewer")):  # fmt: skip
             bad = list(good)
             bad[at] = replace(good[at], **change)
             found = compression_table.judged(bad)

@@ -15,7 +15,7 @@ from .low_rank import Target, lower_ranks
 from .measure import Layer, layers
 from .plan import make_plan
 from .prepare import prepare
-from .prune import n_of_m, remove_filters, zero_weights
+from .prune import n_of_m, remove_filters, zero_blocks, zero_weights
 from .qdq import choose_scales, insert
 from .ranges import Histogram
 from .runtime import Session, onnx
@@ -31,9 +31,9 @@ class Outcome:
 
 
 def compress(path: str | Path, *, filters: float | None, weights: float | None, pattern: tuple[int, int] | None, low_rank: float | None, energy: float | None,
-             scheme: str, scope: str, round_to: int, keep: tuple[str, ...],
+             blocks: tuple[float, int, int] | None, scheme: str, scope: str, round_to: int, keep: tuple[str, ...],
              target: tuple[str, int, Callable[[onnx.ModelProto], int | None]] | None) -> Outcome:  # fmt: skip
-    """target: name and columns of a machine, and what predicts the cycles of an int8 model there. ModelError: E11xx."""
+    """blocks: their share, rows and columns. target: name and columns of a machine, and what predicts the cycles of an int8 model there. ModelError: E11xx."""
     graph = load_float(path)
     prepare(graph)
     before = layers(graph)
@@ -44,6 +44,9 @@ def compress(path: str | Path, *, filters: float | None, weights: float | None, 
         count = remove_filters(graph, filters, scope, round_to, kept)
     elif weights is not None:
         count = zero_weights(graph, weights, scope, kept)
+    elif blocks is not None:
+        share, rows, columns = blocks
+        count = zero_blocks(graph, share, scope, rows, columns, kept)
     elif pattern is not None:
         count = n_of_m(graph, *pattern, kept)
     else:
@@ -55,6 +58,7 @@ def compress(path: str | Path, *, filters: float | None, weights: float | None, 
     if count == 0:
         raise ModelError(Diagnostic("E1109", "no layer of the model can be made smaller so", graph.file,
                                     hint="filters stay where the model's inputs, outputs or operators that are not understood need all channels; "
+                                         "blocks in layers with groups or fewer input channels than rows, or if the share is less than one of a layer's; "
                                          "ranks where two layers would take more MACs than one, or on the machine more cycles"))  # fmt: skip
     return Outcome(graph.proto(), before, layers(graph), (first, stand_in(graph)) if first is not None else None, slow)
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pruning by magnitude: filters that are really removed, single weights, N of every M weights."""
+"""Pruning by magnitude: filters that are really removed, single weights, N of every M weights, blocks of the size of an array."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from .channels import Channels, depthwise
-from .graph import Graph, set_attribute
+from .graph import Graph, attributes, set_attribute
 from .plan import weights_of
+from .runtime import onnx
 
-LEAST_KEPT = 0.05  # of a layer's filters, whatever the others' magnitudes are
+LEAST_KEPT = 0.05  # of a layer's filters, or blocks, whatever the others' magnitudes are
 
 
 def remove_filters(graph: Graph, share: float, scope: str, round_to: int, keep: set[str]) -> int:
@@ -106,3 +109,66 @@ def n_of_m(graph: Graph, n: int, m: int, keep: set[str]) -> int:
         node.input[1] = graph.add_constant(f"{node.output[0]}_sparse", np.ascontiguousarray(rows.reshape(shape).transpose(np.argsort(order))))
         count += 1
     return count
+
+
+def zero_blocks(graph: Graph, share: float, scope: str, rows: int, columns: int, keep: set[str]) -> int:
+    """The blocks of least magnitude become 0. How many layers have more zeros now.
+
+    A block is what an array of so many rows and columns holds: `rows` input channels at one tap of the window, for `columns` outputs; less at the edges, which
+    therefore go first: they cost as much as whole ones. Magnitude is the L2 norm, with scope "global" in units of its mean in the layer. Layers with groups, or
+    with fewer input channels than rows, stay: their weights are packed otherwise.
+    """
+    found: list[tuple[onnx.NodeProto, np.ndarray, np.ndarray, np.ndarray]] = []  # a layer, its weights, their places in the array's order, norms of its blocks
+    producers = graph.makers()
+    for node in graph.nodes:
+        held = weights_of(graph, node)
+        if held is None or node.output[0] in keep or (node.op_type == "Conv" and attributes(node).get("group", 1) != 1):
+            continue
+        w, axis = held
+        places = _places(graph, producers, node, w.shape, axis)
+        outputs, taps, inputs = places.shape
+        if inputs < rows:
+            continue
+        padded = np.zeros((-(-outputs // columns) * columns, taps, -(-inputs // rows) * rows), np.float64)
+        padded[:outputs, :, :inputs] = w.reshape(-1)[places]
+        found.append((node, w, places, np.sqrt(np.square(padded.reshape(-1, columns, taps, padded.shape[2] // rows, rows)).sum(axis=(1, 4)))))
+    threshold = None
+    if scope == "global" and found:
+        everything = np.sort(np.concatenate([_in_units_of_the_mean(norms) for *_, norms in found]))
+        threshold = everything[min(int(share * everything.size), everything.size - 1)]
+    changed = 0
+    for node, w, places, norms in found:
+        count = int(share * norms.size)
+        if threshold is not None:
+            count = min(int((_in_units_of_the_mean(norms) < threshold).sum()), norms.size - math.ceil(LEAST_KEPT * norms.size))
+        if count == 0:
+            continue
+        kept = np.ones(norms.size, bool)
+        kept[np.argsort(norms, axis=None, kind="stable")[:count]] = False
+        mask = np.repeat(np.repeat(kept.reshape(norms.shape), columns, axis=0), rows, axis=2)[: places.shape[0], :, : places.shape[2]]
+        sparse = w.copy().reshape(-1)
+        sparse[places[~mask]] = 0
+        node.input[1] = graph.add_constant(f"{node.output[0]}_sparse", sparse.reshape(w.shape))
+        changed += 1
+    return changed
+
+
+def _in_units_of_the_mean(norms: np.ndarray) -> np.ndarray:
+    mean = norms.mean()
+    return norms.reshape(-1) / (mean if mean > 0 else 1)
+
+
+def _places(graph: Graph, producers: dict[str, onnx.NodeProto], node: onnx.NodeProto, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """Of outputs x taps x inputs, in the order in which the array has them: the place among the layer's weights."""
+    places = np.arange(math.prod(shape)).reshape(shape)
+    if node.op_type == "Conv":
+        return np.moveaxis(places, 1, -1).reshape(shape[0], -1, shape[1])
+    places = places if axis == 0 else places.T
+    # The pixels of an image that is flattened before a dense layer: in memory its channels lie side by side.
+    name = node.input[0]
+    while (maker := producers.get(name)) is not None and graph.shapes.get(maker.input[0]) == graph.shapes.get(name) and len(maker.input) == 1:
+        name = maker.input[0]
+    image = graph.shapes.get(maker.input[0], ()) if maker is not None and maker.op_type in ("Flatten", "Reshape") else ()
+    if len(image) >= 3 and math.prod(image[1:]) == places.shape[1]:
+        places = places.reshape(places.shape[0], image[1], -1).swapaxes(1, 2).reshape(places.shape[0], -1)
+    return places[:, None, :]
