@@ -68,7 +68,7 @@ class EventQueue {
   // From within an event: run() returns when the half cycle is over.
   void stop() { stopped_ = true; }
 
-  // Runs all events of cycles up to and including `last`, in order. Memory: Cycle next_change() const, at whose end it must have decided;
+  // Runs all events of cycles up to and including `last`, in order. Memory: Cycle next_change(), at whose end it must have decided;
   // void advance(Cycle now), which may make agents ask for wakes in later cycles.
   template <class Memory>
   End run(Memory& memory, Cycle last);
@@ -88,7 +88,8 @@ template <class Memory>
 EventQueue::End EventQueue::run(Memory& memory, Cycle last) {
   stopped_ = false;
   for (;;) {
-    const Cycle next = std::min(memory.next_change(), next_wake());
+    const Cycle change = memory.next_change();  // which may make agents ask for wakes
+    const Cycle next = std::min(change, next_wake());
     if (next > last) return next == Never ? End::Idle : End::Limit;
     now_ = next;
     for (const auto& slot : slots_) {

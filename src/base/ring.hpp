@@ -64,6 +64,14 @@ class Recent {
   T& operator[](std::int64_t k) { return values_[static_cast<std::size_t>(k) & mask_]; }
   const T& operator[](std::int64_t k) const { return values_[static_cast<std::size_t>(k) & mask_]; }
 
+  // The same values, for a loop that is to keep their place in registers; valid as long as they stay where they are.
+  struct Series {
+    T* values;
+    std::size_t mask;
+    T& operator[](std::int64_t k) const { return values[static_cast<std::size_t>(k) & mask]; }
+  };
+  Series series() { return {values_.data(), mask_}; }
+
  private:
   std::vector<T> values_;
   std::size_t mask_;

@@ -16,9 +16,7 @@ const char* reader(MemoryPort port) { return port == MemoryPort::Fetch ? "fetch"
 MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes) : MemoryTiming(machine, bytes, nullptr) {}
 
 MemoryTiming::MemoryTiming(const Machine& machine, MemoryBytes bytes, std::unique_ptr<MemoryDevice> device)
-    : bus_millibytes_(std::int64_t{1000} * machine.bus_bytes),
-      millibytes_per_cycle_(machine.millibytes_per_cycle()),
-      read_latency_(machine.read_latency_cycles),
+    : channel_({std::int64_t{1000} * machine.bus_bytes, machine.millibytes_per_cycle()}, machine.read_latency_cycles),
       write_latency_(machine.write_latency_cycles),
       bus_log2_(log2_of(static_cast<std::uint64_t>(machine.bus_bytes))),
       bytes_(bytes),
@@ -33,7 +31,7 @@ void MemoryTiming::reset() {
   overlap_.reset();
   read_jitter_.restart();
   write_jitter_.restart();
-  read_free_ = 0;
+  channel_.take_until(0);
   last_write_done_ = LongAgo;
   if (device_ == nullptr) return;
   device_->reset();
@@ -105,11 +103,11 @@ MemoryFault MemoryTiming::access(const MemoryRequest& request) {
 // Of a train as many bursts as follow one another at equal distances: each comes behind the one before, or each at a time of its own.
 MemoryAnswer MemoryTiming::decide_ideal(Ring<MemoryRequest>& requests, Cycle until) {
   MemoryRequest& request = requests.front();
-  const std::int64_t beats_of_each = beats(request), occupied = occupation(beats_of_each);  // if all are alike
+  const std::int64_t beats_of_each = beats(request), occupied = channel_.bandwidth().occupation(beats_of_each);  // if all are alike
   // Reads compete for the cycles of their beats, writes for those in which the last of theirs has been written.
-  Cycle& free = request.write ? last_write_done_ : read_free_;
+  const Cycle free = request.write ? last_write_done_ : channel_.free();
   Jitter& jitter = request.write ? write_jitter_ : read_jitter_;
-  const Cycle earliest = request.at + (request.write ? 0 : read_latency_) + jitter.next();
+  const Cycle earliest = request.at + (request.write ? 0 : channel_.latency()) + jitter.next();
   const Cycle next = request.write ? free + occupied : free;
   const Cycle late = next - earliest;
   std::int64_t count = 1;
@@ -129,8 +127,10 @@ MemoryAnswer MemoryTiming::decide_ideal(Ring<MemoryRequest>& requests, Cycle unt
 
   const Cycle start = std::max(earliest, next), period = late > 0 ? occupied : std::max(request.period, occupied);
   const Cycle last = start + (count - 1) * period;
-  free = request.write ? last : last + occupied;
-  if (!request.write) {
+  if (request.write) {
+    last_write_done_ = last;
+  } else {
+    channel_.take_until(last + occupied);
     overlap_.read({request.address, request.bytes, count, request.stride, request.at, request.period, start + occupied - 1, period, reader(request.port)});
   }
   const Cycle first = request.write ? start + write_latency_ : start + occupied - beats_of_each;
@@ -140,6 +140,19 @@ MemoryAnswer MemoryTiming::decide_ideal(Ring<MemoryRequest>& requests, Cycle unt
   } else {
     request.drop(static_cast<std::uint32_t>(count));
   }
+  return answer;
+}
+
+ReadChannel* MemoryTiming::share_reads() {
+  if (device_ != nullptr || read_jitter_.any()) return nullptr;
+  shared_ = true;
+  return &channel_;
+}
+
+MemoryAnswer MemoryTiming::decide_fetch() {
+  auto& requests = queues_[static_cast<std::size_t>(MemoryPort::Fetch)].requests;
+  const MemoryAnswer answer = decide_ideal(requests, requests.front().at + 1);
+  recompute_next_change();
   return answer;
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/agent.hpp"
 #include "base/cycle.hpp"
+#include "base/read_channel.hpp"
 #include "base/ring.hpp"
 #include "config/machine.hpp"
 #include "memory/burst_pieces.hpp"
@@ -92,11 +93,22 @@ class MemoryTiming {
 
   // Forgets every request and answer under way, as when the chip and its interconnect are reset. Bytes and poison stay; cycles begin anew.
   void reset();
+  // Somebody else may decide reads of the port Load, in time order with what this decides: after reads of fetch that are accepted in the same cycle or
+  // before, and before those that are accepted later. An ideal memory without jitter has such a channel, else nullptr. These reads are neither checked
+  // nor moved here. From then on, reads of fetch are decided no further ahead than the cycle of advance().
+  ReadChannel* share_reads();
+  // The first undecided read of fetch; Never: there is none.
+  Cycle next_fetch() const {
+    const auto& requests = queues_[static_cast<std::size_t>(MemoryPort::Fetch)].requests;
+    return requests.empty() ? Never : requests.front().at;
+  }
+  // Decides it.
+  MemoryAnswer decide_fetch();
   MemoryBytes& bytes() { return bytes_; }
   const MemoryBytes& bytes() const { return bytes_; }
   // A write met an outstanding read; empty if none did.
   const std::string& violation() const { return overlap_.violation(); }
-  Cycle read_latency() const { return read_latency_; }
+  Cycle read_latency() const { return channel_.latency(); }
   Cycle write_latency() const { return write_latency_; }
 
  private:
@@ -121,7 +133,7 @@ class MemoryTiming {
     const Cycle at = queue.requests.front().at;
     if (device_ != nullptr) return at;
     Cycle answer = Never;
-    if (queue.reads) answer = std::max(at + read_latency_, read_free_);
+    if (queue.reads) answer = std::max(at + channel_.latency(), channel_.free());
     if (queue.writes) answer = std::min(answer, at + write_latency_);
     return answer - 1;
   }
@@ -133,10 +145,6 @@ class MemoryTiming {
   std::int64_t beats(const MemoryRequest& request) const {
     return static_cast<std::int64_t>(((request.address + request.bytes - 1) >> bus_log2_) - (request.address >> bus_log2_)) + 1;
   }
-  // Cycles for which so many beats hold a channel.
-  std::int64_t occupation(std::int64_t beats) const {
-    return millibytes_per_cycle_ >= bus_millibytes_ ? beats : (beats * bus_millibytes_ + millibytes_per_cycle_ - 1) / millibytes_per_cycle_;
-  }
   // Whether the order of their undecided requests cannot matter: reads of one and writes of the other, which nowhere meet.
   bool independent(const Queue& a, const Queue& b) const;
   MemoryAnswer decide_ideal(Ring<MemoryRequest>& requests, Cycle until);  // of the front bursts before cycle `until`, at least one; they leave it
@@ -146,8 +154,8 @@ class MemoryTiming {
   void step_device(Cycle cycle);                   // all that happens in this cycle; answers are collected
   void recompute_next_change();
 
-  const std::int64_t bus_millibytes_, millibytes_per_cycle_;  // of a beat; of the memory, or of the bus if that is narrower
-  const Cycle read_latency_, write_latency_;
+  ReadChannel channel_;  // ideal: of reads; and the bandwidth of both directions
+  const Cycle write_latency_;
   const int bus_log2_;
   MemoryBytes bytes_;
   std::array<Queue, MemoryPortCount> queues_;
@@ -155,8 +163,9 @@ class MemoryTiming {
   OverlapCheck overlap_;
 
   // ideal: in closed form
+  bool shared_ = false;  // share_reads()
   Jitter read_jitter_, write_jitter_;
-  Cycle read_free_ = 0, last_write_done_;
+  Cycle last_write_done_;
 
   // device
   std::unique_ptr<MemoryDevice> device_;
@@ -192,6 +201,7 @@ void MemoryTiming::advance(Cycle now, Ahead&& ahead, Sink&& answer) {
       port = p;
     }
     for (std::size_t p = 0; p < MemoryPortCount; ++p) alone &= p == port || (!answered[p] && queues_[p].requests.empty());
+    alone &= !shared_ || port == static_cast<std::size_t>(MemoryPort::Store);
     const Cycle last = alone ? ahead() : now;
     if (oldest > last) break;
     auto& requests = queues_[port].requests;

@@ -27,6 +27,13 @@ class PlainMemory {
   }
 
   Cycle next_change() const { return timing_.next_change(); }
+  // As MemoryTiming has them.
+  ReadChannel* share_reads() { return timing_.share_reads(); }
+  Cycle next_fetch() const { return timing_.next_fetch(); }
+  void decide_fetch() {
+    const MemoryAnswer answer = timing_.decide_fetch();
+    reads_[0]->read_responses({answer.at, answer.period, answer.count, answer.fault != MemoryFault::None});
+  }
   void advance(Cycle now) {
     advance(now, [now] { return now + 1; });
   }

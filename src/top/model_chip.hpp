@@ -31,6 +31,9 @@ class ModelChip : private SequencerObserver {
     virtual void halted(Cycle x) = 0;  // running is 0 from x+1 on
     // The clocked array does not keep its contract: the run is void, and is to be stopped.
     virtual void array_failed() = 0;
+    // Only after read_directly(): a load's and a store's bytes meet while both are at work, or a load's are not all in memory: what memory would have to
+    // say about that is not found here.
+    virtual void doubtful() {}
   };
 
   // All of it outlives the chip. `array`: does the arithmetic of pe_array, clocked, not with timing_only; nullptr: the models do it.
@@ -44,6 +47,11 @@ class ModelChip : private SequencerObserver {
   std::shared_ptr<const void> units() const { return units_; }
   // After reset or construction; once. `running` is 1 from cycle0 on.
   void run(std::uint64_t program_base, std::uint32_t program_bytes, Cycle cycle0);
+
+  // Before run(): load_dma decides its reads itself, as LoadDmaModel::read_directly() has it. Instructions are asked whether that goes with memory of
+  // `memory_bytes`, where the program lies at [first, end).
+  bool read_directly(ReadChannel& channel, std::uint64_t memory_bytes);
+  LoadDmaModel& load_dma() { return *units_->load_dma; }
 
   // control.abort counts in cycle `at`, which lies ahead.
   void abort(Cycle at) { units_->sequencer->abort(at); }
@@ -76,6 +84,13 @@ class ModelChip : private SequencerObserver {
   };
   Scratchpad* pad(Buffer b) { return scratchpads_[static_cast<std::size_t>(b)].get(); }
 
+  // Bytes of memory of the instructions of a DMA that are at work: of loads, of stores.
+  void look_at_bytes(isa::Unit unit, const isa::Instruction& instruction);
+  struct Bytes {
+    std::array<isa::Extent, 2> of{};
+    int count = 0;
+  };
+
   const Machine& machine_;
   ModelChipPorts memory_;
   AxiStalls stalls_;  // of the bridge before these ports
@@ -86,6 +101,9 @@ class ModelChip : private SequencerObserver {
   SequencerObserver* observer_ = nullptr;
   std::array<std::unique_ptr<Scratchpad>, BufferCount> scratchpads_;
   std::shared_ptr<Units> units_;
+  std::uint64_t direct_bytes_ = 0;  // of memory, where load_dma reads directly
+  isa::Extent program_;             // then
+  std::array<Bytes, 2> at_work_;
 };
 
 }  // namespace gemel

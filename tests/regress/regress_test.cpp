@@ -7,6 +7,8 @@
 #include <set>
 
 #include "config/digest.hpp"
+#include "support/random_seed.hpp"
+#include "support/same_run.hpp"
 
 namespace gemel {
 namespace {
@@ -34,6 +36,50 @@ TEST(Regress, CasesWithVerySlowMemoriesComeToTheirEnd) {
   SimulationOptions options = regress::options_of(c);
   options.engine = Engine::Plain;
   EXPECT_GT(simulate_raw(c.machine, c.schedule, c.inputs, options).result.cycles, 20'000'000);
+}
+
+// Without data, where memory is regular, the engine `plain` lets load_dma decide its reads itself: same cycles, counters, starts, ends and errors as under
+// SystemC, where each is a request. GEMEL_CASES=N for more.
+TEST(Regress, ReadsThatLoadDmaDecidesTakeTheSameCycles) {
+  const std::uint64_t seed = test::random_seed(5);  // its case 18: memory's queue holds back fetch, not load_dma
+  const char* const more = std::getenv("GEMEL_CASES");
+  const int cases = more != nullptr ? std::atoi(more) : 300;
+  int regular = 0;
+  for (int i = 0; i < cases; ++i) {
+    const std::vector<std::string> blocks = {"pe_array=model"};
+    regress::Case c = i % 3 == 0 ? regress::random_case(seed, i, 24, blocks) : regress::random_program_case(seed, i, 24, nullptr, blocks);
+    if (i % 4 != 0) {
+      c.machine.jitter_cycles = 0;
+      c.machine.stall_percent = {};
+      c.machine.memory_queue = std::max(c.machine.memory_queue, std::max(c.machine.load_outstanding, c.machine.store_outstanding));
+    }
+    const auto run = [&](Engine engine, std::string& error) {
+      SimulationOptions options = regress::options_of(c);
+      options.engine = engine;
+      options.timing_only = true;
+      options.keep_memory = false;
+      options.max_cycles = 1'000'000;
+      options.abort_at = -1;  // not of the engine `systemc`
+      options.bytes_behind_program = 0;
+      std::string told;
+      options.progress = [&](const Progress& progress) { told += std::to_string(progress.cycles) + " "; };
+      options.layer_complete = [&](int layer, std::int64_t cycle) { told += std::to_string(layer) + "@" + std::to_string(cycle) + " "; };
+      SimulationOutput output;
+      try {
+        output = simulate_raw(c.machine, c.schedule, c.inputs, options);
+      } catch (const Error& thrown) {
+        error = thrown.what();
+      }
+      error += output.error_text + told;
+      return output;
+    };
+    std::string error, other_error;
+    const SimulationOutput systemc = run(Engine::Systemc, error), plain = run(Engine::Plain, other_error);
+    ASSERT_EQ(test::differences(systemc, plain), "") << "case " << i;
+    ASSERT_EQ(error, other_error) << "case " << i;
+    regular += i % 4 != 0 && plain.error_code == 0 && plain.result.cycles > 0 ? 1 : 0;
+  }
+  EXPECT_GE(regular, cases / 2);
 }
 
 TEST(Regress, CasesOfOneMachineHaveItsChipAndAnotherMemory) {

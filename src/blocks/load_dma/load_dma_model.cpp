@@ -25,9 +25,22 @@ LoadDmaModel::LoadDmaModel(const Machine& machine, CompletionSink& sequencer, Re
       burst_log2_(log2_of(static_cast<std::uint64_t>(machine.burst_bytes))),
       burst_mask_(static_cast<std::uint64_t>(machine.burst_bytes) - 1),
       bus_bytes_(machine.bus_bytes),
-      bursts_(machine.load_outstanding, machine.memory_queue) {
-  const std::int64_t ring = machine.load_outstanding + ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes);  // F
-  drained_.push(LongAgo, 0, ring);
+      bursts_(machine.load_outstanding, machine.memory_queue),
+      ring_(machine.load_outstanding + ceil_div(std::max(machine.rows, machine.columns), machine.burst_bytes)),
+      answered_at_(1),
+      drained_at_(1) {
+  drained_.push(LongAgo, 0, ring_);
+}
+
+bool LoadDmaModel::read_directly(ReadChannel& channel) {
+  const bool has_data = std::any_of(buffers_.begin(), buffers_.end(), [](const Scratchpad* buffer) { return buffer != nullptr; });
+  if (has_data || bursts_.queue_is_short() || stalls_.request.any() || stalls_.data.any()) return false;
+  channel_ = &channel;
+  answered_at_ = Recent<Cycle>(static_cast<std::size_t>(bursts_.most()) + 1);
+  drained_at_ = Recent<Cycle>(static_cast<std::size_t>(ring_) + 1);
+  for (std::int64_t i = 0; i < bursts_.most(); ++i) answered_at_[i - bursts_.most()] = LongAgo;
+  for (; drained_count_ < ring_; ++drained_count_) drained_at_[drained_count_] = LongAgo;
+  return true;
 }
 
 std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
@@ -97,7 +110,11 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
   }
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) emit_leading_fill(jobs_.front());
-  request();
+  if (channel_ == nullptr) {
+    request();
+  } else if (jobs_.size() == 1) {
+    find_next_read();
+  }
 }
 
 void LoadDmaModel::request() {
@@ -158,6 +175,160 @@ bool LoadDmaModel::next_train(ReadTrain& train) {
     ++request_job_;
   }
   return true;
+}
+
+// The drained bursts are numbered from F on: burst k waits for that with its own number, and for the answer of the one N before it.
+void LoadDmaModel::find_next_read() {
+  next_read_ = Never;
+  if (drained_count_ <= issued_) return;  // its place becomes free with a word that no byte on its way makes whole
+  next_read_ = std::max({jobs_.front().s + 2, acc_ + 1, answered_at_[issued_ - bursts_.most()] + 2, drained_at_[issued_] + 1});
+}
+
+void LoadDmaModel::read_until(Cycle last) {
+  Job& job = jobs_.front();
+  if (job.whole_words) {
+    read_whole_words(job, last);
+  } else {
+    while (next_read_ <= last && job.next_run < job.runs) read_burst(job);
+  }
+  if (job.next_run < job.runs) return;
+  sequencer_.chain(isa::Unit::Load, acc_ + 1);
+  next_read_ = Never;
+  finish_job();
+  if (!jobs_.empty()) find_next_read();
+}
+
+void LoadDmaModel::read_burst(Job& job) {
+  Burst burst;
+  burst.run = job.next_run;
+  burst.offset = job.next_offset;
+  burst.address = job.run_address + static_cast<std::uint64_t>(job.next_offset);
+  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
+  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
+  acc_ = next_read_;
+  const Cycle beats = beat_of(burst, burst.bytes - 1) + 1, first_beat = channel_->read(acc_, beats);
+  answered_at_[issued_++] = first_beat + beats - 1;
+  bytes_ += burst.bytes;
+  emit(job, burst, first_beat);
+  job.next_offset += burst.bytes;
+  if (job.next_offset == job.run_bytes) {
+    job.begin_run();
+    job.word = 0;
+    ++job.word_run;
+  }
+  find_next_read();
+}
+
+// The same where every byte belongs to a whole word. What changes from burst to burst is kept in locals: the series are of the same type as the members, and
+// each write to one would have all of these read again.
+void LoadDmaModel::read_whole_words(Job& job, Cycle last) {
+  const auto width = static_cast<std::uint32_t>(job.word_bytes);
+  const std::uint64_t run_bytes = static_cast<std::uint64_t>(job.run_bytes), burst_mask = burst_mask_;
+  const std::int64_t most = bursts_.most();
+  const Series answered_at = answered_at_.series(), drained_at = drained_at_.series();
+  ReadChannel channel = *channel_;
+  Alike alike = alike_;
+  if (alike.width != width) alike = {};
+  std::uint64_t offset = static_cast<std::uint64_t>(job.next_offset), bytes_read = 0;
+  std::int64_t issued = issued_, drained_count = drained_count_, cut = cut_;
+  std::uint32_t begun = job.begun;
+  Cycle next = next_read_, acc = acc_, word = std::max(word_, job.s + 2);
+  do {
+    const std::uint64_t address = job.run_address + offset, within = address & burst_mask;
+    const auto bytes = static_cast<std::uint32_t>(std::min(burst_mask + 1 - within, run_bytes - offset));
+    if (alike.within != within || alike.bytes != bytes || alike.begun != begun) alike = alike_to(address, bytes, begun, width);
+    acc = next;
+    const Cycle free = channel.take(acc, alike.occupied), on_wires = free - alike.beats;
+    answered_at[issued++] = free - 1;
+    bytes_read += bytes;
+    begun = alike.left;
+    if (alike.words == 0) {
+      ++cut;
+    } else {  // they follow one another, but each comes two cycles behind the beat that brings its last byte
+      const Cycle first = std::max(word + 1, on_wires + alike.first);
+      word = std::max(first + alike.more_words, on_wires + alike.last);
+      begin_words(job, first);
+      for (; cut > 0; --cut) drained_at[drained_count++] = first;
+      if (begun == 0) {
+        drained_at[drained_count++] = word;
+      } else {
+        cut = 1;
+      }
+      word_ = word;
+    }
+    offset += bytes;
+    if (offset == run_bytes) {
+      offset = 0;
+      job.begin_run();
+      if (job.next_run == job.runs) break;
+    }
+    next = drained_count <= issued ? Never : std::max({acc + 1, answered_at[issued - most] + 2, drained_at[issued] + 1});
+    if (next > last || alike.begun != 0 || alike.left != 0 || cut != 0) continue;
+    // The bursts behind it that lie like it: within the run, or runs of one burst each. Each drains itself.
+    const bool runs = offset == 0;
+    std::int64_t alike_left = 0;
+    if (!runs && bytes > burst_mask) {
+      alike_left = static_cast<std::int64_t>(run_bytes - offset) / static_cast<std::int64_t>(bytes);
+    } else if (runs && bytes == run_bytes && (job.load->stride1 & burst_mask) == 0 && (job.run_address & burst_mask) == within) {
+      alike_left = job.left_in_row;
+    }
+    if (alike_left == 0) continue;
+    const Cycle first_word = alike.first - alike.beats, last_word = alike.last - alike.beats, more_words = alike.more_words, occupied = alike.occupied;
+    const std::int64_t begin = issued, end = issued + alike_left, ahead = drained_count - issued;
+    do {
+      acc = next;
+      const Cycle behind = channel.take(acc, occupied);
+      answered_at[issued] = behind - 1;
+      word = std::max(std::max(word + 1, behind + first_word) + more_words, behind + last_word);
+      drained_at[issued + ahead] = word;
+      ++issued;
+      next = std::max({acc + 1, answered_at[issued - most] + 2, drained_at[issued] + 1});
+    } while (issued < end && next <= last);
+    const std::int64_t count = issued - begin;
+    word_ = word;
+    drained_count += count;
+    bytes_read += static_cast<std::uint64_t>(count) * bytes;
+    if (runs) {
+      job.begin_run(count);
+    } else {
+      offset += static_cast<std::uint64_t>(count) * bytes;
+      if (offset == run_bytes) {
+        offset = 0;
+        job.begin_run();
+      }
+    }
+  } while (next <= last && job.next_run < job.runs);
+  job.next_offset = static_cast<std::int64_t>(offset);
+  job.word_run = job.next_run;
+  job.begun = begun;
+  *channel_ = channel;
+  alike_ = alike;
+  bytes_ += static_cast<std::int64_t>(bytes_read);
+  issued_ = issued;
+  drained_count_ = drained_count;
+  cut_ = cut;
+  next_read_ = next;
+  acc_ = acc;
+}
+
+LoadDmaModel::Alike LoadDmaModel::alike_to(std::uint64_t address, std::uint32_t bytes, std::uint32_t begun, std::uint32_t width) const {
+  const auto beat = [&](std::uint64_t byte) { return static_cast<Cycle>(((address + byte) >> bus_log2_) - (address >> bus_log2_)); };
+  Alike alike;
+  alike.within = address & burst_mask_;
+  alike.bytes = bytes;
+  alike.begun = begun;
+  alike.width = width;
+  alike.beats = beat(bytes - 1) + 1;
+  alike.occupied = channel_->bandwidth().occupation(alike.beats);
+  alike.words = (begun + bytes) / width;
+  alike.left = begun + bytes - alike.words * width;
+  if (alike.words == 0) return alike;
+  const std::uint64_t end = width - begun - 1;  // the last byte of the first word
+  alike.more_words = alike.words - 1;
+  alike.first = beat(end) + 2;
+  // Words that are not wider than the bus need at most one beat more than the word before.
+  alike.last = width > bus_bytes_ ? beat(end + static_cast<std::uint64_t>(alike.more_words) * width) + 2 : 0;
+  return alike;
 }
 
 // By the bursts that follow the first at `stride` without waiting for anything unknown, as long as they keep its distance in time and none
@@ -242,8 +413,12 @@ void LoadDmaModel::finish_job() {
     if (!job.failed) place(job);
     spare_staging_ = std::move(job.staging);
   }
+  if (channel_ == nullptr) {
+    --request_job_;
+  } else {
+    written_.back().last = word_;
+  }
   jobs_.pop_front();
-  --request_job_;
   if (!jobs_.empty()) emit_leading_fill(jobs_.front());
 }
 
@@ -325,9 +500,13 @@ void LoadDmaModel::emit_one_by_one(Job& job, const Burst& burst, Cycle first_bea
 
 // The next words, in cycles without a gap.
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
-  words_.add(first, count);
+  if (channel_ == nullptr) {
+    words_.add(first, count);
+  } else {
+    begin_words(job, first);
+  }
   while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
-    drained_.push(first + (undrained_.front().word - job.word));
+    drained(first + (undrained_.front().word - job.word));
     undrained_.pop_front();
   }
   job.word += count;
@@ -337,11 +516,26 @@ void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
 // The next words from cycle `first` on, each not before its beat, of which it needs at least one more than the word before. Bursts before
 // the last are drained with the first of them, and that with the last.
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first, const WordCycles::Beats& beats) {
-  word_ = words_.add(first, count, beats);
+  if (channel_ == nullptr) {
+    word_ = words_.add(first, count, beats);
+  } else {
+    begin_words(job, std::max(first, beats.at(0)));
+    word_ = std::max(first + count - 1, beats.at(count - 1));
+  }
   job.word += count;
   for (; !undrained_.empty() && undrained_.front().word < job.word; undrained_.pop_front()) {
-    drained_.push(undrained_.front().word == job.word - 1 ? word_ : std::max(first, beats.at(0)));
+    drained(undrained_.front().word == job.word - 1 ? word_ : std::max(first, beats.at(0)));
   }
+}
+
+std::int64_t LoadDmaModel::take_words(Cycle last) {
+  std::int64_t words = 0;
+  for (; !written_.empty() && written_.front().last <= last; written_.pop_front()) words += written_.front().count;
+  // The instruction behind the one that ends may write its first word in the same cycle.
+  if (written_.empty() || written_.front().first > last) return words;
+  written_.front().first = Never;
+  --written_.front().count;
+  return words + 1;
 }
 
 // Cuts the staged runs into words.
@@ -378,6 +572,7 @@ StatusCounts LoadDmaModel::status(Cycle first, Cycle last) {
     stuck_.add(burst_ar_ + 1, last);
     burst_ar_ = last;
   }
+  if (channel_ != nullptr) return {0, last - first + 1 - take_words(last)};
   if (stuck_.empty()) return {0, last - first + 1 - words_.take(last)};
   words_.take_each(last, [&](Cycle cycle) { busy_.add(cycle, cycle); });
   const Coverage covered = coverage(busy_, none_, stuck_, first, last);

@@ -3,6 +3,7 @@
 // between them (docs/reference/machine.md, 5).
 // Zero copy: where a run's bytes lie in the buffer as they lie in memory, memory writes into the scratchpad itself, at the time of its own
 // choice; not where a load before it still writes the same words.
+// Without data, and beside an ideal memory that shares its channel, the bursts are decided here, one after the other, with no request and no answer.
 #pragma once
 #include <array>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/cycle_queue.hpp"
 #include "base/outstanding.hpp"
 #include "base/intervals.hpp"
+#include "base/read_channel.hpp"
 #include "base/ring.hpp"
 #include "base/stalls.hpp"
 #include "blocks/load_dma/word_cycles.hpp"
@@ -26,6 +28,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
                std::array<Scratchpad*, 4> buffers);
 
   void start(const isa::Instruction& instruction, Cycle s) override;
+  // Where bursts are read directly: only behind the last word of an instruction, not beyond the first of the next.
   StatusCounts status(Cycle first, Cycle last) override;
   void read_response(Cycle first_beat, bool error) override {
     read_responses({first_beat, 0, 1, error});
@@ -33,6 +36,14 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   }
   void read_responses(const AnswerTrain& answer) override;
   void no_more_read_responses() override { request(); }
+
+  // From now on, before the first instruction, bursts are not requested but decided on this channel, by read_until(). Nobody checks whether what is read is
+  // there. Only without data, stalls, and a queue of memory's that is shorter than `outstanding`: false, and nothing has been done.
+  bool read_directly(ReadChannel& channel);
+  // Then: when the next burst is accepted; Never: there is none.
+  Cycle next_read() const { return next_read_; }
+  // Decides the bursts of the instruction under way that are accepted up to and including cycle `last`.
+  void read_until(Cycle last);
 
   std::int64_t bytes() const { return bytes_; }
   std::int64_t bursts() const { return issued_; }
@@ -73,6 +84,8 @@ class LoadDmaModel : public UnitModel, public ReadSink {
     std::vector<std::uint8_t> staging;           // runs back to back; empty if direct
     std::uint8_t* direct = nullptr;
     bool whole_words = false;                    // every byte belongs to a word that is wholly of memory bytes
+    bool has_words = false;                      // read directly: the first has been written
+    std::uint32_t begun = 0;                     // read directly, whole words: bytes of the next word that are there
     bool failed = false;
 
     bool windowed() const { return load->window_count > 0; }
@@ -93,6 +106,33 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   };
 
   void request();
+  void find_next_read();
+  void read_burst(Job& job);
+  void read_whole_words(Job& job, Cycle last);
+  // What bursts of whole words have in common that lie alike within a burst's boundaries and go on with a word alike.
+  struct Alike {
+    std::uint64_t within = 0;                    // their address, from the boundary before
+    std::uint32_t bytes = 0, begun = 0, width = 0;
+    std::uint32_t left = 0;                      // as `begun`, for the burst behind
+    std::int64_t words = 0, more_words = 0;      // that a burst makes whole; without the first
+    Cycle beats = 0, occupied = 0;
+    Cycle first = 0, last = 0;                   // the first and the last word come so many cycles behind the first beat, at least
+  };
+  using Series = Recent<Cycle>::Series;
+  Alike alike_to(std::uint64_t address, std::uint32_t bytes, std::uint32_t begun, std::uint32_t width) const;
+  void begin_words(Job& job, Cycle first) {
+    if (job.has_words) return;
+    job.has_words = true;
+    written_.push_back({first, Never, job.runs * job.words});
+  }
+  std::int64_t take_words(Cycle last);
+  void drained(Cycle cycle) {
+    if (channel_ == nullptr) {
+      drained_.push(cycle);
+    } else {
+      drained_at_[drained_count_++] = cycle;
+    }
+  }
   bool next_train(ReadTrain& train);
   void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most);
   bool emit_train(Job& job, const Burst& bursts, std::uint32_t count, Cycle first_beat, Cycle period);
@@ -139,6 +179,20 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   WordCycles words_;
   Intervals busy_, stuck_, none_;            // busy_: words, where they are looked at one by one
   std::int64_t bytes_ = 0;
+
+  // Read directly: by number of the burst, as far back as one that follows can wait for.
+  ReadChannel* channel_ = nullptr;
+  Cycle next_read_ = Never;
+  std::int64_t ring_;                        // F
+  Recent<Cycle> answered_at_, drained_at_;
+  Alike alike_;                              // the burst before, where it had whole words
+  std::int64_t drained_count_ = 0;
+  std::int64_t cut_ = 0;                     // bursts that the next word drains
+  struct Written {
+    Cycle first, last;                       // the cycles of its first word and, when that is known, of its last
+    std::int64_t count;
+  };
+  Ring<Written> written_;                    // words of instructions, which status() has not counted; it is asked when an instruction is done
 };
 
 }  // namespace gemel
