@@ -160,10 +160,7 @@ class Workload:
             multiplier, shift = self.tensors[f"{name}.multiplier"], self.tensors[f"{name}.shift"]
         else:
             scales = self.tensors[f"{name}.weight_scale"]
-            if layer["op"] == "dense" and scales.size == 1:  # TFLite forms this one product in float32
-                reals = [float(np.float32(q.scale) * scales[0]) / out.scale]
-            else:
-                reals = [q.scale * float(s) / out.scale for s in scales]
+            reals = [q.scale * float(s) / out.scale for s in scales]
             multiplier, shift = np.array([quantize_multiplier(r) for r in reals], np.int64).T
         low, high = _clamp_bounds(layer, out)
         return np.clip(requantize(sums, multiplier, shift) + out.zero_point, low, high)
@@ -184,12 +181,12 @@ class Workload:
         return xs[0].transpose(layer["order"])
 
     def _of_computed(self, layer, sums, qs, out):
-        """Of products of two computed tensors: their scales are multiplied in float32, as in TFLite's FULLY_CONNECTED."""
+        """Of products of two computed tensors."""
         if np.abs(sums).max(initial=0) >= 1 << 31:
             raise OverflowError(f"layer {layer['name']}: a sum leaves 32 bits")
         if "sum_bytes" in layer:
             return _bytes_of(sums, layer["sum_bytes"])
-        real = float(np.float32(qs[0].scale) * np.float32(qs[1].scale)) / out.scale
+        real = qs[0].scale * qs[1].scale / out.scale
         low, high = _clamp_bounds(layer, out)
         return np.clip(requantize(sums, *quantize_multiplier(real)) + out.zero_point, low, high)
 

@@ -45,7 +45,7 @@ Clamp activation_clamp(Activation activation, const Tensor& output) {
 }
 
 Requant conv_requant(Rounding rounding, double input_scale, const std::vector<float>& weight_scales, double output_scale,
-                     int channels, bool dense) {
+                     int channels) {
   if (weight_scales.size() != 1 && weight_scales.size() != static_cast<std::size_t>(channels))
     throw InternalError("conv_requant: " + std::to_string(weight_scales.size()) + " scales for " + std::to_string(channels) +
                         " channels");
@@ -64,10 +64,7 @@ Requant conv_requant(Rounding rounding, double input_scale, const std::vector<fl
       requant.multiplier.push_back(bits(product / static_cast<float>(output_scale)));
       requant.shift.push_back(0);
     } else {
-      const float product_f = input_f * weight_f;
-      const double product =
-          dense && weight_scales.size() == 1 ? double{product_f} : input_scale * static_cast<double>(weight_f);
-      append(requant, numerics::quantize_multiplier(product / output_scale));
+      append(requant, numerics::quantize_multiplier(input_scale * static_cast<double>(weight_f) / output_scale));
     }
   }
   return requant;

@@ -19,10 +19,9 @@ struct Clamp {
 // zero point + round_half_away(bound / scale), divided in float32, cut to the range of the type.
 Clamp activation_clamp(Activation activation, const Tensor& output);
 
-// One entry per channel. `weight_scales` has one scale for all channels or one for each. A dense layer with one weight
-// scale multiplies s_in * s_w in float32 (TFLite's FULLY_CONNECTED), everything else in double.
+// One entry per channel. `weight_scales` has one scale for all channels or one for each. In fixed arithmetic all is in double, as in TensorFlow Lite Micro.
 Requant conv_requant(Rounding rounding, double input_scale, const std::vector<float>& weight_scales, double output_scale,
-                     int channels, bool dense);
+                     int channels);
 
 // First input, second input, sum; both inputs are shifted left by 20 before they are multiplied.
 Requant add_requant(Rounding rounding, double scale_a, double scale_b, double output_scale);

@@ -95,7 +95,7 @@ void read_conv2d(LayerReader& r) {
 
 void resolve_weighted(Layer& layer, const std::vector<const Tensor*>& inputs, const Tensor& output, const std::vector<float>& weight_scales) {
   layer.requant = quantization::conv_requant(layer.requant.rounding, inputs[0]->scale, weight_scales, output.scale,
-                                             static_cast<int>(output.shape.innermost()), layer.op() == Op::Dense);
+                                             static_cast<int>(output.shape.innermost()));
 }
 
 ShapeRule check_channels(std::int64_t channels) {

@@ -48,7 +48,7 @@ Bytes golden_grouped_matmul(const Layer& layer, const std::vector<Operand>& inpu
 void resolve(Layer& layer, const std::vector<const Tensor*>& inputs, const Tensor& output, const std::vector<float>&) {
   const std::vector<float> scale = {static_cast<float>(inputs[1]->scale)};
   layer.requant = quantization::conv_requant(layer.requant.rounding, inputs[0]->scale, scale, output.scale,
-                                             static_cast<int>(output.shape.innermost()), true);
+                                             static_cast<int>(output.shape.innermost()));
 }
 
 Expectation expected(const Layer&, const std::vector<const Tensor*>& inputs, const std::vector<synthetic::Statistics>& values) {

@@ -270,6 +270,20 @@ class Rounding(InFolder):
                 cube = rounded(w.reshape(outputs, 10, 2, 2), 0, scale, 7, covariance)
                 self.assertTrue(np.array_equal(cube.reshape(outputs, inner), whole))
 
+    def test_zeros_stay_zero(self):
+        """What was pruned takes part in no rounding: the array leaves out tiles of zeros. The other weights still make its errors good."""
+        rng = np.random.default_rng(8)
+        for axis in (0, 1):
+            w = rng.laplace(size=(24, 32)).astype(np.float32)
+            w[:, 8:24] = 0
+            w[rng.uniform(size=w.shape) < 0.3] = 0
+            scale = weight_scales(w, axis, True, bits=4)
+            inputs = w.shape[1 - axis]
+            mixed = rng.normal(size=(inputs, inputs)) + 2
+            whole = rounded(w, axis, scale, 7, (mixed @ mixed.T)[None] / inputs)
+            self.assertEqual(int(np.count_nonzero(whole[w == 0])), 0)
+            self.assertGreater(int(np.count_nonzero(whole != to_whole(w, axis, scale, 4))), 20)
+
     def test_two_weights_by_hand(self):
         """Inputs that are nearly the same: 0.4 + 0.4 of a step are rounded to 1 in all, not to 0 and 0. The first loses 0.4, which the second gets."""
         covariance = np.array([[[1.0, 0.99], [0.99, 1.0]]])

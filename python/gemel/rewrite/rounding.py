@@ -3,7 +3,8 @@
 
 What the errors e of an output's weights add to its result has the expected square e' C e, with C the covariance of the layer's inputs (calibrate.py). Weights
 are rounded one after the other, and each error is made good, as far as it can be, in the weights that are not rounded yet: the update of optimal brain
-surgery, with the Cholesky factor of C's inverse (Frantar et al., GPTQ, 2022).
+surgery, with the Cholesky factor of C's inverse (Frantar et al., GPTQ, 2022). A weight that is 0 stays 0, so that what was pruned stays so: the machine leaves
+out tiles of zeros.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ def rounded(w: np.ndarray, axis: int, scale: np.ndarray, largest: int, covarianc
     at = np.arange(groups)[:, None]
     damped = damped[at[:, :, None], order[:, :, None], order[:, None, :]]
     left = np.take_along_axis(left, order[:, None, :], axis=2)
+    pruned = left == 0
     factor = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)  # upper: inverse = factor' factor
     whole = np.empty_like(left)
     for i in range(inner):
-        whole[:, :, i] = np.clip(np.rint(left[:, :, i] / steps), -largest, largest)
+        whole[:, :, i] = np.where(pruned[:, :, i], 0, np.clip(np.rint(left[:, :, i] / steps), -largest, largest))
         error = (left[:, :, i] - whole[:, :, i] * steps) / factor[:, i, i, None]
         left[:, :, i:] -= error[:, :, None] * factor[:, i, None, i:]
     made = np.empty_like(whole)
