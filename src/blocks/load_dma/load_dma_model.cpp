@@ -49,11 +49,7 @@ std::int64_t LoadDmaModel::Job::last_byte(std::int64_t index) const {
   if (!windowed()) {
     return std::min({group * load->group_bytes + (part + 1) * word_bytes, (group + 1) * load->group_bytes, std::int64_t{load->run_bytes}}) - 1;
   }
-  const std::int64_t window = load->window_offset + group * load->window_step;
-  const std::int64_t first = window + part * word_bytes;
-  const std::int64_t last =
-      std::min({first + word_bytes, window + load->window_bytes, std::int64_t{load->run_bytes}}) - 1;
-  return last >= std::max<std::int64_t>(first, 0) ? last : -1;
+  return last_of_window(load->window_offset + group * load->window_step, part);
 }
 
 std::int64_t LoadDmaModel::Job::draining_word(std::int64_t byte) const {
@@ -464,9 +460,16 @@ void LoadDmaModel::emit_windows(Job& job, const Burst& burst, Cycle first_beat) 
   const std::int64_t end = burst.offset + burst.bytes;
   Cycle first = std::max(word_ + 1, job.s + 3);
   std::int64_t count = 0;  // words without a gap from `first` on
+  // Of the next word: its part of a window, and where the window begins. As last_byte() has it, without a division for each.
+  const std::int64_t group = job.words_per_group == 1 ? job.word : job.word / job.words_per_group;
+  std::int64_t part = job.word - group * job.words_per_group, window = job.load->window_offset + group * job.load->window_step;
   while (job.word + count < job.words) {
-    const std::int64_t last = job.last_byte(job.word + count);
+    const std::int64_t last = job.last_of_window(window, part);
     if (last >= end) break;
+    if (++part == job.words_per_group) {
+      part = 0;
+      window += job.load->window_step;
+    }
     // Bytes of an earlier burst have been there since before the word before, which waited for this burst.
     const Cycle at = last < burst.offset ? 0 : first_beat + beat_of(burst, last - burst.offset) + 2;
     if (at > first + count) {

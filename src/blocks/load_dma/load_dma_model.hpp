@@ -5,6 +5,7 @@
 // choice; not where a load before it still writes the same words.
 // Without data, and beside an ideal memory that shares its channel, the bursts are decided here, one after the other, with no request and no answer.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -98,6 +99,12 @@ class LoadDmaModel : public UnitModel, public ReadSink {
       run_address = row_address += load->stride2;
     }
     std::int64_t last_byte(std::int64_t index) const;      // last memory byte of a word, within the run; -1: only fill
+    // The same of the part-th word of the window that begins there.
+    std::int64_t last_of_window(std::int64_t window, std::int64_t part) const {
+      const std::int64_t first = window + part * word_bytes;
+      const std::int64_t last = std::min({first + word_bytes, window + load->window_bytes, std::int64_t{load->run_bytes}}) - 1;
+      return last >= std::max<std::int64_t>(first, 0) ? last : -1;
+    }
     std::int64_t words_within(std::int64_t bytes) const;   // of a run without windows: words that its first bytes make whole
     std::int64_t draining_word(std::int64_t byte) const;   // last word for which a byte must stay in the ring
   };

@@ -67,11 +67,13 @@ void SequencerModel::abort(Cycle at) {
 
 void SequencerModel::chain(isa::Unit unit, Cycle c) {
   unit_[static_cast<std::size_t>(unit)].chains.push_back(c);
+  next_pulse_ = std::min(next_pulse_, c);
   wake_at(c);
 }
 
 void SequencerModel::done(isa::Unit unit, Cycle p, isa::ErrorCode error) {
   unit_[static_cast<std::size_t>(unit)].dones.push_back({p, error});
+  next_pulse_ = std::min(next_pulse_, p);
   wake_at(p);
 }
 
@@ -224,34 +226,43 @@ void SequencerModel::wake(Cycle now) {
 }
 
 void SequencerModel::take_dones(Cycle now) {
+  if (now < next_pulse_) return;
+  next_pulse_ = Never;
   for (int u = 0; u < 4; ++u) {
     Unit& unit = unit_[static_cast<std::size_t>(u)];
-    if (!unit.chains.empty() && unit.chains.front() == now) {
-      unit.chains.pop_front();
-      unit.credit_set = 1;
-      stage(u);
-    }
-    if (unit.dones.empty() || unit.dones.front().p != now) continue;
-    const Done done = unit.dones.front();
-    unit.dones.pop_front();
-    const Entry& entry = unit.entries.front();
-    const isa::Header& header = entry.instruction.header();
-    unit.finished = 1;
+    take_done(u, now);
+    if (!unit.chains.empty()) next_pulse_ = std::min(next_pulse_, unit.chains.front());
+    if (!unit.dones.empty()) next_pulse_ = std::min(next_pulse_, unit.dones.front().p);
+  }
+}
+
+void SequencerModel::take_done(int u, Cycle now) {
+  Unit& unit = unit_[static_cast<std::size_t>(u)];
+  if (!unit.chains.empty() && unit.chains.front() == now) {
+    unit.chains.pop_front();
+    unit.credit_set = 1;
     stage(u);
-    if (observer_ != nullptr) observer_->finished(static_cast<isa::Unit>(u), entry.index, entry.instruction, entry.s, now);
-    if (done.error != isa::ErrorCode::None) {
-      fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
-      continue;
-    }
-    for (auto mask = static_cast<std::uint32_t>(header.post_mask); mask != 0; mask &= mask - 1) {
-      const int s = __builtin_ctz(mask);
-      // What starts in this cycle takes its tokens behind this: posts find their room before anything is taken.
-      const int count = ++semaphore_next_[static_cast<std::size_t>(s)];
-      stage(s / 4);
-      if (count > SemaphoreMax) {
-        fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
-             "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
-      }
+  }
+  if (unit.dones.empty() || unit.dones.front().p != now) return;
+  const Done done = unit.dones.front();
+  unit.dones.pop_front();
+  const Entry& entry = unit.entries.front();
+  const isa::Header& header = entry.instruction.header();
+  unit.finished = 1;
+  stage(u);
+  if (observer_ != nullptr) observer_->finished(static_cast<isa::Unit>(u), entry.index, entry.instruction, entry.s, now);
+  if (done.error != isa::ErrorCode::None) {
+    fail(done.error, now, entry.index, std::string("memory answered ") + unit_name(u) + " with an error");
+    return;
+  }
+  for (auto mask = static_cast<std::uint32_t>(header.post_mask); mask != 0; mask &= mask - 1) {
+    const int s = __builtin_ctz(mask);
+    // What starts in this cycle takes its tokens behind this: posts find their room before anything is taken.
+    const int count = ++semaphore_next_[static_cast<std::size_t>(s)];
+    stage(s / 4);
+    if (count > SemaphoreMax) {
+      fail(isa::ErrorCode::SemaphoreOverflow, now, entry.index,
+           "semaphore " + std::to_string(s) + " (into " + unit_name(s / 4) + ") would exceed " + std::to_string(SemaphoreMax));
     }
   }
 }

@@ -96,6 +96,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void count_work(Cycle now);
   void count(int unit, isa::Cause cause, int tag, Cycle first, Cycle cycles);
   void take_dones(Cycle now);
+  void take_done(int u, Cycle now);
   void dispatch(Cycle now);
   bool wants_to_start(int u) const;
   void start(Cycle now);
@@ -121,6 +122,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   // Sets of units, bit u for unit u. Whose registers, or semaphores, have next values; and whose have changed since the last evaluation: only
   // these may now start, or wait for something else than before.
   std::uint32_t staged_ = 0, changed_ = 0;
+  Cycle next_pulse_ = Never;   // the first that has been announced and not taken
   MachineError error_;
   Cycle error_at_ = Never;
   Cycle abort_at_ = Never;
