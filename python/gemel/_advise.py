@@ -192,7 +192,7 @@ def _ideal(machine: Machine, key: str) -> int | float:
     return _most(key)
 
 
-def advise(network: Network, machine: Machine, *, cycles: int, source: str, batch: int | None, stop: StopToken, threads: int | None = None) -> Advice:
+def advise(network: Network, machine: Machine, *, cycles: int, source: str, batch: int, stop: StopToken, threads: int | None = None) -> Advice:
     """`cycles`: of the machine as it is; `source`: what the command line calls the network, or nothing. Runs several machines at a time."""
     from ._worker import compute
 
@@ -258,12 +258,10 @@ def _plain(gains: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
-def _command(source: str, machine: Machine, changes: Iterable[tuple[str, int | float]], batch: int | None) -> str:
+def _command(source: str, machine: Machine, changes: Iterable[tuple[str, int | float]], batch: int) -> str:
     if not source or not machine._source:
         return ""
-    words = ["gemel", "run", source, "--machine", machine._source, "--timing-only"]
-    if batch is not None:
-        words += ["--batch", str(batch)]
+    words = ["gemel", "run", source, "--machine", machine._source, "--timing-only", "--batch", str(batch)]
     for key, value in {**machine._changes, **{key: f"{value:.12g}" for key, value in changes}}.items():
         words += ["--set", f"{key}={value}"]
     return shlex.join(words)

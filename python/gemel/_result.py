@@ -335,7 +335,7 @@ class Result:
         of = network if network is not None and network.timing_only else origin.load(timing_only=True)
         in_file = "\n" not in origin.source and origin.tensors is None
         cycles = self.cycles // int(self._fields["rounds"])
-        return advise(of, self._machine, cycles=cycles, source=origin.called if in_file else "", batch=origin.batch, stop=stop or StopToken())
+        return advise(of, self._machine, cycles=cycles, source=origin.called if in_file else "", batch=of.batch, stop=stop or StopToken())
 
     def real_time(self, period: float, frames: int = 100, deadline: float | None = None) -> RealTime:
         """This run once for each of `frames` that arrive every `period` seconds: latencies, backlog, and which miss the `deadline` (seconds from arrival

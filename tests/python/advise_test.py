@@ -109,7 +109,7 @@ class Advice(unittest.TestCase):
             machine = on("tiny8", rows=4) if "--set" in arguments else on("tiny8")
             advice = str(gemel.run("digits", machine, timing_only=True, **options).advise()).splitlines()
             shown = done.stdout.split("\nadvice for")[1].splitlines()
-            self.assertEqual(["advice for" + shown[0], *shown[1:]][:6], advice[:6])
+            self.assertEqual(["advice for" + shown[0], *shown[1:]], advice)
         done = subprocess.run([GEMEL, "run", "digits", "-m", "tiny8", "--test", "--advise", "-q"], env=ENVIRONMENT, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("--batch 360", done.stdout)
