@@ -149,6 +149,25 @@ class Improve(unittest.TestCase):
         after = Session(graph.proto()).run({INPUT: self.images[:1]})[graph.outputs[0]]
         self.assertLess(float(np.abs(before - after).max()), 1e-4 * float(np.abs(before).max()))
 
+    def test_the_bound_within_a_hard_swish_stays(self):
+        """Written as x Clip(x + 3, 0, 6) / 6. Without the bound three in a row are x to the eighth power. A layer's own ReLU6 is widened."""
+        from gemel.rewrite.equalize import widen_clips
+        from gemel.rewrite.prepare import prepare
+
+        n = Network("swishes", (1, 3, 10, 10), 3)
+        x = n.conv(INPUT, 8, 3, act="Relu6")
+        for _ in range(3):
+            x = n.conv(x, 8, 3, act="")
+            gate = n.node("Clip", [n.node("Add", [x, n.constant(np.float32(3))]), n.constant(np.float32(0)), n.constant(np.float32(6))])
+            x = n.node("Div", [n.node("Mul", [x, gate], 8), n.constant(np.float32(6))], 8)
+        n.outputs = [n.linear(n.node("Flatten", [n.node("GlobalAveragePool", [x])]), 8, 6)]
+        onnx.save(n.proto(), self.path)
+        graph = load_float(self.path)
+        prepare(graph)
+        self.assertEqual(widen_clips(graph), 1)
+        self.assertEqual(sum(node.op_type == "Clip" for node in graph.nodes), 3)
+        gemel.quantize(self.path, self.images, improve=True)
+
     def test_what_helps_is_kept_and_told(self):
         plain = gemel.quantize(self.path, self.images, per_channel=False)
         better = gemel.quantize(self.path, self.images, self.path.with_name("int8.onnx"), per_channel=False, improve=True)

@@ -17,10 +17,14 @@ MOST = 1e3  # of a factor
 
 
 def widen_clips(graph: Graph) -> int:
-    """Each Clip from 0 to a bound becomes a Relu, behind which channels may be scaled; that changes what the network computes. How many there were."""
-    count = 0
+    """Each Clip of a layer's result from 0 to a bound becomes a Relu, behind which channels may be scaled; that changes what the network computes. How many
+    there were. Clips of other values (a HardSwish has one of a sum) scale no channels, and without their bound the product behind them would have none."""
+    count, makers = 0, graph.makers()
     for node in graph.nodes:
         if node.op_type != "Clip" or len(node.input) < 2 or not node.input[1]:
+            continue
+        maker = makers.get(node.input[0])
+        if maker is None or weights_of(graph, maker) is None:
             continue
         low = graph.constants.get(node.input[1])
         if low is not None and low.size == 1 and float(low.reshape(-1)[0]) == 0:
