@@ -3,9 +3,9 @@
 
     scripts/verify_text_direction [--machine edge16] [--pictures 200] [--elements 200] [--seed 1] [--folder build/text_direction]
 
-Lines of text are drawn from the seed, half of them turned by 180 degrees. The network is quantized with 64 others (int8, per channel, percentile); the
-machine runs the pictures, each layer compared with the reference, each answer with ONNX Runtime's, and for the first `--elements` of them every element of every
-tensor. Exit status 1: something differs, or int8 is right less often than is promised. What cannot be had is said, and exit status is 0.
+Lines of text are drawn from the seed, half of them turned by 180 degrees. The network is quantized with 64 others (int8, per channel, percentile);
+the machine runs the pictures, each layer compared with the reference, each answer with ONNX Runtime's, and for the first `--elements` of them every element of
+every tensor. Exit status 1: something differs, or int8 is right less often than is promised. What cannot be had is said, and exit status is 0.
 """
 
 import argparse
