@@ -635,6 +635,33 @@ def layer_norm(d: Draw) -> Model:
     return m.output("y")
 
 
+def of_constants(d: Draw) -> Model:
+    """A matrix of weights for each place in the outer dimensions, of an input or of an image that a pool has made."""
+    m = begin(d)
+    if d.chance(0.5):
+        shape = d.one_of((d.integer(1, 5), d.integer(1, 9), d.integer(1, 20)), (1, d.integer(1, 4), d.integer(1, 9), d.integer(1, 20)))
+        x = m.input("x", shape)
+    else:
+        shape = (1, d.integer(1, 6), d.integer(1, 7), d.integer(1, 9))
+        image = m.input("image", shape)
+        if m.qdq:
+            x = m.quantize(m.node("MaxPool", [m.real(image)], "pool", kernel_shape=[1, 1]), "x", *m.q[image])
+        else:
+            x = m.node("MaxPool", [image], "x", kernel_shape=[1, 1])
+            m.scaled("x", *m.q[image])
+    *outer, _, inner = shape
+    kind, zero = weight_type(d, m.kind)
+    axis = len(shape) - 1
+    w = m.weights("w", (*outer, inner, d.integer(1, 9)), axis, False, kind, zero)  # ONNX Runtime joins no MatMul with more scales
+    scale = output_scale(d, float(m.q[x][0] * m.q[w][0]) * math.sqrt(inner) * 74)
+    if m.qdq:
+        m.quantize(m.node("MatMul", [m.real(x), m.real(w)], "made"), "y", scale, d.zero(m.kind))
+    else:
+        numbers = m.scaled("y", scale, d.zero(m.kind))
+        m.node("QLinearMatMul", [x, "x_scale", "x_zero", w, "w_scale", "w_zero", *numbers], "y")
+    return m.output("y")
+
+
 def of_computed(d: Draw) -> Model:
     """A product of two computed matrices, plain or as attention has it: heads are a dimension that is cut, and matrices are transposed."""
     m = begin(d)
@@ -725,7 +752,7 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "HardSwish": lambda d: d.one_of(lambda: composed(d, "HardSwish"), lambda: function(d, "HardSwish"))(),
     "LayerNormalization": layer_norm,
     "LeakyRelu": lambda d: function(d, "LeakyRelu", True, alpha=float(d.one_of(0.01, 0.125, 0.3, d.rng.uniform(0, 2)))),
-    "MatMul": lambda d: d.one_of(lambda: product(d, False), lambda: of_computed(d))(),
+    "MatMul": lambda d: d.one_of(lambda: product(d, False), lambda: of_constants(d), lambda: of_computed(d))(),
     "Max": named(with_number, "Max"),
     "MaxPool": max_pool,
     "Min": named(with_number, "Min"),

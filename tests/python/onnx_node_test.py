@@ -12,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_reference
+import packaged  # noqa: F401
 from onnx import numpy_helper
 from simulated import ROOT, gemel_program, simulate
 
+import gemel
 from gemel.importer import ModelError, import_model
 
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
-# A workload's tensors are 8 bits: sums of 32 bits (ConvInteger, MatMulInteger), and scales that depend on data, have no place in it (dynamic_test.py runs such
-# models). A QuantizeLinear or DequantizeLinear alone is an edge of a network, and no work. A product of two computed tensors needs a step of the host that
-# makes the second one (E0608), which single nodes do not have.
+# A workload's tensors are 8 bits: sums of 32 bits (ConvInteger, MatMulInteger) are gemel.DynamicModel's. A DynamicQuantizeLinear, QuantizeLinear or
+# DequantizeLinear alone is an edge of a network, and no work. A product of two computed tensors needs a step of the host that makes the second one (E0608),
+# which single nodes do not have.
 PASSED = {
     "test_maxpool_2d_uint8",
     "test_qlinearconv",
@@ -28,7 +31,13 @@ PASSED = {
     "test_qlinearmatmul_2D_int8_float32",
     "test_qlinearmatmul_2D_uint8_float16",
     "test_qlinearmatmul_2D_uint8_float32",
+    "test_qlinearmatmul_3D_int8_float16",
+    "test_qlinearmatmul_3D_int8_float32",
+    "test_qlinearmatmul_3D_uint8_float16",
+    "test_qlinearmatmul_3D_uint8_float32",
 }
+SUMS = {"ConvInteger", "MatMulInteger"}
+PASSED_SUMS = {"test_convinteger_without_padding", "test_matmulinteger"}  # the third has a zero point for each channel, which ONNX Runtime refuses, too
 
 
 @functools.cache
@@ -84,6 +93,29 @@ class Nodes(unittest.TestCase):
             elements += actual.size
         print(f"{len(passed)} of {len(chosen)} of ONNX's tests of quantized operators passed, {elements} elements equal; {len(chosen) - len(passed)} refused")
         self.assertEqual(passed, PASSED)
+
+    @unittest.skipIf(onnx_reference.missing(), onnx_reference.missing())
+    @unittest.skipUnless(hasattr(gemel, "DynamicModel"), "the Python package is not built")
+    def test_sums_of_32_bits(self):
+        """Products of integers, whose sums the importer refuses, in gemel.DynamicModel: each is on the machine, none on the host."""
+        chosen = [c for c in cases() if any(n.op_type in SUMS for n in c.model.graph.node)]
+        passed = set()
+        for case in chosen:
+            model, inputs, expected = frozen(case)
+            onnx.save(model, self.folder / "m.onnx")
+            try:
+                dynamic = gemel.DynamicModel(self.folder / "m.onnx", "edge16")
+            except gemel.UserError as error:
+                print(f"refused {case.name}: {error.diagnostics[0].message}")
+                continue
+            self.assertEqual((dynamic.products, dynamic.host_products), (1, ()), case.name)
+            result = dynamic.run({model.graph.input[0].name: inputs[0]})
+            actual = result.outputs[model.graph.output[0].name]
+            np.testing.assert_array_equal(actual, expected[0], case.name)
+            self.assertEqual((actual.dtype, result.machine_elements > 0), (expected[0].dtype, True), case.name)
+            passed.add(case.name)
+        print(f"{len(passed)} of {len(chosen)} of ONNX's tests of products with sums of 32 bits passed in gemel.DynamicModel")
+        self.assertEqual(passed, PASSED_SUMS)
 
     def test_no_model_of_them_breaks_the_importer(self):
         counts: Counter = Counter()
