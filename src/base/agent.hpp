@@ -100,6 +100,11 @@ class ReadPort {
     train.each([this](std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) { read(address, bytes, data, at); });
   }
 };
+// A port whose last requests can be taken back as long as they are not due: made one by one, each accepted in a later cycle than the present.
+class RevocableReadPort : public ReadPort {
+ public:
+  virtual void take_back(std::int64_t count) = 0;
+};
 
 // Writes of memory, in order. `at`: cycle of the last W beat, now or later; the response says when B is on the wires. The data must
 // stay until then.

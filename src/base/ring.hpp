@@ -30,6 +30,7 @@ class Ring {
     return places_[end_++ & mask_];
   }
   void pop_front() { ++first_; }
+  void pop_back() { --end_; }
   // Up to so many values stay where they are until they are popped.
   void reserve(std::size_t count) {
     while (capacity_ < count) grow();

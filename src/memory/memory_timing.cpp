@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/error.hpp"
+
 namespace gemel {
 namespace {
 
@@ -74,6 +76,13 @@ void MemoryTiming::recompute_next_change() {
   for (const Queue& queue : queues_) {
     if (!queue.requests.empty()) next_change_ = std::min(next_change_, deadline(queue));
   }
+}
+
+void MemoryTiming::take_back(MemoryPort port, std::int64_t count) {
+  auto& requests = queues_[static_cast<std::size_t>(port)].requests;
+  if (count > static_cast<std::int64_t>(requests.size())) throw InternalError("memory: a request that has been decided cannot be taken back");
+  for (; count > 0; --count) requests.pop_back();
+  recompute_next_change();
 }
 
 void MemoryTiming::move_data(const MemoryRequest& request, std::int64_t bursts) {

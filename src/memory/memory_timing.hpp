@@ -79,6 +79,8 @@ class MemoryTiming {
     if (!in_order) queue.sort_in_last();
     next_change_ = std::min(next_change_, deadline(queue));
   }
+  // The last requests of a port, each of a single burst and due later than the last advance() has gone, were not made.
+  void take_back(MemoryPort port, std::int64_t count);
   Cycle next_change() const { return next_change_; }
   // `answer(const MemoryAnswer&)` is called in the order of decisions, each before the next burst moves data; it may make further requests,
   // none of them due by `now`.

@@ -17,7 +17,7 @@ class PlainMemory {
   PlainMemory(const PlainMemory&) = delete;
   PlainMemory& operator=(const PlainMemory&) = delete;
 
-  ReadPort& fetch() { return fetch_; }
+  RevocableReadPort& fetch() { return fetch_; }
   ReadPort& load() { return load_; }
   WritePort& store() { return store_; }
   // To whom the answers go; before the first request.
@@ -64,7 +64,7 @@ class PlainMemory {
     if (answered[static_cast<std::size_t>(MemoryPort::Store)]) writes_->no_more_write_responses();
   }
 
-  struct Reads final : ReadPort {
+  struct Reads final : RevocableReadPort {
     Reads(MemoryTiming& t, MemoryPort p) : timing(t), port(p) {}
     void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override {
       timing.request({port, false, bytes, address, data, at});
@@ -73,6 +73,7 @@ class PlainMemory {
       timing.request({port, false, train.bytes, train.address, train.data, train.at, nullptr, train.count, train.period,
                       train.stride});
     }
+    void take_back(std::int64_t count) override { timing.take_back(port, count); }
     MemoryTiming& timing;
     MemoryPort port;
   };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ring.hpp"
 #include "blocks/sequencer/control_register.hpp"
 #include "gemel/npu.hpp"
 #include "top/bridge.hpp"
@@ -150,6 +151,31 @@ class AgentProcess : public sc_core::sc_module, public Waker {
   Cycle notified_ = Never;
 };
 
+// Requests of fetch, passed on when they are due: until then they can be taken back, and a TLM target would not give them back.
+class FetchProcess : public sc_core::sc_module, public RevocableReadPort {
+ public:
+  SC_HAS_PROCESS(FetchProcess);
+  FetchProcess(sc_core::sc_module_name name, ReadPort& memory, sc_core::sc_time period);
+  using ReadPort::read;
+  void read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) override;
+  void take_back(std::int64_t count) override;
+  void forget();  // all requests that are not due yet
+
+ private:
+  struct Request {
+    std::uint64_t address = 0;
+    std::uint8_t* data = nullptr;
+    Cycle at = 0;
+    std::uint32_t bytes = 0;
+  };
+  void send();
+
+  ReadPort& memory_;
+  sc_core::sc_time period_;
+  sc_core::sc_event due_;
+  Ring<Request> requests_;
+};
+
 class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
  public:
   // `array`: does the arithmetic of pe_array, clocked; nullptr: the models do it.
@@ -182,6 +208,7 @@ class ModelEngine : public ModelledRegisters, private ModelChip::Listener {
   bool used_ = false;  // the units have run a program
   bool array_failed_ = false;
   std::unique_ptr<AgentProcess> process_;
+  std::unique_ptr<FetchProcess> fetch_;
   ModelChip chip_;
 };
 

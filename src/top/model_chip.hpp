@@ -17,7 +17,7 @@
 namespace gemel {
 
 struct ModelChipPorts {
-  ReadPort& fetch;
+  RevocableReadPort& fetch;
   ReadPort& load;
   WritePort& store;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/error.hpp"
 #include "top/engine.hpp"
 
 namespace gemel {
@@ -53,13 +54,47 @@ void AgentProcess::run() {
   }
 }
 
+FetchProcess::FetchProcess(sc_core::sc_module_name name, ReadPort& memory, sc_core::sc_time period)
+    : sc_module(name), memory_(memory), period_(period) {
+  SC_METHOD(send);
+  sensitive << due_;
+  dont_initialize();
+}
+
+void FetchProcess::read(std::uint64_t address, std::uint32_t bytes, std::uint8_t* data, Cycle at) {
+  requests_.push_back({address, data, at, bytes});
+  const sc_core::sc_time due = sc_core::sc_time::from_value(static_cast<std::uint64_t>(at) * period_.value());
+  if (requests_.size() == 1) due_.notify(due - sc_core::sc_time_stamp());
+}
+
+void FetchProcess::take_back(std::int64_t count) {
+  if (count > static_cast<std::int64_t>(requests_.size())) throw InternalError("fetch: a request that has been sent cannot be taken back");
+  for (; count > 0; --count) requests_.pop_back();
+  if (requests_.empty()) due_.cancel();
+}
+
+void FetchProcess::forget() {
+  requests_ = {};
+  due_.cancel();
+}
+
+void FetchProcess::send() {
+  const Request request = requests_.front();
+  requests_.pop_front();
+  if (!requests_.empty()) {  // one at most is accepted in a cycle
+    due_.notify(sc_core::sc_time::from_value(static_cast<std::uint64_t>(requests_.front().at) * period_.value()) - sc_core::sc_time_stamp());
+  }
+  memory_.read(request.address, request.bytes, request.data, request.at);
+}
+
 ModelEngine::ModelEngine(const Machine& machine, std::array<NpuMaster*, 3> masters, sc_core::sc_time period, bool timing_only,
                          Clocked<PeArrayIn, PeArrayOut>* array)
     : ModelledRegisters(period),
       machine_(machine),
       masters_(masters),
       process_(std::make_unique<AgentProcess>("sequencer", period)),
-      chip_(machine_, {*masters_[0], *masters_[1], *masters_[2]}, *process_, *this, timing_only, array) {
+      fetch_(std::make_unique<FetchProcess>("fetch_requests", *masters_[0], period)),
+      chip_(machine_, {*fetch_, *masters_[1], *masters_[2]}, *process_, *this, timing_only, array) {
   connect();
 }
 
@@ -71,6 +106,7 @@ void ModelEngine::connect() {
 }
 
 void ModelEngine::forget() {
+  fetch_->forget();
   for (NpuMaster* master : masters_) master->abandon(chip_.units());
   chip_.reset();
   connect();

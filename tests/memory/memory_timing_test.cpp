@@ -10,6 +10,7 @@
 #include <random>
 #include <tuple>
 
+#include "base/error.hpp"
 #include "support/random_seed.hpp"
 #include "test_device.hpp"
 
@@ -60,6 +61,27 @@ TEST_F(MemoryTimingTest, IdealReadTakesItsLatency) {
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_EQ(answers[0].at, 15);  // 5 + 10
   EXPECT_EQ(answers[0].fault, MemoryFault::None);
+}
+
+TEST_F(MemoryTimingTest, RequestsThatAreNotDueCanBeTakenBack) {
+  Machine machine = machine_of(10, 20, 8, 8);
+  machine.jitter_cycles = 50;
+  std::vector<std::vector<Cycle>> answers(2);
+  for (const bool takes_back : {false, true}) {
+    MemoryTiming memory = ideal(machine);
+    memory.request(read(MemoryPort::Load, 0, 32, 5));
+    memory.request(read(MemoryPort::Fetch, 64, 64, 6));
+    if (takes_back) {
+      memory.request(read(MemoryPort::Fetch, 128, 64, 7));
+      memory.request(read(MemoryPort::Fetch, 192, 64, 8));
+      memory.take_back(MemoryPort::Fetch, 2);
+    }
+    memory.request(read(MemoryPort::Load, 32, 32, 9));
+    for (const MemoryAnswer& a : drain(memory)) answers[takes_back ? 1 : 0].push_back(a.at);
+    EXPECT_THROW(memory.take_back(MemoryPort::Load, 1), InternalError);  // decided
+  }
+  EXPECT_EQ(answers[0].size(), 3u);
+  EXPECT_EQ(answers[1], answers[0]);
 }
 
 TEST_F(MemoryTimingTest, IdealReadsShareOneChannelInOrderOfCyclesThenPorts) {

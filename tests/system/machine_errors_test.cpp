@@ -129,6 +129,51 @@ TEST(MachineErrors, ReadAndWriteErrors) {
                "memory answered an instruction fetch with an error");
 }
 
+// One burst per instruction, of one beat, and 100 cycles of latency: burst k that is accepted in cycle t is there in t + 100 and can be dispatched in t + 102.
+Machine slow_fetch(int prefetch, int queue) {
+  Machine machine = small_machine();
+  machine.bus_bytes = machine.memory_bytes_per_cycle = 64;
+  machine.read_latency_cycles = 100;
+  machine.prefetch_instructions = prefetch;
+  machine.memory_queue = queue;
+  return machine;
+}
+
+// `poisoned`: the instruction whose fetch memory answers with an error.
+void expect_end(const Machine& machine, const std::string& program, std::uint32_t poisoned, Cycle error_cycle, Cycle cycles, std::int64_t fetched) {
+  for (const Engine engine : {Engine::Systemc, Engine::Plain, Engine::Beat}) {
+    SimulationOptions options;
+    options.engine = engine;
+    options.poison_first = options.poison_last = 0x8000 + std::uint64_t{poisoned} * isa::InstructionBytes;
+    const SimulationOutput out = simulate_raw(machine, program_of(program, machine), {}, options);
+    EXPECT_EQ(out.error_code, static_cast<std::uint32_t>(isa::ErrorCode::ReadError)) << out.result.engine;
+    EXPECT_EQ(out.error_instruction, poisoned) << out.result.engine;
+    EXPECT_EQ(out.error_cycle, error_cycle) << out.result.engine;
+    EXPECT_EQ(out.result.cycles, cycles) << out.result.engine;
+    EXPECT_EQ(out.result.fetch_bursts, fetched) << out.result.engine;
+  }
+}
+
+std::string pools(int count) {
+  std::string text;
+  while (count-- > 0) {
+    text += "pool_max src0=[128..129] dst=[64..65] blocks=1 src_height=1 src_width=2 pixel_words=1 out_width=2 dst_pixel_step=1\n";
+  }
+  return text;
+}
+
+// Instruction 5 leaves the FIFO in cycle 208, so burst 9 would be on the wires in 210. Instruction 6 fails in 209: it is not asked for, and the fifth burst of
+// the load, which is accepted in 210, is there in 310. Its 16 words follow in 312 .. 327, those of the three bursts behind it without a gap until 375.
+TEST(MachineErrors, NothingIsFetchedBehindAnError) {
+  const std::string load = "load buffer=activation word=[0..127] address=256 run_bytes=512 group_bytes=4\n";
+  expect_end(slow_fetch(4, 64), load + pools(20) + "halt\n", 6, 209, 378, 9);
+}
+
+// Memory's queue holds two: burst 4 is on the wires in 104, the cycle of the error, is accepted in 203, behind the answer to burst 2, and is there in 303.
+TEST(MachineErrors, AFetchOnTheWiresIsAnsweredBehindAnError) {
+  expect_end(slow_fetch(8, 2), pools(20) + "halt\n", 1, 104, 305, 5);
+}
+
 TEST(MachineErrors, BurstPastTheEndOfMemory) {
   expect_error(run_program("load buffer=activation word=[0..63] address=65408 run_bytes=256 group_bytes=4\nhalt\n", small_machine()),
                isa::ErrorCode::ReadError, 0, "memory answered load_dma with an error");

@@ -33,7 +33,7 @@ bool meet(const isa::Claim& a, const isa::Claim& b) { return a.first <= b.last &
 
 }  // namespace
 
-SequencerModel::SequencerModel(const Machine& machine, ReadPort& memory, const ReadStalls& stalls)
+SequencerModel::SequencerModel(const Machine& machine, RevocableReadPort& memory, const ReadStalls& stalls)
     : machine_(machine),
       digest_(machine_digest(machine)),
       memory_(memory),
@@ -77,9 +77,9 @@ void SequencerModel::done(isa::Unit unit, Cycle p, isa::ErrorCode error) {
   wake_at(p);
 }
 
-// Fetch: every burst whose cycle is known, that is, for which the dispatch that makes room is known.
+// Fetch: every burst whose cycle is known, that is, for which the dispatch that makes room is known. Behind an error only what was on the wires by then.
 void SequencerModel::schedule_fetch() {
-  while (fetch_offset_ < program_bytes_ && error_at_ == Never) {
+  while (fetch_offset_ < program_bytes_) {
     const std::uint64_t address = base_ + fetch_offset_;
     const auto burst = static_cast<std::uint64_t>(fetch_burst_);
     const auto bytes =
@@ -93,6 +93,7 @@ void SequencerModel::schedule_fetch() {
       ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
     }
     const Cycle on_wires = ar;
+    if (on_wires > error_at_) return;
     const std::int64_t q = machine_.memory_queue;
     if (fetch_issued_ >= q) {
       if (fetch_answered_ <= fetch_issued_ - q) return;
@@ -114,6 +115,18 @@ void SequencerModel::schedule_fetch() {
     fetch_bytes_ += bytes;
     memory_.read(address, bytes, reinterpret_cast<std::uint8_t*>(fetches_.back().words.data()), ar);
   }
+}
+
+// Those bursts that are not on the wires by the cycle of the error.
+void SequencerModel::take_back_fetch() {
+  std::int64_t count = 0;
+  for (; !fetches_.empty() && fetches_.back().on_wires > error_at_; fetches_.pop_back()) {
+    fetch_bytes_ -= fetches_.back().bytes;
+    ++count;
+  }
+  if (count == 0) return;
+  fetch_bursts_ -= count;
+  memory_.take_back(count);
 }
 
 void SequencerModel::read_response(Cycle first_beat, bool error) {
@@ -138,10 +151,7 @@ void SequencerModel::read_response(Cycle first_beat, bool error) {
   }
   go_to(beats);
   fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] = fetch_beat_;
-  if (fetch.on_wires <= error_at_) {  // else hardware would not have asked for it
-    fetch_over_ = fetch_beat_;
-    if (error_at_ != Never) wake_at(fetch_over_ + 1);
-  }
+  if (error_at_ != Never) wake_at(fetch_beat_ + 1);
   const std::size_t count = fetch.instructions;
   fetches_.pop_front();
   if (fifo_.size() == count) wake_at(std::max(fifo_.front().at, last_dispatch_ + 1));
@@ -212,14 +222,14 @@ void SequencerModel::wake(Cycle now) {
     return;
   }
   if (error_at_ < now) {
-    bool busy = fetch_over_ >= now || (!fetches_.empty() && fetches_.front().on_wires <= error_at_);
+    bool busy = fetch_beat_ >= now || !fetches_.empty();
     for (const Unit& unit : unit_) busy |= unit.in_flight > 0;
     if (!busy) {
       running_ = false;
       stop(now);
       return;
     }
-    if (fetch_over_ >= now) wake_at(fetch_over_ + 1);
+    if (fetch_beat_ >= now) wake_at(fetch_beat_ + 1);
   }
   // A start decided in this cycle made it busy; from the next evaluation on the new state holds.
   if (staged_ != 0 || error_at_ == now) wake_at(now + 1);
@@ -471,6 +481,7 @@ void SequencerModel::fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instru
   error_at_ = cycle;
   error_ = {code, cycle - cycle0_, instruction, std::move(text)};
   staged_ = AllUnits;  // look again next cycle
+  take_back_fetch();
 }
 
 void SequencerModel::stop(Cycle now) {

@@ -39,7 +39,7 @@ struct MachineError {
 class SequencerModel : public Agent, public CompletionSink, public ReadSink {
  public:
   // `stalls`: of its AR and R; they outlive the model.
-  SequencerModel(const Machine& machine, ReadPort& memory, const ReadStalls& stalls);
+  SequencerModel(const Machine& machine, RevocableReadPort& memory, const ReadStalls& stalls);
   void connect(std::array<UnitModel*, 4> units) { units_ = units; }
   void observe(SequencerObserver* observer) { observer_ = observer; }
 
@@ -102,6 +102,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void start(Cycle now);
   void classify(Cycle now);
   void schedule_fetch();
+  void take_back_fetch();
   void fail(isa::ErrorCode code, Cycle cycle, std::uint32_t instruction, std::string text);
   void stop(Cycle now);
   bool clash(const isa::Claim& a, const isa::Claim& b) const;
@@ -110,7 +111,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   const Machine& machine_;
   const std::int32_t digest_;  // of the machine
   std::array<std::int64_t, BufferCount> bank_words_{};
-  ReadPort& memory_;
+  RevocableReadPort& memory_;
   const ReadStalls& stalls_;
   std::array<UnitModel*, 4> units_{};
   SequencerObserver* observer_ = nullptr;
@@ -147,7 +148,6 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   Cycle fetch_beat_ = -1;                   // the last beat on the wires so far
   std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
-  Cycle fetch_over_ = 0;                    // last beat of what was on the wires before the error
   std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
   struct Ready { isa::Word word{}; Cycle at = 0; bool error = false; };  // at: b + 2
   Ring<Ready> fifo_;
