@@ -90,6 +90,27 @@ class Operators(unittest.TestCase):
                 self.assertLessEqual(int(np.abs(actual - expected).max()), 1)
                 self.assertLess(float((actual != expected).mean()), 0.2)
 
+    def test_scales_per_channel_of_matrices(self):
+        """A matrix of weights for each place, with a scale for each column: float32 in ONNX Runtime, refused, or with `nearest` equal but next to a tie."""
+        draw = Draw(np.random.default_rng(12))
+        m = Model(draw, True, np.int8)
+        x = m.input("x", (3, 7, 19))
+        w = m.weights("w", (3, 19, 5), 2, True, np.int8, 0)
+        m.quantize(m.node("MatMul", [m.real(x), m.real(w, 2)], "made"), "y", float(m.q[x][0] * np.max(m.q[w][0])) * 300, 0)
+        proto = m.output("y").proto()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(proto.SerializeToString())
+            with self.assertRaises(ModelError) as raised:
+                import_model(path)
+            self.assertIn("what ONNX Runtime computes in float32 is 5 scales of weights of 3 dimensions", str(raised.exception))
+            workload = import_model(path, nearest=True)
+        self.assertIn("(scales per channel of matrices) is float32 in ONNX Runtime", "\n".join(workload.notes))
+        self.assertEqual([layer.op for layer in workload.layers], ["conv2d"])
+        *_, wrong, nodes = compare(workload, proto, m.values(), "tiny8")
+        self.assertEqual(nodes["MatMul"], 1, "ONNX Runtime joins it now: the importer can take it as exact")
+        self.assertEqual(wrong, [])
+
     def test_transposed_convolutions_with_any_scales(self):
         """Sums in float32, whose results next to a tie may go either way: refused, or with `nearest` equal but there."""
         rng = np.random.default_rng(12)
