@@ -636,7 +636,7 @@ def layer_norm(d: Draw) -> Model:
 
 
 def of_constants(d: Draw) -> Model:
-    """A matrix of weights for each place in the outer dimensions, of an input or of an image that a pool has made."""
+    """A matrix of weights for each place in the outer dimensions, or one for all of them, of an input or of an image that a pool has made."""
     m = begin(d)
     if d.chance(0.5):
         shape = d.one_of((d.integer(1, 5), d.integer(1, 9), d.integer(1, 20)), (1, d.integer(1, 4), d.integer(1, 9), d.integer(1, 20)))
@@ -650,9 +650,11 @@ def of_constants(d: Draw) -> Model:
             x = m.node("MaxPool", [image], "x", kernel_shape=[1, 1])
             m.scaled("x", *m.q[image])
     *outer, _, inner = shape
+    outer = d.one_of(outer, [1] * len(outer))
+    if len(outer) == 2 and outer[0] == 1 and d.chance(0.5):
+        outer = outer[1:]
     kind, zero = weight_type(d, m.kind)
-    axis = len(shape) - 1
-    w = m.weights("w", (*outer, inner, d.integer(1, 9)), axis, False, kind, zero)  # ONNX Runtime joins no MatMul with more scales
+    w = m.weights("w", (*outer, inner, d.integer(1, 9)), len(outer) + 1, False, kind, zero)  # ONNX Runtime joins no MatMul with more scales
     scale = output_scale(d, float(m.q[x][0] * m.q[w][0]) * math.sqrt(inner) * 74)
     if m.qdq:
         m.quantize(m.node("MatMul", [m.real(x), m.real(w)], "made"), "y", scale, d.zero(m.kind))

@@ -288,35 +288,41 @@ def matmul(c: Context, op: Operation) -> None:
     w = weights(w, -1)
     joined(c, op, t, w)
     shape = t.layout.shape
-    if 2 < w.data.ndim == len(shape) and shape[:-2] == w.data.shape[:-2] and shape[-1] == w.data.shape[-2]:
-        of_constants(c, op, t, w)
-        return
+    if 2 < w.data.ndim <= len(shape) and shape[-1] == w.data.shape[-2]:
+        outer = (1,) * (len(shape) - w.data.ndim) + w.data.shape[:-2]
+        if outer == shape[:-2] or math.prod(outer) == 1:
+            of_constants(c, op, t, w)
+            return
     if w.data.ndim != 2 or len(shape) < 1 or shape[-1] != w.data.shape[0]:
         raise Refused(
             "shapes", f"{shape_text(shape)} times {shape_text(w.data.shape)}",
-            "[..., K] times constant weights [K, N], or [..., M, K] times [..., K, N] of the same outer dimensions"
+            "[..., K] times constant weights [K, N], or [..., M, K] times [..., K, N] of the same outer dimensions, or of ones"
         )  # fmt: skip
     rows(c, op, t, w, w.data.T, {})
 
 
 def of_constants(c: Context, op: Operation, t: Tensor, w: Constant) -> None:
-    """[..., M, K] times constant matrices [..., K, N], one for each place in the outer dimensions: groups of a convolution whose pixels are the M rows."""
+    """[..., M, K] times constant matrices [..., K, N], one for all or for each place in the outer dimensions: then groups of a convolution whose pixels are
+    the M rows."""
     *outer, m, k = t.layout.shape
     n, groups = w.data.shape[-1], math.prod(outer)
     rank = len(outer) + 2
-    if rank > MOST_RANK:
-        raise Refused("shapes", f"{shape_text(t.layout.shape)} times {shape_text(w.data.shape)}", f"at most {MOST_RANK} dimensions")
     if w.scale.size > 1:
         c.approximate(
-            "what ONNX Runtime computes in float32", f"{w.scale.size} scales of weights of {rank} dimensions", "one scale, or weights [K, N]",
+            "what ONNX Runtime computes in float32", f"{w.scale.size} scales of weights of {w.data.ndim} dimensions", "one scale, or weights [K, N]",
             f"layer `{readable(op.output)}` (scales per channel of matrices) is float32 in ONNX Runtime: elements next to a tie may differ by one"
         )  # fmt: skip
+    if w.data.size == k * n:
+        rows(c, op, t, w, w.data.reshape(k, n).T, {})
+        return
+    if rank > MOST_RANK:
+        raise Refused("shapes", f"{shape_text(t.layout.shape)} times {shape_text(w.data.shape)}", f"at most {MOST_RANK} dimensions")
     lines = c.ordered(t, (rank - 2, *range(rank - 2), rank - 1), (1, 1, m, groups * k), "rows of all matrices")
     data = np.ascontiguousarray(w.data.reshape(groups, k, n).transpose(0, 2, 1).reshape(groups * n, 1, 1, k))
     scales = np.tile(w.scale, groups) if w.scale.size > 1 else w.scale
     made = Layout.dense((m, *outer, n)).transposed((*range(1, rank - 1), 0, rank - 1))
     c.layer(op, "conv2d", [lines], (1, 1, m, groups * n), made, {"weight": data, "weight_scale": scales}, out_channels=groups * n, kernel=[1, 1],
-            **({"groups": groups} if groups > 1 else {}), **weight_keys(w))  # fmt: skip
+            groups=groups, **weight_keys(w))  # fmt: skip
 
 
 def of_computed(c: Context, op: Operation, a: Tensor, b: Tensor) -> None:
@@ -741,7 +747,7 @@ OPERATORS: dict[str, Row] = {
     "MatMul": Row(
         matmul, "QLinearMatMul", "`dense` or `matmul`",
         "constant weights [K, N], per tensor or per channel; any rank of the other operand; or [..., M, K] times constant weights [..., K, N] of the same "
-        "outer dimensions, per tensor (`conv2d` with groups); or two computed tensors of one type, [..., M, K] times [..., K, N] "
+        "outer dimensions, or of ones, per tensor (`conv2d` with groups); or two computed tensors of one type, [..., M, K] times [..., K, N] "
         "(`grouped_matmul`: the host puts the second one into the order of weights)"
     ),
     "MaxPool": Row(max_pool, "", "`max_pool`", "1 or 2 dimensions, any window, stride, padding less than it, ceil_mode", keeps=True),
