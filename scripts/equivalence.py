@@ -27,7 +27,7 @@ SECONDS = 120  # for each netlist and each proof
 IDLE = 4
 # Block -> registers (a pattern) that only have to be equal in both while other registers hold these values. Nothing is assumed here: that it
 # is enough is part of what Netlist.step asks. Semaphores are looked at while a program runs and has not failed; each begins with cleared ones.
-UNDER = {"sequencer": {r"u_semaphores\..*": {"running_q": 1, "failure_code_q": 0}, r"u_claims\.gen_unit\[\d\]\.flights_q": {"running_q": 1}}}
+UNDER = {"sequencer": {r"u_semaphores\..*": {"running_q": 1, "stopped": 0}, r"u_claims\.gen_unit\[\d\]\.flights_q": {"running_q": 1}}}
 LOOK = 8  # clocks and seconds, for a difference before the proof
 # An asynchronous reset is part of what comes next.
 RESETS = r"""(* techmap_celltype = "$adff" *)

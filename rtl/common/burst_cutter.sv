@@ -36,12 +36,12 @@ module burst_cutter #(
   logic        row_ends_q, ends_q;    // with the run: its row, the command
 
   logic [OffsetBits-1:0] to_end;      // bytes behind the burst's first up to the boundary
-  logic [24:0] reach;                 // where the run ends, from the boundary before the burst
+  logic [OffsetBits+1:0] reach;       // where a short run ends, from the boundary before the burst
   logic        run_ends;
   logic [12:0] last_byte;             // of the run, from the start of the burst's first beat
   assign to_end = ~at_q[OffsetBits-1:0];
-  assign reach = {1'b0, left_q} + 25'(at_q[OffsetBits-1:0]);
-  assign run_ends = reach[24:OffsetBits] == '0 || (reach[24:OffsetBits] == (25 - OffsetBits)'(1) && reach[OffsetBits-1:0] == '0);
+  assign reach = {1'b0, left_q[OffsetBits:0]} + (OffsetBits + 2)'(at_q[OffsetBits-1:0]);
+  assign run_ends = left_q[23:OffsetBits+1] == '0 && reach <= (OffsetBits + 2)'(BurstBytes);
   assign last_byte = 13'(at_q[BusBits-1:0]) + left_q[12:0] - 13'd1;
   assign address_o = at_q;
   assign bytes_o = run_ends ? left_q[12:0] : 13'(to_end) + 13'd1;
@@ -79,7 +79,7 @@ module burst_cutter #(
       end
     end else if (next_i) begin
       at_q <= {at_q[39:OffsetBits] + 1'b1, OffsetBits'(0)};
-      left_q <= reach[23:0] - 24'(BurstBytes);
+      left_q <= left_q - 24'(to_end) - 24'd1;
     end
   end
 

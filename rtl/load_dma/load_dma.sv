@@ -267,6 +267,7 @@ module load_dma #(
   logic [17:0] word_address_q;
   logic [23:0] groups_q;                        // bytes of a group or window
   logic [15:0] runs1_q, left1_q, left2_q, windows_q, windows_left_q;
+  logic row_last_q, job_last_q;                 // the run is the last of its row; and its row of the job
   logic [OffsetBits-1:0] distance1_q, distance2_q;  // of runs, as far as offsets go
   logic [11:0] windows_step_q;
   logic writer_parity_q;
@@ -277,8 +278,8 @@ module load_dma #(
   logic [11:0] before_q, group_before_q;
   logic [23:0] group_left_q;                    // bytes of the group from the next word on
   logic [12:0] rest_q;                          // memory bytes of the run from the window's first on; modulo 2^13, for less is enough
-  // Descriptors, of the next word and of the first word of every run: bytes; of these, [lead, end) are memory.
-  logic [8:0] length_q, word_lead_q, memory_end_q, start_length_q, start_lead_q, start_end_q;
+  // Descriptors, of the next word and of the first word of every run: bytes; of these, [lead, end) are memory, and so many.
+  logic [8:0] length_q, word_lead_q, memory_end_q, memory_bytes_q, start_length_q, start_lead_q, start_end_q, start_bytes_q;
   logic signed [29:0] start_left_q;
   logic [11:0] start_before_q;
   logic [12:0] start_rest_q;
@@ -295,15 +296,19 @@ module load_dma #(
   function automatic logic [8:0] lesser(input logic [8:0] a, input logic [8:0] b);
     lesser = a < b ? a : b;
   endfunction
-  // {end, lead, length} of a word.
-  function automatic logic [26:0] descriptor(input logic [2:0] buffer, input logic [23:0] group_left, input logic signed [29:0] left,
+  // {bytes of memory, end, lead, length} of a word.
+  function automatic logic [35:0] descriptor(input logic [2:0] buffer, input logic [23:0] group_left, input logic signed [29:0] left,
                                              input logic [11:0] outside);
     logic [8:0] bytes, length, lead, last;
+    logic [9:0] memory;
     bytes = buffer == 3'd0 ? 9'(Rows) : 9'(Columns);
     length = group_left < {15'd0, bytes} ? group_left[8:0] : bytes;
     lead = outside < {3'd0, bytes} ? outside[8:0] : bytes;
     last = left[29] ? '0 : left < $signed({21'd0, bytes}) ? left[8:0] : bytes;
-    descriptor = {lesser(last, length), lesser(lead, length), length};
+    last = lesser(last, length);
+    lead = lesser(lead, length);
+    memory = {1'b0, last} - {1'b0, lead};
+    descriptor = {memory[9] ? 9'd0 : memory[8:0], last, lead, length};
   endfunction
 
   // {group, run}: whether they end with a word of this length. The last group of a run may be short.
@@ -314,26 +319,17 @@ module load_dma #(
     ends_with = {group_left == 24'(length) || (!window_mode && run), run};
   endfunction
 
-  logic [8:0] length, lead, memory_end, memory_bytes, advance;
+  logic [8:0] advance;
   logic has_memory, writes;
   logic [PositionBits-1:0] ahead;
 
   always_comb begin
-    length = '0;
     ahead = '0;
-    lead = '0;
-    memory_end = '0;
-    if (writing_q) begin
-      length = length_q;
-      lead = word_lead_q;
-      memory_end = memory_end_q;
-      ahead = arrived - {at_number_q, at_offset_q};
-    end
-    has_memory = lead < memory_end;
-    memory_bytes = has_memory ? memory_end - lead : '0;
-    advance = length - lead;
+    if (!Lazy || writing_q) ahead = arrived - {at_number_q, at_offset_q};
   end
-  assign writes = writing_q && (!has_memory || (!ahead[PositionBits-1] && ahead >= PositionBits'(memory_bytes)));
+  assign has_memory = memory_bytes_q != 9'd0;
+  assign advance = length_q - word_lead_q;
+  assign writes = writing_q && (!has_memory || (!ahead[PositionBits-1] && ahead >= PositionBits'(memory_bytes_q)));
 
   // ---- Writer: and then ----
 
@@ -342,7 +338,7 @@ module load_dma #(
   logic signed [29:0] next_to_end, next_left;
   logic [23:0] next_group_left;
   logic [11:0] next_group_before, next_before;
-  logic [26:0] next_descriptor, start_descriptor;
+  logic [35:0] next_descriptor, start_descriptor;
   logic signed [29:0] start_left;
   logic [11:0] group_move;                      // memory bytes between this group's first and the next's
   logic [12:0] rest;                            // memory bytes of the run from the group's (rows: the word's) first on
@@ -376,22 +372,22 @@ module load_dma #(
     next_run_offset = '0;
     if (!Lazy || writes) begin
       {group_ends, run_ends} = ends_q;
-      job_ends = left1_q == 16'd1 && left2_q == 16'd1;
+      job_ends = job_last_q;
       at_sum = 13'(at_offset_q) + 13'(advance);
       next_to_end = group_to_end_q - $signed({18'd0, windows_step_q});
       next_group_before = group_before_q < windows_step_q ? '0 : group_before_q - windows_step_q;
-      next_left = window_mode_q && group_ends ? next_to_end : left_q - $signed({21'd0, length});
-      next_group_left = group_ends ? groups_q : group_left_q - 24'(length);
-      next_before = window_mode_q && group_ends ? next_group_before : before_q < 12'(length) ? '0 : before_q - 12'(length);
+      next_left = window_mode_q && group_ends ? next_to_end : left_q - $signed({21'd0, length_q});
+      next_group_left = group_ends ? groups_q : group_left_q - 24'(length_q);
+      next_before = window_mode_q && group_ends ? next_group_before : before_q < 12'(length_q) ? '0 : before_q - 12'(length_q);
       next_descriptor = descriptor(to_buffer_q, next_group_left, next_left, next_before);
       next_ends = ends_with(window_mode_q, group_ends ? windows_left_q - 16'd1 : windows_left_q, next_group_left, next_left, next_descriptor[8:0]);
       if (!Lazy || group_ends) begin
         group_move = group_before_q < windows_step_q ? windows_step_q - group_before_q : '0;
-        rest = window_mode_q ? rest_q : 13'(memory_end);
+        rest = window_mode_q ? rest_q : 13'(memory_end_q);
         group_sum = 13'(group_offset_q) + 13'(group_move);
         rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
         next_row_offset = row_offset_q + distance2_q;
-        next_run_offset = left1_q == 16'd1 ? next_row_offset : run_offset_q + distance1_q;
+        next_run_offset = row_last_q ? next_row_offset : run_offset_q + distance1_q;
       end
     end
   end
@@ -402,6 +398,7 @@ module load_dma #(
   logic drained_now;
   logic [NumberBits-1:0] end_number;            // the burst behind the run's last
   logic [PlaceBits-1:0] end_place;
+  logic [PlaceBits-1:0] at_place_after, group_place_after;  // behind the word; of the next window
 
   always_comb begin
     end_number = group_number_q;
@@ -424,9 +421,13 @@ module load_dma #(
     place_now = group_place_q;
     offset_now = group_offset_q;
     drained_now = drained_run_q;
+    at_place_after = at_place_q;
+    group_place_after = group_place_q;
     if (!Lazy || writes) begin
+      at_place_after = place_after(at_place_q, at_sum >> OffsetBits);
+      if (!Lazy || group_ends) group_place_after = place_after(group_place_q, group_sum >> OffsetBits);
       at_number_now = at_number_q + NumberBits'(at_sum >> OffsetBits);
-      at_place_now = place_after(at_place_q, at_sum >> OffsetBits);
+      at_place_now = at_place_after;
       at_offset_now = at_sum[OffsetBits-1:0];
       if (!window_mode_q) begin
         number_now = at_number_now;
@@ -439,7 +440,7 @@ module load_dma #(
           drained_now = 1'b1;
         end else begin
           number_now = group_number_q + NumberBits'(group_sum >> OffsetBits);
-          place_now = place_after(group_place_q, group_sum >> OffsetBits);
+          place_now = group_place_after;
           offset_now = group_sum[OffsetBits-1:0];
         end
         at_number_now = number_now;
@@ -464,26 +465,23 @@ module load_dma #(
     end
   end
 
-  assign begins = command_waits_q && (!writing_q || (writes && group_ends && run_ends && job_ends));
+  // Whether a word leaves comes late: it decides only when, and not what comes next.
+  logic idle_begins, begins_next;               // at once, as nothing is being written; with the word that leaves
+  assign idle_begins = command_waits_q && !writing_q;
+  assign begins_next = command_waits_q && group_ends && run_ends && job_ends;
+  assign begins = idle_begins || (writes && begins_next);
   assign take_command = begins;
 
-  // Where the next word is read in the next cycle, if one leaves in this cycle (1) and if none does (0): which of the two it is comes late.
-  logic [2*PlaceBits-1:0] read_place;
+  // Where the word may be that is read in the next cycle: the same if none leaves (0); behind it (1), in the next window (2), in the next run
+  // (3). Which of them it is comes late, so all are taken to rows of the ring. Of a window behind the end of its row nothing is read.
+  localparam int Reads = 4;
+  logic [Reads*PlaceBits-1:0] read_place;
   /* verilator lint_off UNUSEDSIGNAL */  // banks are read by whole beats
-  logic [2*OffsetBits-1:0] read_offset;
+  logic [Reads*OffsetBits-1:0] read_offset;
   /* verilator lint_on UNUSEDSIGNAL */
-  always_comb begin
-    read_place = {at_place_now, at_place_q};
-    read_offset = {at_offset_now, at_offset_q};
-    if (command_waits_q && !writing_q) begin
-      read_place[PlaceBits-1:0] = group_place_q;
-      read_offset[OffsetBits-1:0] = offset_q;
-    end
-    if (group_ends && run_ends) begin
-      read_place[2*PlaceBits-1 -: PlaceBits] = end_place;
-      read_offset[2*OffsetBits-1 -: OffsetBits] = job_ends && command_waits_q ? offset_q : next_run_offset;
-    end
-  end
+  assign read_place = {end_place, group_place_after, at_place_after, idle_begins ? group_place_q : at_place_q};
+  assign read_offset = {job_ends && command_waits_q ? offset_q : next_run_offset, group_sum[OffsetBits-1:0], at_sum[OffsetBits-1:0],
+                        idle_begins ? offset_q : at_offset_q};
 
   logic done_next_q, done_failed_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -521,78 +519,87 @@ module load_dma #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (writes) begin
-      word_address_q <= word_address_q + 18'd1;
-      left_q <= next_left;
-      before_q <= next_before;
-      group_left_q <= next_group_left;
-      {memory_end_q, word_lead_q, length_q} <= next_descriptor;
-      ends_q <= next_ends;
-      at_offset_q <= at_offset_now;
-      group_offset_q <= offset_now;
-      drained_run_q <= drained_now;
-      if (group_ends) begin
-        windows_left_q <= windows_left_q - 16'd1;
-        group_to_end_q <= next_to_end;
-        group_before_q <= next_group_before;
-        rest_q <= rest_q - 13'(group_move);
-        if (run_ends) begin
-          group_to_end_q <= start_left_q;
-          left_q <= start_left_q;
-          group_before_q <= start_before_q;
-          before_q <= start_before_q;
-          rest_q <= start_rest_q;
-          group_left_q <= groups_q;
-          {memory_end_q, word_lead_q, length_q} <= {start_end_q, start_lead_q, start_length_q};
-          ends_q <= start_ends_q;
-          windows_left_q <= windows_q;
-          drained_run_q <= 1'b0;
-          at_offset_q <= next_run_offset;
-          group_offset_q <= next_run_offset;
-          run_offset_q <= next_run_offset;
-          left1_q <= left1_q == 16'd1 ? runs1_q : left1_q - 16'd1;
-          if (left1_q == 16'd1) begin
-            row_offset_q <= next_row_offset;
-            left2_q <= left2_q - 16'd1;
+    if (writes && group_ends && run_ends) done_failed_q <= failed_q[writer_parity_q];
+    if (done_next_q) error_o <= done_failed_q;
+    if (idle_begins || writes) begin
+      if (idle_begins || begins_next) begin
+        window_mode_q <= windowed_q;
+        to_buffer_q <= buffer_q;
+        with_fill_q <= fill_q;
+        word_address_q <= word_base_q;
+        groups_q <= start_group;
+        runs1_q <= count1_q;
+        left1_q <= count1_q;
+        left2_q <= count2_q;
+        row_last_q <= count1_q == 16'd1;
+        job_last_q <= count1_q == 16'd1 && count2_q == 16'd1;
+        windows_q <= window_count_q;
+        windows_left_q <= window_count_q;
+        distance1_q <= stride1_q[OffsetBits-1:0];
+        distance2_q <= stride2_q[OffsetBits-1:0];
+        windows_step_q <= window_step_q;
+        writer_parity_q <= !parity_q;
+        row_offset_q <= offset_q;
+        run_offset_q <= offset_q;
+        at_offset_q <= offset_q;
+        group_offset_q <= offset_q;
+        drained_run_q <= 1'b0;
+        left_q <= start_left;
+        group_to_end_q <= start_left;
+        start_left_q <= start_left;
+        before_q <= lead_q;
+        group_before_q <= lead_q;
+        start_before_q <= lead_q;
+        rest_q <= run_bytes_q[12:0];
+        start_rest_q <= run_bytes_q[12:0];
+        group_left_q <= start_group;
+        {memory_bytes_q, memory_end_q, word_lead_q, length_q} <= start_descriptor;
+        {start_bytes_q, start_end_q, start_lead_q, start_length_q} <= start_descriptor;
+        ends_q <= start_ends;
+        start_ends_q <= start_ends;
+      end else begin
+        word_address_q <= word_address_q + 18'd1;
+        left_q <= next_left;
+        before_q <= next_before;
+        group_left_q <= next_group_left;
+        {memory_bytes_q, memory_end_q, word_lead_q, length_q} <= next_descriptor;
+        ends_q <= next_ends;
+        at_offset_q <= at_offset_now;
+        group_offset_q <= offset_now;
+        drained_run_q <= drained_now;
+        if (group_ends) begin
+          windows_left_q <= windows_left_q - 16'd1;
+          group_to_end_q <= next_to_end;
+          group_before_q <= next_group_before;
+          rest_q <= rest_q - 13'(group_move);
+          if (run_ends) begin
+            group_to_end_q <= start_left_q;
+            left_q <= start_left_q;
+            group_before_q <= start_before_q;
+            before_q <= start_before_q;
+            rest_q <= start_rest_q;
+            group_left_q <= groups_q;
+            {memory_bytes_q, memory_end_q, word_lead_q, length_q} <= {start_bytes_q, start_end_q, start_lead_q, start_length_q};
+            ends_q <= start_ends_q;
+            windows_left_q <= windows_q;
+            drained_run_q <= 1'b0;
+            at_offset_q <= next_run_offset;
+            group_offset_q <= next_run_offset;
+            run_offset_q <= next_run_offset;
+            if (row_last_q) begin
+              row_offset_q <= next_row_offset;
+              left1_q <= runs1_q;
+              left2_q <= left2_q - 16'd1;
+              row_last_q <= runs1_q == 16'd1;
+              job_last_q <= runs1_q == 16'd1 && left2_q == 16'd2;
+            end else begin
+              left1_q <= left1_q - 16'd1;
+              row_last_q <= left1_q == 16'd2;
+              job_last_q <= left1_q == 16'd2 && left2_q == 16'd1;
+            end
           end
-          done_failed_q <= failed_q[writer_parity_q];
         end
       end
-    end
-    if (done_next_q) error_o <= done_failed_q;
-    if (begins) begin
-      window_mode_q <= windowed_q;
-      to_buffer_q <= buffer_q;
-      with_fill_q <= fill_q;
-      word_address_q <= word_base_q;
-      groups_q <= start_group;
-      runs1_q <= count1_q;
-      left1_q <= count1_q;
-      left2_q <= count2_q;
-      windows_q <= window_count_q;
-      windows_left_q <= window_count_q;
-      distance1_q <= stride1_q[OffsetBits-1:0];
-      distance2_q <= stride2_q[OffsetBits-1:0];
-      windows_step_q <= window_step_q;
-      writer_parity_q <= !parity_q;
-      row_offset_q <= offset_q;
-      run_offset_q <= offset_q;
-      at_offset_q <= offset_q;
-      group_offset_q <= offset_q;
-      drained_run_q <= 1'b0;
-      left_q <= start_left;
-      group_to_end_q <= start_left;
-      start_left_q <= start_left;
-      before_q <= lead_q;
-      group_before_q <= lead_q;
-      start_before_q <= lead_q;
-      rest_q <= run_bytes_q[12:0];
-      start_rest_q <= run_bytes_q[12:0];
-      group_left_q <= start_group;
-      {memory_end_q, word_lead_q, length_q} <= start_descriptor;
-      {start_end_q, start_lead_q, start_length_q} <= start_descriptor;
-      ends_q <= start_ends;
-      start_ends_q <= start_ends;
     end
   end
 
@@ -602,8 +609,13 @@ module load_dma #(
   logic [AllBits-1:0] arrival_all;
   logic [8*RingBytes-1:0] ring_row;             // what the banks have read
   logic [RowBits-1:0] arrival_row;
-  logic [2*AllBits-1:0] read_all;               // as read_place
-  logic [2*RowBits-1:0] read_row, read_row_after;
+  // As read_place; and of the next word, if one leaves.
+  /* verilator lint_off UNUSEDSIGNAL */
+  logic [Reads*AllBits-1:0] read_all;
+  logic [AllBits-1:0] go_all;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [Reads*RowBits-1:0] read_row, read_row_after;
+  logic [RowBits-1:0] go_row, go_row_after;
   if (BurstBeats > 1) begin : gen_all
     assign arrival_all = {arrival_place_q, beat};
   end else begin : gen_all_places
@@ -614,7 +626,7 @@ module load_dma #(
   end else begin : gen_row
     assign arrival_row = '0;
   end
-  for (genvar k = 0; k < 2; k++) begin : gen_read
+  for (genvar k = 0; k < Reads; k++) begin : gen_read
     if (BurstBeats > 1) begin : gen_all
       assign read_all[AllBits*k +: AllBits] = {read_place[PlaceBits*k +: PlaceBits], read_offset[OffsetBits*k + BusBits +: OffsetBits - BusBits]};
     end else begin : gen_all_places
@@ -630,6 +642,14 @@ module load_dma #(
       assign read_row_after[RowBits*k +: RowBits] = '0;
     end
   end
+  always_comb begin
+    {go_all, go_row, go_row_after} = {read_all[AllBits +: AllBits], read_row[RowBits +: RowBits], read_row_after[RowBits +: RowBits]};
+    for (int k = 2; k < Reads; k++) begin
+      if (k == 2 ? group_ends && window_mode_q : group_ends && run_ends) begin
+        {go_all, go_row, go_row_after} = {read_all[AllBits*k +: AllBits], read_row[RowBits*k +: RowBits], read_row_after[RowBits*k +: RowBits]};
+      end
+    end
+  end
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     logic [8*BusBytes-1:0] arriving;
     logic write;
@@ -640,10 +660,10 @@ module load_dma #(
       assign write = rvalid_i && arrival_all[BankBits-1:0] == BankBits'(b);
     end
     if (b == Banks - 1) begin : gen_last
-      assign row = writes ? read_row[2*RowBits-1 -: RowBits] : read_row[RowBits-1:0];
+      assign row = writes ? go_row : read_row[RowBits-1:0];
     end else begin : gen_before
       logic [RowBits-1:0] go, stay;
-      assign go = BankBits'(b) < read_all[AllBits +: BankBits] ? read_row_after[2*RowBits-1 -: RowBits] : read_row[2*RowBits-1 -: RowBits];
+      assign go = BankBits'(b) < go_all[BankBits-1:0] ? go_row_after : go_row;
       assign stay = BankBits'(b) < read_all[BankBits-1:0] ? read_row_after[RowBits-1:0] : read_row[RowBits-1:0];
       assign row = writes ? go : stay;
     end
@@ -673,15 +693,15 @@ module load_dma #(
   end else begin : gen_at_place
     assign at_all = {at_place_q, at_offset_q[BusBits-1:0]};
   end
-  assign rotation = at_all[RotateBits-1:0] - RotateBits'(lead);
+  assign rotation = at_all[RotateBits-1:0] - RotateBits'(word_lead_q);
   always_comb begin
     rotated = '0;
     word = '0;
     if (!Lazy || writes) begin
       if (!Lazy || has_memory) rotated = {ring_row, ring_row} >> {rotation, 3'b000};
       for (int i = 0; i < WordBytes; i++) begin
-        if (LengthBits'(i) >= LengthBits'(lead) && LengthBits'(i) < LengthBits'(memory_end)) word[8*i +: 8] = rotated[8*i +: 8];
-        else if (window_mode_q && LengthBits'(i) < LengthBits'(length)) word[8*i +: 8] = with_fill_q;
+        if (LengthBits'(i) >= LengthBits'(word_lead_q) && LengthBits'(i) < LengthBits'(memory_end_q)) word[8*i +: 8] = rotated[8*i +: 8];
+        else if (window_mode_q && LengthBits'(i) < LengthBits'(length_q)) word[8*i +: 8] = with_fill_q;
       end
     end
   end

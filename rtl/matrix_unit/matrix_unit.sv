@@ -61,6 +61,21 @@ module matrix_unit #(
   logic [511:0] pending_word_q;
   // Words between: rows of the tile; outputs and taps that are neighbours in x; act_base and the first tap's x.
   logic [17:0]  pending_row_q, pending_step_x_q, pending_tap_x_q, pending_base_q;
+  logic [6:0]   pending_ones_q;     // see ones()
+
+  // Which loops of an instruction have one turn only: {x, y, z, n, ky, kx, cb}. An instruction may be taken late in a cycle, so that there is
+  // no time then to find whether a loop is in its last turn.
+  /* verilator lint_off UNUSEDSIGNAL */  // of the word only the counts
+  function automatic logic [6:0] ones(input logic [511:0] word);
+  /* verilator lint_on UNUSEDSIGNAL */
+    ones = {word[isa_pkg::MatrixOutWidthLsb +: isa_pkg::MatrixOutWidthWidth] == 14'd1,
+            word[isa_pkg::MatrixOutHeightLsb +: isa_pkg::MatrixOutHeightWidth] == 14'd1,
+            word[isa_pkg::MatrixOutPlanesLsb +: isa_pkg::MatrixOutPlanesWidth] == 8'd1,
+            word[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth] == 12'd1,
+            word[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] == 8'd1,
+            word[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] == 8'd1,
+            word[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] == 14'd1};
+  endfunction
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) pending_q <= 1'b0;
@@ -69,6 +84,7 @@ module matrix_unit #(
   always_ff @(posedge clk_i) begin
     if (command_valid_i) begin
       pending_word_q <= command_i;
+      pending_ones_q <= ones(command_i);
       pending_row_q <= 18'(command_i[isa_pkg::MatrixActWidthLsb +: isa_pkg::MatrixActWidthWidth]) *
                        18'(command_i[isa_pkg::MatrixPixelWordsLsb +: isa_pkg::MatrixPixelWordsWidth]);
       pending_step_x_q <= 18'(command_i[isa_pkg::MatrixStrideXLsb +: isa_pkg::MatrixStrideXWidth]) *
@@ -95,6 +111,7 @@ module matrix_unit #(
   logic         loads;              // begins with the next pass's weights
   logic         chain_next_q;
   logic [511:0] weight_word_q;
+  logic [6:0]   weight_ones_q;
   logic [17:0]  weight_address_q, weight_step_x_q, weight_tap_x_q, weight_step_y_q, weight_tap_y_q;
   logic [RowWidth-1:0] rows_left_q;
 
@@ -104,6 +121,7 @@ module matrix_unit #(
   always_ff @(posedge clk_i) begin
     if (takes) begin
       weight_word_q <= pending_word_q;
+      weight_ones_q <= pending_ones_q;
       weight_address_q <= pending_address;
       weight_step_x_q <= pending_step_x_q;
       weight_tap_x_q <= pending_tap_x_q;
@@ -113,25 +131,22 @@ module matrix_unit #(
   end
 
   // Passes left, the one being loaded included; the least significant loop is the last.
-  logic [11:0] load_n_q, load_n;
-  logic [7:0]  load_ky_q, load_ky, load_kx_q, load_kx;
-  logic [13:0] load_cb_q, load_cb;
+  logic [11:0] load_n_q, load_n, more_n;        // more_*: of the instruction's next pass
+  logic [7:0]  load_ky_q, load_ky, more_ky, load_kx_q, load_kx, more_kx;
+  logic [13:0] load_cb_q, load_cb, more_cb;
   logic        load_cb_ends, load_kx_ends, load_ky_ends, load_is_last;
   assign load_cb_ends = load_cb_q == 14'd1;
   assign load_kx_ends = load_cb_ends && load_kx_q == 8'd1;
   assign load_ky_ends = load_kx_ends && load_ky_q == 8'd1;
-  assign load_cb = takes ? pending_word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] :
-                   load_cb_ends ? weight_word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] :
-                   load_cb_q - 14'd1;
-  assign load_kx = takes ? pending_word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] :
-                   load_kx_ends ? weight_word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] :
-                   load_kx_q - 8'(load_cb_ends);
-  assign load_ky = takes ? pending_word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] :
-                   load_ky_ends ? weight_word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] :
-                   load_ky_q - 8'(load_kx_ends);
-  assign load_n = takes ? pending_word_q[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth] :
-                  load_n_q - 12'(load_ky_ends);
-  assign load_is_last = load_cb == 14'd1 && load_kx == 8'd1 && load_ky == 8'd1 && load_n == 12'd1;
+  assign more_cb = load_cb_ends ? weight_word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] : load_cb_q - 14'd1;
+  assign more_kx = load_kx_ends ? weight_word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] : load_kx_q - 8'(load_cb_ends);
+  assign more_ky = load_ky_ends ? weight_word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] : load_ky_q - 8'(load_kx_ends);
+  assign more_n = load_n_q - 12'(load_ky_ends);
+  assign load_cb = takes ? pending_word_q[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth] : more_cb;
+  assign load_kx = takes ? pending_word_q[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth] : more_kx;
+  assign load_ky = takes ? pending_word_q[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth] : more_ky;
+  assign load_n = takes ? pending_word_q[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth] : more_n;
+  assign load_is_last = takes ? pending_ones_q[3:0] == '1 : more_cb == 14'd1 && more_kx == 8'd1 && more_ky == 8'd1 && more_n == 12'd1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -229,6 +244,7 @@ module matrix_unit #(
   logic [7:0]         ky_left_q, kx_left_q, ky_left, kx_left;
   logic [13:0]        cb_left_q, cb_left;
   logic               x_last_q, y_last_q, z_last_q, n_last_q, ky_last_q, kx_last_q, cb_last_q;  // one is left
+  logic [6:0]         lasts_q, lasts;  // these, as ones() has them
 
   logic [13:0]        out_width, out_height;
   logic [7:0]         out_planes;
@@ -267,8 +283,10 @@ module matrix_unit #(
 
   // What the next instruction brings with it.
   logic [511:0] new_word;
+  logic [6:0]   new_ones;
   logic [17:0]  new_address;
   assign new_word = takes ? pending_word_q : weight_word_q;
+  assign new_ones = takes ? pending_ones_q : weight_ones_q;
   assign new_address = takes ? pending_address : weight_address_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -294,15 +312,7 @@ module matrix_unit #(
     ky_left = ky_left_q;
     kx_left = kx_left_q;
     cb_left = cb_left_q;
-    if (free) begin
-      x_left = new_word[isa_pkg::MatrixOutWidthLsb +: isa_pkg::MatrixOutWidthWidth];
-      y_left = new_word[isa_pkg::MatrixOutHeightLsb +: isa_pkg::MatrixOutHeightWidth];
-      z_left = new_word[isa_pkg::MatrixOutPlanesLsb +: isa_pkg::MatrixOutPlanesWidth];
-      n_left = new_word[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth];
-      ky_left = new_word[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth];
-      kx_left = new_word[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth];
-      cb_left = new_word[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth];
-    end else if (emits) begin
+    if (emits) begin
       x_left = line_ends ? out_width : x_left_q - 14'd1;
       if (line_ends) y_left = plane_ends ? out_height : y_left_q - 14'd1;
       if (plane_ends) z_left = pass_ends ? out_planes : z_left_q - 8'd1;
@@ -313,17 +323,23 @@ module matrix_unit #(
         n_left = n_left_q - 12'(ky_ends);
       end
     end
+    lasts = {x_left == 14'd1, y_left == 14'd1, z_left == 8'd1, n_left == 12'd1, ky_left == 8'd1, kx_left == 8'd1, cb_left == 14'd1};
+    if (free) begin
+      x_left = new_word[isa_pkg::MatrixOutWidthLsb +: isa_pkg::MatrixOutWidthWidth];
+      y_left = new_word[isa_pkg::MatrixOutHeightLsb +: isa_pkg::MatrixOutHeightWidth];
+      z_left = new_word[isa_pkg::MatrixOutPlanesLsb +: isa_pkg::MatrixOutPlanesWidth];
+      n_left = new_word[isa_pkg::MatrixCoutBlocksLsb +: isa_pkg::MatrixCoutBlocksWidth];
+      ky_left = new_word[isa_pkg::MatrixKernelHLsb +: isa_pkg::MatrixKernelHWidth];
+      kx_left = new_word[isa_pkg::MatrixKernelWLsb +: isa_pkg::MatrixKernelWWidth];
+      cb_left = new_word[isa_pkg::MatrixCinBlocksLsb +: isa_pkg::MatrixCinBlocksWidth];
+      lasts = new_ones;
+    end
   end
+  assign {x_last_q, y_last_q, z_last_q, n_last_q, ky_last_q, kx_last_q, cb_last_q} = lasts_q;
   always_ff @(posedge clk_i) begin
     if (free || emits) begin
       {x_left_q, y_left_q, z_left_q, n_left_q, ky_left_q, kx_left_q, cb_left_q} <= {x_left, y_left, z_left, n_left, ky_left, kx_left, cb_left};
-      x_last_q <= x_left == 14'd1;
-      y_last_q <= y_left == 14'd1;
-      z_last_q <= z_left == 8'd1;
-      n_last_q <= n_left == 12'd1;
-      ky_last_q <= ky_left == 8'd1;
-      kx_last_q <= kx_left == 8'd1;
-      cb_last_q <= cb_left == 14'd1;
+      lasts_q <= lasts;
     end
   end
 

@@ -96,8 +96,8 @@ module sequencer #(
 
   logic running_q, begin_run, ends_now;
   logic stopped;     // the run has failed in an earlier cycle
-  logic [3:0] failure_code_q, failure_code_now;             // registers of the error: of use while the run is stopped by one
-  logic [IndexBits-1:0] failure_index_q, failure_index_now;
+  logic [3:0] failure_code;             // of the error: of use while the run is stopped by one
+  logic [IndexBits-1:0] failure_index;
   logic [63:0] failure_cycle_q;
   logic [63:0] begin_time_q, end_time_q;  // of the run's cycle 0; of the cycle after its last
   logic failed_now;  // stopped, or about to be
@@ -523,6 +523,8 @@ module sequencer #(
   );
 
   // If something fails in this cycle: what. The later of these counts more.
+  logic [3:0] failure_code_now, failure_code_q;
+  logic [IndexBits-1:0] failure_index_now, failure_index_q;
   always_comb begin
     failure_code_now = isa_pkg::ErrorAborted;
     failure_index_now = dispatched_q;
@@ -535,16 +537,22 @@ module sequencer #(
         failure_code_now = decode_code;
         failure_index_now = dispatched_q;
       end
-      for (int u = Units - 1; u >= 0; u--) begin
-        if (done_failed[u]) begin
-          failure_code_now = !error_i[u] ? isa_pkg::ErrorSemaphoreOverflow :
-                             u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
-          failure_index_now = flight_index[IndexBits*u +: IndexBits];
-        end
+    end
+  end
+  // Of units that were done then, whether they failed comes last: which of them counts is found behind the registers.
+  logic [Units-1:0] done_failed_q, done_error_q;
+  logic [IndexBits*Units-1:0] done_index_q;
+  assign done_failed = done_now & (error_i | overflow);
+  always_comb begin
+    failure_code = failure_code_q;
+    failure_index = failure_index_q;
+    for (int u = Units - 1; u >= 0; u--) begin
+      if (done_failed_q[u]) begin
+        failure_code = !done_error_q[u] ? isa_pkg::ErrorSemaphoreOverflow : u == 3 ? isa_pkg::ErrorWriteError : isa_pkg::ErrorReadError;
+        failure_index = done_index_q[IndexBits*u +: IndexBits];
       end
     end
   end
-  assign done_failed = done_now & (error_i | overflow);
   assign failed_now = stopped || (running_q && (decode_code != isa_pkg::ErrorNone || fails != '0 || abort_now || (done_now & error_i) != '0 ||
                                                 overflows));
 
@@ -579,6 +587,9 @@ module sequencer #(
     if (running_q && !stopped && (!Lazy || failed_now)) begin
       failure_code_q <= failure_code_now;
       failure_index_q <= failure_index_now;
+      done_failed_q <= done_failed;
+      done_error_q <= error_i;
+      done_index_q <= flight_index;
       failure_cycle_q <= time_i - begin_time_q;
     end
   end
@@ -673,8 +684,8 @@ module sequencer #(
   logic [63:0] cycles;
   logic [63:0] csr_value, csr_value_q, csr_sum;  // of a counter all bits, of other registers the lower half
   logic [63:0] csr_base;
-  logic [1:0] csr_more_q, csr_added;
-  logic csr_high_q, csr_new_q, csr_counts_q, csr_running_q, csr_late_q, csr_fails, answer_of_error;
+  logic [2:0] csr_added;
+  logic csr_high_q, csr_new_q, csr_counts_q, csr_spans_q, csr_running_q, csr_late_q, csr_fails, answer_of_error;
   logic [1:0] csr_unit_q;
   logic [5:0] csr_cause_q;
   logic [11:0] answer_offset_q;
@@ -682,7 +693,7 @@ module sequencer #(
   // The counter that a read asks for, taken apart in the cycle of the request.
   logic [11:0] counter_byte;
   logic [1:0] counter_unit;
-  logic counts_q, counter_high_q;
+  logic counts_q, counter_high_q, counter_spans;  // spans: its unit has been doing this up to now
   logic [1:0] counter_unit_q;
 
   assign writable = write_q && !(running_q && !ends_now);
@@ -706,13 +717,14 @@ module sequencer #(
       counter_cause_q <= counter_byte[8:3] - 6'(Causes) * 6'(counter_unit);
     end
   end
+  assign counter_spans = counter_cause_q == 6'(cause_before[4*counter_unit_q +: 4]);
   // {whether it is one, value} of a register that tells of the error, as of the cycle before.
   function automatic logic [32:0] error_register(input logic [11:0] offset);
     error_register = '0;
     if (stopped) begin
       case (offset)
-        {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code_q};
-        {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index_q)};
+        {2'b00, isa_pkg::CsrErrorCode}: error_register = {1'b1, 28'd0, failure_code};
+        {2'b00, isa_pkg::CsrErrorInstruction}: error_register = {1'b1, 32'(failure_index)};
         {2'b00, isa_pkg::CsrErrorCycleLow}: error_register = {1'b1, failure_cycle_q[31:0]};
         {2'b00, isa_pkg::CsrErrorCycleHigh}: error_register = {1'b1, failure_cycle_q[63:32]};
         default: ;
@@ -720,26 +732,15 @@ module sequencer #(
     end
   endfunction
   always_comb begin
-    logic [63:0] until_now, known_value, passed, began;
+    logic [63:0] began;
     csr_value = '0;
     cycles = '0;
-    until_now = '0;
-    known_value = '0;
-    passed = '0;
     began = '0;
     if (read_q) begin
       cycles = (running_q ? time_i : end_time_q) - begin_time_q + 64'(running_q);  // this cycle counts
-      until_now = running_q ? time_counted : end_time_q;
-      known_value = counted[64*counter_unit_q +: 64];
-      if (counter_cause_q == 6'(cause_before[4*counter_unit_q +: 4])) begin
-        passed = until_now;
-        began = since[64*counter_unit_q +: 64];
-      end
-      // What the unit does in this cycle comes late, and is added in the next. An error that is counted from the cycle before on has two
-      // cycles by now. Of an error of this very cycle the next cycle knows.
-      if (counts_q) begin
-        csr_value = known_value + passed - began;
-      end
+      if (counter_spans) began = since[64*counter_unit_q +: 64];
+      // The time that has passed is added in the next cycle, and so is what the unit does in this one, which comes late.
+      if (counts_q) csr_value = counted[64*counter_unit_q +: 64] - began;
       case (read_offset_q)
         {2'b00, isa_pkg::CsrStatus}: csr_value[31:0] = {28'd0, interrupt_o, stopped && done_after, done_after, running_q && !ends_now};
         {2'b00, isa_pkg::CsrProgramBaseLow}: csr_value[31:0] = program_base_q[31:0];
@@ -790,30 +791,33 @@ module sequencer #(
       csr_value_q <= csr_value;
       csr_high_q <= counts_q && counter_high_q;
       csr_counts_q <= counts_q;
+      csr_spans_q <= counts_q && counter_spans;
       answer_offset_q <= read_offset_q;
       csr_running_q <= running_q;
       csr_late_q <= late_q;
       csr_unit_q <= counter_unit_q;
       csr_cause_q <= counter_cause_q;
     end else begin
-      csr_value_q <= csr_base;
+      csr_value_q <= csr_sum;
     end
-    csr_more_q <= csr_added;
   end
 
   // Whoever read in the cycle of an error has it, too. It is known in the next cycle, when the answer is on the wires.
   assign csr_fails = csr_new_q && late_q;
   assign {answer_of_error, answer_error} = error_register(answer_offset_q);
   assign csr_base = csr_fails && answer_of_error ? {32'd0, answer_error} : csr_value_q;
+  // A counter: the time that had passed, and the cycle of the request. After an error of the cycle before that, the time had stood still for a
+  // cycle, and the error has two.
   always_comb begin
-    csr_added = csr_more_q;
-    if (csr_new_q) begin
-      csr_added = 2'd0;
-      if (csr_fails && csr_counts_q) csr_added = {1'b0, csr_cause_q == 6'(isa_pkg::CauseError)};
-      else if (csr_counts_q && csr_running_q && csr_cause_q == 6'(cause_q[4*csr_unit_q +: 4])) csr_added = csr_late_q ? 2'd2 : 2'd1;
+    csr_added = 3'd0;
+    csr_sum = csr_base;
+    if (csr_new_q && csr_counts_q) begin
+      if (csr_fails) csr_added = {2'd0, csr_cause_q == 6'(isa_pkg::CauseError)};
+      else if (csr_running_q && csr_cause_q == 6'(cause_q[4*csr_unit_q +: 4])) csr_added = csr_late_q ? 3'd2 : 3'd1;
+      else if (csr_running_q && csr_late_q && csr_spans_q) csr_added = 3'b111;
+      csr_sum = csr_base + (csr_spans_q ? csr_running_q ? time_before_q : end_time_q : 64'd0) + 64'($signed(csr_added));
     end
   end
-  assign csr_sum = csr_base + 64'(csr_added);
   assign csr_data_o = csr_high_q ? csr_sum[63:32] : csr_sum[31:0];
 
   // ---- Quiet ----
@@ -824,7 +828,8 @@ module sequencer #(
     moves = write_q || read_q || csr_write_i || csr_read_i || csr_written_o || csr_answered_o ||
             interrupt_o != (interrupt_enable_after && done_after && !begin_run && !clear_run);
     if (running_q) begin
-      if (failed_now != stopped || done_i != '0 || credit_moves || starts != '0 || command_valid_o != '0 || dispatch_now || (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q || ends_now) begin
+      if (failed_now != stopped || done_i != '0 || credit_moves || starts != '0 || command_valid_o != '0 || dispatch_now ||
+          (arvalid_o && arready_i) || ar_wanted || rvalid_i || beat_valid_q || ends_now) begin
         moves = 1'b1;
       end
     end

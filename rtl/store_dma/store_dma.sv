@@ -148,7 +148,7 @@ module store_dma #(
       length = length_q;
       last_sum = SumBits'(at_offset_q) + SumBits'(length) - 13'd1;
       last_number = at_number_q + NumberBits'(last_sum >> OffsetBits);
-      reads = NumberBits'(last_number - freed_q) < NumberBits'(PlacesNeeded);
+      reads = NumberBits'(last_sum >> OffsetBits) < NumberBits'(NumberBits'(PlacesNeeded) - NumberBits'(at_number_q - freed_q));
     end
   end
   always_comb begin

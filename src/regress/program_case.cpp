@@ -61,12 +61,33 @@ void product_beside_half(Random& random, std::uint32_t& value, std::uint32_t& ma
   }
 }
 
+// Two factors of 24 bits whose product lies half way between two numbers of 24 bits, and the lower of these half way between two results,
+// (2 n + 1) / 2: whether the product is rounded to even decides the result. Returns the scale's exponent, 0: nothing was found.
+int product_beside_half_of_result(Random& random, std::uint32_t& value, std::uint32_t& mantissa) {
+  for (int attempt = 0; attempt < 64; ++attempt) {
+    const int below = draw(random, 23, 24);  // bits of the product that are rounded: it has 47 or 48
+    const auto twice = static_cast<std::uint32_t>(2 * draw(random, 0, 127) + 1);
+    const int width = 32 - __builtin_clz(twice);
+    const std::uint32_t odd = (twice << (25 - width)) + 1;  // the product is odd * 2^(below - 1), and odd has 25 bits
+    for (std::uint32_t p = 3; p * p <= odd; p += 2) {
+      if (odd % p != 0) continue;
+      const std::uint32_t q = odd / p;
+      const int p_shift = 24 - (32 - __builtin_clz(p)), q_shift = 24 - (32 - __builtin_clz(q));
+      if (p_shift + q_shift != below - 1 || chance(random, 0.3)) continue;
+      value = p << p_shift;
+      mantissa = q << q_shift & ((1u << 23) - 1);
+      return 125 + width - below;
+    }
+  }
+  return 0;
+}
+
 // A sum and a float32 scale that meet a corner of the multiplication: a value or a product that rounds up to the next power of two, or a value,
 // a product or a result that lies half way between two, or just beside that.
 void float_corner(Random& random, std::uint32_t& sum, std::uint32_t& scale) {
   std::uint32_t magnitude = 0, mantissa = static_cast<std::uint32_t>(random() % (1u << 23));
   int exponent = 0;
-  switch (draw(random, 0, 4)) {
+  switch (draw(random, 0, 5)) {
     case 0:  // 25 bits or more that are one: 2^24 after the first rounding
       magnitude = ((1u << draw(random, 25, 31)) - 1u) ^ (chance(random, 0.3) ? 1u << draw(random, 0, 7) : 0u);
       break;
@@ -86,6 +107,13 @@ void float_corner(Random& random, std::uint32_t& sum, std::uint32_t& scale) {
       product_beside_half(random, magnitude, mantissa);
       magnitude <<= draw(random, 0, 7);
       break;
+    case 4: {
+      const int shift = draw(random, 0, 7);
+      exponent = product_beside_half_of_result(random, magnitude, mantissa);
+      magnitude <<= shift;
+      exponent = exponent == 0 ? 0 : exponent - shift;
+      break;
+    }
     default: {  // a value that is exact, scaled by a power of two: some bits, a half, and none or one behind it
       const int below = draw(random, 1, 20);
       magnitude = static_cast<std::uint32_t>(draw(random, 0, (1 << (24 - below)) - 1)) << below | 1u << (below - 1);
@@ -223,10 +251,11 @@ isa::Extent first_run(const isa::Instruction& i) {
 void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::vector<isa::Word>& program, Case& c) {
   const Machine& machine = c.machine;
   isa::Word& word = program[random() % program.size()];
-  enum Mistake { AnyBit, Outside, OtherMachine, Poison, Field, NoHalt, Overflow };
-  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, OtherMachine, Poison, Poison, Poison,
-                                  Poison, Poison,  Poison,  Poison,  Field,        Field,        NoHalt, Overflow};
-  switch (one_of(random, Mistakes)) {
+  enum Mistake { AnyBit, Outside, OtherMachine, Reversed, Poison, Field, NoHalt, Overflow };
+  constexpr Mistake Mistakes[] = {AnyBit, Outside, Outside, Outside, OtherMachine, OtherMachine, Reversed, Poison, Poison, Poison,
+                                  Poison, Poison,  Poison,  Poison,  Field,        Field,        NoHalt,   Overflow, Overflow};
+  const Mistake mistake = one_of(random, Mistakes);
+  switch (mistake) {
     case AnyBit: {
       const isa::Word before = word;
       const auto bit = static_cast<std::size_t>(draw(random, 0, 511));
@@ -246,15 +275,18 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
       if (!isa::check_claims(i, machine) && isa::memory_bytes(i).last < isa::MemoryAddresses) program[at] = isa::encode(i);
       break;
     }
-    case OtherMachine: {  // a load for another machine
+    case OtherMachine:  // a load for another machine
+    case Reversed: {    // and its interval is back to front: which of the two is told?
       std::size_t at = random() % program.size();
       while (at > 0 && isa::opcode(program[at]) != isa::Opcode::Load) --at;
       isa::Instruction i = isa::decode(program[at]);
       if (i.unit != isa::Unit::Load) break;
       i.load.machine = chance(random, 0.5) ? machine_digest(machine) ^ 1 << draw(random, 0, 30) : draw(random, 1, 0x7fffffff);
-      if (chance(random, 0.6)) {  // and wrong in another way, too: which of the two is told?
+      if (mistake == Reversed) {
         i.load.word_base = std::max(i.load.word_base, 1);
-        i.load.word_last = chance(random, 0.5) ? i.load.word_base - 1 : isa::WordAddresses - 1;
+        i.load.word_last = i.load.word_base - 1;
+      } else if (chance(random, 0.3)) {  // or it ends beyond the buffer
+        i.load.word_last = isa::WordAddresses - 1;
       }
       program[at] = isa::encode(i);
       break;
@@ -314,6 +346,33 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
   }
 }
 
+// Of a program in which a load and a store are done in one cycle: both go outside of memory, at the same distances from boundaries as before.
+// So both fail at once, if addresses decide nothing else. The load's error is the one to be told.
+void fail_two_at_once(Random& random, const MemoryMap& map, const SimulationOutput& output, Case& c) {
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+  for (const TraceEvent& load : output.result.trace) {
+    if (load.unit != static_cast<int>(isa::Unit::Load)) continue;
+    for (const TraceEvent& store : output.result.trace) {
+      if (store.unit == static_cast<int>(isa::Unit::Store) && store.end == load.end) pairs.emplace_back(load.instruction, store.instruction);
+    }
+  }
+  if (pairs.empty()) return;
+  const auto [load_at, store_at] = pairs[random() % pairs.size()];
+  constexpr std::uint64_t Boundary = 4096;
+  const std::uint64_t outside = (static_cast<std::uint64_t>(c.machine.memory_bytes) + Boundary - 1) / Boundary * Boundary;
+  std::vector<std::uint8_t>& bytes = c.inputs.back();  // the program's
+  const std::size_t skipped = static_cast<std::size_t>(c.schedule.program_base - map.program);
+  for (const std::size_t at : {load_at, store_at}) {
+    isa::Word& word = c.schedule.program[at];
+    isa::Instruction i = isa::decode(word);
+    std::uint64_t& address = i.unit == isa::Unit::Load ? i.load.address : i.store.address;
+    address = outside + address % Boundary;
+    if (isa::check_claims(i, c.machine) || isa::memory_bytes(i).last >= isa::MemoryAddresses) return;
+    word = isa::encode(i);
+    std::memcpy(bytes.data() + skipped + at * isa::InstructionBytes, word.data(), isa::InstructionBytes);
+  }
+}
+
 }  // namespace
 
 void draw_memory_around(Random& random, Machine& m) {
@@ -367,13 +426,14 @@ void draw_random_program(Random& random, Case& c) {
     constexpr std::size_t Most = MemoryMap::ProgramBytes / isa::InstructionBytes, MostSkipped = 100, MostAdded = 256;
     if (program.size() + MostAdded > Most) continue;
     // Where memory ends, now and then, and there fetch goes on behind its end.
+    const bool spoiled = chance(random, 0.45);
     const bool at_end = map.program + MemoryMap::ProgramBytes == static_cast<std::uint64_t>(c.machine.memory_bytes) && chance(random, 0.15);
     std::size_t skipped = static_cast<std::size_t>(draw(random, 0, static_cast<int>(std::min(MostSkipped, Most - MostAdded - program.size()))));
     if (at_end) {
       skipped = Most - program.size();
       c.bytes_behind_program = isa::InstructionBytes * static_cast<std::uint32_t>(draw(random, 1, 40));
       if (chance(random, 0.5)) program.back() = program.front();  // no halt before it
-    } else if (chance(random, 0.45)) {
+    } else if (spoiled) {
       spoil(random, map, map.program + skipped * isa::InstructionBytes, program, c);
     }
     skipped *= isa::InstructionBytes;
@@ -414,8 +474,10 @@ void draw_random_program(Random& random, Case& c) {
       SimulationOptions options = options_of(c);
       options.engine = Engine::Plain;
       options.max_cycles = slow ? 5'000'000 : 200'000;
+      options.trace = true;
       const SimulationOutput output = simulate_raw(c.machine, c.schedule, c.inputs, options);
       const std::int64_t ends = output.error_code != 0 ? output.error_cycle : output.result.cycles;
+      if (output.error_code == 0 && !at_end && !spoiled && chance(random, 0.5)) fail_two_at_once(random, map, output, c);
       if (chance(random, 0.08)) c.abort_at = 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(ends + 4));
     } catch (const RunError&) {
       continue;

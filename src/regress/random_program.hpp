@@ -545,7 +545,15 @@ class RandomProgram {
         i.dilation_y = random_.range(1, 2);
         i.dilation_x = random_.range(1, 2);
       }
-      // What a stretched field alone seldom brings about: more taps than 8 bits count, blocks of the source further apart than they tell.
+      // What a stretched field alone seldom brings about: taps far apart, some of them in a high tile; more taps than 8 bits count; blocks of
+      // the source further apart than they tell.
+      if (reads.steps == 0 && random_.chance(corner_percent / 4)) {
+        i.dilation_y = random_.range(3, 20);
+        i.kernel_h = random_.range(2, 3);
+        i.src_height = random_.range(1, 2 * i.dilation_y + 2);
+        i.src_width = random_.range(1, 2);
+        i.pixel_words = 1;
+      }
       if (i.opcode == isa::Opcode::Depthwise && !small && random_.chance(corner_percent / 4)) {
         i.kernel_h = random_.range(16, 24);
         i.kernel_w = random_.range(16, 20);
