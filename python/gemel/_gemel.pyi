@@ -4,6 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ._result import LayerMapping, WeightTiles
+
 def version() -> str: ...
 def commit() -> str: ...
 def report_style() -> str: ...
@@ -172,6 +174,13 @@ class LayerInfo:
 
     @property
     def groups(self) -> int: ...
+    @property
+    def weight_tiles(self) -> WeightTiles:
+        """Of a program; a network's are 0."""
+
+    @property
+    def mapping(self) -> tuple[LayerMapping, ...]:
+        """By unit. Empty: of a network; or another layer's instructions compute it, a view, or on the host."""
 
 class ParameterInfo:
     """A parameter of machines."""

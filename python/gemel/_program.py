@@ -69,6 +69,7 @@ class Program:
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
+        """In order of execution, each with its `mapping`: how the compiler runs it, as in a result's layers."""
         return self._inside.layers
 
     @property

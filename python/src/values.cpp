@@ -3,6 +3,26 @@
 #include "bindings.hpp"
 
 namespace gemel::python {
+namespace {
+
+// As the layers of results have it (gemel/_result.py, which imports this module).
+py::object mapping_of(const LayerMapping& part) {
+  using namespace py::literals;
+  const bool is_array = part.accumulated_channels > 0;
+  return py::module_::import("gemel._result")
+      .attr("LayerMapping")("unit"_a = std::string(unit_name(part.unit)), "beside"_a = part.beside, "first_channel"_a = part.first_channel,
+                            "channels"_a = part.channels, "output"_a = as_tuple(part.output), "tile"_a = as_tuple(part.tile),
+                            "reduction"_a = is_array ? py::object(as_tuple(part.reduction)) : py::none(),
+                            "accumulated_channels"_a = is_array ? py::object(py::int_(part.accumulated_channels)) : py::none(),
+                            "loops"_a = as_tuple(part.loops), "resident"_a = as_tuple(part.resident));
+}
+
+py::object weight_tiles_of(const WeightTiles& tiles) {
+  using namespace py::literals;
+  return py::module_::import("gemel._result").attr("WeightTiles")("count"_a = tiles.count, "zero"_a = tiles.zero, "left_out"_a = tiles.left_out);
+}
+
+}  // namespace
 
 void bind_values(py::module_& module) {
   py::class_<TensorInfo>(module, "TensorInfo", "A tensor. In memory it is dense; images are NHWC.")
@@ -41,6 +61,14 @@ void bind_values(py::module_& module) {
       .def_property_readonly("dilation", [](const LayerInfo& layer) { return as_tuple(layer.dilation); }, "Height, width.")
       .def_property_readonly("padding", [](const LayerInfo& layer) { return as_tuple(layer.padding); }, "Top, left, bottom, right.")
       .def_readonly("groups", &LayerInfo::groups)
+      .def_property_readonly("weight_tiles", [](const LayerInfo& layer) { return weight_tiles_of(layer.weight_tiles); }, "Of a program; a network's are 0.")
+      .def_property_readonly("mapping",
+                             [](const LayerInfo& layer) {
+                               py::tuple parts(layer.mapping.size());
+                               for (std::size_t i = 0; i < layer.mapping.size(); ++i) parts[i] = mapping_of(layer.mapping[i]);
+                               return parts;
+                             },
+                             "By unit. Empty: of a network; or another layer's instructions compute it, a view, or on the host.")
       .def("__repr__", [](const LayerInfo& layer) { return "<gemel.LayerInfo " + layer.name + ": " + layer.op + ">"; });
 }
 

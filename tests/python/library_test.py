@@ -164,6 +164,19 @@ class Results(unittest.TestCase):
         self.assertEqual(gemel.estimate("digits", "tiny8"), estimate)
         self.assertEqual(sum(estimate.layers.values()), estimate.cycles)
 
+    def test_a_programs_layers_have_their_mapping(self):
+        for name in ("digits", "mobilenet_v2"):  # the second has depthwise layers, whose channels both units may share
+            program = gemel.compile(name, "edge16")
+            result = program.run(timing_only=True)
+            self.assertEqual([(layer.name, layer.mapping, layer.weight_tiles) for layer in program.layers],
+                             [(layer.name, layer.mapping, layer.weight_tiles) for layer in result.layers])  # fmt: skip
+            self.assertEqual({part.unit for layer in program.layers for part in layer.mapping}, {"matrix_unit", "vector_unit"})
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "network.gemel")
+                program.save(path)
+                self.assertEqual([layer.mapping for layer in gemel.Program.load(path).layers], [layer.mapping for layer in program.layers])
+        self.assertEqual({layer.mapping for layer in gemel.load("digits").layers}, {()})
+
     def test_layers_columns_and_tables(self):
         result = gemel.run("digits", "tiny8")
         fields = result.to_dict()
