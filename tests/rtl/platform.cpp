@@ -373,8 +373,8 @@ TEST(Platform, AnAbortEndsADeadlock) {
   EXPECT_EQ(seen.interrupts, 2);
 }
 
-// An abort at any time, on and off the clock's grid, before, while and after a program runs: the same error in the same cycle, and the
-// same end. (The fast models may have asked for more instructions by then.) The program after it is whole.
+// An abort at any time, on and off the clock's grid, before, while and after a program runs: the same error in the same cycle, the same end, and the
+// same requests to memory at the same times. The program after it is whole.
 TEST(Platform, AbortsAtAnyTimeAreTheSame) {
   const std::uint64_t seed = test::random_seed(1);
   const Machine machine = small_machine();
@@ -407,7 +407,7 @@ TEST(Platform, AbortsAtAnyTimeAreTheSame) {
         }
       });
       if (block[0] == '\0') models = seen;
-      expect_same_lines(block, seen.of_software, models.of_software);
+      expect_same_lines(block, seen.lines, models.lines);
     }
     if (HasFailure()) FAIL() << "GEMEL_SEED=" << seed << ", case " << k;
     EXPECT_GT(aborted, 3);
