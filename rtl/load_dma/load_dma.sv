@@ -100,7 +100,7 @@ module load_dma #(
   logic [23:0] command_bytes;
   logic [15:0] command_windows;
   // Window mode: where the last window ends in its row, and whether that is before the run ends. Sum and comparison stand side by side
-  // behind the product.
+  // behind the product, which has a window too many.
   logic [29:0] windows_step, windows_rest;
   /* verilator lint_off UNUSEDSIGNAL */  // what is not below zero and ends before the run has 24 bits
   logic [29:0] windows_end;
@@ -112,8 +112,9 @@ module load_dma #(
   assign command_bytes = command_i[isa_pkg::LoadRunBytesLsb +: 24];
   assign command_windows = command_i[isa_pkg::LoadWindowCountLsb +: 16];
   assign command_lead = -command_i[isa_pkg::LoadWindowOffsetLsb +: 12];
-  assign windows_step = {14'd0, command_windows - 16'd1} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
-  assign windows_rest = {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead};
+  assign windows_step = {14'd0, command_windows} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
+  assign windows_rest = {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead} -
+                        {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
   assign windows_end = windows_step + windows_rest;
   assign windows_short = command_windows != 16'd0 && !windows_end[29] &&
                          $signed(windows_step) < $signed({6'd0, command_bytes} - windows_rest);
@@ -293,9 +294,6 @@ module load_dma #(
 
   // ---- Writer: the next word ----
 
-  function automatic logic [8:0] lesser(input logic [8:0] a, input logic [8:0] b);
-    lesser = a < b ? a : b;
-  endfunction
   // {bytes of memory, end, lead, length} of a word.
   function automatic logic [35:0] descriptor(input logic [2:0] buffer, input logic [23:0] group_left, input logic signed [29:0] left,
                                              input logic [11:0] outside);
@@ -303,10 +301,9 @@ module load_dma #(
     logic [9:0] memory;
     bytes = buffer == 3'd0 ? 9'(Rows) : 9'(Columns);
     length = group_left < {15'd0, bytes} ? group_left[8:0] : bytes;
-    lead = outside < {3'd0, bytes} ? outside[8:0] : bytes;
-    last = left[29] ? '0 : left < $signed({21'd0, bytes}) ? left[8:0] : bytes;
-    last = lesser(last, length);
-    lead = lesser(lead, length);
+    // Neither is beyond the word. Each is compared with both of what bounds the word, instead of with the lesser.
+    lead = outside < {3'd0, bytes} && {12'd0, outside} < group_left ? outside[8:0] : length;
+    last = left[29] ? '0 : left < $signed({21'd0, bytes}) && left < $signed({6'd0, group_left}) ? left[8:0] : length;
     memory = {1'b0, last} - {1'b0, lead};
     descriptor = {memory[9] ? 9'd0 : memory[8:0], last, lead, length};
   endfunction
