@@ -142,6 +142,7 @@ FEATURES = {
     "store_dma": ["row_bytes(Columns,BusBytes)", "row_bytes(Columns,BusBytes)*log2_up(Columns)", "Columns", "BusBytes", "log2_up(Outstanding)",
                   "log2_up(BurstBytes)"],
     "scratchpad": ["WordBytes*(Banks-1)*ReadClients", "WordBytes*Banks*(WriteClients-1)", "WordBytes*ReadClients", "Banks*(ReadClients+WriteClients)",
+                   "(Banks-1)*WriteClients",
                    "Banks*(ReadClients+WriteClients-2)*log2_up(over(Words,Banks))", "uneven(Words,Banks)*(ReadClients+WriteClients)",
                    "uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks))"],
     "sequencer": ["log2_up(QueueDepth)", "log2_up(PrefetchInstructions)", "VectorBanks", "AccumulatorBanks", "uneven(VectorWords,VectorBanks)*VectorBanks",

@@ -33,9 +33,9 @@ std::int64_t memory_bits_of_requantizer(const RtlParameters&) {
 double nand2_of_matrix_unit(const RtlParameters& p) {
   const std::int64_t Rows = p.at("Rows");
   const std::int64_t Columns = p.at("Columns");
-  return 23708.8 +
-         185.75 * static_cast<double>(Rows) +
-         790.48 * static_cast<double>(Columns);
+  return 24085.9 +
+         185.83 * static_cast<double>(Rows) +
+         790.79 * static_cast<double>(Columns);
 }
 
 std::int64_t memory_bits_of_matrix_unit(const RtlParameters& p) {
@@ -66,12 +66,12 @@ double nand2_of_load_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 17370.83 +
-         30.47 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
-         16.03 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
-         110.2 * static_cast<double>(larger(Rows,Columns)) +
-         338.47 * static_cast<double>(log2_up(Outstanding)) +
-         95.1 * static_cast<double>(log2_up(BurstBytes));
+  return 17880.29 +
+         28.59 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
+         16.48 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
+         107.49 * static_cast<double>(larger(Rows,Columns)) +
+         361.88 * static_cast<double>(log2_up(Outstanding)) +
+         112.74 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_load_dma(const RtlParameters& p) {
@@ -88,13 +88,13 @@ double nand2_of_store_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 10144.61 +
-         35.89 * static_cast<double>(row_bytes(Columns,BusBytes)) +
-         9.42 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
-         104.43 * static_cast<double>(Columns) +
-         86.9 * static_cast<double>(BusBytes) +
-         309.87 * static_cast<double>(log2_up(Outstanding)) +
-         101.41 * static_cast<double>(log2_up(BurstBytes));
+  return 10119.0 +
+         36.44 * static_cast<double>(row_bytes(Columns,BusBytes)) +
+         9.21 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
+         105.69 * static_cast<double>(Columns) +
+         87.35 * static_cast<double>(BusBytes) +
+         309.95 * static_cast<double>(log2_up(Outstanding)) +
+         99.42 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_store_dma(const RtlParameters& p) {
@@ -111,14 +111,15 @@ double nand2_of_scratchpad(const RtlParameters& p) {
   const std::int64_t Banks = p.at("Banks");
   const std::int64_t ReadClients = p.at("ReadClients");
   const std::int64_t WriteClients = p.at("WriteClients");
-  return 16.09 +
-         18.56 * static_cast<double>(WordBytes*(Banks-1)*ReadClients) +
-         18.14 * static_cast<double>(WordBytes*Banks*(WriteClients-1)) +
-         10.29 * static_cast<double>(WordBytes*ReadClients) +
-         10.24 * static_cast<double>(Banks*(ReadClients+WriteClients)) +
-         3.7 * static_cast<double>(Banks*(ReadClients+WriteClients-2)*log2_up(over(Words,Banks))) +
-         22.1 * static_cast<double>(uneven(Words,Banks)*(ReadClients+WriteClients)) +
-         10.19 * static_cast<double>(uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks)));
+  return -2.42 +
+         18.6 * static_cast<double>(WordBytes*(Banks-1)*ReadClients) +
+         19.15 * static_cast<double>(WordBytes*Banks*(WriteClients-1)) +
+         10.27 * static_cast<double>(WordBytes*ReadClients) +
+         19.46 * static_cast<double>(Banks*(ReadClients+WriteClients)) +
+         -18.46 * static_cast<double>((Banks-1)*WriteClients) +
+         2.28 * static_cast<double>(Banks*(ReadClients+WriteClients-2)*log2_up(over(Words,Banks))) +
+         22.23 * static_cast<double>(uneven(Words,Banks)*(ReadClients+WriteClients)) +
+         10.23 * static_cast<double>(uneven(Words,Banks)*(Banks-1)*log2_up(over(Words,Banks)));
 }
 
 std::int64_t memory_bits_of_scratchpad(const RtlParameters& p) {
@@ -134,13 +135,13 @@ double nand2_of_sequencer(const RtlParameters& p) {
   const std::int64_t AccumulatorWords = p.at("AccumulatorWords");
   const std::int64_t VectorBanks = p.at("VectorBanks");
   const std::int64_t AccumulatorBanks = p.at("AccumulatorBanks");
-  return 60796.83 +
-         424.61 * static_cast<double>(log2_up(QueueDepth)) +
-         61.37 * static_cast<double>(log2_up(PrefetchInstructions)) +
-         130.63 * static_cast<double>(VectorBanks) +
-         57.02 * static_cast<double>(AccumulatorBanks) +
-         70.05 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
-         140.1 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
+  return 62406.22 +
+         412.45 * static_cast<double>(log2_up(QueueDepth)) +
+         76.08 * static_cast<double>(log2_up(PrefetchInstructions)) +
+         125.89 * static_cast<double>(VectorBanks) +
+         46.6 * static_cast<double>(AccumulatorBanks) +
+         70.16 * static_cast<double>(uneven(VectorWords,VectorBanks)*VectorBanks) +
+         140.32 * static_cast<double>(uneven(AccumulatorWords,AccumulatorBanks)*AccumulatorBanks);
 }
 
 std::int64_t memory_bits_of_sequencer(const RtlParameters& p) {
@@ -158,17 +159,17 @@ const std::vector<AreaModel>& area_models() {
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
       {"requantizer", nand2_of_requantizer, memory_bits_of_requantizer, 1.5, 34, 35,
        {{"Lanes", 1, 32}}},
-      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.5, 25, 25,
+      {"matrix_unit", nand2_of_matrix_unit, memory_bits_of_matrix_unit, 0.6, 25, 25,
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
       {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.5, 32, 34,
        {{"Columns", 1, 64}, {"Lanes", 1, 32}}},
-      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.2, 48, 48,
+      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.1, 49, 49,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
-      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.2, 36, 37,
+      {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.3, 36, 37,
        {{"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
-      {"scratchpad", nand2_of_scratchpad, memory_bits_of_scratchpad, 8.1, 5, 20,
+      {"scratchpad", nand2_of_scratchpad, memory_bits_of_scratchpad, 7.8, 5, 20,
        {{"WordBytes", 1, 256}, {"Words", 64, 9360}, {"Banks", 1, 16}, {"ReadClients", 1, 2}, {"WriteClients", 1, 2}}},
-      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 1.8, 43, 43,
+      {"sequencer", nand2_of_sequencer, memory_bits_of_sequencer, 1.7, 43, 43,
        {{"Rows", 4, 16}, {"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 128, 512}, {"QueueDepth", 2, 32}, {"PrefetchInstructions", 2, 64}, {"ActivationWords", 64, 9360}, {"WeightWords", 64, 4096}, {"VectorWords", 64, 8192}, {"ParamWords", 64, 1024}, {"AccumulatorWords", 64, 1024}, {"ActivationBanks", 1, 16}, {"WeightBanks", 1, 16}, {"VectorBanks", 1, 16}, {"ParamBanks", 1, 16}, {"AccumulatorBanks", 1, 16}}},
   };
   return all;
