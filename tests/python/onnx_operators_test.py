@@ -90,6 +90,17 @@ class Operators(unittest.TestCase):
                 self.assertLessEqual(int(np.abs(actual - expected).max()), 1)
                 self.assertLess(float((actual != expected).mean()), 0.2)
 
+    def only_near(self, proto, folder, refusal, note):
+        """The workload of a model that is refused, with that text, unless `nearest` is asked for, which adds that note."""
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(proto.SerializeToString())
+        with self.assertRaises(ModelError) as raised:
+            import_model(path)
+        self.assertIn(refusal, str(raised.exception))
+        workload = import_model(path, nearest=True)
+        self.assertIn(note, "\n".join(workload.notes))
+        return workload
+
     def test_scales_per_channel_of_matrices(self):
         """A matrix of weights for each place, with a scale for each column: float32 in ONNX Runtime, refused, or with `nearest` equal but next to a tie."""
         draw = Draw(np.random.default_rng(12))
@@ -99,13 +110,8 @@ class Operators(unittest.TestCase):
         m.quantize(m.node("MatMul", [m.real(x), m.real(w, 2)], "made"), "y", float(m.q[x][0] * np.max(m.q[w][0])) * 300, 0)
         proto = m.output("y").proto()
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
-            path.write_bytes(proto.SerializeToString())
-            with self.assertRaises(ModelError) as raised:
-                import_model(path)
-            self.assertIn("what ONNX Runtime computes in float32 is 5 scales of weights of 3 dimensions", str(raised.exception))
-            workload = import_model(path, nearest=True)
-        self.assertIn("(scales per channel of matrices) is float32 in ONNX Runtime", "\n".join(workload.notes))
+            workload = self.only_near(proto, folder, "what ONNX Runtime computes in float32 is 5 scales of weights of 3 dimensions",
+                                      "(scales per channel of matrices) is float32 in ONNX Runtime")  # fmt: skip
         self.assertEqual([layer.op for layer in workload.layers], ["conv2d"])
         *_, wrong, nodes = compare(workload, proto, m.values(), "tiny8")
         self.assertEqual(nodes["MatMul"], 1, "ONNX Runtime joins it now: the importer can take it as exact")
@@ -119,13 +125,8 @@ class Operators(unittest.TestCase):
             m = transposed_convolution(Draw(rng), powers_of_two=False)
             proto = m.proto()
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "model.onnx"
-                path.write_bytes(proto.SerializeToString())
-                with self.assertRaises(ModelError) as raised:
-                    import_model(path)
-                self.assertIn("ConvTranspose `made`: what ONNX Runtime computes in float32 is ConvTranspose", str(raised.exception))
-                workload = import_model(path, nearest=True)
-                self.assertIn("(ConvTranspose) is float32 in ONNX Runtime: elements next to a tie may differ by one", "\n".join(workload.notes))
+                workload = self.only_near(proto, folder, "ConvTranspose `made`: what ONNX Runtime computes in float32 is ConvTranspose",
+                                          "(ConvTranspose) is float32 in ONNX Runtime: elements next to a tie may differ by one")  # fmt: skip
                 values = Reference(proto, ["x", "made", "y"]).run(m.values())
                 yaml, _ = workload.save(Path(folder) / "net.yaml")
                 made, _ = simulate(yaml, MACHINES[case % len(MACHINES)], [workload.layouts[workload.inputs[0]["name"]].of_memory(values["x"])])

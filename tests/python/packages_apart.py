@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,3 +27,15 @@ def install(folder: Path, requirements: Path) -> None:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.strip().splitlines()[-1:] or ["pip failed"]
         raise Absent(f"the packages of {requirements.name} cannot be had: {lines[0]}")
     stamp.write_text(wanted, encoding="utf-8")
+
+
+@contextmanager
+def importing(folder: Path, package: str) -> Iterator[None]:
+    """Imports inside of it look into `folder` first. Raises Absent where one fails."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    except ImportError as error:
+        raise Absent(f"the package {package} cannot be used: {error}") from None
+    finally:
+        sys.path.remove(str(folder))

@@ -7,13 +7,12 @@ Nothing of the packages becomes a dependency: pip puts them alone into a folder.
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from packages_apart import Absent
+from packages_apart import Absent, importing
 
 REQUIREMENTS = Path(__file__).with_name("requirements_text_direction.txt")
 MODEL = "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx"
@@ -42,13 +41,8 @@ def model(packages: Path) -> onnx.ModelProto:
 def pictures(packages: Path, count: int, seed: int) -> dict[str, np.ndarray]:
     """`images` [count, 3, HEIGHT, WIDTH], float32 as the network takes them, and `labels`, int64: lines of one to four words, drawn from the seed in sizes,
     contrasts, margins and noise, every second one turned. Raises Absent."""
-    sys.path.insert(0, str(packages))
-    try:
+    with importing(packages, "pillow"):
         from PIL import Image, ImageDraw, ImageFont, features
-    except ImportError as error:
-        raise Absent(f"the package pillow cannot be used: {error}") from None
-    finally:
-        sys.path.remove(str(packages))
     if not features.check("freetype2"):
         raise Absent("the package pillow has no FreeType, which draws its own font in all sizes")
     rng = np.random.default_rng(seed)

@@ -39,7 +39,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   void no_more_read_responses() override { request(); }
 
   // From now on, before the first instruction, bursts are not requested but decided on this channel, by read_until(). Nobody checks whether what is read is
-  // there. Only without data, stalls, and a queue of memory's that is shorter than `outstanding`: false, and nothing has been done.
+  // there. False, and nothing has been done, where there are data, stalls, or a queue of memory's that is shorter than `outstanding`.
   bool read_directly(ReadChannel& channel);
   // Then: when the next burst is accepted; Never: there is none.
   Cycle next_read() const { return next_read_; }
