@@ -98,8 +98,9 @@ class DynamicReport:
 
 class DynamicModel:
     """A model of ONNX Runtime's quantize_dynamic(), for a machine. The sums of each MatMulInteger and ConvInteger come from the simulated machine, whose bytes
-    are compared with the reference; all other nodes are computed by ONNX Runtime, in float32, each as it stands in the model. So every value equals the one of
-    ONNX Runtime without optimizations.
+    are compared with the reference; all other nodes are computed by ONNX Runtime, each as it stands in the model. So every value equals the one of ONNX Runtime
+    without optimizations. Nodes with types that it has no kernels for (float4) onnx's own reference computes. A model without any product is the host's alone:
+    quantizers of 2 to 16 bits, per channel or in blocks, say.
 
         model = gemel.DynamicModel("dynamic.onnx", "edge16")
         result = model.run({"input_ids": words, "attention_mask": mask})
@@ -132,12 +133,18 @@ class DynamicModel:
     @property
     def products(self) -> int:
         """How many run on the machine."""
-        return sum(len(products) for _, products in self._stages.stages)
+        return sum(len(stage.products) for stage in self._stages.stages)
 
     @property
     def host_products(self) -> tuple[str, ...]:
-        """Products and convolutions that the host computes, as they are in float32, or in a branch or a loop: operators and names of their results."""
+        """Products and convolutions that the host computes, as they are in float32, have scales that are known, or are in a branch or a loop: operators and
+        names of their results."""
         return tuple(self._stages.host_products)
+
+    @property
+    def reference_nodes(self) -> tuple[str, ...]:
+        """Nodes with types that ONNX Runtime has no kernels for (float4), which onnx's own reference computes: operators and names of their results."""
+        return tuple(self._stages.reference_nodes)
 
     def run(self, inputs: Mapping[str, ArrayLike], *, compare: bool = True, engine: Engine | None = None,
             blocks: Mapping[str, str] | None = None) -> DynamicResult:
@@ -163,11 +170,12 @@ class DynamicModel:
                              runs=tuple(counts.runs))  # fmt: skip
 
     def in_onnx_runtime(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """The model's outputs as ONNX Runtime gives them without optimizations, in one piece."""
+        """The model's outputs as ONNX Runtime gives them without optimizations, in one piece. Raises UserError E1109 where it does not run the model."""
         import numpy as np
 
-        made = self._stages.runtime.run(None, {name: np.asarray(array) for name, array in inputs.items()})
-        return dict(zip(self.outputs, made, strict=True))
+        values = {name: np.asarray(array) for name, array in inputs.items()}
+        made: dict[str, Array] = called(lambda: self._stages.in_onnx_runtime(values))
+        return {name: made[name] for name in self.outputs}
 
     def measure(self, data: Images, *, beside: Sequence[Source] = (), images: int | None = None, compare: bool = True, progress: bool = False) -> DynamicReport:
         """Runs for each of the inputs in `data` (as gemel.accuracy() has it: one image or sentence at a time where the model leaves their number open), each

@@ -318,6 +318,90 @@ def quint8():
     return QuantType.QUInt8
 
 
+class Zeros(InFolder):
+    """Zero points for each row, column and channel, which ONNX Runtime has not for all: beside NumPy's sums."""
+
+    def test_of_rows_and_columns(self):
+        rng = generator()
+        for outer, constant in (((), True), ((), False), ((2,), True), ((2, 3), False)):
+            m, k, n = (int(v) for v in rng.integers(1, 20, 3))
+            a, b = rng.integers(0, 256, (*outer, m, k), np.uint8), rng.integers(-128, 128, (k, n) if constant else (*outer, k, n), np.int8)
+            za, zb = rng.integers(0, 256, m, np.uint8), rng.integers(-128, 128, n, np.int8)
+            inputs = [("a", TensorProto.UINT8, a.shape), ("za", TensorProto.UINT8, [m])] + ([] if constant else [("b", TensorProto.INT8, b.shape)])
+            path = self.graph([helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])], inputs, [("y", TensorProto.INT32, None)],
+                              {"zb": zb} | ({"b": b} if constant else {}))  # fmt: skip
+            result = gemel.DynamicModel(path, "odd7x13").run({"a": a, "za": za} | ({} if constant else {"b": b}))
+            wanted = np.matmul(a.astype(np.int64) - za[:, None], b.astype(np.int64) - zb)
+            np.testing.assert_array_equal(result.outputs["y"], wanted, f"{outer} {constant}")
+            self.assertEqual((result.host_elements, result.machine_elements), (0, wanted.size))
+
+    def test_of_the_channels_of_a_convolution(self):
+        from onnx.reference import ReferenceEvaluator
+
+        rng = generator()
+        for group in (1, 2):
+            x, w = rng.integers(0, 256, (2, 4, 9, 8), np.uint8), rng.integers(0, 256, (6, 4 // group, 3, 2), np.uint8)
+            zx, zw = rng.integers(0, 256, (), np.uint8), rng.integers(0, 256, 6, np.uint8)
+            more = {"pads": [1, 2, 0, 1], "strides": [2, 1], "dilations": [1, 2], "group": group}
+            exact = self.graph([helper.make_node("Conv", ["x", "w"], ["y"], **more)], [("x", TensorProto.DOUBLE, x.shape)], [("y", TensorProto.DOUBLE, None)],
+                               {"w": w.astype(np.float64) - zw.reshape(-1, 1, 1, 1)})  # fmt: skip
+            wanted = ReferenceEvaluator(onnx.load(exact)).run(None, {"x": x.astype(np.float64) - zx})[0]
+            path = self.graph([helper.make_node("ConvInteger", ["x", "w", "zx", "zw"], ["y"], **more)], [("x", TensorProto.UINT8, x.shape)],
+                              [("y", TensorProto.INT32, None)], {"w": w, "zx": zx, "zw": zw})  # fmt: skip
+            result = gemel.DynamicModel(path, "odd7x13").run({"x": x})
+            np.testing.assert_array_equal(result.outputs["y"], wanted)
+            self.assertEqual((result.host_elements, result.machine_elements), (0, wanted.size))
+
+
+class Quantizers(InFolder):
+    """Types that NumPy and ONNX Runtime do not exchange, at the edges and between host and machine."""
+
+    def test_int4_at_the_edges_and_between(self):
+        rng = generator()
+        nodes = [helper.make_node("DequantizeLinear", ["x", "s"], ["d"], axis=1, block_size=4),
+                 helper.make_node("DynamicQuantizeLinear", ["d"], ["q", "qs", "qz"]),
+                 helper.make_node("MatMulInteger", ["q", "w", "qz"], ["sums"]),
+                 helper.make_node("Cast", ["sums"], ["f"], to=TensorProto.FLOAT),
+                 helper.make_node("QuantizeLinear", ["f", "s2", "z2"], ["y"]),
+                 helper.make_node("QuantizeLinear", ["f", "s2", "z8"], ["y8"])]  # fmt: skip
+        x, w = rng.integers(-8, 8, (3, 16)), rng.integers(-128, 128, (16, 5), np.int8)
+        int4, float8 = (helper.tensor_dtype_to_np_dtype(kind) for kind in (TensorProto.INT4, TensorProto.FLOAT8E4M3FN))
+        path = self.graph(nodes, [("x", TensorProto.INT4, [3, 16])], [("y", TensorProto.INT4, None), ("y8", TensorProto.FLOAT8E4M3FN, None)],
+                          {"s": rng.uniform(0.5, 2, (3, 4)).astype(np.float32), "s2": np.float32(20000), "z2": np.array(1, int4),
+                           "z8": np.array(0, float8), "w": w}, opset=21)  # fmt: skip
+        model = gemel.DynamicModel(path, "odd7x13")
+        result, wanted = model.run({"x": x.astype(int4)}), model.in_onnx_runtime({"x": x.astype(int4)})
+        sums = result.sums["sums"].astype(np.float32) / np.float32(20000)
+        np.testing.assert_array_equal(result.outputs["y"].astype(int), np.clip(np.rint(sums) + 1, -8, 7).astype(int))
+        np.testing.assert_array_equal(result.outputs["y8"].astype(np.float32), sums.astype(float8).astype(np.float32))
+        for name in ("y", "y8"):
+            self.assertEqual(result.outputs[name].dtype, wanted[name].dtype)
+            np.testing.assert_array_equal(result.outputs[name].astype(np.float32), wanted[name].astype(np.float32))
+        self.assertEqual(result.machine_elements, 15)
+
+    def test_float4_is_the_references(self):
+        rng = generator()
+        float4 = helper.tensor_dtype_to_np_dtype(TensorProto.FLOAT4E2M1)
+        nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
+                 helper.make_node("Add", ["x", "d"], ["sum"]),
+                 helper.make_node("DynamicQuantizeLinear", ["sum"], ["q", "qs", "qz"]),
+                 helper.make_node("MatMulInteger", ["q", "v", "qz"], ["y"])]  # fmt: skip
+        w, x = rng.choice([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -6], (3, 4)).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
+        path = self.graph(nodes, [("x", TensorProto.FLOAT, [3, 4])], [("d", TensorProto.FLOAT, None), ("y", TensorProto.INT32, None)],
+                          {"w": w.astype(float4), "s": np.float32(0.25), "v": np.ones((4, 2), np.int8)}, opset=23)  # fmt: skip
+        model = gemel.DynamicModel(path, "tiny8")
+        self.assertEqual((model.reference_nodes, model.products), (("DequantizeLinear `d`",), 1))
+        result = model.run({"x": x})
+        np.testing.assert_array_equal(result.outputs["d"], w * np.float32(0.25))
+        whole = w * np.float32(0.25) + x
+        scale = (max(0, whole.max()) - min(0, whole.min())) / np.float32(255)
+        np.testing.assert_allclose(result.outputs["y"][:, 0] * scale, whole.sum(axis=1), atol=4 * scale)
+        self.assertEqual(result.host_elements, 12 + 12 + 14)
+        with self.assertRaises(gemel.UserError) as caught:
+            model.in_onnx_runtime({"x": x})
+        self.assertEqual(caught.exception.code, "E1109")
+
+
 class Refusals(InFolder):
     def refused(self, text: str, *model, **options) -> None:
         path = self.graph(*model, **options)
@@ -335,9 +419,11 @@ class Refusals(InFolder):
         self.assertEqual(caught.exception.code, "E1101")
 
     def test_a_model_without_such_products(self):
-        self.refused("error[E1106]: the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger\n  ./m.onnx\n"
-                     "hint: onnxruntime.quantization.quantize_dynamic() makes them of a float32 model",
-                     [helper.make_node("Relu", ["x"], ["y"])], [("x", TensorProto.FLOAT, [2])], [("y", TensorProto.FLOAT, [2])])  # fmt: skip
+        self.refused("error[E1106]: the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger; "
+                     "the host would compute MatMul `y`\n  ./m.onnx\n"
+                     "hint: onnxruntime.quantization.quantize_dynamic() makes them of a float32 model; `gemel run` and gemel.run() take models whose scales "
+                     "are known",
+                     [helper.make_node("MatMul", ["x", "x"], ["y"])], [("x", TensorProto.FLOAT, [2, 2])], [("y", TensorProto.FLOAT, [2, 2])])  # fmt: skip
 
     def test_forms_that_optimizations_make(self):
         node = helper.make_node("MatMulIntegerToFloat", ["a", "w", "s", "s"], ["y"], domain="com.microsoft")
@@ -357,15 +443,22 @@ class Refusals(InFolder):
                      [helper.make_node("ConvInteger", ["x", "w"], ["y"])],
                      [("x", TensorProto.UINT8, [1, 1, 3, 3]), ("w", TensorProto.UINT8, [1, 1, 1, 1])], [("y", TensorProto.INT32, None)])  # fmt: skip
 
-    def test_a_zero_point_for_each_row(self):
-        path = self.graph([helper.make_node("MatMulInteger", ["a", "w", "z"], ["y"])], [("a", TensorProto.UINT8, [2, 3]), ("z", TensorProto.UINT8, [2])],
+    def test_zero_points_that_do_not_fit(self):
+        path = self.graph([helper.make_node("MatMulInteger", ["a", "w", "z"], ["y"])], [("a", TensorProto.UINT8, [2, 3]), ("z", TensorProto.UINT8, [3])],
                           [("y", TensorProto.INT32, None)], {"w": np.ones((3, 4), np.uint8)})  # fmt: skip
         model = gemel.DynamicModel(path)
         with self.assertRaises(gemel.UserError) as caught:
-            model.run({"a": np.ones((2, 3), np.uint8), "z": np.ones(2, np.uint8)})
+            model.run({"a": np.ones((2, 3), np.uint8), "z": np.ones(3, np.uint8)})
         self.assertEqual(str(caught.exception).replace(str(self.folder), "."),
-                         "error[E1105]: node 0, MatMulInteger `y`: zero points of the shapes [2] and []; supported: one, or one for each column on the right\n"
-                         "  ./m.onnx")  # fmt: skip
+                         "error[E1105]: node 0, MatMulInteger `y`: zero points of the shapes [3] and []; supported: one, or one for each row on the left and "
+                         "for each column on the right\n  ./m.onnx")  # fmt: skip
+
+    def test_an_input_of_another_type(self):
+        path = self.graph([helper.make_node("DequantizeLinear", ["x", "s"], ["y"])], [("x", TensorProto.INT4, [3])], [("y", TensorProto.FLOAT, None)],
+                          {"s": np.float32(2)}, opset=21)  # fmt: skip
+        with self.assertRaises(gemel.UserError) as caught:
+            gemel.DynamicModel(path).run({"x": np.zeros(3, np.int8)})
+        self.assertEqual(str(caught.exception), "error[E0510]: input `x` is given as int8, and the model has int4")
 
     def test_other_inputs(self):
         path = self.graph([helper.make_node("MatMulInteger", ["a", "w"], ["y"])], [("a", TensorProto.UINT8, [2, 3])], [("y", TensorProto.INT32, None)],

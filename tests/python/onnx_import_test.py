@@ -28,6 +28,9 @@ DAMAGED = 300
 PAGE = ROOT / "docs/reference/onnx.md"
 
 
+NARROW = {name: helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(name)) for name in ("INT4", "UINT4", "UINT2", "FLOAT8E4M3FN", "FLOAT4E2M1")}
+
+
 class Small:
     """x [1, 2, 4, 4] -> QuantizeLinear -> Conv (per channel), Relu -> MaxPool -> Reshape -> Gemm -> y [1, 5], in the QDQ form."""
 
@@ -283,6 +286,9 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
             ),
             (change(w_s=np.array([1, -1, 1], np.float32)), "E1107]: node 2, DequantizeLinear `wd`: scale 1 of `w` is -1"),
             (change(x_z=np.int16(3)), "E1106]: node 0, QuantizeLinear `xq`: type of `xq` is int16"),
+            # What is read as a wider type is not of it.
+            (change(y_z=np.array(3, NARROW["UINT4"])), "E1106]: node 14, QuantizeLinear `yq`: type of `yq` is uint4"),
+            (change(y_z=np.array(0, NARROW["FLOAT8E4M3FN"])), "E1106]: node 14, QuantizeLinear `yq`: type of `yq` is float8e4m3fn"),
             (change(b_s=np.ones(3, np.float32)), "E1105]: node 4, Conv `conv`: scale 0 of the bias, `b` is 1"),
             (
                 change(c_z=np.uint8(5)),
@@ -302,6 +308,46 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
         ):
             with self.subTest(text):
                 self.assertIn(text, _refusal(self, model))
+
+    def test_weights_that_the_file_has_in_float(self):
+        m = Small()
+        m.opset = 21
+        m.constants |= {"f": np.ones((5, 12), np.float32), "f_z": np.array(0, NARROW["INT4"])}
+        m.nodes[12] = helper.make_node("QuantizeLinear", ["f", "v_s", "f_z"], ["vq"])
+        m.nodes.insert(13, helper.make_node("DequantizeLinear", ["vq", "v_s", "f_z"], ["vd"]))
+        self.assertIn("E1106]: node 12, QuantizeLinear `vq`: type of `f` is int4", _refusal(self, m))
+        m.nodes[12] = helper.make_node("QuantizeLinear", ["f", "v_s"], ["vq"], output_dtype=TensorProto.INT16)
+        m.nodes[13] = helper.make_node("DequantizeLinear", ["vq", "v_s"], ["vd"])
+        self.assertIn("E1106]: node 12, QuantizeLinear `vq`: type of `f` is type 5 of TensorProto", _refusal(self, m))
+        m.nodes[12] = helper.make_node("QuantizeLinear", ["f", "v_s"], ["vq"], output_dtype=TensorProto.INT8)
+        (weights,) = (array for array in self.load(m).tensors.values() if array.size == 60)
+        self.assertEqual((weights.dtype, set(weights.reshape(-1).tolist())), (np.int8, {10}))
+
+    def test_constants_in_blocks_and_of_few_bits(self):
+        """A table of words, in float32 and as what becomes the same: one workload."""
+        rng = np.random.default_rng(1)
+        for name, block in (("INT4", 4), ("UINT2", 8), ("FLOAT8E4M3FN", 0), ("FLOAT4E2M1", 3)):
+            w = rng.integers(0, 4, (6, 8)) if name.startswith("U") else rng.integers(-4, 4, (6, 8))
+            scale = rng.uniform(0.5, 2, (6, -(-8 // block)) if block else 8).astype(np.float32)
+            real = w.astype(np.float32) * (np.repeat(scale, block, 1)[:, :8] if block else scale)
+            texts = []
+            for constants, nodes in (
+                ({"table": real}, []),
+                ({"w": w.astype(np.float32).astype(NARROW[name]), "w_s": scale},
+                 [helper.make_node("DequantizeLinear", ["w", "w_s"], ["table"], axis=1, **({"block_size": block} if block else {}))]),
+            ):  # fmt: skip
+                nodes = [*nodes, helper.make_node("Gather", ["table", "x"], ["rows"]), helper.make_node("QuantizeLinear", ["rows", "s", "z"], ["rq"]),
+                         helper.make_node("DequantizeLinear", ["rq", "s", "z"], ["y"])]  # fmt: skip
+                m = Small()
+                m.opset, m.nodes, m.shape, m.input_type = 25, nodes, [1, 3], TensorProto.INT64
+                m.constants = {"s": np.float32(0.1), "z": np.int8(0)} | constants
+                yaml, data = self.load(m).save(self.folder / "net.yaml")
+                texts.append((Path(yaml).read_text(), Path(data).read_bytes()))
+            first, second = (text.split("sha256", 1)[-1].split("\n", 1)[-1] for text, _ in texts)
+            self.assertEqual(first, second, name)
+            self.assertEqual(texts[0][1], texts[1][1], name)
+        m.constants["w_s"] = np.ones((6, 4), np.float32)
+        self.assertIn("E1107]: node 0, DequantizeLinear `table`: scales of `w` is [6, 4], in blocks of 3", _refusal(self, m))
 
     def test_functions_at_the_end(self):
         for kind in ("Tanh", "Neg"):

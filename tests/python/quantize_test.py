@@ -417,6 +417,33 @@ class Quantize(unittest.TestCase):
                 result = gemel.quantize(self.folder / "weights.onnx", rng.normal(size=(6, 3, inner)).astype(np.float32).reshape(6 * 3, inner)[:6 * 3])
                 self.assertIn("1 constants or layers were quantized in their weights alone", result.notes[0])
 
+    def test_weights_of_every_type(self):
+        """Of 2 to 16 bits, float8 and float4, per channel and in blocks, of an opset that ONNX Runtime lacks, too: float32 again, and then int8 layers."""
+        rng, kinds = np.random.default_rng(5), onnx.TensorProto
+        for name, opset, block in (("INT2", 25, 8), ("UINT2", 25, 0), ("INT4", 28, 8), ("UINT4", 21, 8), ("INT16", 21, 0), ("UINT16", 21, 8),
+                                   ("FLOAT8E4M3FN", 19, 0), ("FLOAT8E4M3FNUZ", 21, 8), ("FLOAT8E5M2", 21, 8), ("FLOAT8E5M2FNUZ", 19, 0),
+                                   ("FLOAT4E2M1", 23, 8), ("FLOAT4E2M1", 23, 0)):  # fmt: skip
+            if opset > onnx.defs.onnx_opset_version():
+                print(f"skipped: {name} of opset {opset}, which this onnx has not")
+                continue
+            kind = onnx.helper.tensor_dtype_to_np_dtype(getattr(kinds, name))
+            w = (rng.integers(0, 4, (32, 16)) - (0 if name.startswith("U") else 2)).astype(np.float32).astype(kind)
+            zero = 1 if name in ("INT2", "UINT2", "INT4", "UINT4", "INT16", "UINT16") else 0
+            scale = rng.uniform(0.01, 0.1, (4, 16) if block else 16).astype(np.float32)
+            more = {"axis": 0, "block_size": block} if block else {"axis": 1}
+            nodes = [onnx.helper.make_node("DequantizeLinear", ["w", "s", "z"], ["wd"], **more), onnx.helper.make_node("MatMul", ["x", "wd"], ["y"])]
+            constants = {"w": w, "s": scale, "z": np.full(scale.shape, zero, np.float32).astype(kind)}
+            edges = [onnx.helper.make_tensor_value_info(n, kinds.FLOAT, [4, k]) for n, k in (("x", 32), ("y", 16))]
+            graph = onnx.helper.make_graph(nodes, "weights", edges[:1], edges[1:], [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()])
+            with self.subTest(name=name, opset=opset, block=block):
+                model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=10)
+                onnx.save(model, self.folder / "weights.onnx")
+                graph = load_float(self.folder / "weights.onnx")
+                wanted = (w.astype(np.float32) - zero) * (np.repeat(scale, block, 0) if block else scale)
+                np.testing.assert_array_equal(next(iter(graph.constants.values())), wanted)
+                gemel.quantize(self.folder / "weights.onnx", rng.normal(size=(16, 32)).astype(np.float32), self.folder / "int8.onnx")
+                self.assertEqual(len(import_model(self.folder / "int8.onnx").layers), 1)
+
     def test_weights_that_do_not_fit(self):
         x, y = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in "xy")
         w, s, z = np.ones((4, 4), np.int8), np.float32(0.5), np.int8(0)

@@ -226,8 +226,9 @@ class Context:
         if not isinstance(zero_point, Constant):
             raise Refused(f"zero point of {what}", "computed by the network", "a constant", code="E1107")
         zero = np.asarray(zero_point.data)
-        if zero.dtype not in NUMPY_TYPES:
-            raise Refused(f"type of {what}", zero.dtype, "int8, uint8", code="E1106")
+        if zero.dtype not in NUMPY_TYPES or zero_point.value in self.graph.narrow:
+            kind = self.graph.narrow.get(zero_point.value, str(zero.dtype)).lower()
+            raise Refused(f"type of {what}", kind, "int8, uint8", code="E1106")
         if zero.size != 1:
             raise Refused(f"zero points of {what}", zero.size, "one", code="E1107")
         return Quantization(NUMPY_TYPES[zero.dtype], float(scales[0]), int(zero.reshape(-1)[0]))

@@ -35,8 +35,10 @@ DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft", "qonnx.custo
 # What a tensor of constants can be of, with the bits of an element.
 BITS = {
     "FLOAT": 32, "FLOAT16": 16, "BFLOAT16": 16, "DOUBLE": 64, "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16, "INT32": 32, "UINT32": 32,
-    "INT64": 64, "UINT64": 64, "BOOL": 8, "INT4": 4, "UINT4": 4,
+    "INT64": 64, "UINT64": 64, "BOOL": 8, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2, "FLOAT4E2M1": 4,
+    "FLOAT8E4M3FN": 8, "FLOAT8E4M3FNUZ": 8, "FLOAT8E5M2": 8, "FLOAT8E5M2FNUZ": 8,
 }  # fmt: skip
+NARROW = tuple(kind for kind, bits in BITS.items() if bits < 8 or kind.startswith("FLOAT8"))  # read as a wider type, of weights alone
 SUBGRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 SINGLE = {"FLOAT": "f", "INT": "i", "STRING": "s", "TENSOR": "t"}
 SEVERAL = {"FLOATS": "floats", "INTS": "ints", "STRINGS": "strings"}
@@ -74,6 +76,7 @@ class Graph:
     inputs: list[Value]
     outputs: list[str]
     readers: dict[str, list[Node]]  # of each value
+    narrow: dict[str, str]  # constants whose type in the file is of NARROW, and that type
 
 
 def read_onnx(path: Path, data: bytes) -> Graph:
@@ -159,12 +162,14 @@ def _reader(path: Path, data: bytes, model: onnx.ModelProto) -> Graph:
         if not tensor.name or tensor.name in constants:
             raise Damaged(place, f"its name, `{tensor.name}`, is empty or another one's")
         constants[tensor.name] = loader.array(tensor, place)
+        if type_name(tensor.data_type, place) in NARROW:
+            loader.narrow[tensor.name] = type_name(tensor.data_type, place)
     if graph.sparse_initializer:
         raise Damaged("graph.sparse_initializer", "sparse constants are not read")
     nodes = [_node(i, node, loader) for i, node in enumerate(graph.node)]
     inputs = [_value(f"graph.input[{i}]", v) for i, v in enumerate(graph.input) if v.name not in constants]
     outputs = [v.name for v in graph.output]
-    result = Graph(str(path), hashlib.sha256(data).hexdigest(), opsets[""], nodes, constants, inputs, outputs, {})
+    result = Graph(str(path), hashlib.sha256(data).hexdigest(), opsets[""], nodes, constants, inputs, outputs, {}, loader.narrow)
     _check_order(result)
     return result
 
@@ -213,6 +218,8 @@ def _node(index: int, node: onnx.NodeProto, loader: "_Constants") -> Node:
             raise Damaged(where, f"there is no type of attributes with the number {a.type}") from None
         if name == "TENSOR":
             attributes[a.name] = loader.array(a.t, where)
+            if node.op_type == "Constant" and type_name(a.t.data_type, where) in NARROW:
+                loader.narrow.update((name, type_name(a.t.data_type, where)) for name in node.output[:1])
         elif name in SINGLE:
             value = getattr(a, SINGLE[name])
             attributes[a.name] = value.decode("utf-8", "replace") if name == "STRING" else value
@@ -230,6 +237,7 @@ class _Constants:
     def __init__(self, path: Path):
         self.path = path
         self.bytes = 0
+        self.narrow: dict[str, str] = {}  # see Graph
 
     def array(self, tensor: onnx.TensorProto, place: str) -> np.ndarray:
         shape = tuple(tensor.dims)
@@ -256,7 +264,7 @@ class _Constants:
             raise Damaged(place, f"it has {len(tensor.raw_data)} bytes, and {shape_text(shape)} of {kind} takes {needed}")
         if not tensor.HasField("raw_data"):
             numbers = max(len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data), len(tensor.double_data), len(tensor.uint64_data))
-            wanted = -(-math.prod(shape) // (2 if BITS[kind] == 4 else 1))
+            wanted = -(-math.prod(shape) // (8 // BITS[kind] if BITS[kind] < 8 else 1))
             if numbers != wanted:
                 raise Damaged(place, f"it has {numbers} numbers, and {shape_text(shape)} of {kind} takes {wanted}")
         try:
@@ -297,10 +305,11 @@ class _Constants:
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
-    """int4 and uint4 as int8 and uint8, 16-bit floats as float32."""
+    """Integers of less than 8 bits as int8 and uint8, floats of less than 32 bits as float32."""
     name = array.dtype.name
-    wider = {"int4": np.int8, "uint4": np.uint8, "bfloat16": np.float32, "float16": np.float32}
-    return array.astype(wider[name]) if name in wider else array
+    if name.startswith(("int2", "int4", "uint2", "uint4")):
+        return array.astype(np.uint8 if name.startswith("u") else np.int8)
+    return array.astype(np.float32) if name.startswith(("bfloat16", "float16", "float8", "float4")) else array
 
 
 def _check_order(graph: Graph) -> None:

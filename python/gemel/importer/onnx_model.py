@@ -347,8 +347,11 @@ class _Walk:
         c = self.context
         holder = Constant(np.zeros(x.data.shape, np.int8), x.value)
         made = c.scaled(holder, scale, zero_point, op.get("axis", 1), f"{x}")
-        kind = zero_point.data.dtype if isinstance(zero_point, Constant) else np.dtype(np.uint8)
-        if kind not in (np.int8, np.uint8):
+        said = {0: "uint8", 2: "uint8", 3: "int8"}.get(op.get("output_dtype", 0), f"type {op.get('output_dtype', 0)} of TensorProto")
+        kind = zero_point.data.dtype.name if isinstance(zero_point, Constant) else said
+        if isinstance(zero_point, Constant) and zero_point.value in self.graph.narrow:
+            kind = self.graph.narrow[zero_point.value].lower()
+        if kind not in ("int8", "uint8"):
             raise Refused(f"type of {x}", kind, "int8, uint8", code="E1106")
         along = [1] * x.data.ndim
         if made.scale.size > 1:
@@ -357,13 +360,29 @@ class _Walk:
         y = np.rint(np.asarray(x.real, f32) / made.scale.reshape(along)) + made.zero_point.reshape(along)
         return Constant(np.clip(np.nan_to_num(y), info.min, info.max).astype(kind), op.output)
 
+    def dequantized_constant(self, op: Operation, x: Constant, scale, zero_point, block: int) -> Constant:
+        """In float32: scales of blocks, and floats of 4 and 8 bits, are none of the machine's weights."""
+        if not isinstance(scale, Constant) or not isinstance(zero_point, Constant | None):
+            raise Refused(f"scale or zero point of {x}", "computed by the network", "constants", code="E1107")
+        try:
+            zero = None if zero_point is None else zero_point.data
+            return Constant(ort.dequantized_constant(x.data, np.asarray(scale.real), zero, op.get("axis", 1), block), op.output)
+        except (ValueError, IndexError):
+            shapes = f"{shape_text(scale.data.shape)}, in blocks of {block}" if block else shape_text(scale.data.shape)
+            raise Refused(f"scales of {x}", shapes, f"scales that fit {shape_text(x.data.shape)}", code="E1107") from None
+
     def dequantize(self, node: Node, values: list) -> None:
         c, out = self.context, node.outputs[0]
         op = Operation(node, values, out, None)
         op.knows("axis", "block_size", "output_dtype")
         x, scale, zero_point = operands(op, 2, 3)
-        op.only("block_size", 0)
+        block = 0 if not isinstance(x, Constant) else op.get("block_size", 0)
+        if not block:
+            op.only("block_size", 0, "0; more of constants")
         op.only("output_dtype", 1, "float32 (1)")
+        if isinstance(x, Constant) and (block or (x.data.dtype.kind == "f" and x.value in self.graph.narrow)):
+            self.values[out] = self.dequantized_constant(op, x, scale, zero_point, block)
+            return
         if isinstance(x, Constant):
             self.values[out] = c.scaled(x, scale, zero_point, op.get("axis", 1), f"{x}")
             return

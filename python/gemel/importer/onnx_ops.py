@@ -781,7 +781,11 @@ QLINEAR = {row.qlinear: kind for kind, row in OPERATORS.items() if row.qlinear}
 VIEW = "nothing, or `reshape`", "any; where elements have to move, a `transpose` on the host before what reads them; constants are folded"
 FUNCTION = "`table`", "any scales; a chain of functions of one tensor, and of numbers, is one table"
 OTHERS = {
-    "DequantizeLinear": ("nothing", "of bytes, to float32 operators or the model's outputs; of constants, per tensor or per channel"),
+    "DequantizeLinear": (
+        "nothing",
+        "of bytes, to float32 operators or the model's outputs; of constants, per tensor or per channel; of constants for `add_constant` and `gather` in "
+        "blocks, too, and of 2 and 4 bits, float8 and float4",
+    ),
     "QuantizeLinear": ("nothing, or `table`", "of a float32 input of the model (it makes the workload's input), or behind a float32 operator; int8, uint8"),
     "Quant": ("nothing, or `table`", "QONNX's, of Brevitas: as QuantizeLinear, Clip and DequantizeLinear; zero point 0, 2 to 8 bits, of constants 2 to 32"),
     "Identity": ("nothing", "any"),

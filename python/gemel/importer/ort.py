@@ -28,6 +28,30 @@ def elements(q: Quantization) -> np.ndarray:
     return np.arange(low, high + 1, dtype=np.int64)
 
 
+def dequantized_constant(data: np.ndarray, scale: np.ndarray, zero_point: np.ndarray | None, axis: int, block: int) -> np.ndarray:
+    """DequantizeLinear of constants of any type: float32 [as `data`]. `scale`, and `zero_point` like it: one, one for each element of the dimension `axis`, or
+    (`block` above 0) one for each `block` elements of it. ValueError, IndexError: they do not fit."""
+    if not 0 <= block <= max(data.shape, default=0):
+        raise ValueError(f"blocks of {block}")
+    if block:
+        blocks = [*data.shape]
+        blocks[axis] = -(-data.shape[axis] // block)
+        if any([*v.shape] != blocks for v in (scale, zero_point) if v is not None):
+            raise ValueError(f"scales of {[*scale.shape]} for blocks of {block} in {[*data.shape]}")
+        at = np.arange(data.shape[axis])
+        scale, zero_point = (None if v is None else np.repeat(v, block, axis).take(at, axis) for v in (scale, zero_point))
+    elif scale.size > 1:
+        shape = [1] * data.ndim
+        shape[axis] = -1
+        scale, zero_point = scale.reshape(shape), None if zero_point is None else zero_point.reshape(shape)
+    assert scale is not None
+    if data.dtype.kind == "f":  # of 4 or 8 bits in the file, whose zero points are 0
+        return (data * scale.astype(f32)).astype(f32).reshape(data.shape)
+    kind = np.int32 if data.dtype.itemsize < 4 else np.int64
+    whole = data.astype(kind) - (0 if zero_point is None else zero_point.astype(kind))
+    return (whole.astype(f32) * scale.astype(f32)).reshape(data.shape)
+
+
 def dequantized(q: Quantization) -> np.ndarray:
     """DequantizeLinear of elements(q)."""
     return (elements(q) - q.zero_point).astype(f32) * f32(q.scale)

@@ -7,6 +7,8 @@ takes a fixed one, and what that leaves is added to the sums on the host, in 32 
 b the right one and w, and c and d what the program takes off,
 
     sum (a-z)(b-w) = sum (a-c)(b-d) + (c-z) sum (b-d) + (d-w) sum (a-z)
+
+Nodes with types that ONNX Runtime has no kernels for (float4) are computed by onnx's own reference.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import numpy as np
 from ..importer.files import read_bytes
 from ..importer.messages import Diagnostic, ModelError
 from .graph import fix_shapes
-from .runtime import Level, onnx, onnxruntime, refused
+from .names import unique_name
+from .runtime import Level, lowered, onnx, onnxruntime, refused
 
 from onnx import TensorProto, helper, numpy_helper  # isort: skip  (runtime has said so if there is no onnx)
 
@@ -34,7 +37,13 @@ FUSED = {  # with a product inside, and what to do
     "DynamicQuantizeLSTM": "`gemel quantize` makes a static model of the one in float32, in which the steps are layers",
     "QAttention": "quantize the model as it was before ONNX Runtime's optimizer joined nodes to an Attention",
 }
-FLOAT_PRODUCTS = ("Conv", "ConvTranspose", "Einsum", "Gemm", "GRU", "LSTM", "MatMul")
+FLOAT_PRODUCTS = ("Attention", "Conv", "ConvTranspose", "DeformConv", "Einsum", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "GRU", "LSTM", "MatMul",
+                  "MatMulNBits", "MultiHeadAttention", "QGemm", "QLinearConv", "QLinearMatMul", "RNN")  # fmt: skip
+WIDER = {  # types that the runtime does not exchange with NumPy, and the ones that stand in their place: Casts between them change no value
+    "BFLOAT16": "FLOAT", "FLOAT8E4M3FN": "FLOAT", "FLOAT8E4M3FNUZ": "FLOAT", "FLOAT8E5M2": "FLOAT", "FLOAT8E5M2FNUZ": "FLOAT",
+    "INT2": "INT8", "INT4": "INT8", "UINT2": "UINT8", "UINT4": "UINT8",
+}  # fmt: skip
+WITHOUT_KERNELS = ("FLOAT4E2M1",)  # types for which ONNX Runtime computes nothing on a CPU
 VIEWS = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 MIDDLE = {"int8": 0, "uint8": 128}  # nearest to all values of a type, so that sums of products without it are small
 MOST_TERMS = 32768  # of a sum of products of two computed operands
@@ -95,11 +104,14 @@ class MatMul:
 
     def layer(self, values: Mapping[str, Array]) -> Layer:
         a, b = values[self.a], values[self.b]
-        za, zb = zero_point(values, self.a_zero), zero_point(values, self.b_zero)
-        if za.size != 1 or zb.size not in (1, b.shape[-1]):
-            raise self.refuse(f"zero points of the shapes {list(za.shape)} and {list(zb.shape)}; supported: one, or one for each column on the right")
         if a.ndim < 2 or b.ndim < 2:
             raise self.refuse(f"operands of {a.ndim} and {b.ndim} dimensions; supported: 2 and more")
+        za, zb = zero_point(values, self.a_zero), zero_point(values, self.b_zero)
+        lines = (za.shape in ((a.shape[-2],), (a.shape[-2], 1)), zb.shape in ((b.shape[-1],), (1, b.shape[-1])))
+        if not (za.size == 1 or lines[0]) or not (zb.size == 1 or lines[1]):
+            raise self.refuse(f"zero points of the shapes {list(za.shape)} and {list(zb.shape)}; supported: one, or one for each row on the left and for each "
+                              "column on the right")  # fmt: skip
+        za, zb = za.astype(np.int64).reshape(-1, 1), zb.astype(np.int64).reshape(-1)
         return self._constant(a, b, za, zb) if self.constant else self._computed(a, b, za, zb)
 
     def _constant(self, a: Array, b: Array, za: Array, zb: Array) -> Layer:
@@ -112,9 +124,9 @@ class MatMul:
 
         def sums(raw: Array) -> Array:
             of_b = weights.sum(axis=0)
-            of_a = a.astype(np.int64).sum(axis=-1, keepdims=True) - a.shape[-1] * int(za.flat[0])
+            of_a = a.astype(np.int64).sum(axis=-1, keepdims=True) - a.shape[-1] * za
             made = sums_of_bytes(raw, count).reshape(*a.shape[:-1], b.shape[-1])
-            return wrapped(made + (taken - int(za.flat[0])) * of_b + (off - zb.astype(np.int64).reshape(-1)) * of_a)
+            return wrapped(made + (taken - za) * of_b + (off - zb) * of_a)
 
         attributes = {"out_channels": b.shape[-1], "sum_bytes": count, "weight": np.ascontiguousarray(b.T)}
         return Layer("matmul", attributes, [(self.a, rows, taken)], off, sums)
@@ -137,8 +149,10 @@ class MatMul:
         def sums(raw: Array) -> Array:
             bytes_of_groups = raw.reshape(rows, count, groups, n).transpose(2, 0, 1, 3).reshape(groups, rows, count * n)
             of_b = right.astype(np.int64).sum(axis=1, keepdims=True) - k * off
-            of_a = left.astype(np.int64).sum(axis=2, keepdims=True) - k * int(za.flat[0])
-            made = sums_of_bytes(bytes_of_groups, count) + (taken - int(za.flat[0])) * of_b + (off - zb.astype(np.int64).reshape(-1)) * of_a
+            zeros = np.broadcast_to(za, (a.shape[-2], 1)).astype(np.int64)  # of the rows of one matrix on the left
+            zeros = np.tile(zeros, (groups * rows // len(zeros), 1)).reshape(groups, rows, 1)
+            of_a = left.astype(np.int64).sum(axis=2, keepdims=True) - k * zeros
+            made = sums_of_bytes(bytes_of_groups, count) + (taken - zeros) * of_b + (off - zb) * of_a
             return wrapped(made.reshape(shape))
 
         inputs = [(self.a, np.ascontiguousarray(left.transpose(1, 0, 2).reshape(1, rows, groups * k)), taken), (self.b, right[None], off)]
@@ -153,7 +167,7 @@ class Conv:
     x: str
     w: Array
     x_zero: str
-    w_zero: int
+    w_zero: Array  # one, or one for each output channel
     attributes: dict[str, Any]
     refuse: Callable[[str], ModelError]
 
@@ -170,23 +184,33 @@ class Conv:
         pads = self._pads(x.shape[2:], w.shape[2:], stride, dilation)
         if x.ndim == 3:  # images of one row
             x, w, stride, dilation, pads = x[:, :, None], w[:, :, None], [1, *stride], [1, *dilation], [0, pads[0], 0, pads[1]]
-        kernel = w.shape[2:]
-        taken, off = MIDDLE[x.dtype.name], int(zero.flat[0])
-        weights = w.astype(np.int64) - self.w_zero
+        kernel, groups = w.shape[2:], int(self.attributes.get("group", 1))
+        taken, za = MIDDLE[x.dtype.name], int(zero.flat[0])
+        zw = self.w_zero.astype(np.int64)
+        off = int(zw[0]) if zw.size == 1 else MIDDLE[w.dtype.name]
+        weights = w.astype(np.int64) - off
         count = bytes_for(int(np.abs(weights).sum(axis=(1, 2, 3)).max()) * 128)
 
         def sums(raw: Array) -> Array:
             # What is added is of the taps inside the image alone: padding counts as the zero point.
             inside = np.pad(np.ones(x.shape[2:], np.int64), ((pads[0], pads[2]), (pads[1], pads[3])))
-            span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
-            taps = np.lib.stride_tricks.sliding_window_view(inside, span)[:: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
-            of_w = np.einsum("yxij,oij->yxo", taps, weights.sum(axis=1))
-            made = (sums_of_bytes(raw, count) + (taken - off) * of_w).transpose(0, 3, 1, 2)
+            of_w = np.einsum("yxij,oij->yxo", windows(inside), weights.sum(axis=1))
+            made = (sums_of_bytes(raw, count) + (taken - za) * of_w).transpose(0, 3, 1, 2)
+            if zw.size > 1:
+                of_groups = (x.astype(np.int64) - za).reshape(len(x), groups, -1, *x.shape[2:]).sum(axis=2)
+                of_x = windows(np.pad(of_groups, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))).sum(axis=(-2, -1))
+                made = made + (off - zw).reshape(-1, 1, 1) * np.repeat(of_x, len(w) // groups, axis=1)
             return wrapped(made if self.w.ndim == 4 else made[:, :, 0])
 
+        def windows(padded: Array) -> Array:
+            """[..., height, width] -> [..., output height and width, kernel height and width]"""
+            span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+            found = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(-2, -1))  # type: ignore[call-overload]
+            return np.asarray(found[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]])
+
         attributes = {"out_channels": len(w), "kernel": list(kernel), "stride": stride, "dilation": dilation, "padding": pads,
-                      "groups": int(self.attributes.get("group", 1)), "sum_bytes": count, "weight": np.ascontiguousarray(w.transpose(0, 2, 3, 1))}  # fmt: skip
-        return Layer("conv2d", attributes, [(self.x, np.ascontiguousarray(x.transpose(0, 2, 3, 1)), taken)], self.w_zero, sums)
+                      "groups": groups, "sum_bytes": count, "weight": np.ascontiguousarray(w.transpose(0, 2, 3, 1))}  # fmt: skip
+        return Layer("conv2d", attributes, [(self.x, np.ascontiguousarray(x.transpose(0, 2, 3, 1)), taken)], off, sums)
 
     def _pads(self, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> list[int]:
         """Before each dimension, then behind each."""
@@ -227,13 +251,12 @@ class Host:
         if self.session is None:
             self._load(model, constants, values, file)
         try:
-            made = self.session.run(None, {name: values[name] for name in self.reads})
+            made = self.session.run({name: values[name] for name in self.reads})
         except Exception as error:  # of classes that have no names
             raise refused(file, error) from None
-        names = [o.name for o in self.session.get_outputs()]
-        values.update(zip(names, made))
+        values.update(made)
         views = {name for node in self.nodes if node.op_type in VIEWS for name in node.output}
-        return sum(int(array.size) for name, array in zip(names, made) if name not in views and isinstance(array, np.ndarray))
+        return sum(int(array.size) for name, array in made.items() if name not in views and isinstance(array, np.ndarray))
 
     def _load(self, model: onnx.ModelProto, constants: Mapping[str, TensorProto], values: Values, file: str) -> None:
         made = [name for node in self.nodes for name in node.output if name]
@@ -243,7 +266,86 @@ class Host:
         outputs = [onnx.ValueInfoProto(name=name) for name in made]
         graph = helper.make_graph(self.nodes, "host", inputs, outputs, [constants[name] for name in read if name in constants])
         part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version, functions=model.functions)
-        self.session = session(part, file)
+        self.session = Widened(part, file)
+
+
+class Widened:
+    """ONNX Runtime without any optimization. Inputs and outputs of types that it does not exchange with NumPy go through wider ones, by Casts."""
+
+    def __init__(self, model: onnx.ModelProto, file: str):
+        self._session, kinds = session(model, file), TensorProto.DataType
+        self.outputs = [o.name for o in self._session.get_outputs()]
+        inputs, outputs = (
+            {edge.name: edge.type[len("tensor(") : -1].upper() for edge in edges} for edges in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        narrow = [{name: kind for name, kind in edges.items() if kind in WIDER} for edges in (inputs, outputs)]
+        self._wide: dict[str, tuple[str, Any]] = {}  # input -> the one in its place, and its type
+        self._types: dict[str, Any] = {name: helper.tensor_dtype_to_np_dtype(kinds.Value(kind)) for name, kind in narrow[1].items()}
+        if not any(narrow):
+            return
+        taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+        whole = onnx.ModelProto()
+        whole.CopyFrom(model)
+        before, after = [], []
+        for value in whole.graph.input:
+            if value.name in narrow[0]:
+                name, kind = value.name, narrow[0][value.name]
+                value.name, wide = unique_name(taken, f"{name}_wide"), kinds.Value(WIDER[kind])
+                value.type.tensor_type.elem_type = wide
+                self._wide[name] = value.name, helper.tensor_dtype_to_np_dtype(wide)
+                before.append(_cast(value.name, name, kind))
+        for value in whole.graph.output:
+            if value.name in narrow[1]:
+                name, kind = value.name, WIDER[narrow[1][value.name]]
+                value.name = unique_name(taken, f"{name}_wide")
+                value.type.tensor_type.elem_type = kinds.Value(kind)
+                after.append(_cast(name, value.name, kind))
+        nodes = [*before, *whole.graph.node, *after]
+        del whole.graph.node[:]
+        whole.graph.node.extend(nodes)
+        self._session = session(whole, file)
+
+    def run(self, values: Values) -> Values:
+        """What ONNX Runtime raises, of classes that have no names."""
+        given = {}
+        for name, array in values.items():
+            place, kind = self._wide.get(name, (name, array.dtype))
+            given[place] = array.astype(kind)
+        made = dict(zip(self.outputs, self._session.run(None, given), strict=True))
+        return made | {name: made[name].astype(kind) for name, kind in self._types.items()}
+
+
+def _cast(source: str, result: str, kind: str) -> onnx.NodeProto:
+    """No value of the wider type is beyond the narrower one here; float8's infinity stays what it is."""
+    saturate: dict[str, Any] = {"saturate": 0} if kind.startswith("FLOAT8") else {}
+    return helper.make_node("Cast", [source], [result], to=TensorProto.DataType.Value(kind), **saturate)
+
+
+@dataclass
+class Reference:
+    """Nodes that onnx's own reference computes, as ONNX Runtime has no kernels for their types."""
+
+    node: onnx.NodeProto
+    evaluator: Any = None
+
+    def run(self, model: onnx.ModelProto, constants: Mapping[str, TensorProto], values: Values, file: str) -> int:
+        """As Host.run()."""
+        from onnx.reference import ReferenceEvaluator
+
+        read = list(dict.fromkeys(name for name in self.node.input if name))
+        if self.evaluator is None:
+            inputs, outputs = ([onnx.ValueInfoProto(name=name) for name in names] for names in (read, self.node.output))
+            graph = helper.make_graph([self.node], "reference", inputs, outputs)
+            self.evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version))
+        given = {name: values[name] if name in values else numpy_helper.to_array(constants[name]) for name in read}
+        try:
+            made = self.evaluator.run(None, given)
+        except Exception as error:  # of many classes
+            text = str(error).strip().splitlines()
+            raise ModelError(Diagnostic("E1109", f"onnx's reference does not run {self.node.op_type} `{self.node.output[0]}`: "
+                                        f"{text[0] if text else type(error).__name__}", file)) from None  # fmt: skip
+        values.update(zip(self.node.output, (np.asarray(array) for array in made)))
+        return sum(int(np.size(array)) for array in made)
 
 
 def session(model: onnx.ModelProto, file: str = "") -> Any:
@@ -279,47 +381,94 @@ def reads_of(node: onnx.NodeProto) -> Iterable[str]:
         yield from (value.name for value in graph.output if value.name not in own)
 
 
-class Stages:
-    """A model as stages in turn: nodes for the host, then products for the machine, which depend on nothing behind them.
+@dataclass
+class Stage:
+    """Nodes for ONNX Runtime; then products for the machine, and nodes for onnx's reference, which depend on nothing behind them."""
 
-    ModelError E1101 (no file), E1103 (no model), E1109 (ONNX Runtime does not run it), E1105 (a product that the machine does not take), E1106 (there is none).
+    host: Host = field(default_factory=lambda: Host([]))
+    products: list[Product] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+
+
+class Stages:
+    """A model as stages in turn.
+
+    ModelError E1101 (no file), E1103 (no model), E1109 (ONNX Runtime does not run it), E1105 (a product that the machine does not take), E1106 (all of its
+    products are the host's).
     """
 
     def __init__(self, file: str):
         self.file = file
         read_bytes(Path(file))  # says why it cannot be read
         try:
-            self.model = onnx.load(file)
+            self.model = lowered(onnx.load(file))
         except Exception as error:  # of its own classes and protobuf's
             text = str(error).strip().splitlines()
             raise ModelError(Diagnostic("E1103", f"the model is damaged: {text[0] if text else type(error).__name__}", file)) from None
         graph = self.model.graph
-        self.runtime = session(self.model, file)  # says what is wrong with it
+        strange = self._without_kernels()
+        self._whole = None if strange else Widened(self.model, file)  # says what is wrong with it
         self.constants = {t.name: t for t in graph.initializer}
         self.inputs = [v.name for v in graph.input if v.name not in self.constants]
         self.outputs = [v.name for v in graph.output]
         found: list[Diagnostic] = []
         level = dict.fromkeys([*self.inputs, *self.constants], 0)
-        self.stages: list[tuple[Host, list[Product]]] = []
+        self.stages = [Stage()]
         for index, node in enumerate(graph.node):
             if node.op_type in FUSED:
                 found += self._refusal(index, node, "its products are inside of it", FUSED[node.op_type]).diagnostics
-            at = max((level[name] for name in reads_of(node)), default=0)
+            at = max((level.get(name, 0) for name in reads_of(node)), default=0)
             while len(self.stages) <= at:
-                self.stages.append((Host([]), []))
+                self.stages.append(Stage())
+            last = True
             if node.op_type in PRODUCTS:
                 try:
-                    self.stages[at][1].append(self._product(index, node))
+                    self.stages[at].products.append(self._product(index, node))
                 except ModelError as error:
                     found += error.diagnostics
+            elif strange & {*node.input, *node.output}:
+                self.stages[at].references.append(Reference(node))
             else:
-                self.stages[at][0].nodes.append(node)
-            level.update(dict.fromkeys(node.output, at + (node.op_type in PRODUCTS)))
+                self.stages[at].host.nodes.append(node)
+                last = False
+            level.update(dict.fromkeys(node.output, at + last))
         if found:
             raise ModelError(*found)
-        if not any(products for _, products in self.stages):
-            raise ModelError(Diagnostic("E1106", "the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger", file,
-                                        hint="onnxruntime.quantization.quantize_dynamic() makes them of a float32 model"))  # fmt: skip
+        if self.host_products and not any(stage.products for stage in self.stages):
+            raise ModelError(Diagnostic("E1106", "the model has no product that is quantized while it runs: no MatMulInteger and no ConvInteger; "
+                                        f"the host would compute {', '.join(self.host_products[:5])}", file,
+                                        hint="onnxruntime.quantization.quantize_dynamic() makes them of a float32 model; `gemel run` and gemel.run() take "
+                                        "models whose scales are known"))  # fmt: skip
+
+    def _without_kernels(self) -> set[str]:
+        """Values of types that ONNX Runtime does not compute with. ModelError E1103: their types contradict each other."""
+        kinds = {TensorProto.DataType.Value(name) for name in WITHOUT_KERNELS if name in TensorProto.DataType.keys()}
+        graph = self.model.graph
+        declared = {v.type.tensor_type.elem_type for v in (*graph.input, *graph.output, *graph.value_info)} | {t.data_type for t in graph.initializer}
+        made = {a.i for node in graph.node for a in node.attribute if a.type == onnx.AttributeProto.INT}  # what a Cast or a QuantizeLinear may make
+        if not kinds & (declared | made):
+            return set()
+        try:
+            inferred = onnx.shape_inference.infer_shapes(self.model).graph
+        except Exception as error:  # onnx.shape_inference.InferenceError and what its C++ throws
+            raise ModelError(Diagnostic("E1103", f"the model is damaged: its types contradict each other: {error}", self.file)) from None
+        typed = {v.name: v.type.tensor_type.elem_type for v in (*inferred.input, *inferred.value_info, *inferred.output)}
+        typed |= {t.name: t.data_type for t in graph.initializer}
+        return {name for name, kind in typed.items() if kind in kinds}
+
+    @property
+    def reference_nodes(self) -> list[str]:
+        """Nodes that onnx's reference computes: "QuantizeLinear `y`"."""
+        return [f"{one.node.op_type} `{one.node.output[0]}`" for stage in self.stages for one in stage.references]
+
+    def in_onnx_runtime(self, inputs: Values) -> Values:
+        """The outputs, of the whole model in one piece. ModelError E1109."""
+        if self._whole is None:
+            raise ModelError(Diagnostic("E1109", f"ONNX Runtime does not run the model: it has no kernels for {', '.join(WITHOUT_KERNELS)}", self.file))
+        try:
+            return self._whole.run(inputs)
+        except Exception as error:  # of classes that have no names
+            raise refused(self.file, error) from None
 
     def _refusal(self, index: int, node: onnx.NodeProto, what: str, hint: str = "") -> ModelError:
         return ModelError(Diagnostic("E1105", f"node {index}, {node.op_type} `{node.output[0]}`: {what}", self.file, hint=hint))
@@ -336,10 +485,12 @@ class Stages:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if names[1] not in self.constants or (names[3] and names[3] not in self.constants):
             raise refuse("its weights are computed by the network; supported: constants")
-        zeros = numpy_helper.to_array(self.constants[names[3]]).reshape(-1) if names[3] else np.zeros(1, np.int8)
-        if not (zeros == zeros[0]).all():
-            raise refuse("its weights have several zero points; supported: one")
-        return Conv(node.output[0], names[0], numpy_helper.to_array(self.constants[names[1]]), names[2], int(zeros[0]), attributes, refuse)
+        weights = numpy_helper.to_array(self.constants[names[1]])
+        zeros = numpy_helper.to_array(self.constants[names[3]]).reshape(-1) if names[3] else np.zeros(1, weights.dtype)
+        if zeros.size not in (1, len(weights)):
+            raise refuse(f"its weights have {zeros.size} zero points; supported: one, or one for each of its {len(weights)} outputs")
+        zeros = zeros[:1] if (zeros == zeros[0]).all() else zeros
+        return Conv(node.output[0], names[0], weights, names[2], zeros, attributes, refuse)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the inputs, for one image or sentence at a time where the model leaves their number open. ModelError E1105 (other lengths are open), E1106."""
@@ -355,18 +506,23 @@ class Stages:
     @property
     def host_products(self) -> list[str]:
         """Products that stay on the host, as they are in float32 or in a branch or a loop: "MatMul `scores`"."""
-        nodes = [inner for host, _ in self.stages for node in host.nodes for inner in (node, *within(node))]
+        nodes = [inner for stage in self.stages for node in stage.host.nodes for inner in (node, *within(node))]
         return [f"{node.op_type} `{node.output[0]}`" for node in nodes if node.op_type in (*FLOAT_PRODUCTS, *PRODUCTS)]
 
     def run(self, inputs: Values, products: Callable[[int, list[Product], Values], Values]) -> tuple[Values, int]:
         """All values that host and machine make, and the elements that the host makes. `products` gives the sums of a stage's products by their outputs'
         names; it gets the stage's number, and all values so far."""
         values = dict(inputs)
-        read = [*self.outputs, *(name for _, stage in self.stages for product in stage for name in product.reads)]
+        for name, kind in self.types().items():
+            if values[name].dtype != kind:
+                raise ModelError(Diagnostic("E0510", f"input `{name}` is given as {values[name].dtype}, and the model has {kind}"))
+        read = [*self.outputs, *(name for stage in self.stages for product in stage.products for name in product.reads)]
         values.update((name, numpy_helper.to_array(self.constants[name])) for name in read if name in self.constants)
         elements = 0
-        for number, (host, stage) in enumerate(self.stages):
-            elements += host.run(self.model, self.constants, values, self.file)
-            if stage:
-                values.update(products(number, stage, values))
+        for number, stage in enumerate(self.stages):
+            parts: list[Host | Reference] = [stage.host, *stage.references]
+            for part in parts:
+                elements += part.run(self.model, self.constants, values, self.file)
+            if stage.products:
+                values.update(products(number, stage.products, values))
         return values, elements

@@ -12,7 +12,7 @@ import numpy as np
 from ..importer.messages import Diagnostic, ModelError
 from .names import unique_name
 from .restore import restore
-from .runtime import Session, onnx, simplified
+from .runtime import Session, lowered, onnx, simplified
 
 from onnx import helper, numpy_helper  # isort: skip  (the module above has said so if there is no onnx)
 
@@ -176,7 +176,7 @@ def load_float(path: str | Path) -> Graph:
     for tensor in model.graph.initializer:  # of files beside the model, which read_onnx() has looked at
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(numpy_helper.from_array(checked.constants[tensor.name], tensor.name))
-    restored = restore(model, checked.constants, str(path)) if any(node.type in RESTORED for node in checked.nodes) else 0
+    restored = restore(model, checked.constants, str(path), checked.narrow) if any(node.type in RESTORED for node in checked.nodes) else 0
     if any(node.op_type in QUANTIZED or node.op_type.startswith("QLinear") for node in model.graph.node):
         raise ModelError(Diagnostic("E1106", "the model is quantized already", str(path), hint="give the float32 model that it was made of"))
     fix_shapes(model, str(path), set(checked.constants))
@@ -187,6 +187,7 @@ def load_float(path: str | Path) -> Graph:
             hint = f"export the model anew with opset {PER_CHANNEL} or later"
             raise ModelError(Diagnostic("E1109", f"the model is of opset {checked.opset}, and cannot be converted to {OPSET}: {error}", str(path),
                                         hint=hint)) from None  # fmt: skip
+    model = lowered(model)
     time_first(model)
     graph = Graph(simplified(model, str(path)), str(path))
     graph.restored = restored + of_weights

@@ -5,11 +5,13 @@ are known before. Their weights keep the values that their integers have, so tha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 
 from ..importer.messages import Diagnostic, ModelError
+from ..importer.ort import dequantized_constant
 from .names import unique_name
 from .runtime import onnx
 
@@ -18,14 +20,15 @@ from onnx import helper, numpy_helper  # isort: skip  (runtime has said so if th
 Constants = dict[str, np.ndarray]
 
 
-def restore(model: onnx.ModelProto, constants: Constants, file: str) -> int:
-    """Changes the model. How many layers and constants were restored. ModelError E1105: weights that the network computes, or in an unknown form."""
-    return _Restorer(model, constants, file).run()
+def restore(model: onnx.ModelProto, constants: Constants, file: str, narrow: Container[str] = ()) -> int:
+    """Changes the model. `narrow`: constants of less than 8 bits, and floats of 8, which `constants` has as wider types. How many layers and constants were
+    restored. ModelError E1105: weights that the network computes, or in an unknown form."""
+    return _Restorer(model, constants, file, narrow).run()
 
 
 class _Restorer:
-    def __init__(self, model: onnx.ModelProto, constants: Constants, file: str):
-        self.model, self.file = model, file
+    def __init__(self, model: onnx.ModelProto, constants: Constants, file: str, narrow: Container[str]):
+        self.model, self.file, self.narrow = model, file, narrow
         self.constants: Constants = dict(constants)
         self.made: Constants = {}
         self.same: dict[str, str] = {}  # value -> that which stands in its place
@@ -97,21 +100,9 @@ class _Restorer:
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         data, scale = self.constants[node.input[0]], self.weights(node, 1, "scale")
         zero = self.optional(node, 2, "zero point")
-        axis, block = given.get("axis", 1), given.get("block_size", 0)
-        shape = [1] * data.ndim
-        if not 0 <= block <= max(data.shape, default=0):
-            raise ValueError(f"blocks of {block}")
-        if block:
-            scale, zero = (None if v is None else np.repeat(v, block, axis).take(np.arange(data.shape[axis]), axis) for v in (scale, zero))
-        elif scale.size > 1:
-            shape[axis] = -1
-            scale, zero = scale.reshape(shape), None if zero is None else zero.reshape(shape)
-        assert scale is not None
-        if data.dtype.kind not in "iu":
-            raise ModelError(Diagnostic("E1106", f"DequantizeLinear `{node.output[0]}` is of {data.dtype}", self.file, "supported: integers"))
-        kind = np.int32 if data.dtype.itemsize < 4 else np.int64
-        whole = data.astype(kind) - (0 if zero is None else zero.astype(kind))
-        self.set(node.output[0], (whole.astype(np.float32) * scale.astype(np.float32)).reshape(data.shape))
+        if data.dtype.kind not in "iu" and node.input[0] not in self.narrow:
+            raise ModelError(Diagnostic("E1106", f"DequantizeLinear `{node.output[0]}` is of {data.dtype}", self.file, "supported: integers, float8, float4"))
+        self.set(node.output[0], dequantized_constant(data, scale, zero, given.get("axis", 1), given.get("block_size", 0)))
         self.count += 1
         return None
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,62 @@ def refused(file: str, error: Exception) -> ModelError:
     text = str(error).strip().splitlines()
     return ModelError(Diagnostic("E1109", f"ONNX Runtime does not run the model: {text[0] if text else type(error).__name__}", file,
                                  hint="the runtime must be able to run a model before it can be quantized or compressed"))  # fmt: skip
+
+
+@functools.cache
+def newest_opset() -> int:
+    """The newest version of ONNX's operators whose QuantizeLinear ONNX Runtime has: onnx is often ahead of it."""
+    helper, kind = onnx.helper, onnx.TensorProto
+    node = helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["y"])
+    inputs = [helper.make_tensor_value_info(name, of, []) for name, of in (("x", kind.FLOAT), ("scale", kind.FLOAT), ("zero", kind.UINT8))]
+    graph = helper.make_graph([node], "one", inputs, [helper.make_tensor_value_info("y", kind.UINT8, [])])
+    for version in range(onnx.defs.onnx_opset_version(), 13, -1):
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), _options(Level.ORT_DISABLE_ALL), ["CPUExecutionProvider"])
+            return version
+        except Exception:  # of classes that have no names
+            continue
+    return 13
+
+
+def lowered(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model of the newest opset that ONNX Runtime has, or of the oldest one above it in which each node still means the same: the versions between
+    them differ in the types that they allow."""
+    entry = next((one for one in model.opset_import if one.domain in ("", "ai.onnx")), None)
+    if entry is None or entry.version <= newest_opset() or entry.version > onnx.defs.onnx_opset_version():
+        return model
+    version, kinds = entry.version, {node.op_type for node in _nodes(model) if node.domain in ("", "ai.onnx")}
+    while version > newest_opset() and all(_contract(kind, version) == _contract(kind, version - 1) for kind in kinds):
+        version -= 1
+    if version == entry.version:
+        return model
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for one in [*made.opset_import, *(one for function in made.functions for one in function.opset_import)]:
+        if one.domain in ("", "ai.onnx"):
+            one.version = min(one.version, version)
+    return made
+
+
+def _nodes(model: onnx.ModelProto) -> Iterable[onnx.NodeProto]:
+    waiting = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for attribute in node.attribute:
+            waiting += [inner for graph in (attribute.g, *attribute.graphs) for inner in graph.node]
+
+
+def _contract(kind: str, version: int) -> object:
+    """What an operator of an opset is, but for the types that it allows."""
+    try:
+        schema = onnx.defs.get_schema(kind, version)
+    except Exception:  # onnx.defs.SchemaError: there is none
+        return None
+    attributes = {name: (a.type, a.required, a.default_value.SerializeToString()) for name, a in schema.attributes.items()}
+    values = [(v.name, v.type_str, v.option) for v in (*schema.inputs, *schema.outputs)]
+    return attributes, values, len(schema.inputs), schema.min_input, schema.doc
 
 
 def simplified(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
