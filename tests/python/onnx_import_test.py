@@ -349,6 +349,29 @@ hint: docs/reference/onnx.md lists the operators; replace it in the model, or en
         m.constants["w_s"] = np.ones((6, 4), np.float32)
         self.assertIn("E1107]: node 0, DequantizeLinear `table`: scales of `w` is [6, 4], in blocks of 3", _refusal(self, m))
 
+    def test_an_output_that_nothing_makes(self):
+        m = Small()
+        m.nodes[5] = helper.make_node("Relu", ["conv"], ["relu", "extra"])
+        self.assertEqual(len(self.load(m).layers), len(self.load(Small()).layers))
+        m.outputs = ["y", "extra"]
+        self.assertIn("E1105]: outputs: output `extra` is made by no operator as Gemel has it", _refusal(self, m))
+
+    def test_dropout(self):
+        def dropped(outputs=("pd",), ratio=0.5, training=None, wanted=("y",)):
+            m = Small()
+            m.opset, m.outputs = 17, [*wanted]
+            m.constants["ratio"] = np.float32(ratio)
+            m.nodes[10] = helper.make_node("DequantizeLinear", ["pq", "c_s", "c_z"], ["pr"])
+            m.constants |= {} if training is None else {"training": np.array(training)}
+            m.nodes.insert(11, helper.make_node("Dropout", ["pr", "ratio", *([] if training is None else ["training"])], [*outputs]))
+            return m
+
+        self.assertEqual(len(self.load(dropped()).layers), len(self.load(Small()).layers))
+        for good in (dropped(training=False), dropped(ratio=0, training=True), dropped(("pd", "mask"))):  # a mask that nobody reads
+            self.assertEqual(len(self.load(good).layers), len(self.load(Small()).layers))
+        self.assertIn("E1105]: node 11, Dropout `pd`: training_mode is true, or computed by the network", _refusal(self, dropped(training=True)))
+        self.assertIn("E1105]: node 11, Dropout `pd`: outputs is 2", _refusal(self, dropped(("pd", "mask"), wanted=("y", "mask"))))
+
     def test_functions_at_the_end(self):
         for kind in ("Tanh", "Neg"):
             m = Small()

@@ -3,11 +3,13 @@
 each other is refused with its reason, and none of all the others ends in anything but an error or a workload."""
 
 import functools
+import re
 import sys
 import tempfile
 import unittest
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from simulated import ROOT, gemel_program, simulate
 
 import gemel
 from gemel.importer import ModelError, import_model
+from gemel.importer.onnx_model import FOLDED, NODES, VIEWS
+from gemel.importer.onnx_ops import OPERATORS
 
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 ON_THE_MACHINE = {  # as imported networks
@@ -54,6 +58,74 @@ def frozen(case) -> tuple[onnx.ModelProto, list[np.ndarray], list[np.ndarray]]:
         if isinstance(value, np.ndarray | np.generic):
             model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), info.name))
     return model, list(inputs[:1]), list(outputs)
+
+
+SUPPORTED = {*OPERATORS, *NODES, *VIEWS, *FOLDED, "BatchNormalization", "GRU", "LSTM", "ReduceMean"} - {*QUANTIZED, "Quant"}
+WAYS = ("as it is", "with a Neg behind")  # see forms()
+BEHIND = "_behind"
+LEAST_FLOAT = 190
+
+
+def forms(case) -> Iterator[tuple[str, onnx.ModelProto, dict[str, np.ndarray]]]:
+    """What of a test's inputs is computed, and what is a constant: all of float32 are computed, or the first one alone is. With a Neg behind the outputs: a
+    node that moves elements alone is no work, and neither is a Softmax whose scores are left to whoever reads them."""
+    values = [(info, value) for info, value in zip(case.model.graph.input, case.data_sets[0][0]) if isinstance(value, np.ndarray | np.generic)]
+    if len(values) != len(case.model.graph.input) or any(not isinstance(value, np.ndarray | np.generic) for value in case.data_sets[0][1]):
+        return
+    floats = [info.name for info, value in values if np.asarray(value).dtype == np.float32]
+    for way in WAYS:
+        for computed in dict.fromkeys([(*floats,), (*floats[:1],)]):
+            if not computed:
+                continue
+            model = onnx.ModelProto()
+            model.CopyFrom(case.model)
+            del model.graph.input[:]
+            model.graph.input.extend(info for info, _ in values if info.name in computed)
+            model.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), info.name) for info, value in values if info.name not in computed)
+            for info in list(model.graph.output) if way == WAYS[1] else ():
+                if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
+                    model.graph.node.append(onnx.helper.make_node("Neg", [info.name], [info.name + BEHIND]))
+                    info.name += BEHIND
+            yield way, model, {info.name: np.asarray(value) for info, value in values if info.name in computed}
+
+
+def without_rounding(model: onnx.ModelProto, of_inputs: bool) -> tuple[onnx.ModelProto, int, dict[str, tuple[float, int]]]:
+    """A quantized model that computes in float32 from its quantized weights: no value that it computes is rounded, and no input if not `of_inputs`. With it how
+    many roundings were taken out, and scale and zero point of those outputs that had them."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    numbers = {t.name: numpy_helper.to_array(t) for t in made.graph.initializer}
+    inputs, outputs = {v.name for v in made.graph.input}, {v.name for v in made.graph.output}
+    real: dict[str, str] = {}  # bytes, and what stands behind them in float32 -> the value in float32 that they were made of
+    kept, count, edges = [], 0, {}
+    for node in made.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = name if node.op_type == "DequantizeLinear" else real.get(name, name)
+        if node.op_type == "QuantizeLinear" and not (of_inputs and node.input[0] in inputs):
+            real[node.output[0]] = node.input[0]
+            count += node.input[0] not in inputs
+        elif node.op_type == "DequantizeLinear" and node.input[0] in real:
+            real[node.output[0]] = real[node.input[0]]
+            if node.output[0] in outputs:
+                kept.append(onnx.helper.make_node("Identity", [real[node.input[0]]], [node.output[0]]))
+                edges[node.output[0]] = float(numbers[node.input[1]]), int(numbers[node.input[2]])
+        else:
+            kept.append(node)
+    del made.graph.node[:]
+    made.graph.node.extend(kept)
+    return made, count, edges
+
+
+def told(error) -> str:
+    """A refusal without names and numbers of one model."""
+    first = error.diagnostics[0]
+    text = re.sub(r"`[^`]*`", "", re.sub(r"^(node \d+, )?\w+ `[^`]*`: ", "", first.message))
+    supported = f"; {first.note}" if first.note.startswith("supported") else ""
+    return re.sub(r"\s+", " ", f"{first.code} {text}{supported}").strip()
+
+
+def told_kinds(kinds: set[str]) -> str:
+    return "+".join(sorted(kinds)) if len(kinds) < 4 else f"{len(kinds)} operators"
 
 
 class Nodes(unittest.TestCase):
@@ -119,6 +191,79 @@ class Nodes(unittest.TestCase):
         self.assertEqual(result.cycles > 0, dynamic.products > 0, case.name)
         outputs = [result.outputs[v.name] for v in model.graph.output]
         return "sums" if dynamic.products else "host", outputs, bool(dynamic.reference_nodes)
+
+    @unittest.skipUnless(Path(gemel_program()).is_file(), f"{gemel_program()} is not built")
+    @unittest.skipIf(onnx_reference.missing(), onnx_reference.missing())
+    @unittest.skipUnless(hasattr(gemel, "quantize"), "the Python package is not built")
+    def test_float_operators(self):
+        """Each test of operators that the importer or the quantizer has: quantized by gemel.quantize() with the test's input for its range, imported and run.
+        Every tensor equals ONNX Runtime's of the quantized model, and the outputs are as near to ONNX's as numbers of 8 bits are."""
+        passed: dict[str, Counter] = {way: Counter() for way in WAYS}
+        reasons: dict[tuple[str, str], Counter] = {}
+        tensors = elements = 0
+        for case in cases():
+            kinds = {node.op_type for node in case.model.graph.node}
+            if kinds & QUANTIZED or not kinds <= SUPPORTED or case.name in ON_THE_MACHINE:
+                continue
+            done, reason = None, "none of its inputs is float32"
+            for way, model, feed in forms(case):
+                try:
+                    done = self.quantized(case, model, feed, way)
+                except (gemel.UserError, ModelError) as error:
+                    reason = told(error) if way == WAYS[0] else reason
+                    continue
+                passed[way]["+".join(sorted(kinds))] += 1
+                tensors, elements = tensors + done[0], elements + done[1]
+                break
+            if done is None:
+                reasons.setdefault((told_kinds(kinds), reason), Counter())[case.name] += 1
+        for way, counts in passed.items():
+            print(f"{way}: {counts.total()} passed: " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())))
+        total, refused = sum(counts.total() for counts in passed.values()), sum(counts.total() for counts in reasons.values())
+        print(f"{total} of {total + refused} of ONNX's tests of operators that Gemel has passed in 8 bits: {tensors} tensors, {elements} elements equal to "
+              f"ONNX Runtime's; {refused} refused:")  # fmt: skip
+        for (kinds, reason), counts in sorted(reasons.items()):
+            print(f"  {counts.total():3} {kinds}: {reason}")
+        self.assertGreaterEqual(total, LEAST_FLOAT)
+
+    def quantized(self, case, model: onnx.ModelProto, feed: dict[str, np.ndarray], way: str) -> tuple[int, int]:
+        """Tensors and elements compared."""
+        onnx.save(model, self.folder / "float.onnx")
+        gemel.quantize(self.folder / "float.onnx", {name: values[None] for name, values in feed.items()}, self.folder / "int8.onnx")
+        workload, made = import_model(self.folder / "int8.onnx"), onnx.load(self.folder / "int8.onnx")
+        tensors, elements, wrong, _ = onnx_reference.compare(workload, made, feed, "edge16")
+        self.assertEqual(wrong, [], f"{case.name}, {way}")
+        have = onnx_reference.Reference(made, []).run(feed)
+        self.near(f"{case.name}, {way}", model, made, feed, have, {v.name: np.asarray(one) for v, one in zip(case.model.graph.output, case.data_sets[0][1])})
+        return tensors, elements
+
+    def near(self, what: str, model: onnx.ModelProto, made: onnx.ModelProto, feed: dict, have: dict, wanted: dict) -> None:
+        """Without its roundings the quantized model gives what ONNX wants: to float32's precision, with weights of 8 bits to 2 % of the result's range. Each
+        rounding of a value adds half a step of the result at most, and so do all but the last one once more, as a layer passes them on."""
+        from gemel.rewrite.dynamic import session
+
+        weights = any(t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1 for t in made.graph.initializer)
+        for of_inputs in (False, True):
+            exact, count, edges = without_rounding(made, of_inputs)
+            runtime = session(exact)
+            values = dict(zip([o.name for o in runtime.get_outputs()], runtime.run(None, feed)))
+            for info in model.graph.output:
+                value, place = values[info.name], f"{what}, `{info.name}`"
+                if not of_inputs:
+                    right = wanted[info.name.removesuffix(BEHIND)]
+                    right = -right if info.name.endswith(BEHIND) else right
+                    self.assertEqual((have[info.name].dtype, have[info.name].shape), (right.dtype, right.shape), place)
+                    if right.dtype != np.float32:
+                        np.testing.assert_array_equal(value, right, place)
+                        continue
+                    span = max(float(right.max()), 0.0) - min(float(right.min()), 0.0)
+                    np.testing.assert_allclose(value, right, rtol=0, atol=(0.02 if weights else 1e-4) * span, err_msg=place)
+                elif info.name not in edges:
+                    np.testing.assert_array_equal(have[info.name], value, place)
+                else:
+                    scale, zero = edges[info.name]
+                    cut = np.clip(value, scale * (-128 - zero), scale * (127 - zero))  # inputs that are rounded away from 0 may give more than the range has
+                    np.testing.assert_allclose(have[info.name], cut, rtol=0, atol=scale * (count / 2 + (0.5 if count > 1 else 0.001)), err_msg=place)
 
     def test_no_model_of_them_breaks_the_importer(self):
         counts: Counter = Counter()

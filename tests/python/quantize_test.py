@@ -259,7 +259,7 @@ class Quantize(unittest.TestCase):
         self.assertEqual(wrong, [])
         self.assertEqual([layer.op for layer in workload.layers],
                          ["conv2d", "conv2d", "table", "table", "conv2d", "sub", "conv2d", "add", "global_avg_pool", "dense"])
-        self.assertEqual(result.notes, ("stay in float32: Softmax `softmax14`",))
+        self.assertEqual(result.notes, ("stay in float32: Softmax `softmax14` (it is at the end)",))
         self.assertIn("output `gemm13` is int8 bytes: the model's DequantizeLinear to float32 is left to whoever reads them", "\n".join(workload.notes))
         self.assertIn("its Softmax is left to whoever reads the bytes before it", "\n".join(workload.notes))
         self.assertGreater(min(result.outputs.values()), 25)
@@ -444,6 +444,54 @@ class Quantize(unittest.TestCase):
                 gemel.quantize(self.folder / "weights.onnx", rng.normal(size=(16, 32)).astype(np.float32), self.folder / "int8.onnx")
                 self.assertEqual(len(import_model(self.folder / "int8.onnx").layers), 1)
 
+    def test_models_of_few_nodes(self):
+        """What models without a layer are made of, and forms of products: each gives layers that equal ONNX Runtime's, and outputs near to float32's."""
+        rng, floats = np.random.default_rng(6), onnx.TensorProto.FLOAT
+        drawn = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+        kept, cut = "E1109]: the model has no operator that could be quantized: ", "stay in float32: "
+        for nodes, shapes, constants, layers in (
+            ([("Relu", "x", "y", {})], [(1, 4, 6)], {}, ["table"]),
+            ([("MatMul", "x z", "y", {})], [(2, 5, 4), (2, 4, 6)], {}, ["reshape", "grouped_matmul"]),
+            ([("ArgMax", "x", "y", {"axis": 1, "keepdims": 0})], [(1, 9)], {}, ["argmax"]),
+            ([("ArgMax", "x", "y", {"axis": 1, "select_last_index": 1})], [(1, 9)], {}, kept + "ArgMax `y` (it is within the model, or takes the last"),
+            # Addends of a Gemm for each element and for each row, of as many rows as columns too; a factor of theirs.
+            ([("Gemm", "x w c", "y", {"beta": 0.5})], [(3, 4)], {"w": drawn(4, 5), "c": drawn(3, 5)}, ["dense", "add_constant"]),
+            ([("Gemm", "x w c", "y", {})], [(4, 3)], {"w": drawn(3, 4), "c": drawn(4, 1)}, ["dense", "add_constant"]),
+            ([("Gemm", "x w c", "y", {"transA": 1, "alpha": 0.5})], [(4, 3)], {"w": drawn(4, 5), "c": drawn(5)}, ["reshape", "matmul"]),
+            # A matrix for each place, and one for all.
+            ([("MatMul", "x w", "y", {})], [(2, 5, 8)], {"w": drawn(2, 8, 3)}, ["conv2d"]),
+            ([("MatMul", "x w", "y", {})], [(2, 3, 5, 8)], {"w": drawn(3, 8, 3)}, kept + "MatMul `y` (its weights have another form"),
+            ([("MatMul", "x w", "y", {})], [(2, 5, 8)], {"w": drawn(1, 8, 3)}, ["reshape", "matmul"]),
+            ([("AveragePool", "x", "y", {"kernel_shape": [2, 2], "dilations": [2, 2], "pads": [1, 1, 1, 1]})], [(1, 2, 6, 6)], {},
+             kept + "AveragePool `y` (it has dilations)"),
+            ([("Relu", "x", "r", {}), ("Greater", "r w", "g", {}), ("Cast", "g", "y", {"to": floats})], [(1, 4)], {"w": drawn(4)}, cut + "Greater"),
+            ([("Relu", "x", "r", {}), ("Slice", "r a b", "y", {})], [(1, 4)], {"a": np.array([0, 4]), "b": np.array([1, 4])}, cut + "Slice"),
+        ):  # fmt: skip
+            made = [onnx.helper.make_node(kind, names.split(), out.split(), **more) for kind, names, out, more in nodes]
+            inputs = [onnx.helper.make_tensor_value_info(name, floats, shape) for name, shape in zip("xz", shapes)]
+            y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.INT64 if nodes[-1][0] == "ArgMax" else floats, None)
+            graph = onnx.helper.make_graph(made, "few", inputs, [y], [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()])
+            model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
+            values = {name: drawn(4, *shape) for name, shape in zip("xz", shapes)}
+            with self.subTest(str(nodes)):
+                onnx.save(model, self.folder / "few.onnx")
+                if isinstance(layers, str) and layers.startswith(kept):
+                    with self.assertRaises(gemel.UserError) as raised:
+                        gemel.quantize(self.folder / "few.onnx", values)
+                    self.assertIn(layers, str(raised.exception))
+                    continue
+                result = gemel.quantize(self.folder / "few.onnx", values, self.folder / "int8.onnx")
+                if isinstance(layers, str):
+                    self.assertTrue(result.notes[0].startswith(layers), result.notes)
+                    continue
+                workload = import_model(self.folder / "int8.onnx")
+                self.assertEqual([layer.op for layer in workload.layers if layer.op != "transpose"], layers)
+                feed = {name: array[0] for name, array in values.items()}
+                tensors, _, wrong, _ = compare(workload, onnx.load(self.folder / "int8.onnx"), feed, "odd7x13")
+                self.assertEqual((wrong, tensors >= 1), ([], True))
+                self.assertGreater(result.outputs["y"], 30)
+                self.assertEqual(result.weight_bytes, constants["w"].size if "w" in constants else 0)
+
     def test_weights_that_do_not_fit(self):
         x, y = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in "xy")
         w, s, z = np.ones((4, 4), np.int8), np.float32(0.5), np.int8(0)
@@ -472,7 +520,7 @@ class Quantize(unittest.TestCase):
     def test_an_operator_can_stay_in_float(self):
         network = small()
         result = gemel.quantize(self.saved(network), drawn(network, 8), keep_float=["conv6"])
-        self.assertEqual(result.notes, ("stay in float32: Conv `conv6`",))
+        self.assertEqual(result.notes, ("stay in float32: Conv `conv6` (it was to)",))
         self.assertNotIn("conv6", [one.name for one in result.layers])
         with self.assertRaises(gemel.UserError) as raised:
             gemel.quantize(self.saved(network), drawn(network, 8), keep_float=["conv99"])
@@ -564,8 +612,14 @@ class Quantize(unittest.TestCase):
         n = Network("bare", (1, 3, 16, 16))
         n.outputs = [n.node("Relu", [INPUT])]
         self.saved(n)
-        self.refused("error[E1109]: the model has no layer with constant weights that could be quantized\n  bare.onnx\n"
-                     "hint: Conv, Gemm and MatMul with constant float32 weights are", "bare.onnx", "--data", "good.npy", "-o", "out.onnx")  # fmt: skip
+        self.refused("error[E1109]: the model has no layer whose weights could have 4 bits\n  bare.onnx\n"
+                     "hint: Conv, Gemm and MatMul with constant float32 weights are such",
+                     "bare.onnx", "--data", "good.npy", "-o", "out.onnx", "--weights", "int4")  # fmt: skip
+        n.outputs = [n.node("Cos", [INPUT])]
+        self.saved(n)
+        self.refused("error[E1109]: the model has no operator that could be quantized: Cos `cos1` (the machine has no such operator for it)\n  bare.onnx\n"
+                     "hint: docs/reference/onnx.md has the list of operators, and what of them is taken",
+                     "bare.onnx", "--data", "good.npy", "-o", "out.onnx")  # fmt: skip
 
     def test_a_model_that_the_runtime_does_not_run(self):
         model = small().proto()

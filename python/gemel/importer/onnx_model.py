@@ -86,6 +86,9 @@ class _Walk:
             hint = DYNAMIC_HINT if dynamic else f"its scales must be known before: {QUANTIZE_HINT}" if weights else QUANTIZE_HINT
             found.add("E1106", f"the model is {state}: it has no QuantizeLinear and no QLinear operator", hint=hint)
         found.attempt("outputs", self.context.end)
+        for name in self.graph.outputs if not found.diagnostics else ():
+            if self.values.get(name) is None:  # a second one of an operator that has one
+                found.add("E1105", f"outputs: output `{name}` is made by no operator as Gemel has it", "supported: first outputs, and all of a Split")
         if not found.diagnostics and not workload.layers:
             found.nothing_left()
         found.raise_any()
@@ -511,8 +514,17 @@ class _Walk:
         self.values[node.outputs[0]] = Real(self.context.integers(x, "uint8"), np.arange(256, dtype=f32))
 
     def same(self, node: Node, values: list) -> None:
-        operands(Operation(node, values, node.outputs[0], None), 1, 3)
+        """Identity, and Dropout, which does nothing but in training."""
+        _, ratio, training = operands(Operation(node, values, node.outputs[0], None), 1, 3)
+        if training is not None and not (isinstance(training, Constant) and not training.data.any()):
+            if not (isinstance(ratio, Constant) and not ratio.data.any()):
+                raise Refused("training_mode", "true, or computed by the network", "false, or a ratio of 0", "export the model for inference")
+        self.one_output(node, "mask")
         self.values[node.outputs[0]] = values[0]
+
+    def one_output(self, node: Node, other: str) -> None:
+        if any(name and (name in self.graph.outputs or self.graph.readers.get(name)) for name in node.outputs[1:]):
+            raise Refused("outputs", len(node.outputs), f"one, without the {other}")
 
 
 def weight_axis(kind: str, node: Node) -> int:

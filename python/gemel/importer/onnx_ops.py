@@ -789,7 +789,7 @@ OTHERS = {
     "QuantizeLinear": ("nothing, or `table`", "of a float32 input of the model (it makes the workload's input), or behind a float32 operator; int8, uint8"),
     "Quant": ("nothing, or `table`", "QONNX's, of Brevitas: as QuantizeLinear, Clip and DequantizeLinear; zero point 0, 2 to 8 bits, of constants 2 to 32"),
     "Identity": ("nothing", "any"),
-    "Dropout": ("nothing", "any"),
+    "Dropout": ("nothing", "for inference, or of a ratio of 0; without its mask"),
     "Split": ("as `Slice`", "along the channels, height or width, each part as a Slice; of bytes, too"),
     "LogSoftmax": ("nothing", "at the end of a model, in float32: its output is then the bytes before it, and a note says so"),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"), VIEW),

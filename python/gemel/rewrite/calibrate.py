@@ -152,8 +152,9 @@ class _Noise:
 
     def add(self, exact: dict[str, np.ndarray], noisy: dict[str, np.ndarray]) -> None:
         for name, sums in self._sums.items():
+            kind = exact[name].dtype if exact[name].dtype.kind == "f" else np.float64  # of truths and of unsigned numbers there are no differences
             sums[0] += float(np.square(exact[name], dtype=np.float64).sum())
-            sums[1] += float(np.square(exact[name] - noisy[name], dtype=np.float64).sum())
+            sums[1] += float(np.square(np.subtract(exact[name], noisy[name], dtype=kind), dtype=np.float64).sum())
 
     def decibels(self) -> dict[str, float]:
         return {name: ratio(*sums) for name, sums in self._sums.items()}

@@ -34,9 +34,11 @@ PAIRS = ("Add", "Sub", "Mul")  # of two computed tensors
 class Plan:
     nodes: list[onnx.NodeProto] = field(default_factory=list)  # that compute on bytes, in order
     left: list[onnx.NodeProto] = field(default_factory=list)  # that stay in float32
+    why: dict[str, str] = field(default_factory=dict)  # output of such a node -> the reason
     group: dict[str, str] = field(default_factory=dict)  # value of bytes -> name of the group of values with one scale
     observed: dict[str, list[str]] = field(default_factory=dict)  # group -> values whose range it is
     layers: list[onnx.NodeProto] = field(default_factory=list)  # of `nodes` those with weights
+    stacks: list[onnx.NodeProto] = field(default_factory=list)  # of `nodes` products with constant weights of more than 2 dimensions
     shares: set[str] = field(default_factory=set)  # groups that have SHARES
     tables: dict[str, str] = field(default_factory=dict)  # result of a Gather -> its table
     made: dict[str, str] = field(default_factory=dict)  # output of a node of `nodes` -> value of bytes that it ends in, behind its activation
@@ -85,6 +87,7 @@ class _Planner:
         self.outputs = set(graph.outputs)
         self.of_integers = self.computed_of_integers()
         self.joined: dict[str, str] = {}  # result of a layer -> that of the activation which is part of it
+        self.why: dict[str, str] = {}
 
     def computed(self, node: onnx.NodeProto) -> list[str]:
         return [name for name in node.input if name and name not in self.graph.constants]
@@ -99,39 +102,63 @@ class _Planner:
         return found
 
     def kind(self, node: onnx.NodeProto) -> str:
-        """"layer", "pool", "keep", "pair", "concat", "function", "product", "norm", "softmax", "gather", "numbers"; "integers", "masked", "scaled":
-        float32, which the operator behind it reads as such; "": stays in float32."""
+        """"layer", "stack", "pool", "keep", "pair", "concat", "function", "product", "norm", "softmax", "gather", "numbers"; "index": of bytes, whose result
+        is none; "integers", "masked", "scaled": float32, which the operator behind it reads as such; "": stays in float32."""
         if node.output[0] in self.of_integers:
             return "integers"
-        if node.output[0] in self.keep_float or (any(node.output[1:]) and node.op_type != "Split"):
-            return ""
+        if node.output[0] in self.keep_float:
+            return self.stays(node, "it was to")
+        if any(node.output[1:]) and node.op_type != "Split":
+            return self.stays(node, "it gives more than one value")
         shapes = self.graph.shapes
         computed = self.computed(node)
-        if any(name not in shapes for name in (*computed, node.output[0])) or not computed:
-            return ""
+        if not computed:
+            return self.stays(node, "it reads constants alone")
+        if any(0 in shapes.get(name, (0,)) for name in (*computed, *node.output[:1])):
+            return self.stays(node, "it reads or makes a tensor of an unknown shape, or without elements")
         kind = self.encoder_kind(node, computed)
         if kind is not None:
             return kind
         if node.op_type in LAYERS:
-            return "layer" if weights_of(self.graph, node) is not None and computed == [node.input[0]] else ""
+            if computed != [node.input[0]]:
+                return self.stays(node, "its weights or its bias are computed by the network")
+            if self.is_stack(node):
+                return "stack"
+            return "layer" if weights_of(self.graph, node) is not None else self.stays(node, "its weights have another form than a layer's")
         if node.op_type in POOLS:
-            return "pool" if len(shapes[computed[0]]) in (3, 4) else ""
+            if len(shapes[computed[0]]) not in (3, 4):
+                return self.stays(node, f"it is of {len(shapes[computed[0]]) - 2} dimensions; supported: 1 and 2")
+            return "pool" if set(attributes(node).get("dilations", [1])) == {1} else self.stays(node, "it has dilations")
         if node.op_type in KEEPS:
             mode = attributes(node).get("mode", b"constant")
             if node.op_type == "Pad" and (mode not in BORDERS or (mode == b"constant" and self.pads_other_than_zero(node))):
-                return ""  # such values may lie outside of the input's range
+                return self.stays(node, "its border is another number than 0, which may lie outside of the input's range")
             if node.op_type == "Resize" and attributes(node).get("mode", b"nearest") != b"nearest":
-                return ""  # the machine has no interpolation
-            return "keep" if computed == [node.input[0]] else ""
+                return self.stays(node, "it interpolates; supported: to the nearest pixel, or linearly to 2, 4 or 8 times the size")
+            return "keep" if computed == [node.input[0]] else self.stays(node, "other operands than the first one are computed by the network")
         if node.op_type == "Concat":
-            return "concat" if len(computed) == len(node.input) else ""
+            return "concat" if len(computed) == len(node.input) else self.stays(node, "it joins constants")
         if node.op_type in FLOAT_PAIRS:
             if len(computed) == 1:
-                return "function" if all(self.graph.constants[n].size == 1 for n in node.input if n in self.graph.constants) else ""
+                alone = all(self.graph.constants[n].size == 1 for n in node.input if n in self.graph.constants)
+                return "function" if alone else self.stays(node, "its constant is more than one number")
             return "pair"
         if node.op_type == "Clip":
-            return "function" if clip_bounds(self.graph, node) is not None else ""
-        return "function" if node.op_type in ort.UNARY else ""
+            return "function" if clip_bounds(self.graph, node) is not None else self.stays(node, "its bounds are computed by the network")
+        return "function" if node.op_type in ort.UNARY else self.stays(node, "the machine has no such operator for it")
+
+    def is_stack(self, node: onnx.NodeProto) -> bool:
+        """[..., M, K] times constant [..., K, N] of the same outer dimensions, or of ones."""
+        w, shape = self.graph.constants.get(node.input[1]), self.graph.shapes[node.input[0]]
+        if node.op_type != "MatMul" or w is None or w.dtype != np.float32 or w.size == 0 or not 2 < w.ndim <= len(shape):
+            return False
+        outer = (1,) * (len(shape) - w.ndim) + w.shape[:-2]
+        return outer == shape[:-2] or set(outer) == {1}
+
+    def stays(self, node: onnx.NodeProto, why: str) -> str:
+        """In float32."""
+        self.why[node.output[0]] = why
+        return ""
 
     def encoder_kind(self, node: onnx.NodeProto, computed: list[str]) -> str | None:
         """Of what transformer encoders have; None: something else."""
@@ -139,32 +166,41 @@ class _Planner:
         rank, given = len(shapes[node.output[0]]), attributes(node)
         if node.op_type == "MatMul" and len(computed) == 2:
             a, b = (shapes[name] for name in node.input)
-            return "product" if len(a) == len(b) >= 2 and a[:-2] == b[:-2] else ""
+            return "product" if len(a) == len(b) >= 2 and a[:-2] == b[:-2] else self.stays(node, "its operands have different outer dimensions")
         if node.op_type == "LayerNormalization":
-            return "norm" if computed == [node.input[0]] and given.get("axis", -1) in (-1, rank - 1) else ""
+            plain = computed == [node.input[0]] and given.get("axis", -1) in (-1, rank - 1)
+            return "norm" if plain else self.stays(node, "it is over more than the last dimension, or its scale is computed")
         if node.op_type == "Softmax":
-            within = node.output[0] not in self.outputs and bool(self.readers.get(node.output[0]))  # at the end it is left to whoever reads the scores
-            return "softmax" if within and self.graph.opset >= 13 and given.get("axis", -1) in (-1, rank - 1) else ""
+            if node.output[0] in self.outputs or not self.readers.get(node.output[0]):  # it is left to whoever reads the scores
+                return self.stays(node, "it is at the end")
+            plain = self.graph.opset >= 13 and given.get("axis", -1) in (-1, rank - 1)
+            return "softmax" if plain else self.stays(node, "it is over another dimension than the last one")
+        if node.op_type == "ArgMax":
+            at_end = node.output[0] in self.outputs and not self.readers.get(node.output[0]) and not given.get("select_last_index", 0)
+            return "index" if at_end else self.stays(node, "it is within the model, or takes the last one of equal values")
         if node.op_type == "Gather":
             table = constants.get(node.input[0])
             plain = table is not None and table.dtype == np.float32 and table.ndim == 2 and given.get("axis", 0) == 0
-            return "gather" if plain and computed[0] in self.graph.integers else ""
+            rows = plain and computed[0] in self.graph.integers
+            return "gather" if rows else self.stays(node, "it is none of rows of a constant table, by an input of integers")
         if node.op_type == "Mul" and len(computed) == 1:
             factors = next(constants[name] for name in node.input if name in constants)
             readers = self.readers.get(node.output[0], [])
             alone = len(readers) == 1 and readers[0].op_type == "LayerNormalization" and node.output[0] not in self.outputs
             if factors.shape == shapes[node.output[0]][-1:] and factors.size > 1 and factors.dtype == np.float32:
-                return "scaled" if alone else ""
+                return "scaled" if alone else self.stays(node, "it has a constant factor for each element of the last dimension")
         if node.op_type == "Add" and len(computed) == 2 and any(name in self.of_integers for name in computed):
             readers = self.readers.get(node.output[0], [])
-            return "masked" if len(readers) == 1 and readers[0].op_type == "Softmax" and node.output[0] not in self.outputs else ""
+            masked = len(readers) == 1 and readers[0].op_type == "Softmax" and node.output[0] not in self.outputs
+            return "masked" if masked else self.stays(node, "it adds what is made of integers, and no Softmax alone reads it")
         if node.op_type in ("Add", "Sub") and len(computed) == 1 and computed[0] == node.input[0 if node.op_type == "Sub" else node.input[0] in constants]:
             numbers = next(constants[name] for name in node.input if name in constants)
             of = numbers.shape
             while len(of) > 1 and of[0] == 1:
                 of = of[1:]
             if numbers.size > 1 and numbers.dtype == np.float32:
-                return "numbers" if numbers.ndim <= rank and of == shapes[computed[0]][rank - len(of) :] else ""
+                plain = numbers.ndim <= rank and of == shapes[computed[0]][rank - len(of) :]
+                return "numbers" if plain else self.stays(node, "its constant is none of numbers for each element of the innermost dimensions")
         return None
 
     def pads_other_than_zero(self, node: onnx.NodeProto) -> bool:
@@ -214,16 +250,19 @@ class _Planner:
     def assemble(self, kinds: list[tuple[onnx.NodeProto, str]], chained: set[int], ends: set[str]) -> Plan:
         plan = Plan()
         quantized: dict[str, None] = {}  # in order
-        floats = self.of_integers | {node.output[0] for node, kind in kinds if kind in ("masked", "scaled")}
+        floats = self.of_integers | {node.output[0] for node, kind in kinds if kind in ("index", "masked", "scaled")}
         for node, kind in kinds:
             if not kind:
                 plan.left.append(node)
+                plan.why[node.output[0]] = self.why[node.output[0]]
             if kind in ("", "integers"):
                 continue
             if kind not in ("masked", "scaled"):
                 plan.nodes.append(node)
             if kind == "layer":
                 plan.layers.append(node)
+            if kind == "stack":
+                plan.stacks.append(node)
             for name in (*self.computed(node), *node.output):
                 within = id(node) in chained and name == node.output[0] and name not in ends
                 if not within and name not in self.joined and name not in floats and not self.within_chain(name, chained, ends):

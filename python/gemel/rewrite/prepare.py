@@ -351,11 +351,17 @@ def _norms_and_channels(graph: Graph) -> None:
 
 
 def _computed_addends(graph: Graph) -> None:
-    """A Gemm that adds what the network computes is a Gemm and an Add. ONNX Runtime's optimization makes one of both."""
+    """A Gemm that adds more than a number for each output is a Gemm and an Add. ONNX Runtime's optimization makes one of both."""
     for node in list(graph.nodes):
         addend = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else ""
         shape = graph.shapes.get(node.output[0])
-        if not addend or addend in graph.constants or shape is None or graph.shapes.get(addend) != shape or attributes(node).get("beta", 1.0) != 1:
+        beta = attributes(node).get("beta", 1.0)
+        if not addend or shape is None or (addend in graph.constants and _is_row(graph.constants[addend], shape[-1])):
+            continue
+        if addend in graph.constants:  # a number for each element, or for each row
+            whole = np.broadcast_to(graph.constants[addend] * np.float32(beta), shape).copy()
+            addend = graph.add_constant(f"{addend}_whole", whole)
+        elif graph.shapes.get(addend) != shape or beta != 1:
             continue
         product, out = graph.unique(f"{node.output[0]}_product"), node.output[0]
         node.output[0] = product
@@ -364,12 +370,22 @@ def _computed_addends(graph: Graph) -> None:
     graph.infer()
 
 
+def _is_row(bias: np.ndarray, outputs: int) -> bool:
+    """Of one number, or of one for each output."""
+    return bias.size == 1 or (bias.size == outputs and bias.shape[-1] == outputs)
+
+
 def _gemms(graph: Graph) -> None:
-    """Constant factors of a Gemm go into its weights, and its bias becomes one number per output."""
-    for node in graph.nodes:
+    """Constant factors of a Gemm go into its weights, its bias becomes one number per output, and its first operand lies as it is."""
+    for node in list(graph.nodes):
         if node.op_type != "Gemm" or node.input[1] not in graph.constants:
             continue
         given = attributes(node)
+        if given.get("transA", 0):
+            turned = graph.unique(f"{node.input[0]}_turned")
+            graph.replace(node, [onnx.helper.make_node("Transpose", [node.input[0]], [turned], name=turned, perm=[1, 0]), node])
+            node.input[0] = turned
+            drop_attribute(node, "transA")
         weight = graph.constants[node.input[1]]
         outputs = weight.shape[0 if given.get("transB", 0) else 1]
         alpha, beta = given.get("alpha", 1.0), given.get("beta", 1.0)
@@ -377,6 +393,6 @@ def _gemms(graph: Graph) -> None:
             node.input[1] = graph.add_constant(f"{node.input[1]}_scaled", weight * np.float32(alpha))
             drop_attribute(node, "alpha")
         bias = graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        if bias is not None and bias.size in (1, outputs) and (beta != 1 or bias.shape != (outputs,)):
+        if bias is not None and _is_row(bias, outputs) and (beta != 1 or bias.shape != (outputs,)):
             node.input[2] = graph.add_constant(f"{node.input[2]}_row", np.broadcast_to(bias.reshape(-1) * np.float32(beta), (outputs,)).copy())
             set_attribute(node, "beta", 1.0)

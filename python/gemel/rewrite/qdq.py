@@ -139,13 +139,15 @@ class _Writer:
             if name in self.plan.group:
                 self.renamed[name] = self.made.unique(f"{name}_DequantizeLinear_Output")
                 self.pair(name, name, self.renamed[name])
-        layers = {node.output[0] for node in self.plan.layers}
+        layers, stacks = ({node.output[0] for node in nodes} for nodes in (self.plan.layers, self.plan.stacks))
         for node in self.made.nodes:
             for i, name in enumerate(node.input):
                 if name in self.renamed:
                     node.input[i] = self.renamed[name]
             if node.output[0] in layers:
                 self.weights(node)
+            if node.output[0] in stacks:
+                self.stack(node)
             if node.output[0] in self.plan.tables:
                 self.table(node)
             outputs = [name for name in node.output if name in self.plan.group]
@@ -212,6 +214,14 @@ class _Writer:
             bias_scale = x_scale * scale
             whole = np.clip(np.rint(bias.reshape(-1).astype(np.float64) / bias_scale), -(2**31) + 1, 2**31 - 1).astype(np.int32)
             node.input[2] = self.constant(f"{out}.bias", whole, bias_scale if scale.size > 1 else bias_scale.reshape(()), 0)
+
+    def stack(self, node: onnx.NodeProto) -> None:
+        """One scale for all matrices, as the importer takes them."""
+        w, out = self.graph.constants[node.input[1]], node.output[0]
+        scale = weight_scales(w, w.ndim - 1, False).reshape(())
+        q = to_whole(w, w.ndim - 1, scale, 8)
+        self.sqnr[out] = sqnr(w, q.astype(np.float32) * scale)
+        node.input[1] = self.constant(f"{out}.weight", q, scale, w.ndim - 1)
 
     def original(self, name: str) -> str:
         return next((old for old, new in self.renamed.items() if new == name), name)

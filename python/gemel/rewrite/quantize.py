@@ -97,6 +97,8 @@ def quantize(path: str | Path, calibrate: str | Path | np.ndarray | Mapping[str,
     rows = _rows(plan, way.quantized, maker, errors, alone, decibels)
     outputs = {name: errors[name] for name in graph.outputs}
     packed, stored = (sum(unit.size(bits if unit.layers[0] in maker.int4 else 8) for unit in units_of(way.graph, plan)) for bits in (4, 8))
+    stacks = sum(way.graph.constants[name].size for name in {node.input[1] for node in plan.stacks})
+    packed, stored = packed + stacks, stored + stacks
     if wish.any:
         whole = insert(way.graph, plan, way.scales, per_channel, way.means).model
         before = min(noise(graph, whole, graph.outputs, data, compared, progress, skip).values())
@@ -129,9 +131,9 @@ class _Maker:
 
     def plan(self, graph: Graph) -> Plan:
         plan = make_plan(graph, self.keep_float)
-        if not plan.layers:
-            raise ModelError(Diagnostic("E1109", "the model has no layer with constant weights that could be quantized", graph.file,
-                                        hint="Conv, Gemm and MatMul with constant float32 weights are"))  # fmt: skip
+        if not plan.nodes:
+            raise ModelError(Diagnostic("E1109", f"the model has no operator that could be quantized: {_left(graph, plan)}", graph.file,
+                                        hint="docs/reference/onnx.md has the list of operators, and what of them is taken"))  # fmt: skip
         return plan
 
     def make(self, graph: Graph) -> _Way:
@@ -150,6 +152,9 @@ class _Maker:
 def _choose_int4(graph: Graph, maker: _Maker, wish: Wish) -> dict[str, float]:
     """Tells `maker` which layers have weights of 4 bits. For each layer, where images choose: dB of the worst output if its weights alone have."""
     plan = maker.plan(graph)
+    if not plan.layers:
+        raise ModelError(Diagnostic("E1109", "the model has no layer whose weights could have 4 bits", graph.file,
+                                    hint="Conv, Gemm and MatMul with constant float32 weights are such"))  # fmt: skip
     units = units_of(graph, plan)
     decibels: dict[str, float] = {}
     if wish.chooses:
@@ -279,11 +284,16 @@ def _rows(plan: Plan, quantized: Quantized, maker: _Maker, errors: dict[str, flo
     return rows
 
 
+def _left(graph: Graph, plan: Plan) -> str:
+    """What stays in float32, and why."""
+    told = "; ".join(f"{graph.where(node)} ({plan.why[node.output[0]]})" for node in plan.left[:8])
+    return told + (f"; and {len(plan.left) - 8} more" if len(plan.left) > 8 else "") or "nothing is left of it but constants"
+
+
 def _notes(graph: Graph, plan: Plan, quantized: Quantized) -> list[str]:
     notes = []
     if plan.left:
-        told = ", ".join(graph.where(node) for node in plan.left[:8]) + (f" and {len(plan.left) - 8} more" if len(plan.left) > 8 else "")
-        notes.append(f"stay in float32: {told}")
+        notes.append(f"stay in float32: {_left(graph, plan)}")
     if quantized.scales.inexact:
         told = ", ".join(f"`{name}`" for name in quantized.scales.inexact[:8])
         notes.append(f"no scale makes the machine's integers equal to ONNX Runtime's float32 in {told}: `gemel import --nearest` takes the closest")

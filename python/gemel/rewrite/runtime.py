@@ -94,14 +94,19 @@ def newest_opset() -> int:
 
 
 def lowered(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model of the newest opset that ONNX Runtime has, or of the oldest one above it in which each node still means the same: the versions between
-    them differ in the types that they allow."""
+    """The same model of the newest opset that ONNX Runtime has, or of the oldest one above it in which each node means the same: as its operators differ in the
+    types that they allow alone, or as onnx's own converter finds."""
     entry = next((one for one in model.opset_import if one.domain in ("", "ai.onnx")), None)
     if entry is None or entry.version <= newest_opset() or entry.version > onnx.defs.onnx_opset_version():
         return model
     version, kinds = entry.version, {node.op_type for node in _nodes(model) if node.domain in ("", "ai.onnx")}
     while version > newest_opset() and all(_contract(kind, version) == _contract(kind, version - 1) for kind in kinds):
         version -= 1
+    if version > newest_opset() and all(node.domain in ("", "ai.onnx") for node in _nodes(model)):
+        try:
+            return onnx.version_converter.convert_version(model, newest_opset())
+        except Exception:  # RuntimeError and what its C++ throws: an attribute that the older operator lacks, say
+            pass
     if version == entry.version:
         return model
     made = onnx.ModelProto()
