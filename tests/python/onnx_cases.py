@@ -340,7 +340,8 @@ def function(d: Draw, kind: str, qlinear: bool = False, same: bool = False, **at
     """All 256 values of the input, mixed."""
     m = begin(d, qlinear)
     shape = d.one_of((1, 256), (1, 4, 8, 8), (1, 16, 16))
-    x = m.input("x", shape, scale=d.scale(1e-3, 0.2))
+    least = np.iinfo(m.kind).min if kind == "Sqrt" else None  # of numbers below 0 there is none
+    x = m.input("x", shape, scale=d.scale(1e-3, 0.2), zero=least)
     scale = m.q[x][0] if same else np.float32(m.q[x][0] * np.float32(d.rng.uniform(0.2, 2)))
     if kind in ("Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softsign"):
         scale = np.float32(d.one_of(1 / 256, 1 / 128, d.rng.uniform(0.002, 0.01)))
@@ -763,20 +764,24 @@ CASES: dict[str, Callable[[Draw], Model]] = {
     "Pad": padding,
     "Pow": named(with_number, "Pow"),
     "QuantizeLinear": requantize,
+    "Reciprocal": named(function, "Reciprocal"),
     "Relu": lambda d: function(d, "Relu", same=d.chance(0.3)),
     "Reshape": named(view, "Reshape"),
     "Resize": resize,
     "Round": named(function, "Round"),
     "Sigmoid": named(function, "Sigmoid", True),
+    "Sign": named(function, "Sign"),
     "Slice": cut,
     "Softplus": named(function, "Softplus"),
     "Softsign": named(function, "Softsign"),
     "Softmax": lambda d: d.one_of(softmax, masked_softmax)(d),
     "SpaceToDepth": named(rearranged, "SpaceToDepth"),
     "Split": split,
+    "Sqrt": named(function, "Sqrt"),
     "Squeeze": named(view, "Squeeze"),
     "Sub": named(pair, "Sub"),
     "Tanh": named(function, "Tanh"),
+    "ThresholdedRelu": lambda d: function(d, "ThresholdedRelu", alpha=float(d.rng.uniform(-1, 3))),
     "Transpose": named(view, "Transpose"),
     "Unsqueeze": named(view, "Unsqueeze"),
 }

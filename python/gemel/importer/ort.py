@@ -142,14 +142,18 @@ UNARY: dict[str, Callable[..., np.ndarray]] = {
     "HardSwish": lambda x: x.astype(f32) * _hard_sigmoid(x, 1 / 6, 0.5),
     "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, (x.astype(f32) * f32(alpha)).astype(np.float64), x),
     "Neg": np.negative,
+    "Reciprocal": np.reciprocal,
     "Relu": lambda x: np.maximum(x, 0),
     "Round": np.rint,
     "Sigmoid": _sigmoid,
+    "Sign": np.sign,
     "Softplus": lambda x: np.logaddexp(x, 0),
     "Softsign": _softsign,
+    "Sqrt": np.sqrt,
     "Tanh": _tanh,
+    "ThresholdedRelu": lambda x, alpha=1.0: np.where(x > f32(alpha), x, 0),
 }
-ATTRIBUTES = {"Elu": ("alpha",), "Gelu": ("approximate",), "HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
+ATTRIBUTES = {"Elu": ("alpha",), "Gelu": ("approximate",), "HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",), "ThresholdedRelu": ("alpha",)}
 
 
 def unary(kind: str, real: np.ndarray, attributes: dict) -> np.ndarray:
