@@ -210,17 +210,18 @@ class Nodes(unittest.TestCase):
                 others += 1
                 absent.update(kinds - SUPPORTED)
                 continue
-            done, reason = None, "none of its inputs is float32"
+            done, found = None, []
             for way, model, feed in forms(case):
                 try:
                     done = self.quantized(case, model, feed, way)
                 except (gemel.UserError, ModelError) as error:
-                    reason = told(error) if way == WAYS[0] else reason
+                    found += [told(error)] if way == WAYS[0] else []
                     continue
                 passed[way]["+".join(sorted(kinds))] += 1
                 tensors, elements = tensors + done[0], elements + done[1]
                 break
             if done is None:
+                reason = "; with the first input computed alone: ".join(dict.fromkeys(found)) or "none of its inputs is float32"
                 reasons.setdefault((told_kinds(kinds), reason), Counter())[case.name] += 1
         for way, counts in passed.items():
             print(f"{way}: {counts.total()} passed: " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())))
