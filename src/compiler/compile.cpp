@@ -13,6 +13,7 @@
 #include "compiler/order.hpp"
 #include "compiler/predict.hpp"
 #include "config/digest.hpp"
+#include "config/parameters.hpp"
 #include "network/describe.hpp"
 
 namespace gemel {
@@ -26,6 +27,8 @@ constexpr std::int64_t MostTrials = 100'000;  // instructions in trials that bet
 constexpr std::size_t Befores = 4;            // tilings of the group before, tried with a group that runs beside it
 constexpr std::size_t BetteredWays = 2;       // of a group that can be run in several ways
 constexpr std::size_t SparseFinalists = 4;    // tilings that are tried without zero tiles
+constexpr int LeastOutstanding = 8;           // bursts under way, of a lesser machine that plans are made for, too
+constexpr std::int64_t LeastGain = 256;       // plans for a lesser machine are taken if they save more than one cycle of so many
 constexpr std::size_t Slack = 2;  // jobs that stand between a store and the load that needs it, so that the load need not wait
 
 // The jobs of one step: its first group's as they are; jobs of groups that need only the vector unit are moved between them, each
@@ -250,15 +253,20 @@ void choose_alternatives(Lowerer& lowerer, Trial& trial, bool wide) {
   }
 }
 
-// The planner knows layers one by one. How well they follow each other shows in a trial: of a short program as a whole, for each group with
-// the tilings that come next to the best one. `first`, `last`: groups of one part.
-void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
-  std::vector<std::vector<GroupPlan>> ways(static_cast<std::size_t>(last) + 1);
+// Instructions of the groups [first, last] on the array, at least.
+std::int64_t least_instructions(Lowerer& lowerer, int first, int last) {
   std::int64_t instructions = 0;
   for (int g = first; g <= last; ++g) {
     if (lowerer.plan(g).on_array) instructions += lowerer.plan(g).conv.instructions;
   }
-  if (instructions > ShortProgram) return;
+  return instructions;
+}
+
+// The planner knows layers one by one. How well they follow each other shows in a trial: of a short program as a whole, for each group with
+// the tilings that come next to the best one. `first`, `last`: groups of one part.
+void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
+  if (least_instructions(lowerer, first, last) > ShortProgram) return;
+  std::vector<std::vector<GroupPlan>> ways(static_cast<std::size_t>(last) + 1);
   for (int g = first; g <= last; ++g) {
     ways[static_cast<std::size_t>(g)] = lowerer.finalists(g);
     if (!lowerer.plan(g).on_array) {
@@ -267,7 +275,7 @@ void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
     for (const GroupPlan& way : lowerer.alternatives(g)) ways[static_cast<std::size_t>(g)].push_back(way);
   }
   const std::int64_t most = trial.operations() + MostTrials;
-  std::int64_t least = trial.cycles(first, last);
+  std::int64_t least = trial.known_cycles(first, last);
   const auto choose = [&](int g, const GroupPlan& way) {
     lowerer.choose(g, way);
     for (int i = g; i <= last; ++i) lowerer.settle(i);
@@ -279,7 +287,7 @@ void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
       for (const GroupPlan& way : ways[static_cast<std::size_t>(g)]) {
         if (trial.operations() >= most) break;
         choose(g, way);
-        const std::int64_t end = trial.cycles(first, last);
+        const std::int64_t end = trial.known_cycles(first, last);
         if (end >= least) continue;
         least = end;
         best = way;
@@ -290,10 +298,30 @@ void try_neighbours(Lowerer& lowerer, Trial& trial, int first, int last) {
   }
 }
 
-// What looks best for a layer among its neighbours need not be so for all of them: the layer behind chooses anew, for the layer between them, too. So
-// alternatives are chosen twice, among few tilings and among more, and for each part of the program the choice with which all of it ends sooner counts.
-// Too long a program is not tried as a whole, and gets the first choice. `first`: of each part, its first group.
-void choose_plans(Lowerer& lowerer, Trial& trial, const std::vector<int>& first) {
+// Machines with less of one thing that decides between tilings, by powers of two: what is planned for them runs on the machine itself as fast, or nearly.
+std::vector<Machine> lesser_machines(const Machine& machine) {
+  std::vector<Machine> list;
+  for (int most = LeastOutstanding; most < std::max(machine.load_outstanding, machine.store_outstanding); most *= 2) {
+    list.push_back(machine);
+    list.back().load_outstanding = std::min(machine.load_outstanding, most);
+    list.back().store_outstanding = std::min(machine.store_outstanding, most);
+  }
+  for (const Buffer b : {Buffer::Accumulator, Buffer::Weight}) {
+    Machine lesser = machine;
+    std::int64_t& bytes = lesser.buffers[static_cast<std::size_t>(b)].size_bytes;
+    std::int64_t less = 1;
+    while (2 * less < bytes) less *= 2;
+    bytes = less;
+    if (check_machine(lesser).empty()) list.push_back(lesser);
+  }
+  return list;
+}
+
+// Plans that are made step by step depend on where they begin: a little more of a resource, and a layer begins with another tiling, and ends with one that
+// is worse among its neighbours. So the search begins several times, and for each part of the program the choice with which all of it ends soonest counts:
+// with the plans for the machine, its alternatives chosen among few tilings and among more, and with those for lesser machines. Nothing is searched in a
+// long program without alternatives; too long a one is not tried as a whole, and gets the first choice. `first`: of each part, its first group.
+void choose_plans(Lowerer& lowerer, Trial& trial, const Machine& machine, const std::vector<int>& first) {
   const int groups = lowerer.groups();
   const auto last = [&](std::size_t part) { return (part + 1 < first.size() ? first[part + 1] : groups) - 1; };
   const auto plans = [&] {
@@ -301,8 +329,8 @@ void choose_plans(Lowerer& lowerer, Trial& trial, const std::vector<int>& first)
     for (int g = 0; g < groups; ++g) list.push_back(lowerer.plan(g));
     return list;
   };
-  const auto take = [&](const std::vector<GroupPlan>& list, int from, int to) {
-    for (int g = from; g <= to; ++g) lowerer.choose(g, list[static_cast<std::size_t>(g)]);
+  const auto take = [&](const std::vector<GroupPlan>& list) {
+    for (int g = 0; g < groups; ++g) lowerer.choose(g, list[static_cast<std::size_t>(g)]);
   };
   const auto choose = [&](bool wide) {
     choose_alternatives(lowerer, trial, wide);
@@ -310,21 +338,34 @@ void choose_plans(Lowerer& lowerer, Trial& trial, const std::vector<int>& first)
   };
   const std::vector<GroupPlan> planned = plans();
   choose(false);
-  bool any = false;
-  std::int64_t instructions = 0;
-  for (int g = 0; g < groups; ++g) {
-    any |= !lowerer.alternatives(g).empty();
-    if (lowerer.plan(g).on_array) instructions += lowerer.plan(g).conv.instructions;
-  }
-  if (!any || instructions > MostTrials) return;
-  const std::vector<GroupPlan> few = plans();
+  bool alternatives = false, searched = false;
+  for (int g = 0; g < groups; ++g) alternatives |= !lowerer.alternatives(g).empty();
+  for (std::size_t p = 0; p < first.size(); ++p) searched |= alternatives || least_instructions(lowerer, first[p], last(p)) <= ShortProgram;
+  if (!searched || least_instructions(lowerer, 0, groups - 1) > MostTrials) return;
+
+  std::vector<GroupPlan> best = plans();
   std::vector<std::int64_t> ends;
-  for (std::size_t p = 0; p < first.size(); ++p) ends.push_back(trial.cycles(first[p], last(p)));
-  take(planned, 0, groups - 1);
-  choose(true);
-  for (std::size_t p = 0; p < first.size(); ++p) {
-    if (trial.cycles(first[p], last(p)) >= ends[p]) take(few, first[p], last(p));
+  for (std::size_t p = 0; p < first.size(); ++p) ends.push_back(trial.known_cycles(first[p], last(p)));
+  const auto keep_better = [&](bool least_gain) {
+    for (std::size_t p = 0; p < first.size(); ++p) {
+      const std::int64_t end = trial.known_cycles(first[p], last(p));
+      if (end + (least_gain ? ends[p] / LeastGain : 0) >= ends[p]) continue;
+      ends[p] = end;
+      for (int g = first[p]; g <= last(p); ++g) best[static_cast<std::size_t>(g)] = lowerer.plan(g);
+    }
+  };
+  if (alternatives) {
+    take(planned);
+    choose(true);
+    keep_better(false);
   }
+  for (const Machine& lesser : lesser_machines(machine)) {
+    if (!lowerer.plan_for(lesser)) continue;
+    choose(false);
+    keep_better(true);
+  }
+  lowerer.plan_for(machine);
+  take(best);
 }
 
 // Zero tiles are left out of a group's weights where it then ends sooner among its neighbours, or not later, be it as it is tiled or with one of the
@@ -500,9 +541,9 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   const int groups = static_cast<int>(graph.groups.size());
   const std::vector<int> parts = first_groups(graph);
   const auto last_group = [&](std::size_t part) { return part + 1 < parts.size() ? parts[part + 1] - 1 : groups - 1; };
-  for (int g = 0; g < groups; ++g) lowerer.plan(g);
+  lowerer.plan_for(machine);
   Trial trial(lowerer, graph, network, machine, options);
-  choose_plans(lowerer, trial, parts);
+  choose_plans(lowerer, trial, machine, parts);
   leave_out_zeros(lowerer, trial);
   lowerer.reset();
   std::vector<int> step(static_cast<std::size_t>(groups), 0);
@@ -533,12 +574,9 @@ std::variant<Schedule, Shortage> make_schedule(const Network& network, const Mac
   schedule.machine_text = machine_text(machine);
   schedule.batch = network.inputs.empty() ? 1 : static_cast<int>(network.tensors[static_cast<std::size_t>(network.inputs[0])].shape.outermost());
   describe_layers(schedule, network, graph);
-  std::int64_t least_instructions = 0;
-  for (int g = 0; g < groups; ++g) {
-    if (lowerer.plan(g).on_array) least_instructions += lowerer.plan(g).conv.instructions;
-  }
-  if (least_instructions > options.most_instructions) refuse_instructions(schedule, options.most_instructions);  // before making them
-  schedule.program.reserve(static_cast<std::size_t>(least_instructions + least_instructions / 4));
+  const std::int64_t least = least_instructions(lowerer, 0, groups - 1);
+  if (least > options.most_instructions) refuse_instructions(schedule, options.most_instructions);  // before making them
+  schedule.program.reserve(static_cast<std::size_t>(least + least / 4));
   ProgramWriter writer(schedule, machine, options.most_instructions);
   for (std::size_t p = 0; p < parts.size(); ++p) {
     if (p > 0) {

@@ -50,7 +50,7 @@ std::uint64_t Constants::add(std::int64_t bytes, const std::function<void(std::u
 }
 
 Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& graph, const std::atomic<bool>* interrupted)
-    : network_(network), machine_(machine), graph_(graph), interrupted_(interrupted) {
+    : network_(network), machine_(machine), planned_(&machine), graph_(graph), interrupted_(interrupted) {
   weight_bytes.assign(network.layers.size(), 0);
   tiles_left_out = macs_left_out = weight_bytes;
   plans_.resize(graph.groups.size());
@@ -63,34 +63,59 @@ Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& gr
   // Each job on banks of its own, so that requantization of one may overlap with the passes of the next.
   accumulator_ = Ring(0, words(Buffer::Accumulator), acc.banks > 1 ? machine.bank_words(Buffer::Accumulator) : 1);
 
-  // vector_buffer: who may read or write which bank. Load and vector unit never write into one bank, nor do vector unit
-  // and store read from one: sources, temporaries and outputs have banks of their own as far as there are enough.
-  const std::int64_t total = words(Buffer::Vector), banks = machine.buffer(Buffer::Vector).banks;
+  plain_ = areas(machine, false);
+  with_add_ = areas(machine, true);
+}
+
+// vector_buffer: who may read or write which bank. Load and vector unit never write into one bank, nor do vector unit
+// and store read from one: sources, temporaries and outputs have banks of their own as far as there are enough.
+Lowerer::Areas Lowerer::areas(const Machine& machine, bool with_add) {
+  const std::int64_t total = std::min(MaxWords, machine.words(Buffer::Vector)), banks = machine.buffer(Buffer::Vector).banks;
   const std::int64_t bank = machine.bank_words(Buffer::Vector);
-  const std::int64_t half = banks >= 2 ? banks / 2 * bank : total / 2;
-  plain_ = {Ring(0, half), Ring(half, 0), Ring(half, total - half)};
+  if (!with_add) {
+    const std::int64_t half = banks >= 2 ? banks / 2 * bank : total / 2;
+    return {Ring(0, half), Ring(half, 0), Ring(half, total - half)};
+  }
   std::int64_t source = total * 3 / 8, temporary = total / 4;
   if (banks >= 3) {
     source = std::max<std::int64_t>(1, banks * 3 / 8) * bank;
     temporary = std::max<std::int64_t>(1, banks / 4) * bank;
   }
-  with_add_ = {Ring(0, source), Ring(source, temporary), Ring(source + temporary, total - source - temporary)};
+  return {Ring(0, source), Ring(source, temporary), Ring(source + temporary, total - source - temporary)};
 }
 
+std::int64_t Lowerer::vector_words() const { return std::min(MaxWords, machine_.words(Buffer::Vector)); }
+
 Capacity Lowerer::capacity(bool with_add) const {
+  const Machine& machine = *planned_;
+  const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
   Capacity c;
-  c.activation = activation_.size();
-  c.weight = weight_.size();
-  c.accumulator = accumulator_.size();
-  c.accumulator_banks = machine_.buffer(Buffer::Accumulator).banks;
-  c.accumulator_bank = machine_.bank_words(Buffer::Accumulator);
-  c.param = param_.size();
-  const Areas& areas = with_add ? with_add_ : plain_;
+  c.activation = words(Buffer::Activation);
+  c.weight = words(Buffer::Weight);
+  c.accumulator = words(Buffer::Accumulator);
+  c.accumulator_banks = machine.buffer(Buffer::Accumulator).banks;
+  c.accumulator_bank = machine.bank_words(Buffer::Accumulator);
+  c.param = words(Buffer::Param);
+  const Areas areas = Lowerer::areas(machine, with_add);
   c.source = areas.source.size();
   c.temporary = areas.temporary.size();
   c.output = areas.output.size();
-  c.vector = std::min(MaxWords, machine_.words(Buffer::Vector));
+  c.vector = words(Buffer::Vector);
   return c;
+}
+
+bool Lowerer::plan_for(const Machine& machine) {
+  planned_ = &machine;
+  cache_.clear();
+  for (std::unique_ptr<GroupPlan>& plan : plans_) plan.reset();
+  for (std::vector<GroupPlan>& list : alternatives_) list.clear();
+  try {
+    for (int g = 0; g < groups(); ++g) plan(g);
+  } catch (const UserError&) {
+    if (&machine == &machine_) throw;
+    return false;
+  }
+  return true;
 }
 
 std::vector<std::int64_t> Lowerer::key(const ConvShape& s) {
@@ -119,6 +144,8 @@ std::vector<std::int64_t> Lowerer::signature(int index) {
                                std::int64_t{p.conv.window}, std::int64_t{p.conv.tile_n}, std::int64_t{p.conv.tile_h}, std::int64_t{p.conv.tile_w},
                                std::int64_t{p.conv.store_blocks}, std::int64_t{p.conv.acc_blocks}, std::int64_t{p.conv.weights_outer},
                                std::int64_t{p.conv.act_chunked}, static_cast<std::int64_t>(p.conv.chunks.size()),
+                               std::int64_t{p.conv.params_resident}, std::int64_t{p.conv.params_outer}, std::int64_t{p.conv.free_vector},
+                               std::int64_t{p.window.params_resident}, std::int64_t{p.window.free_vector},
                                std::int64_t{p.leave_out_zeros ? index + 1 : 0}}) {
     k.push_back(x);
   }
@@ -130,11 +157,11 @@ ConvPlan Lowerer::plan_conv_cached(const ConvShape& s, const Capacity& preferred
   key.push_back(preferred.param);
   const auto found = cache_.find(key);
   if (found != cache_.end()) return found->second;
-  std::vector<ConvPlan> p = plan_conv(s, machine_, preferred, 1, 0);
+  std::vector<ConvPlan> p = plan_conv(s, *planned_, preferred, 1, 0);
   if (p.empty()) {
     Capacity free = preferred;
     free.free_vector = true;
-    p = plan_conv(s, machine_, free, 1, 0);
+    p = plan_conv(s, *planned_, free, 1, 0);
   }
   return cache_.emplace(key, p.empty() ? ConvPlan{} : p.front()).first->second;
 }
@@ -234,7 +261,7 @@ std::vector<GroupPlan> Lowerer::finalists(int index, std::size_t most) const {
   std::vector<GroupPlan> list;
   const GroupPlan& present = *plans_[static_cast<std::size_t>(index)];
   if (!present.on_array || present.split) return list;
-  for (ConvPlan& c : plan_conv(present.conv_shape, machine_, capacity(present.conv_shape.has_add), std::min(most, Finalists), Near)) {
+  for (ConvPlan& c : plan_conv(present.conv_shape, *planned_, capacity(present.conv_shape.has_add), std::min(most, Finalists), Near)) {
     list.push_back(present);
     list.back().cycles = c.cycles;
     list.back().conv = std::move(c);
@@ -249,13 +276,13 @@ std::vector<GroupPlan> Lowerer::variants(const GroupPlan& present, bool wide) co
   half.param /= 2;
   if (present.split) {
     list = split_plans(present, wide ? 2 * Variants : Variants);
-    for (ConvPlan& c : plan_conv(present.conv_shape, machine_, present.halves ? half : full, Variants, Near)) {
+    for (ConvPlan& c : plan_conv(present.conv_shape, *planned_, present.halves ? half : full, Variants, Near)) {
       if (c.free_vector || (!present.halves && !c.params_resident)) continue;
       list.push_back(present);
       list.back().conv = std::move(c);
     }
   } else if (present.on_array) {
-    for (ConvPlan& c : plan_conv(present.conv_shape, machine_, full, Variants, Near)) {
+    for (ConvPlan& c : plan_conv(present.conv_shape, *planned_, full, Variants, Near)) {
       list.push_back(present);
       list.back().conv = std::move(c);
     }
@@ -282,7 +309,7 @@ std::vector<GroupPlan> Lowerer::split_plans(const GroupPlan& present, std::size_
   half.param /= 2;
   const std::vector<WindowPlan> windows = window_plans(present.window_shape, half, false);
   std::vector<GroupPlan> list;
-  for (ConvPlan& c : plan_conv(present.conv_shape, machine_, present.halves ? half : capacity(false), SplitFinalists, SplitNear)) {
+  for (ConvPlan& c : plan_conv(present.conv_shape, *planned_, present.halves ? half : capacity(false), SplitFinalists, SplitNear)) {
     if (c.free_vector || (!present.halves && !c.params_resident)) continue;
     const auto window = std::find_if(windows.begin(), windows.end(), [&](const WindowPlan& w) {
       return w.tile_n == c.tile_n && w.tile_h == c.tile_h && w.tile_w == c.tile_w;

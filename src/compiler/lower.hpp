@@ -91,6 +91,9 @@ class Lowerer {
   // plan() and lower() end in Interrupted once `*interrupted` is set.
   Lowerer(const Network& network, const Machine& machine, const Graph& graph, const std::atomic<bool>* interrupted = nullptr);
 
+  // Plans all groups, anew, as if the machine were this one: itself, or one that has less of something. False if the lesser one cannot run a layer;
+  // UserError if the machine itself cannot.
+  bool plan_for(const Machine& machine);
   // The cheapest way found; UserError if there is none.
   const GroupPlan& plan(int group);
   // Other ways that only a look at the neighbours can judge (depthwise layers), and one of them chosen.
@@ -143,7 +146,10 @@ class Lowerer {
   };
 
   bool same_part(int a, int b) const { return graph_.groups[static_cast<std::size_t>(a)].part == graph_.groups[static_cast<std::size_t>(b)].part; }
+  static Areas areas(const Machine& machine, bool with_add);
+  // Of the machine that is planned for.
   Capacity capacity(bool with_add) const;
+  std::int64_t vector_words() const;
   static std::vector<std::int64_t> key(const ConvShape& shape);
   ConvPlan plan_conv_cached(const ConvShape& shape, const Capacity& capacity);
   const ZeroTiles& zero_tiles(int group, bool window);
@@ -188,6 +194,7 @@ class Lowerer {
 
   const Network& network_;
   const Machine& machine_;
+  const Machine* planned_;  // for this one plans are made
   const Graph& graph_;
   const std::atomic<bool>* interrupted_;
   const MemoryMap* memory_ = nullptr;

@@ -309,7 +309,7 @@ Lowerer::ConvEmitter::ConvEmitter(Lowerer& lowerer, int group, int image)
   if (plan_.free_vector) {
     const std::int64_t tile_words = std::int64_t{plan_.tile_n} * plan_.tile_h * plan_.tile_w * plan_.store_blocks;
     const std::int64_t operand = has_add() ? tile_words : 0;
-    const std::int64_t rest = low_.capacity(has_add()).vector - 2 * operand;
+    const std::int64_t rest = low_.vector_words() - 2 * operand;
     own_ = {Ring(0, operand), Ring(operand, operand), Ring(2 * operand, std::min<std::int64_t>(tile_words * shape_.out_bytes() * 2, rest))};
   }
   if (has_add()) {

@@ -45,7 +45,7 @@ void Lowerer::lower_elementwise(int index) {
   const std::int64_t tile = plan.tile_w;
   Areas own;
   if (plan.free_vector) {
-    const std::int64_t most = capacity(false).vector / (operands + 1);
+    const std::int64_t most = vector_words() / (operands + 1);
     own = {Ring(0, most * operands), Ring(most * operands, 0), Ring(most * operands, most)};
   }
   Areas& areas = plan.free_vector ? own : plain_;

@@ -40,7 +40,7 @@ std::vector<WindowPlan> Lowerer::window_plans(const WindowShape& w, const Capaci
   const std::int64_t taps = std::int64_t{w.kernel_h} * w.kernel_w;
   const bool depthwise = w.op == isa::Opcode::Depthwise;
   const int table = w.has_table ? table_words(machine_) : 0;
-  const std::int64_t latency = machine_.read_latency_cycles + machine_.write_latency_cycles;
+  const std::int64_t latency = planned_->read_latency_cycles + planned_->write_latency_cycles;
   const auto tiles = output_tiles(w.in.n, w.out.h, w.out.w, isa::VectorOutPlanesMax, isa::VectorOutWidthMax, w.kernel_h > 1);
   for (const int used : parts(blocks)) {
     if (used > isa::VectorBlocksMax) continue;
@@ -60,13 +60,13 @@ std::vector<WindowPlan> Lowerer::window_plans(const WindowShape& w, const Capaci
       // Of one plane: the pixels apart, the rows apart, or all in one run.
       const auto transfer = [&](std::int64_t tile_rows, std::int64_t tile_columns, int all_columns, bool write) {
         const std::int64_t words = tile_rows * tile_columns * used;
-        if (!all) return transfer_cycles(machine_, tile_rows * tile_columns, bytes, words, write);
-        if (tile_columns < all_columns) return transfer_cycles(machine_, tile_rows, tile_columns * bytes, words, write);
-        return transfer_cycles(machine_, 1, tile_rows * tile_columns * bytes, words, write);
+        if (!all) return transfer_cycles(*planned_, tile_rows * tile_columns, bytes, words, write);
+        if (tile_columns < all_columns) return transfer_cycles(*planned_, tile_rows, tile_columns * bytes, words, write);
+        return transfer_cycles(*planned_, 1, tile_rows * tile_columns * bytes, words, write);
       };
       const std::int64_t load = planes * transfer(in_rows, in_columns, w.in.w, false), store = planes * transfer(rows, columns, w.out.w, true);
       const VectorWork tile{w.op, std::int64_t{planes} * rows * columns, used, taps, w.has_table, w.op == isa::Opcode::PoolSum};
-      const std::int64_t work = vector_cycles(tile, machine_) + 4;
+      const std::int64_t work = vector_cycles(tile, *planned_) + 4;
       WindowPlan p;
       p.feasible = true;
       p.free_vector = free_vector;
@@ -156,7 +156,7 @@ Lowerer::WindowEmitter::WindowEmitter(Lowerer& lowerer, int group)
       row_runs_(tap_runs(shape_.out.h, shape_.stride_h, shape_.pad_top, shape_.kernel_h, shape_.in.h, !average_)),
       column_runs_(tap_runs(shape_.out.w, shape_.stride_w, shape_.pad_left, shape_.kernel_w, shape_.in.w, !average_)) {
   if (!plan_.free_vector) return;
-  const std::int64_t total = low_.capacity(false).vector;
+  const std::int64_t total = low_.vector_words();
   const std::int64_t rows = std::min<std::int64_t>(shape_.in.h, (plan_.tile_h - 1) * shape_.stride_h + (shape_.kernel_h - 1) * shape_.dilation_h + 1);
   const std::int64_t columns = std::min<std::int64_t>(shape_.in.w, (plan_.tile_w - 1) * shape_.stride_w + (shape_.kernel_w - 1) * shape_.dilation_w + 1);
   const std::int64_t source = rows * columns * plan_.blocks;
