@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--mhz", type=int, required=True)
     parser.add_argument("--speed-grade", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--tries", type=int, required=True)
     parser.add_argument("--target", action="append", required=True)
     parser.add_argument("--no-place", action="store_true")
     parser.add_argument("--quiet", action="store_true")
@@ -32,7 +33,7 @@ def main() -> int:
             targets.append(Target(name=name, module=module, parameters={k: int(v) for k, v in (p.split("=") for p in parameters.split(",") if p)}))
         say = (lambda text: None) if options.quiet else (lambda text: print(text, file=sys.stderr, flush=True))
         rows, versions = build(targets, options.out, options.device, machine=options.machine, place_too=not options.no_place, mhz=options.mhz,
-                               speed=options.speed_grade, seed=options.seed, say=say)  # fmt: skip
+                               speed=options.speed_grade, seed=options.seed, tries=options.tries, say=say)  # fmt: skip
         if options.quiet:
             return None
         tools = ", ".join(f"{name} {version}" for name, version in versions.items())

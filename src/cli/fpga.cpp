@@ -21,7 +21,7 @@ namespace {
 struct Options {
   std::vector<std::string> set, only;
   std::string machine = "edge16", out, device = "ecp5-85k";
-  int mhz = 100, speed = 6, seed = 1;
+  int mhz = 100, speed = 6, seed = 1, tries = 1;
   bool no_place = false, quiet = false;
 };
 
@@ -61,7 +61,8 @@ std::vector<Target> chosen(const std::vector<Target>& all, const std::vector<std
 
 std::vector<std::string> words(const Options& o, const Machine& machine, const std::vector<Target>& targets) {
   std::vector<std::string> words = {"--out=" + o.out, "--device=" + o.device, "--machine=" + machine.name, "--mhz=" + std::to_string(o.mhz),
-                                    "--speed-grade=" + std::to_string(o.speed), "--seed=" + std::to_string(o.seed)};
+                                    "--speed-grade=" + std::to_string(o.speed), "--seed=" + std::to_string(o.seed),
+                                    "--tries=" + std::to_string(o.tries)};
   for (const Target& target : targets) words.push_back("--target=" + target.name + ":" + target.module + ":" + target.parameters);
   if (o.no_place) words.push_back("--no-place");
   if (o.quiet) words.push_back("--quiet");
@@ -81,6 +82,7 @@ void add_fpga(CLI::App& app) {
   add_integer(*command, "--mhz", o->mhz, 1, 1000, "What placement aims at (default: 100)");
   add_integer(*command, "--speed-grade", o->speed, 6, 8, "Of the device; 8 is the fastest (default: 6)");
   add_integer(*command, "--seed", o->seed, 0, 2147483647, "Of the placement (default: 1)");
+  add_integer(*command, "--tries", o->tries, 1, 100, "Placements, with seeds from --seed on; the fastest is kept (default: 1)");
   command->add_flag("--no-place", o->no_place, "Map only: counts and netlists, no clock and no bitstream");
   command->add_option("--out,-o", o->out, "Folder to write to; it must be empty, or not be there")->required();
   command->add_flag("--quiet,-q", o->quiet, "No table and no progress");

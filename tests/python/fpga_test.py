@@ -111,6 +111,20 @@ class Reports(unittest.TestCase):
         self.assertEqual(_fpga.markdown([placed])[-1], "| `npu` | 41 | 50 | 1 | 0 | 81.2 | `a_q` to `b_q[3]` | 9 |")
 
 
+# In place of ecppack and of nextpnr, by seed: 51, none, 53, 49 MHz.
+PACKER = "import sys; w = sys.argv; open(w[w.index('--bit') + 1], 'w').write(open(w[w.index('--input') + 1]).read())"
+PLACER = """
+import json, sys
+w = dict(zip(sys.argv[1:], sys.argv[2:]))
+if w["--seed"] == "2":
+    sys.exit(print("ERROR: no way to the clock") or 1)
+open(w["--textcfg"], "w").write("routed with " + w["--seed"])
+path = [{"type": "clk-to-q", "from": {"cell": "a"}, "to": {"cell": "a"}}, {"type": "setup", "from": {"cell": "b"}, "to": {"cell": "b"}}]
+json.dump({"fmax": {"clk": {"achieved": {"1": 51, "3": 53, "4": 49}[w["--seed"]]}}, "critical_paths": [{"from": "clk", "to": "clk", "path": path}]},
+          open(w["--report"], "w"))
+"""
+
+
 class Mistakes(unittest.TestCase):
     maxDiff = None
 
@@ -122,11 +136,12 @@ class Mistakes(unittest.TestCase):
     def tools(self, placer):
         script = self.folder / "placer.py"
         script.write_text(placer)
-        return Tools(map=(sys.executable, "-c", ""), place=(sys.executable, str(script)), pack=(sys.executable, "-c", ""), versions={})
+        return Tools(map=(sys.executable, "-c", ""), place=(sys.executable, str(script)), pack=(sys.executable, "-c", PACKER), versions={})
 
-    def place(self, placer):
+    def place(self, placer, seeds=(1,), say=lambda text: None):
         target = Target(name="small", module="small", parameters={})
-        _fpga.place(target, ROW, self.tools(placer), self.folder, "ecp5-12k", 100, 6, 1, MAPPED)
+        (self.folder / "harness.json").touch()  # the mapper's
+        return _fpga.place(target, ROW, self.tools(placer), self.folder, "ecp5-12k", 100, 6, seeds, MAPPED, say)
 
     def test_tools_that_are_not_there(self):
         with mock.patch.object(_fpga, "_has", lambda package: False), mock.patch.dict(os.environ, {"PATH": "/none"}):
@@ -152,7 +167,18 @@ class Mistakes(unittest.TestCase):
             self.place("print('Info: Packing.')\nprint('ERROR: no such thing')\nraise SystemExit(1)\n")
         self.assertEqual(str(caught.exception),
                          "error[E1305]: nextpnr failed for `small`: ERROR: no such thing\n"
-                         f"hint: its log: {self.folder}/nextpnr.log")  # fmt: skip
+                         f"hint: its log: {self.folder}/seed1/nextpnr.log")  # fmt: skip
+
+    def test_the_fastest_of_several_seeds_is_kept_and_one_that_fails_is_left(self):
+        said = []
+        row = self.place(PLACER, range(1, 5), said.append)
+        self.assertEqual((row.mhz, row.seed, row.bitstream_bytes), (53.0, 3, len("routed with 3")))
+        self.assertEqual(said, ["small: seed 1: 51.0 MHz", "small: seed 2: nextpnr failed for `small`: ERROR: no way to the clock",
+                                "small: seed 3: 53.0 MHz", "small: seed 4: 49.0 MHz"])  # fmt: skip
+        with self.assertRaises(RunError) as caught:
+            shutil.rmtree(self.folder / "seed2")
+            self.place(PLACER, [2])
+        self.assertEqual(caught.exception.diagnostics[0].code, "E1305")
 
     def test_a_block_that_is_not_there(self):
         done = subprocess.run([GEMEL, "fpga", "--only", "array", "--out", self.folder / "out"], capture_output=True, text=True, check=False)
