@@ -25,6 +25,7 @@ from ._gemel import Diagnostic
 
 CELLS = Path(__file__).with_name("ecp5_cells.v")
 PACKAGE = "CABGA381"  # the one that every size of the family has; the harness needs four pins
+CLOCK_PIN = "G2"  # one of the package's clock inputs; from most pins nothing leads to the clock network, and nextpnr would take any
 HARNESS = "gemel_fpga"
 Log = Callable[[str], object]
 
@@ -279,6 +280,7 @@ def place(target: Target, row: Row, tools: Tools, folder: Path, device: str, mhz
     (folder / "harness.v").write_text(harness_text(target.module, ports_of(mapped, target.module)), encoding="utf-8")
     (folder / "harness.ys").write_text(f"read_json mapped.json\nread_verilog harness.v\nhierarchy -top {HARNESS}\nflatten\nclean -purge\n"
                                        "write_json harness.json\n", encoding="utf-8")  # fmt: skip
+    (folder / "pins.lpf").write_text(f'LOCATE COMP "clk_i" SITE "{CLOCK_PIN}";\n', encoding="utf-8")
     if _run([*tools.map, "harness.ys"], folder, folder / "harness.log") != 0:
         raise _failed("Yosys", target, folder / "harness.log")
     used: dict[str, tuple[int, int]] = {}
@@ -299,9 +301,9 @@ def place(target: Target, row: Row, tools: Tools, folder: Path, device: str, mhz
         tried = folder / f"seed{seed}"
         tried.mkdir()
         log = tried / "nextpnr.log"
-        command = [*tools.place, f"--{device.removeprefix('ecp5-')}", "--package", PACKAGE, "--speed", str(speed), "--json", "harness.json", "--textcfg",
-                   f"{tried.name}/routed.config", "--report", f"{tried.name}/report.json", "--freq", str(mhz), "--seed", str(seed), "--router", "router2",
-                   "--lpf-allow-unconstrained", "--timing-allow-fail"]  # fmt: skip
+        command = [*tools.place, f"--{device.removeprefix('ecp5-')}", "--package", PACKAGE, "--speed", str(speed), "--json", "harness.json", "--lpf",
+                   "pins.lpf", "--lpf-allow-unconstrained", "--textcfg", f"{tried.name}/routed.config", "--report", f"{tried.name}/report.json", "--freq",
+                   str(mhz), "--seed", str(seed), "--router", "router2", "--timing-allow-fail"]  # fmt: skip
         if _run(command, folder, log, look) != 0:
             failed = _failed("nextpnr", target, log)
             say(f"{target.name}: seed {seed}: {failed.diagnostics[0].message}")
