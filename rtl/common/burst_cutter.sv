@@ -12,11 +12,10 @@ module burst_cutter #(
   // the first run, and how many
   input  logic        begin_i,        // goes before next_i
   input  logic [39:0] address_i,
-  input  logic [23:0] begin_bytes_i,  // at least 1
   input  logic [15:0] begin_count1_i,
   input  logic [15:0] begin_count2_i,
-  // the others
-  input  logic [23:0] bytes_i,
+  // a run, and the others
+  input  logic [23:0] bytes_i,        // at least 1
   input  logic [15:0] count1_i,
   input  logic [31:0] stride1_i,
   input  logic [31:0] stride2_i,
@@ -31,7 +30,8 @@ module burst_cutter #(
   localparam int OffsetBits = $clog2(BurstBytes);
 
   logic [39:0] row_q, run_q, at_q;    // first run of the row; run; burst
-  logic [23:0] left_q;                // bytes of the run from the burst on
+  logic        run_begins_q;          // with the burst
+  logic [23:0] left, left_q;          // bytes of the run from the burst on
   logic [15:0] left1_q, left2_q;
   logic        row_ends_q, ends_q;    // with the run: its row, the command
 
@@ -39,12 +39,13 @@ module burst_cutter #(
   logic [OffsetBits+1:0] reach;       // where a short run ends, from the boundary before the burst
   logic        run_ends;
   logic [12:0] last_byte;             // of the run, from the start of the burst's first beat
+  assign left = run_begins_q ? bytes_i : left_q;
   assign to_end = ~at_q[OffsetBits-1:0];
-  assign reach = {1'b0, left_q[OffsetBits:0]} + (OffsetBits + 2)'(at_q[OffsetBits-1:0]);
-  assign run_ends = left_q[23:OffsetBits+1] == '0 && reach <= (OffsetBits + 2)'(BurstBytes);
-  assign last_byte = 13'(at_q[BusBits-1:0]) + left_q[12:0] - 13'd1;
+  assign reach = {1'b0, left[OffsetBits:0]} + (OffsetBits + 2)'(at_q[OffsetBits-1:0]);
+  assign run_ends = left[23:OffsetBits+1] == '0 && reach <= (OffsetBits + 2)'(BurstBytes);
+  assign last_byte = 13'(at_q[BusBits-1:0]) + left[12:0] - 13'd1;
   assign address_o = at_q;
-  assign bytes_o = run_ends ? left_q[12:0] : 13'(to_end) + 13'd1;
+  assign bytes_o = run_ends ? left[12:0] : 13'(to_end) + 13'd1;
   assign len_o = run_ends ? 8'(last_byte >> BusBits) : 8'(13'(to_end) >> BusBits);
   assign last_o = run_ends && ends_q;
 
@@ -57,7 +58,7 @@ module burst_cutter #(
       row_q <= address_i;
       run_q <= address_i;
       at_q <= address_i;
-      left_q <= begin_bytes_i;
+      run_begins_q <= 1'b1;
       left1_q <= begin_count1_i;
       left2_q <= begin_count2_i;
       row_ends_q <= begin_count1_i == 16'd1;
@@ -65,7 +66,7 @@ module burst_cutter #(
     end else if (next_i && run_ends) begin
       run_q <= next_run;
       at_q <= next_run;
-      left_q <= bytes_i;
+      run_begins_q <= 1'b1;
       if (row_ends_q) begin
         row_q <= next_row;
         left1_q <= count1_i;
@@ -79,7 +80,8 @@ module burst_cutter #(
       end
     end else if (next_i) begin
       at_q <= {at_q[39:OffsetBits] + 1'b1, OffsetBits'(0)};
-      left_q <= left_q - 24'(to_end) - 24'd1;
+      left_q <= left - 24'(to_end) - 24'd1;
+      run_begins_q <= 1'b0;
     end
   end
 

@@ -87,38 +87,37 @@ module load_dma #(
   logic [7:0] fill_q;
   logic [17:0] word_base_q;
   logic [OffsetBits-1:0] offset_q;              // of the first run in its burst
-  logic [23:0] run_bytes_q;                     // memory bytes of a run that are wanted, from its first on
+  logic [23:0] bytes_q;                         // of a run in memory, from its first on
   logic [23:0] group_bytes_q;
   logic [15:0] count1_q, count2_q, window_count_q;
   logic [31:0] stride1_q, stride2_q;
   logic [11:0] window_bytes_q, window_step_q;
   logic [11:0] lead_q;                          // bytes of the first window before the row
   logic windowed_q;                             // windows: there are some
+  logic [23:0] windows_end_q;                   // where the last window ends in its row
+  logic windows_short_q;                        // that is before the run ends
   logic parity_q;
 
   logic [39:0] command_address;
   logic [23:0] command_bytes;
   logic [15:0] command_windows;
-  // Window mode: where the last window ends in its row, and whether that is before the run ends. Sum and comparison stand side by side
-  // behind the product, which has a window too many.
-  logic [29:0] windows_step, windows_rest;
+  logic [11:0] command_offset, command_lead;    // of the first window in its row, 0 or below, modulo 4096; and without the sign
+  // Window mode: sum and comparison stand side by side behind the product, which has a window too many. Which of both ends the run comes
+  // last, so that is chosen in the cycle behind the command.
+  logic signed [29:0] all_windows, windows_rest;
   /* verilator lint_off UNUSEDSIGNAL */  // what is not below zero and ends before the run has 24 bits
-  logic [29:0] windows_end;
+  logic signed [29:0] windows_end;
   /* verilator lint_on UNUSEDSIGNAL */
-  logic windows_short;
-  logic [23:0] command_run;                     // memory bytes of a run that are wanted
-  logic [11:0] command_lead;
   assign command_address = command_i[isa_pkg::LoadAddressLsb +: 40];
   assign command_bytes = command_i[isa_pkg::LoadRunBytesLsb +: 24];
   assign command_windows = command_i[isa_pkg::LoadWindowCountLsb +: 16];
-  assign command_lead = -command_i[isa_pkg::LoadWindowOffsetLsb +: 12];
-  assign windows_step = {14'd0, command_windows} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
-  assign windows_rest = {18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]} - {18'd0, command_lead} -
-                        {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]};
-  assign windows_end = windows_step + windows_rest;
-  assign windows_short = command_windows != 16'd0 && !windows_end[29] &&
-                         $signed(windows_step) < $signed({6'd0, command_bytes} - windows_rest);
-  assign command_run = windows_short ? windows_end[23:0] : command_bytes;
+  assign command_offset = command_i[isa_pkg::LoadWindowOffsetLsb +: 12];
+  assign command_lead = -command_offset;
+  assign all_windows = $signed({14'd0, command_windows} * {18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]});
+  assign windows_rest = ($signed({18'd0, command_i[isa_pkg::LoadWindowBytesLsb +: 12]}) -
+                         $signed({18'd0, command_i[isa_pkg::LoadWindowStepLsb +: 12]})) +
+                        $signed({{18{command_offset != 12'd0}}, command_offset});
+  assign windows_end = all_windows + windows_rest;
 
   logic command_waits_q;                        // the writer has not taken it yet
   logic take_command;
@@ -137,7 +136,7 @@ module load_dma #(
       fill_q <= command_i[isa_pkg::LoadFillLsb +: 8];
       word_base_q <= command_i[isa_pkg::LoadWordBaseLsb +: 18];
       offset_q <= command_address[OffsetBits-1:0];
-      run_bytes_q <= command_run;
+      bytes_q <= command_bytes;
       group_bytes_q <= command_i[isa_pkg::LoadGroupBytesLsb +: 24];
       count1_q <= command_i[isa_pkg::LoadCount1Lsb +: 16];
       stride1_q <= command_i[isa_pkg::LoadStride1Lsb +: 32];
@@ -148,8 +147,13 @@ module load_dma #(
       window_bytes_q <= command_i[isa_pkg::LoadWindowBytesLsb +: 12];
       window_step_q <= command_i[isa_pkg::LoadWindowStepLsb +: 12];
       lead_q <= command_lead;
+      windows_end_q <= windows_end[23:0];
+      windows_short_q <= command_windows != 16'd0 && !windows_end[29] && all_windows < $signed({6'd0, command_bytes}) - windows_rest;
     end
   end
+
+  logic [23:0] run_bytes;                       // memory bytes of a run that are wanted, from its first on
+  assign run_bytes = windows_short_q ? windows_end_q : bytes_q;
 
   // ---- Requester ----
 
@@ -165,10 +169,9 @@ module load_dma #(
     .next_i         (ar_leaves),
     .begin_i        (command_valid_i),
     .address_i      (command_address),
-    .begin_bytes_i  (command_run),
     .begin_count1_i (command_i[isa_pkg::LoadCount1Lsb +: 16]),
     .begin_count2_i (command_i[isa_pkg::LoadCount2Lsb +: 16]),
-    .bytes_i        (run_bytes_q),
+    .bytes_i        (run_bytes),
     .count1_i       (count1_q),
     .stride1_i      (stride1_q),
     .stride2_i      (stride2_q),
@@ -277,12 +280,13 @@ module load_dma #(
   // From the first byte of the next word, or of the group: bytes to the end of the run (none behind it: 0 or less), and before its begin.
   logic signed [29:0] left_q, group_to_end_q;
   logic [11:0] before_q, group_before_q;
+  logic [11:0] group_move_q;                    // memory bytes between the group's first and the next's
   logic [23:0] group_left_q;                    // bytes of the group from the next word on
   logic [12:0] rest_q;                          // memory bytes of the run from the window's first on; modulo 2^13, for less is enough
   // Descriptors, of the next word and of the first word of every run: bytes; of these, [lead, end) are memory, and so many.
   logic [8:0] length_q, word_lead_q, memory_end_q, memory_bytes_q, start_length_q, start_lead_q, start_end_q, start_bytes_q;
   logic signed [29:0] start_left_q;
-  logic [11:0] start_before_q;
+  logic [11:0] start_before_q, start_move_q;
   logic [12:0] start_rest_q;
   // Positions in the ring: of the next word's first byte in the run, and of the group's: what comes before that is drained.
   logic [NumberBits-1:0] at_number_q, group_number_q;
@@ -337,7 +341,7 @@ module load_dma #(
   logic [11:0] next_group_before, next_before;
   logic [35:0] next_descriptor, start_descriptor;
   logic signed [29:0] start_left;
-  logic [11:0] group_move;                      // memory bytes between this group's first and the next's
+  logic [11:0] next_move, start_move;           // as group_move_q, of the next group and of the first of a run
   logic [12:0] rest;                            // memory bytes of the run from the group's (rows: the word's) first on
   logic [12:0] at_sum, group_sum, rest_sum;
   logic [OffsetBits-1:0] next_run_offset, next_row_offset;
@@ -360,7 +364,7 @@ module load_dma #(
     next_group_before = '0;
     next_before = '0;
     next_descriptor = '0;
-    group_move = '0;
+    next_move = '0;
     rest = '0;
     at_sum = '0;
     group_sum = '0;
@@ -379,9 +383,9 @@ module load_dma #(
       next_descriptor = descriptor(to_buffer_q, next_group_left, next_left, next_before);
       next_ends = ends_with(window_mode_q, group_ends ? windows_left_q - 16'd1 : windows_left_q, next_group_left, next_left, next_descriptor[8:0]);
       if (!Lazy || group_ends) begin
-        group_move = group_before_q < windows_step_q ? windows_step_q - group_before_q : '0;
+        next_move = next_group_before < windows_step_q ? windows_step_q - next_group_before : '0;
         rest = window_mode_q ? rest_q : 13'(memory_end_q);
-        group_sum = 13'(group_offset_q) + 13'(group_move);
+        group_sum = 13'(group_offset_q) + 13'(group_move_q);
         rest_sum = (window_mode_q ? 13'(group_offset_q) : 13'(at_offset_q)) + rest - 13'd1;
         next_row_offset = row_offset_q + distance2_q;
         next_run_offset = row_last_q ? next_row_offset : run_offset_q + distance1_q;
@@ -454,10 +458,12 @@ module load_dma #(
     start_left = '0;
     start_descriptor = '0;
     start_ends = '0;
+    start_move = '0;
     if (!Lazy || command_waits_q) begin
       start_group = windowed_q ? {12'd0, window_bytes_q} : group_bytes_q;
-      start_left = $signed({6'd0, run_bytes_q}) + $signed({18'd0, lead_q});
+      start_left = $signed({6'd0, bytes_q}) + $signed({18'd0, lead_q});  // a run's end that no window reaches bounds no window
       start_descriptor = descriptor(buffer_q, start_group, start_left, lead_q);
+      start_move = lead_q < window_step_q ? window_step_q - lead_q : '0;
       start_ends = ends_with(windowed_q, window_count_q, start_group, start_left, start_descriptor[8:0]);
     end
   end
@@ -547,8 +553,10 @@ module load_dma #(
         before_q <= lead_q;
         group_before_q <= lead_q;
         start_before_q <= lead_q;
-        rest_q <= run_bytes_q[12:0];
-        start_rest_q <= run_bytes_q[12:0];
+        group_move_q <= start_move;
+        start_move_q <= start_move;
+        rest_q <= run_bytes[12:0];
+        start_rest_q <= run_bytes[12:0];
         group_left_q <= start_group;
         {memory_bytes_q, memory_end_q, word_lead_q, length_q} <= start_descriptor;
         {start_bytes_q, start_end_q, start_lead_q, start_length_q} <= start_descriptor;
@@ -568,11 +576,13 @@ module load_dma #(
           windows_left_q <= windows_left_q - 16'd1;
           group_to_end_q <= next_to_end;
           group_before_q <= next_group_before;
-          rest_q <= rest_q - 13'(group_move);
+          group_move_q <= next_move;
+          rest_q <= rest_q - 13'(group_move_q);
           if (run_ends) begin
             group_to_end_q <= start_left_q;
             left_q <= start_left_q;
             group_before_q <= start_before_q;
+            group_move_q <= start_move_q;
             before_q <= start_before_q;
             rest_q <= start_rest_q;
             group_left_q <= groups_q;

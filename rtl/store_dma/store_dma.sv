@@ -299,7 +299,6 @@ module store_dma #(
     .next_i         (aw_leaves),
     .begin_i        (cut_begins),
     .address_i      (address_q),
-    .begin_bytes_i  (run_bytes_q),
     .begin_count1_i (count1_q),
     .begin_count2_i (count2_q),
     .bytes_i        (cut_bytes_q),

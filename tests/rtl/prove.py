@@ -113,9 +113,9 @@ PROOFS = [
         ("NumberBits'(issued_q - answered_q) < NumberBits'(Outstanding)", "1'b1"),
     ], needs=[*DMA_NEEDS, "load_dma/load_dma.sv"], of="load_dma/load_dma.sv", refute=8),
     Proof("../tests/rtl/formal/load_dma_axi.sv", [dict(Rows=5, Columns=3, BusBytes=4, BurstBytes=32, Outstanding=3)], [
-        ("run_ends ? left_q[12:0] : 13'(to_end) + 13'd1;", "left_q[12:0];"),             # across a boundary
+        ("run_ends ? left[12:0] : 13'(to_end) + 13'd1;", "left[12:0];"),             # across a boundary
         ("8'(13'(to_end) >> BusBits)", "8'(last_byte >> BusBits)"),
-        ("assign last_byte = 13'(at_q[BusBits-1:0]) + left_q[12:0] - 13'd1;", "assign last_byte = left_q[12:0] - 13'd1;"),
+        ("assign last_byte = 13'(at_q[BusBits-1:0]) + left[12:0] - 13'd1;", "assign last_byte = left[12:0] - 13'd1;"),
     ], needs=[*DMA_NEEDS, "load_dma/load_dma.sv"],
           of="common/burst_cutter.sv", refute=8),
 ]

@@ -36,7 +36,7 @@ module load_dma_axi #(
   );
 
   (* hierconn *) logic \dut.cuts_q , \dut.u_flights.past_reset_q ;
-  (* hierconn *) logic [23:0] \dut.run_bytes_q , \dut.u_bursts.left_q ;
+  (* hierconn *) logic [23:0] \dut.run_bytes , \dut.u_bursts.left ;
   (* hierconn *) logic [CountBits-1:0] \dut.flights ;
   (* hierconn *) logic [NumberBits-1:0] \dut.issued_q , \dut.answered_q ;
 
@@ -86,7 +86,7 @@ module load_dma_axi #(
       // How that comes about.
       assert ((CountBits + 2)'(\dut.flights ) == (CountBits + 2)'(unanswered_q) + (CountBits + 2)'(arvalid));
       assert (NumberBits'(\dut.issued_q - \dut.answered_q ) == NumberBits'(\dut.flights ));
-      if (\dut.cuts_q ) assert (\dut.run_bytes_q != '0 && \dut.u_bursts.left_q != '0);
+      if (\dut.cuts_q ) assert (\dut.run_bytes != '0 && \dut.u_bursts.left != '0);
     end
   end
 endmodule

@@ -38,7 +38,7 @@ module store_dma_axi #(
   );
 
   (* hierconn *) logic \dut.cuts_q , \dut.cut_waits_q , \dut.aw_leaves , \dut.sending_q ;
-  (* hierconn *) logic [23:0] \dut.run_bytes_q , \dut.cut_bytes_q , \dut.u_bursts.left_q ;
+  (* hierconn *) logic [23:0] \dut.run_bytes_q , \dut.cut_bytes_q , \dut.u_bursts.left ;
   (* hierconn *) logic [CountBits-1:0] \dut.flights , \dut.waiting ;
   (* hierconn *) logic [BeatBits-1:0] \dut.beat_q ;
   (* hierconn *) logic [OffsetBits-1:0] \dut.last_q ;
@@ -136,7 +136,7 @@ module store_dma_axi #(
       assert ((CountBits + 2)'(unfinished_q) == (CountBits + 2)'(\dut.waiting ) + (CountBits + 2)'(wvalid));
       assert (\dut.sending_q == (wvalid && !wlast));
       if (\dut.cut_waits_q ) assert (\dut.run_bytes_q != '0);
-      if (\dut.cuts_q ) assert (\dut.cut_bytes_q != '0 && \dut.u_bursts.left_q != '0);
+      if (\dut.cuts_q ) assert (\dut.cut_bytes_q != '0 && \dut.u_bursts.left != '0);
       if (\dut.u_waiting.followed_q ) begin
         assert (on_q && index_q == '0 && \dut.u_waiting.value_q == {final_q, first_q});
         assert ((CountBits + 2)'(before_q) == (CountBits + 2)'(\dut.u_waiting.before_q ) + (CountBits + 2)'(wvalid));
