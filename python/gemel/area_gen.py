@@ -63,14 +63,14 @@ MODELS = {
         "ranges": {'Columns': (1, 64), 'Lanes': (1, 32)},
     },
     "load_dma": {
-        "nand2": lambda Rows, Columns, BusBytes, BurstBytes, Outstanding, **_: 17880.29 + 28.59 * (row_bytes(larger(Rows,Columns),BusBytes)) + 16.48 * (row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) + 107.49 * (larger(Rows,Columns)) + 361.88 * (log2_up(Outstanding)) + 112.74 * (log2_up(BurstBytes)),
+        "nand2": lambda Rows, Columns, BusBytes, BurstBytes, Outstanding, **_: 18599.56 + 22.47 * (row_bytes(larger(Rows,Columns),BusBytes)) + 17.77 * (row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) + 102.43 * (larger(Rows,Columns)) + 367.89 * (log2_up(Outstanding)) + 126.48 * (log2_up(BurstBytes)),
         "memory_bits": lambda Rows, Columns, BusBytes, BurstBytes, Outstanding, **_: 8*BurstBytes*places(Outstanding,larger(Rows,Columns),BusBytes,BurstBytes) + Outstanding*(1+larger(1,log2_up(over(BurstBytes,BusBytes)))),
         "error_percent": 1.1,
-        "depth": (49, 49),
+        "depth": (46, 46),
         "ranges": {'Rows': (4, 32), 'Columns': (8, 64), 'BusBytes': (4, 32), 'BurstBytes': (64, 512), 'Outstanding': (2, 32)},
     },
     "store_dma": {
-        "nand2": lambda Columns, BusBytes, BurstBytes, Outstanding, **_: 10119.0 + 36.44 * (row_bytes(Columns,BusBytes)) + 9.21 * (row_bytes(Columns,BusBytes)*log2_up(Columns)) + 105.69 * (Columns) + 87.35 * (BusBytes) + 309.95 * (log2_up(Outstanding)) + 99.42 * (log2_up(BurstBytes)),
+        "nand2": lambda Columns, BusBytes, BurstBytes, Outstanding, **_: 10051.73 + 36.12 * (row_bytes(Columns,BusBytes)) + 9.27 * (row_bytes(Columns,BusBytes)*log2_up(Columns)) + 105.57 * (Columns) + 87.54 * (BusBytes) + 310.56 * (log2_up(Outstanding)) + 101.17 * (log2_up(BurstBytes)),
         "memory_bits": lambda Columns, BusBytes, BurstBytes, Outstanding, **_: 8*BurstBytes*places(Outstanding,Columns,BusBytes,BurstBytes) + Outstanding*(1+2*log2_up(BurstBytes)),
         "error_percent": 1.3,
         "depth": (36, 37),

@@ -66,12 +66,12 @@ double nand2_of_load_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 17880.29 +
-         28.59 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
-         16.48 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
-         107.49 * static_cast<double>(larger(Rows,Columns)) +
-         361.88 * static_cast<double>(log2_up(Outstanding)) +
-         112.74 * static_cast<double>(log2_up(BurstBytes));
+  return 18599.56 +
+         22.47 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)) +
+         17.77 * static_cast<double>(row_bytes(larger(Rows,Columns),BusBytes)*log2_up(larger(Rows,Columns))) +
+         102.43 * static_cast<double>(larger(Rows,Columns)) +
+         367.89 * static_cast<double>(log2_up(Outstanding)) +
+         126.48 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_load_dma(const RtlParameters& p) {
@@ -88,13 +88,13 @@ double nand2_of_store_dma(const RtlParameters& p) {
   const std::int64_t BusBytes = p.at("BusBytes");
   const std::int64_t BurstBytes = p.at("BurstBytes");
   const std::int64_t Outstanding = p.at("Outstanding");
-  return 10119.0 +
-         36.44 * static_cast<double>(row_bytes(Columns,BusBytes)) +
-         9.21 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
-         105.69 * static_cast<double>(Columns) +
-         87.35 * static_cast<double>(BusBytes) +
-         309.95 * static_cast<double>(log2_up(Outstanding)) +
-         99.42 * static_cast<double>(log2_up(BurstBytes));
+  return 10051.73 +
+         36.12 * static_cast<double>(row_bytes(Columns,BusBytes)) +
+         9.27 * static_cast<double>(row_bytes(Columns,BusBytes)*log2_up(Columns)) +
+         105.57 * static_cast<double>(Columns) +
+         87.54 * static_cast<double>(BusBytes) +
+         310.56 * static_cast<double>(log2_up(Outstanding)) +
+         101.17 * static_cast<double>(log2_up(BurstBytes));
 }
 
 std::int64_t memory_bits_of_store_dma(const RtlParameters& p) {
@@ -163,7 +163,7 @@ const std::vector<AreaModel>& area_models() {
        {{"Rows", 1, 16}, {"Columns", 1, 64}}},
       {"vector_unit", nand2_of_vector_unit, memory_bits_of_vector_unit, 5.5, 32, 34,
        {{"Columns", 1, 64}, {"Lanes", 1, 32}}},
-      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.1, 49, 49,
+      {"load_dma", nand2_of_load_dma, memory_bits_of_load_dma, 1.1, 46, 46,
        {{"Rows", 4, 32}, {"Columns", 8, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
       {"store_dma", nand2_of_store_dma, memory_bits_of_store_dma, 1.3, 36, 37,
        {{"Columns", 4, 64}, {"BusBytes", 4, 32}, {"BurstBytes", 64, 512}, {"Outstanding", 2, 32}}},
