@@ -368,8 +368,13 @@ def build(targets: Sequence[Target], out: Path, device: str, *, machine: str = "
 HEADERS = ("block", "LUTs", "flip-flops", "DSPs", "RAM blocks", "MHz", "worst path", "cells on it")
 
 
+def near(net: str) -> str:
+    """A net's name, short: one that Yosys made up from a named net and the cells between is that net's and `~`."""
+    return re.sub(r"_(?:TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DPR16X4)_.*", "~", net)
+
+
 def cells_of(row: Row) -> tuple[str, ...]:
-    path = f"{row.path_from} -> {row.path_to}" if row.mhz else ""
+    path = f"{near(row.path_from)} -> {near(row.path_to)}" if row.mhz else ""
     return (row.name, f"{row.luts:,}", f"{row.flipflops:,}", str(row.dsps), str(row.ram_blocks), f"{row.mhz:.1f}" if row.mhz else "-", path,
             str(row.path_cells) if row.mhz else "")  # fmt: skip
 
@@ -379,7 +384,7 @@ def markdown(rows: Iterable[Row]) -> list[str]:
     for row in rows:
         cells = list(cells_of(row))
         cells[0] = f"`{cells[0]}`"
-        cells[6] = f"`{row.path_from}` to `{row.path_to}`" if row.mhz else ""
+        cells[6] = f"`{near(row.path_from)}` to `{near(row.path_to)}`" if row.mhz else ""
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

@@ -110,6 +110,11 @@ class Reports(unittest.TestCase):
         ])  # fmt: skip
         self.assertEqual(_fpga.markdown([placed])[-1], "| `npu` | 41 | 50 | 1 | 0 | 81.2 | `a_q` to `b_q[3]` | 9 |")
 
+    def test_a_name_that_yosys_made_up_is_the_one_it_came_from(self):
+        self.assertEqual(_fpga.near("u_sequencer.program_q_TRELLIS_FF_Q_DI_CCU2C_S0_S1_LUT4_D_2_Z[2]"), "u_sequencer.program_q~")
+        self.assertEqual(_fpga.near("done_o_LUT4_C_A_TRELLIS_FF_Q_DI[0]"), "done_o~")
+        self.assertEqual(_fpga.near("gen_bank[0].u_memory.words.0.1"), "gen_bank[0].u_memory.words.0.1")
+
 
 # In place of ecppack and of nextpnr, by seed: 51, none, 53, 49 MHz.
 PACKER = "import sys; w = sys.argv; open(w[w.index('--bit') + 1], 'w').write(open(w[w.index('--input') + 1]).read())"
