@@ -3,6 +3,7 @@
 // process becomes it.
 #include <algorithm>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@
 
 namespace gemel::cli {
 namespace {
+
+constexpr int MostTries = 100;
 
 struct Options {
   std::vector<std::string> set, only;
@@ -81,14 +84,14 @@ void add_fpga(CLI::App& app) {
   add_repeated(*command, "--only", o->only, "This block alone, `pe`, or `npu`, which is the whole chip (default: all of them)");
   add_integer(*command, "--mhz", o->mhz, 1, 1000, "What placement aims at (default: 100)");
   add_integer(*command, "--speed-grade", o->speed, 6, 8, "Of the device; 8 is the fastest (default: 6)");
-  add_integer(*command, "--seed", o->seed, 0, 2147483647, "Of the placement (default: 1)");
-  add_integer(*command, "--tries", o->tries, 1, 100, "Placements, with seeds from --seed on; the fastest is kept (default: 1)");
+  add_integer(*command, "--seed", o->seed, 0, std::numeric_limits<int>::max() - MostTries, "Of the placement (default: 1)");
+  add_integer(*command, "--tries", o->tries, 1, MostTries, "Placements, with seeds from --seed on; the fastest is kept (default: 1)");
   command->add_flag("--no-place", o->no_place, "Map only: counts and netlists, no clock and no bitstream");
   command->add_option("--out,-o", o->out, "Folder to write to; it must be empty, or not be there")->required();
   command->add_flag("--quiet,-q", o->quiet, "No table and no progress");
   command->callback([o, command] {
     catch_signals();
-    check_options(*command, {});
+    check_options(*command, {{"--no-place", Rule::Excludes, {"--mhz", "--speed-grade", "--seed", "--tries"}, "nothing is placed"}});
     constexpr char Who[] = "`gemel fpga`";
     const PythonProgram program = require_package("_fpga_command.py", Who);
     const Machine machine = load_machine(o->machine, o->set);

@@ -193,6 +193,12 @@ class Mistakes(unittest.TestCase):
                          "matrix_unit, vector_unit, load_dma, store_dma, sequencer, npu\n")  # fmt: skip
         self.assertFalse((self.folder / "out").exists())
 
+    def test_options_of_a_placement_that_is_not_made(self):
+        done = subprocess.run([GEMEL, "fpga", "--no-place", "--tries", "2", "--out", self.folder / "out"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual(done.stderr, "error[E0911]: `--no-place` and `--tries` exclude each other: nothing is placed\nhint: leave out one of them\n")
+        self.assertFalse((self.folder / "out").exists())
+
 
 class Mapped(unittest.TestCase):
     @classmethod
