@@ -375,7 +375,12 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             return log.read_text()
 
-        self.assertEqual([questions(), questions()], ["v", "v"], "a tool that has only just been written may be written again unseen")
+        verilator.touch()
+        began = time.monotonic()
+        self.assertEqual(questions(), "v")
+        if time.monotonic() - began < 1:  # on a busy machine the tool may have been old enough when it was asked
+            self.assertEqual(questions(), "v", "a tool that has only just been written may be written again unseen")
+        verilator.touch()
         time.sleep(2.5)
         self.assertEqual([questions(), questions(), questions()], ["v", "", ""])
         for answer in Path(CACHE).glob("answer.*"):  # damaged
