@@ -2,7 +2,8 @@
 // burst_cutter: cuts the runs of a DMA's command into bursts, none across a multiple of BurstBytes. A command has count2 rows of count1
 // runs; stride1 bytes lie between the starts of two runs, stride2 between those of two rows. A burst stands at the outputs from the cycle
 // behind `begin_i` on, the next one in the cycle behind `next_i`. The caller keeps the inputs of the second group while bursts are left.
-// What the next burst needs is known a burst before, so that nothing waits for one sum behind another.
+// What the next burst needs is known a burst before, so that nothing waits for one sum behind another; but for the bytes of a run, which the
+// caller gives with its first burst.
 module burst_cutter #(
   parameter int BusBytes = 16,
   parameter int BurstBytes = 256
@@ -14,7 +15,7 @@ module burst_cutter #(
   input  logic [39:0] address_i,
   input  logic [15:0] begin_count1_i,
   input  logic [15:0] begin_count2_i,
-  // a run, and the others
+  // every run's bytes, and what leads to the others
   input  logic [23:0] bytes_i,        // at least 1
   input  logic [15:0] count1_i,
   input  logic [31:0] stride1_i,
@@ -30,7 +31,7 @@ module burst_cutter #(
   localparam int OffsetBits = $clog2(BurstBytes);
 
   logic [39:0] row_q, run_q, at_q;    // first run of the row; run; burst
-  logic        run_begins_q;          // with the burst
+  logic        run_begins_q;          // the burst is its run's first
   logic [23:0] left, left_q;          // bytes of the run from the burst on
   logic [15:0] left1_q, left2_q;
   logic        row_ends_q, ends_q;    // with the run: its row, the command

@@ -95,7 +95,7 @@ module load_dma #(
   logic [11:0] lead_q;                          // bytes of the first window before the row
   logic windowed_q;                             // windows: there are some
   logic [23:0] windows_end_q;                   // where the last window ends in its row
-  logic windows_short_q;                        // that is before the run ends
+  logic windows_short_q;                        // there are some, and that end is before the run's
   logic parity_q;
 
   logic [39:0] command_address;

@@ -17,7 +17,6 @@ constexpr std::size_t Finalists = 32, Variants = 2, SplitFinalists = 24;
 constexpr int Near = 40, SplitNear = 200;
 // Tiles of sources in vector_buffer from which on the loads of a divided layer's two parts do not hold up each other.
 constexpr int DeepBuffer = 4;
-constexpr std::int64_t MaxWords = isa::WordAddresses;
 // Of a strided transfer, either way.
 constexpr std::int64_t MaxRunBytes = std::min(isa::LoadRunBytesMax, isa::StoreRunBytesMax);
 constexpr std::int64_t MaxCount = std::min(isa::LoadCount2Max, isa::StoreCount2Max);
@@ -29,6 +28,9 @@ static_assert(isa::LoadCount1Max == isa::LoadCount2Max && isa::LoadStride1Max ==
 constexpr int MaxConvKernel = std::min(isa::MatrixOriginYMax, isa::MatrixOriginXMax) / 2;
 constexpr int MaxConvStep = std::min({isa::MatrixStrideYMax, isa::MatrixStrideXMax, isa::MatrixDilationYMax, isa::MatrixDilationXMax});
 constexpr int MaxWindow = std::min(isa::VectorKernelHMax, isa::VectorKernelWMax);
+
+// Words of a buffer that instructions can name.
+std::int64_t addressed_words(const Machine& machine, Buffer b) { return std::min<std::int64_t>(isa::WordAddresses, machine.words(b)); }
 
 bool depthwise(const Convolution& c) { return c.groups > 1 && c.groups == c.in.c && c.in.c == c.out.c; }
 
@@ -55,13 +57,12 @@ Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& gr
   tiles_left_out = macs_left_out = weight_bytes;
   plans_.resize(graph.groups.size());
   alternatives_.resize(graph.groups.size());
-  const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
-  activation_ = Ring(0, words(Buffer::Activation));
-  weight_ = Ring(0, words(Buffer::Weight));
-  param_ = Ring(0, words(Buffer::Param));
+  activation_ = Ring(0, addressed_words(machine, Buffer::Activation));
+  weight_ = Ring(0, addressed_words(machine, Buffer::Weight));
+  param_ = Ring(0, addressed_words(machine, Buffer::Param));
   const auto& acc = machine.buffer(Buffer::Accumulator);
   // Each job on banks of its own, so that requantization of one may overlap with the passes of the next.
-  accumulator_ = Ring(0, words(Buffer::Accumulator), acc.banks > 1 ? machine.bank_words(Buffer::Accumulator) : 1);
+  accumulator_ = Ring(0, addressed_words(machine, Buffer::Accumulator), acc.banks > 1 ? machine.bank_words(Buffer::Accumulator) : 1);
 
   plain_ = areas(machine, false);
   with_add_ = areas(machine, true);
@@ -70,7 +71,7 @@ Lowerer::Lowerer(const Network& network, const Machine& machine, const Graph& gr
 // vector_buffer: who may read or write which bank. Load and vector unit never write into one bank, nor do vector unit
 // and store read from one: sources, temporaries and outputs have banks of their own as far as there are enough.
 Lowerer::Areas Lowerer::areas(const Machine& machine, bool with_add) {
-  const std::int64_t total = std::min(MaxWords, machine.words(Buffer::Vector)), banks = machine.buffer(Buffer::Vector).banks;
+  const std::int64_t total = addressed_words(machine, Buffer::Vector), banks = machine.buffer(Buffer::Vector).banks;
   const std::int64_t bank = machine.bank_words(Buffer::Vector);
   if (!with_add) {
     const std::int64_t half = banks >= 2 ? banks / 2 * bank : total / 2;
@@ -84,23 +85,22 @@ Lowerer::Areas Lowerer::areas(const Machine& machine, bool with_add) {
   return {Ring(0, source), Ring(source, temporary), Ring(source + temporary, total - source - temporary)};
 }
 
-std::int64_t Lowerer::vector_words() const { return std::min(MaxWords, machine_.words(Buffer::Vector)); }
+std::int64_t Lowerer::vector_words() const { return addressed_words(machine_, Buffer::Vector); }
 
 Capacity Lowerer::capacity(bool with_add) const {
   const Machine& machine = *planned_;
-  const auto words = [&](Buffer b) { return std::min(MaxWords, machine.words(b)); };
   Capacity c;
-  c.activation = words(Buffer::Activation);
-  c.weight = words(Buffer::Weight);
-  c.accumulator = words(Buffer::Accumulator);
+  c.activation = addressed_words(machine, Buffer::Activation);
+  c.weight = addressed_words(machine, Buffer::Weight);
+  c.accumulator = addressed_words(machine, Buffer::Accumulator);
   c.accumulator_banks = machine.buffer(Buffer::Accumulator).banks;
   c.accumulator_bank = machine.bank_words(Buffer::Accumulator);
-  c.param = words(Buffer::Param);
+  c.param = addressed_words(machine, Buffer::Param);
   const Areas areas = Lowerer::areas(machine, with_add);
   c.source = areas.source.size();
   c.temporary = areas.temporary.size();
   c.output = areas.output.size();
-  c.vector = words(Buffer::Vector);
+  c.vector = addressed_words(machine, Buffer::Vector);
   return c;
 }
 
