@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // scratchpad: Words words of WordBytes bytes in Banks banks; contract: src/blocks/scratchpad/scratchpad_ports.hpp.
 // A bank is one memory with one read and one write port; claims see to it that at most one client is at a port. What a
-// client has read stays on its wires as long as nobody else reads that bank, which cannot happen before its instruction is done.
+// client has read counts in the cycle behind the read: in any other nobody looks, as a memory may then show anything.
 // Before its first read a client sees 0.
 `include "assertions.svh"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "regress/program_case.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t SmallMemory = 1 << 16;
 constexpr int Patient = 1'000;  // cycles of latency; behind it programs are short
+constexpr int MostSkipped = 100;  // instructions before a program
 
 // Where the parts of a case are in memory: what is loaded, with parameter sets at its end; where stores go; the program.
 struct MemoryMap {
@@ -199,7 +201,7 @@ MemoryMap draw_memory_map(Random& random, Machine& machine) {
   MemoryMap map;
   machine.memory_bytes = SmallMemory;
   if (chance(random, 0.4)) return map;
-  constexpr std::int64_t Greatest = isa::MemoryAddresses - (std::int64_t{1} << 32);  // no run reaches beyond the last address
+  constexpr std::int64_t Carry = std::int64_t{1} << 32, Greatest = isa::MemoryAddresses - Carry;  // no run reaches beyond the last address
   const std::int64_t sizes[] = {1 << 20, std::int64_t{1} << 33, std::int64_t{1} << 36, Greatest};
   machine.memory_bytes = one_of(random, sizes);
   Dice dice(random());
@@ -212,6 +214,9 @@ MemoryMap draw_memory_map(Random& random, Machine& machine) {
     map.load = place(MemoryMap::LoadBytes, 1);
     map.store = place(MemoryMap::StoreBytes, 1);
     map.program = place(MemoryMap::ProgramBytes, isa::InstructionBytes);
+    if (machine.memory_bytes > Carry && dice.range(0, 7) == 0) {  // a carry out of 32 bits in the midst of what is fetched
+      map.program = Carry - isa::InstructionBytes * static_cast<std::uint64_t>(dice.range(1, MostSkipped + 20));
+    }
     if (!overlap(map.load, MemoryMap::LoadBytes, map.store, MemoryMap::StoreBytes) &&
         !overlap(map.load, MemoryMap::LoadBytes, map.program, MemoryMap::ProgramBytes) &&
         !overlap(map.store, MemoryMap::StoreBytes, map.program, MemoryMap::ProgramBytes)) {
@@ -347,8 +352,8 @@ void spoil(Random& random, const MemoryMap& map, std::uint64_t program_at, std::
 }
 
 // Of a program in which a load and a store are done in one cycle: both go outside of memory, at the same distances from boundaries as before.
-// So both fail at once, if addresses decide nothing else. The load's error is the one to be told.
-void fail_two_at_once(Random& random, const MemoryMap& map, const SimulationOutput& output, Case& c) {
+// So both fail at once, if addresses decide nothing else. The load's error is the one to be told. Returns whether anything is changed.
+bool fail_two_at_once(Random& random, const MemoryMap& map, const SimulationOutput& output, Case& c) {
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   for (const TraceEvent& load : output.result.trace) {
     if (load.unit != static_cast<int>(isa::Unit::Load)) continue;
@@ -356,21 +361,41 @@ void fail_two_at_once(Random& random, const MemoryMap& map, const SimulationOutp
       if (store.unit == static_cast<int>(isa::Unit::Store) && store.end == load.end) pairs.emplace_back(load.instruction, store.instruction);
     }
   }
-  if (pairs.empty()) return;
+  if (pairs.empty()) return false;
   const auto [load_at, store_at] = pairs[random() % pairs.size()];
   constexpr std::uint64_t Boundary = 4096;
   const std::uint64_t outside = (static_cast<std::uint64_t>(c.machine.memory_bytes) + Boundary - 1) / Boundary * Boundary;
   std::vector<std::uint8_t>& bytes = c.inputs.back();  // the program's
   const std::size_t skipped = static_cast<std::size_t>(c.schedule.program_base - map.program);
+  bool changed = false;
   for (const std::size_t at : {load_at, store_at}) {
     isa::Word& word = c.schedule.program[at];
     isa::Instruction i = isa::decode(word);
     std::uint64_t& address = i.unit == isa::Unit::Load ? i.load.address : i.store.address;
     address = outside + address % Boundary;
-    if (isa::check_claims(i, c.machine) || isa::memory_bytes(i).last >= isa::MemoryAddresses) return;
+    if (isa::check_claims(i, c.machine) || isa::memory_bytes(i).last >= isa::MemoryAddresses) break;
     word = isa::encode(i);
     std::memcpy(bytes.data() + skipped + at * isa::InstructionBytes, word.data(), isa::InstructionBytes);
+    changed = true;
   }
+  return changed;
+}
+
+// A cycle for an abort in a run of `ends` cycles: any; about the last, where a halt is, too; or about a start, of an instruction that has the
+// machine to itself if there is one, for only then nothing else keeps the run from its end.
+std::int64_t draw_abort(Random& random, const std::vector<TraceEvent>& trace, std::int64_t ends) {
+  const int moment = draw(random, 0, 2);
+  if (moment == 0 || (moment == 2 && trace.empty())) return 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(ends + 4));
+  if (moment == 1) return std::max<std::int64_t>(1, ends + draw(random, -3, 3));
+  std::vector<std::int64_t> starts;
+  for (const TraceEvent& one : trace) {
+    const bool alone = std::none_of(trace.begin(), trace.end(), [&](const TraceEvent& other) {
+      return &other != &one && other.start <= one.start && other.end >= one.start - 1;
+    });
+    if (alone) starts.push_back(one.start);
+  }
+  if (starts.empty()) starts.push_back(trace[random() % trace.size()].start);
+  return std::max<std::int64_t>(1, starts[random() % starts.size()] + draw(random, -2, 1));
 }
 
 }  // namespace
@@ -423,12 +448,12 @@ void draw_random_program(Random& random, Case& c) {
       for (int more = draw(random, 1, 20); more > 0; --more) program.push_back(program[random() % program.size()]);
       program.push_back(isa::encode(isa::Halt{}));
     }
-    constexpr std::size_t Most = MemoryMap::ProgramBytes / isa::InstructionBytes, MostSkipped = 100, MostAdded = 256;
+    constexpr std::size_t Most = MemoryMap::ProgramBytes / isa::InstructionBytes, MostAdded = 256;
     if (program.size() + MostAdded > Most) continue;
     // Where memory ends, now and then, and there fetch goes on behind its end.
     const bool spoiled = chance(random, 0.45);
     const bool at_end = map.program + MemoryMap::ProgramBytes == static_cast<std::uint64_t>(c.machine.memory_bytes) && chance(random, 0.15);
-    std::size_t skipped = static_cast<std::size_t>(draw(random, 0, static_cast<int>(std::min(MostSkipped, Most - MostAdded - program.size()))));
+    std::size_t skipped = static_cast<std::size_t>(draw(random, 0, static_cast<int>(std::min<std::size_t>(MostSkipped, Most - MostAdded - program.size()))));
     if (at_end) {
       skipped = Most - program.size();
       c.bytes_behind_program = isa::InstructionBytes * static_cast<std::uint32_t>(draw(random, 1, 40));
@@ -475,10 +500,12 @@ void draw_random_program(Random& random, Case& c) {
       options.engine = Engine::Plain;
       options.max_cycles = slow ? 5'000'000 : 200'000;
       options.trace = true;
-      const SimulationOutput output = simulate_raw(c.machine, c.schedule, c.inputs, options);
+      const auto run = [&] { return simulate_raw(c.machine, c.schedule, c.inputs, options); };
+      SimulationOutput output = run();
+      // What is changed comes to its end otherwise, and beyond the end of memory a store may overtake a load, too.
+      if (output.error_code == 0 && !at_end && !spoiled && chance(random, 0.5) && fail_two_at_once(random, map, output, c)) output = run();
       const std::int64_t ends = output.error_code != 0 ? output.error_cycle : output.result.cycles;
-      if (output.error_code == 0 && !at_end && !spoiled && chance(random, 0.5)) fail_two_at_once(random, map, output, c);
-      if (chance(random, 0.08)) c.abort_at = 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(ends + 4));
+      if (chance(random, 0.1)) c.abort_at = draw_abort(random, output.result.trace, ends);
     } catch (const RunError&) {
       continue;
     }

@@ -54,8 +54,8 @@ const char* to_string(Reach reach) {
       "load: more than 255 windows", "load: above 4 GiB", "load: burst of 4 KiB", "load: burst of 256 beats",
       "store: run from 64 KiB", "store: inner stride from 64 KiB", "store: outer stride from 64 KiB", "store: above 4 GiB", "store: burst of 4 KiB",
       "store: burst of 256 beats",
-      "fetch: above 4 GiB", "fetch: more than 255 instructions", "run of more than 65,535 cycles", "claims: last word of a buffer",
-      "claims: two units in neighbouring banks, up to the last word",
+      "fetch: above 4 GiB", "fetch: a carry at 4 GiB", "fetch: more than 255 instructions", "run of more than 65,535 cycles",
+      "claims: last word of a buffer", "claims: two units in neighbouring banks, up to the last word",
       "load: address outside of memory", "load: error in an early beat only", "load: error in an early burst only",
       "fetch: address outside of memory", "fetch: error in an early beat only", "store: address outside of memory",
       "store: error in an early burst only", "aborted",
@@ -100,6 +100,8 @@ void ReachObserver::add(const Beat& beat) {
     case Port::StoreCompletion: completion(beat, 3); break;
     case Port::FetchRequest:
       count(Reach::FetchHigh, beat.value >= GiB4 && !beat.held);
+      count(Reach::FetchCarries, beat.value >= GiB4 && fetched_low_);
+      fetched_low_ = beat.value < GiB4;
       request(beat, fetch_, Reach::Count, Reach::Count);
       break;
     case Port::LoadRequest:

@@ -19,7 +19,7 @@ enum class Reach : std::uint8_t {
   VectorDilation, VectorStride, VectorWindow, VectorImages, VectorTile, VectorBlocks, VectorTaps, VectorFarBlocks,
   LoadRun, LoadRowOfWindows, LoadStride1, LoadStride2, LoadManyWindows, LoadHigh, LoadWholeBurst, LoadBeats,
   StoreRun, StoreStride1, StoreStride2, StoreHigh, StoreWholeBurst, StoreBeats,
-  FetchHigh, LongProgram, LongRun, LastWord, NextBank,
+  FetchHigh, FetchCarries, LongProgram, LongRun, LastWord, NextBank,
   LoadOutside, LoadEarlyBeat, LoadEarlyBurst, FetchOutside, FetchEarlyBeat, StoreOutside, StoreEarlyBurst, Aborted,
   PostsTogether, CreditOutlivesUnit, CreditOutlivesOlder,
   SumOf19Bits, SumWraps, BiasWraps, AddWraps,
@@ -67,6 +67,7 @@ class ReachObserver {
   const Machine& machine_;
   Reached& reached_;
   Reader fetch_, load_, store_;
+  bool fetched_low_ = false;  // below 4 GiB
   std::array<UnitState, isa::UnitCount> units_{};
   Cycle posted_at_ = -1;
   int posted_ = 0;  // semaphores, in that cycle

@@ -356,12 +356,14 @@ class RtlBlock : public Base {
     random_ ^= random_ << 13, random_ ^= random_ >> 7, random_ ^= random_ << 17;
     return static_cast<std::uint8_t>(random_ >> 20);
   }
-  void randomize(const RtlPort& port, int first, int end) {  // bits
+  // Bits first .. end - 1: any number, or as often a small one, as addresses and counts of small machines are.
+  void randomize(const RtlPort& port, int first, int end) {
+    const int zeros_from = (random_byte() & 1) != 0 ? end : first + random_byte() % (end - first + 1);
     for (int bit = first; bit < end;) {
-      const int count = std::min(8 - bit % 8, end - bit);
+      const int count = std::min(8 - bit % 8, (bit < zeros_from ? zeros_from : end) - bit);
       const auto mask = static_cast<std::uint8_t>(((1 << count) - 1) << bit % 8);
       std::uint8_t& byte = port.bytes[bit / 8];
-      byte = static_cast<std::uint8_t>((byte & ~mask) | (random_byte() & mask));
+      byte = static_cast<std::uint8_t>((byte & ~mask) | (bit < zeros_from ? random_byte() & mask : 0));
       bit += count;
     }
   }

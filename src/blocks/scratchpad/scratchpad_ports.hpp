@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // scratchpad, ports. Contract: word w lives in bank w / bank_words; per bank one read and one write port, held by at most one
-// client each (claims see to that). Never refused. What is read at t is on the wires at t+1 and stays until the next read of
-// that client. A read and a write of one word in one cycle is an error. Two read and two write clients at most:
+// client each (claims see to that). Never refused. What is read at t is on the wires at t+1; in a cycle behind one
+// without a read nobody looks. A read and a write of one word in one cycle is an error. Two read and two write clients at most:
 //   activation, weight: read 0 matrix_unit, write 0 load_dma        accumulator: read 0 matrix_unit, 1 vector_unit, write 0 matrix_unit
 //   vector: read 0 vector_unit, 1 store_dma, write 0 load_dma, 1 vector_unit         param: read 0 vector_unit, write 0 load_dma
 #pragma once
