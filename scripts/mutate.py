@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutation score of the RTL. Plants one small mistake at a time into a block and runs a regression with every block in lockstep with
 its model: random programs on an array of 4 x 3; if they find nothing, on one of 2 x 5 and one of 1 x 1, whose bus, bursts and buffers choose
-other branches of the RTL; then random networks on two other machines. Tells which mistakes were caught, whether the report named the block,
-and which survived. Survivors that cannot be told from the original: those of which --prove proves that nobody can, on all three
-machines or those it names, and those that scripts/equivalent_mutants.txt gives a reason for. A mutant that Verilator refuses does not count.
+other branches of the RTL; then random networks on two other machines. What passes all that meets the proofs of its block
+(tests/rtl/prove.py), if it has some: a property that fails within two minutes of search from reset has caught it, too. Tells which mistakes
+were caught, by what, whether the report named the block, and which survived. Survivors that cannot be told from the original: those of which
+--prove proves that nobody can, on all three machines or those it names, and those that scripts/equivalent_mutants.txt gives a reason for. A
+mutant that Verilator refuses does not count.
 
 Not mutated: assertions and proofs, which are no hardware, and conditions that choose hardware by a parameter (`if (...) begin : gen_...`),
 whose mistakes are other machines, which lint, proofs and tests at many sizes try.
@@ -27,6 +29,11 @@ from pathlib import Path
 import equivalence
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/rtl"))
+import prove  # noqa: E402
+
+prove.TIMEOUT = 120  # seconds for a survivor: the larger modules show a mistake sooner or not at all
+
 SIZES = {size: ROOT / f"tests/rtl_host/mutants{size}.yaml" for size in ("4x3", "2x5", "1x1")}
 MACHINES = list(SIZES.values())
 EQUIVALENT = ROOT / "scripts/equivalent_mutants.txt"
@@ -195,6 +202,9 @@ def run_mutant(options, folder, mutant):
             return {**result, "verdict": "refused"}
         where = re.search(r"case(\d+)", done.stdout)
         return {**result, "verdict": "caught", "by": f"{first[1]}, {kind} {where[1] if where else ''}".strip(), "named": f"block `{block}`" in first[2]}
+    for proof in prove.PROOFS:
+        if proof.planted == ROOT / "rtl" / BLOCKS[changed] and prove.refutes(proof, mutant["text"]) == "":
+            return {**result, "verdict": "caught", "by": f"a property of {proof.module}", "named": True}
     if options.prover is not None:
         module = PART_OF.get(changed, Path(BLOCKS[changed]).stem)
         result["proved"] = options.prover.same(module, block, ROOT / "rtl" / BLOCKS[changed], mutant["text"], place)
@@ -220,7 +230,7 @@ def report(options, results, at_the_end):
         for r in survived:
             print(f"survived {r['name']}: {r['before']}  ->  {r['after']}" + (f"\n  equivalent: {r['why']}" if r["why"] else ""))
         print(f"seed {options.seed}: {len(results)} mutants, {len(results) - len(counted)} refused by Verilator")
-        print(f"caught, of all: {share(caught, counted)}")
+        print(f"caught, of all: {share(caught, counted)}, {sum('property' in r['by'] for r in caught)} of them by a property")
         print(f"caught, of those not known to be equivalent: {share(caught, possible)}")
         print(f"the right block named, of those caught: {share(named, caught)}")
     if options.out:

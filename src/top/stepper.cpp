@@ -113,7 +113,8 @@ SequencerIn Stepper::next_access() {
   pause_ = Pause;
   if (!registers_) return next_read();
   constexpr std::uint32_t Telling[] = {isa::csr::Status, isa::csr::ProgramBaseLow, isa::csr::ProgramBaseHigh, isa::csr::ProgramBytes,
-                                       isa::csr::InterruptEnable, isa::csr::Version};
+                                       isa::csr::InterruptEnable, isa::csr::Version, isa::csr::ErrorCode, isa::csr::ErrorInstruction,
+                                       isa::csr::ErrorCycleLow, isa::csr::ErrorCycleHigh};
   constexpr std::uint32_t Held[] = {isa::csr::ProgramBaseLow, isa::csr::InterruptEnable, isa::csr::ProgramBytes, isa::csr::Control,
                                     isa::csr::ProgramBaseHigh};
   constexpr std::uint32_t NoCommand = ~std::uint32_t{7};  // start, clear, abort

@@ -172,15 +172,18 @@ def out_of_date(proof):
     return [f"`{right}` stands {hardware.count(right)} times in {proof.planted.name}" for right, _ in proof.mistakes if hardware.count(right) != 1]
 
 
-def refuted(proof, mistake):
-    right, wrong = mistake
-    source = proof.planted.read_text()
+def refutes(proof, source):
+    """Empty if a property fails from reset on, with `source` as the planted module; else why not."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if said := prepare(proof, source.replace(right, wrong, 1), proof.parameters[-1], folder):
+        if said := prepare(proof, source, proof.parameters[-1], folder):
             return said
         answer = solve(folder, "-t", str(proof.refute))
     return "" if answer is False else f"no property fails within {proof.refute} cycles" if answer is True else answer
+
+
+def refuted(proof, mistake):
+    return refutes(proof, proof.planted.read_text().replace(*mistake, 1))
 
 
 def main():
