@@ -4,6 +4,7 @@
 #include "isa/isa.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gemel::isa {
 namespace {
@@ -26,29 +27,43 @@ Illegal out_of_range(std::int64_t value, const FieldInfo& field, const char* for
                  "must be " + std::to_string(field.min) + ".." + std::to_string(field.max));
 }
 
-// The fields of which a value is illegal, bit f for field f: most may have any that fits, and need no look.
-constexpr std::uint64_t limited(const FieldInfo* fields, int count) {
-  std::uint64_t set = 0;
-  for (int f = 0; f < count; ++f) {
-    const std::int64_t least = fields[f].is_signed ? -(std::int64_t{1} << (fields[f].width - 1)) : 0;
-    const std::int64_t greatest = least + (std::int64_t{1} << fields[f].width) - 1;
-    if (fields[f].min > least || fields[f].max < greatest) set |= std::uint64_t{1} << f;
-  }
-  return set;
+// Whether a field may have any value that fits, as most may, and needs no look.
+constexpr bool is_free(const FieldInfo& field) {
+  const std::int64_t least = field.is_signed ? -(std::int64_t{1} << (field.width - 1)) : 0;
+  return field.min <= least && field.max >= least + (std::int64_t{1} << field.width) - 1;
 }
-constexpr std::uint64_t limited(const FormatInfo& format) { return limited(format.fields, format.field_count); }
+constexpr bool are_free(const FieldInfo* fields, int count) {
+  return count == 0 || (is_free(fields[count - 1]) && are_free(fields, count - 1));
+}
 
-std::uint64_t limited_fields(Unit unit) {
-  constexpr std::uint64_t Load = limited(LoadFormat), Matrix = limited(MatrixFormat), Vector = limited(VectorFormat),
-                          Store = limited(StoreFormat), Halt = limited(HaltFormat);
+// The first field whose value is illegal, or nullptr. Every instruction of a run is checked, so each format has code of its own for the few fields that are
+// not free: masks and limits in it, not looked up.
+template <const FormatInfo& Format, std::size_t... F>
+const FieldInfo* find_illegal(const Word& word, std::index_sequence<F...>) {
+  const FieldInfo* found = nullptr;
+  [[maybe_unused]] const auto is_illegal = [&](const FieldInfo& field) {
+    const std::int64_t value = get_field(word, field);
+    if (value >= field.min && value <= field.max) return false;
+    found = &field;
+    return true;
+  };
+  static_cast<void>(((!is_free(Format.fields[F]) && is_illegal(Format.fields[F])) || ...));
+  return found;
+}
+template <const FormatInfo& Format>
+const FieldInfo* find_illegal(const Word& word) {
+  return find_illegal<Format>(word, std::make_index_sequence<Format.field_count>());
+}
+
+const FieldInfo* find_illegal(const Word& word, Unit unit) {
   switch (unit) {
-    case Unit::Load: return Load;
-    case Unit::Matrix: return Matrix;
-    case Unit::Vector: return Vector;
-    case Unit::Store: return Store;
+    case Unit::Load: return find_illegal<LoadFormat>(word);
+    case Unit::Matrix: return find_illegal<MatrixFormat>(word);
+    case Unit::Vector: return find_illegal<VectorFormat>(word);
+    case Unit::Store: return find_illegal<StoreFormat>(word);
     case Unit::None: break;
   }
-  return Halt;
+  return find_illegal<HaltFormat>(word);
 }
 
 Illegal check_interval(const char* format, const char* operand, int base, int last) {
@@ -255,11 +270,8 @@ std::optional<IllegalField> check_fields(const Word& word) {
       return illegal("reserved", static_cast<int>(q) * 64 + bit, "must be 0");
     }
   }
-  static_assert(limited(HeaderFields, HeaderFieldCount) == 0);
-  for (std::uint64_t fields = limited_fields(format.unit); fields != 0; fields &= fields - 1) {
-    const FieldInfo& field = format.fields[__builtin_ctzll(fields)];
-    if (const std::int64_t value = get_field(word, field); value < field.min || value > field.max) return out_of_range(value, field, format.name);
-  }
+  static_assert(are_free(HeaderFields, HeaderFieldCount));
+  if (const FieldInfo* field = find_illegal(word, format.unit)) return out_of_range(get_field(word, *field), *field, format.name);
   return {};
 }
 
@@ -354,10 +366,9 @@ Touched touched(const Instruction& instruction, const Machine& machine) {
   return t;
 }
 
-std::optional<IllegalField> check_bounds(const Instruction& instruction, const Machine& machine) {
-  const Claims all = claims(instruction);
-  for (int c = 0; c < all.count; ++c) {
-    const Claim& claim = all.items[static_cast<std::size_t>(c)];
+std::optional<IllegalField> check_bounds(const Instruction& instruction, const Claims& claimed, const Machine& machine) {
+  for (int c = 0; c < claimed.count; ++c) {
+    const Claim& claim = claimed.items[static_cast<std::size_t>(c)];
     const std::int64_t words = machine.words(claim.buffer);
     if (claim.last >= words) {
       return outside(last_field(instruction, c), claim.last,
@@ -367,21 +378,20 @@ std::optional<IllegalField> check_bounds(const Instruction& instruction, const M
   return {};
 }
 
-std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Machine& machine, std::int32_t digest) {
+std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Claims& claimed, const Machine& machine, std::int32_t digest) {
   if (instruction.unit == Unit::Load && instruction.load.machine != 0 && instruction.load.machine != digest) {
     return illegal("load.machine", instruction.load.machine,
                    "must be 0, for any machine, or " + std::to_string(digest) + ", which is this one: the program was compiled for another",
                    ErrorCode::WrongMachine);
   }
-  return check_bounds(instruction, machine);
+  return check_bounds(instruction, claimed, machine);
 }
 
-std::optional<IllegalField> check_reach(const Instruction& instruction, const Machine& machine) {
+std::optional<IllegalField> check_reach(const Instruction& instruction, const Claims& claimed, const Machine& machine) {
   if (instruction.unit == Unit::Load && instruction.load.window_bytes > machine.burst_bytes) {
     return illegal("load.window_bytes", instruction.load.window_bytes,
                    "must be at most the machine's burst of " + std::to_string(machine.burst_bytes) + " bytes");
   }
-  const Claims claimed = claims(instruction);
   const Touched real = touched(instruction, machine);
   for (int c = 0; c < claimed.count; ++c) {
     const Claim& claim = claimed.items[static_cast<std::size_t>(c)];
@@ -395,9 +405,9 @@ std::optional<IllegalField> check_reach(const Instruction& instruction, const Ma
 }
 
 std::optional<IllegalField> check_claims(const Instruction& instruction, const Machine& machine) {
-  if (auto bad = check_bounds(instruction, machine)) return bad;
-  if (auto bad = check_reach(instruction, machine)) return bad;
   const Claims claimed = claims(instruction);
+  if (auto bad = check_bounds(instruction, claimed, machine)) return bad;
+  if (auto bad = check_reach(instruction, claimed, machine)) return bad;
   const Touched real = touched(instruction, machine);
   for (int c = 0; c < claimed.count; ++c) {
     const Claim& claim = claimed.items[static_cast<std::size_t>(c)];

@@ -28,13 +28,6 @@ std::string to_string(const IllegalField& illegal);  // "load.group_bytes = 0: m
 std::optional<IllegalField> check_fields(const Word& word);
 std::optional<IllegalField> check(const Word& word);
 std::optional<IllegalField> check_claims(const Instruction& instruction, const Machine& machine);
-// The part of check_claims that the hardware does at decode: every claim ends inside its buffer.
-std::optional<IllegalField> check_bounds(const Instruction& instruction, const Machine& machine);
-// The part of check_claims without which a unit would touch words that it has not claimed, or more bytes than a burst has. No hardware
-// looks; a program for which it complains does what nobody promises.
-std::optional<IllegalField> check_reach(const Instruction& instruction, const Machine& machine);
-// What the hardware does at decode behind check(): made for this machine (`digest`: machine_digest()) or for any, and check_bounds().
-std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Machine& machine, std::int32_t digest);
 
 // What an instruction holds from start to done: an interval of words of a buffer, to read or to write.
 struct Claim {
@@ -54,6 +47,18 @@ struct Claims {
 // load: its buffer; matrix: activation, weight, accumulator (read and write); vector: src0, src1 (if there are two sources), param (if a
 // word of it is read), vector_buffer; store: vector_buffer; halt: nothing.
 Claims claims(const Instruction& instruction);
+
+// Parts of check_claims, for which `claimed` is claims(instruction).
+// The one that the hardware does at decode: every claim ends inside its buffer.
+std::optional<IllegalField> check_bounds(const Instruction& instruction, const Claims& claimed, const Machine& machine);
+// The one without which a unit would touch words that it has not claimed, or more bytes than a burst has. No hardware
+// looks; a program for which it complains does what nobody promises.
+std::optional<IllegalField> check_reach(const Instruction& instruction, const Claims& claimed, const Machine& machine);
+// What the hardware does at decode behind check(): made for this machine (`digest`: machine_digest()) or for any, and check_bounds().
+std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Claims& claimed, const Machine& machine, std::int32_t digest);
+inline std::optional<IllegalField> check_at_decode(const Instruction& instruction, const Machine& machine, std::int32_t digest) {
+  return check_at_decode(instruction, claims(instruction), machine, digest);
+}
 
 // First and last of the words (or bytes) that are really touched; nothing at all if `any` is false.
 struct Extent {

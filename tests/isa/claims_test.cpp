@@ -287,10 +287,11 @@ TEST(Claims, AreHeldTight) {
 TEST(Claims, EndInsideTheBuffer) {
   Machine m = machine(16, 16);
   m.buffers[static_cast<int>(Buffer::Vector)].size_bytes = 64 * 16;
-  const Word at_the_end = assemble("store word=[60..63] run_bytes=64 group_bytes=16");
-  EXPECT_FALSE(check_bounds(decode(at_the_end), m));
-  EXPECT_FALSE(check_claims(decode(at_the_end), m));
-  const auto bad = check_bounds(decode(assemble("store word=[61..64] run_bytes=64 group_bytes=16")), m);
+  const Instruction at_the_end = decode(assemble("store word=[60..63] run_bytes=64 group_bytes=16"));
+  EXPECT_FALSE(check_bounds(at_the_end, claims(at_the_end), m));
+  EXPECT_FALSE(check_claims(at_the_end, m));
+  const Instruction behind = decode(assemble("store word=[61..64] run_bytes=64 group_bytes=16"));
+  const auto bad = check_bounds(behind, claims(behind), m);
   ASSERT_TRUE(bad);
   EXPECT_EQ(bad->code, ErrorCode::AddressOutsideBuffer);
   EXPECT_EQ(to_string(*bad), "store.word_last = 64: must be less than the 64 words of vector_buffer");

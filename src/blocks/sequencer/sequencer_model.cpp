@@ -303,12 +303,12 @@ void SequencerModel::dispatch(Cycle now) {
     head_.instruction = isa::decode(ready.word);
     head_.index = index;
     head_.claims = isa::claims(head_.instruction);
-    if (const auto misfit = isa::check_at_decode(head_.instruction, machine_, digest_)) {
+    if (const auto misfit = isa::check_at_decode(head_.instruction, head_.claims, machine_, digest_)) {
       fail(misfit->code, now, index, isa::to_string(*misfit));
       return;
     }
     // Data are computed on host memory, at once: what is not claimed is not there to be touched.
-    if (const auto beyond = isa::check_reach(head_.instruction, machine_)) {
+    if (const auto beyond = isa::check_reach(head_.instruction, head_.claims, machine_)) {
       throw RunError("E0811", "instruction " + std::to_string(index) + " touches words that it does not claim: " + isa::to_string(*beyond) +
                                   "\n  instruction " + std::to_string(index) + ": " + isa::disassemble(ready.word),
                      "hardware does not look, and would read and write beside them; correct the claim");
