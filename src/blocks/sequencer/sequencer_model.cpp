@@ -66,9 +66,14 @@ void SequencerModel::abort(Cycle at) {
 }
 
 void SequencerModel::chain(isa::Unit unit, Cycle c) {
-  unit_[static_cast<std::size_t>(unit)].chains.push_back(c);
-  next_pulse_ = std::min(next_pulse_, c);
-  wake_at(c);
+  Unit& its = unit_[static_cast<std::size_t>(unit)];
+  its.chains.push_back(c);
+  if (its.needs_credit) expect_credit(c + 1);
+}
+
+void SequencerModel::expect_credit(Cycle at) {
+  next_credit_ = std::min(next_credit_, at);
+  wake_at(at);
 }
 
 void SequencerModel::done(isa::Unit unit, Cycle p, isa::ErrorCode error) {
@@ -187,7 +192,14 @@ void SequencerModel::count_work(Cycle now) {
   });
 }
 
-void SequencerModel::apply_staged() {
+void SequencerModel::apply_staged(Cycle now) {
+  if (now >= next_credit_) {
+    next_credit_ = Never;
+    for (int u = 0; u < 4; ++u) {
+      const Unit& unit = unit_[static_cast<std::size_t>(u)];
+      if (unit.needs_credit && !unit.chains.empty()) stage(u);
+    }
+  }
   changed_ = staged_;
   if (staged_ == 0) return;
   staged_ = 0;
@@ -197,10 +209,11 @@ void SequencerModel::apply_staged() {
     unit.queued += unit.push - unit.started;
     if (unit.finished) unit.entries.pop_front();
     unit.in_flight += unit.started - unit.finished;
-    unit.credit = unit.credit_take ? 0 : unit.credit;
-    unit.credit |= unit.credit_set;
+    // Nobody looks at a unit's credit but where something of it changes: chain pulses of the cycles since then, too.
+    if (unit.credit_take) unit.credit = 0;
+    for (; !unit.chains.empty() && unit.chains.front() < now; unit.chains.pop_front()) unit.credit = 1;
     if (unit.in_flight == 0) unit.credit = 0;
-    unit.push = unit.started = unit.finished = unit.credit_set = unit.credit_take = 0;
+    unit.push = unit.started = unit.finished = unit.credit_take = 0;
   });
 }
 
@@ -208,7 +221,7 @@ void SequencerModel::wake(Cycle now) {
   if (!running_ || now <= last_eval_) return;
   if (now < cycle0_) return;
   last_eval_ = now;
-  apply_staged();
+  apply_staged(now);
   take_dones(now);
   if (error_at_ == Never || (start_failed_ && error_at_ == now)) dispatch(now);
   if (abort_at_ == now && error_at_ == Never) {
@@ -241,18 +254,12 @@ void SequencerModel::take_dones(Cycle now) {
   for (int u = 0; u < 4; ++u) {
     Unit& unit = unit_[static_cast<std::size_t>(u)];
     take_done(u, now);
-    if (!unit.chains.empty()) next_pulse_ = std::min(next_pulse_, unit.chains.front());
     if (!unit.dones.empty()) next_pulse_ = std::min(next_pulse_, unit.dones.front().p);
   }
 }
 
 void SequencerModel::take_done(int u, Cycle now) {
   Unit& unit = unit_[static_cast<std::size_t>(u)];
-  if (!unit.chains.empty() && unit.chains.front() == now) {
-    unit.chains.pop_front();
-    unit.credit_set = 1;
-    stage(u);
-  }
   if (unit.dones.empty() || unit.dones.front().p != now) return;
   const Done done = unit.dones.front();
   unit.dones.pop_front();
@@ -347,15 +354,18 @@ void SequencerModel::dispatch(Cycle now) {
 }
 
 // Of a unit with something in its queue.
-bool SequencerModel::wants_to_start(int u) const {
-  const Unit& unit = unit_[static_cast<std::size_t>(u)];
-  if (unit.in_flight > 0 && (unit.in_flight == MaxInFlight || !unit.credit)) return false;
+bool SequencerModel::wants_to_start(int u) {
+  Unit& unit = unit_[static_cast<std::size_t>(u)];
+  unit.needs_credit = false;
+  if (unit.in_flight == MaxInFlight) return false;
   const isa::Header& header = unit.entries[static_cast<std::size_t>(unit.in_flight)].instruction.header();
   if (unit.in_flight > 0 && !header.chain) return false;
   for (auto mask = static_cast<std::uint32_t>(header.wait_mask); mask != 0; mask &= mask - 1) {
     if (semaphore_[static_cast<std::size_t>(4 * u + __builtin_ctz(mask))] == 0) return false;
   }
-  return true;
+  unit.needs_credit = unit.in_flight > 0 && !unit.credit;
+  if (unit.needs_credit && !unit.chains.empty()) expect_credit(unit.chains.front() + 1);
+  return !unit.needs_credit;
 }
 
 void SequencerModel::start(Cycle now) {

@@ -76,13 +76,14 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
     Ring<Entry> entries;         // in flight (the first `in_flight`), then started-to-be: the queue
     int in_flight = 0;           // visible
     int queued = 0;              // visible in the queue
-    int credit = 0;              // chain credit, visible
+    int credit = 0;              // chain credit, visible when the unit has last changed
+    bool needs_credit = false;   // and nothing else, for its next to start
     Ring<Done> dones;            // announced
-    Ring<Cycle> chains;          // announced
+    Ring<Cycle> chains;          // announced, and not yet in `credit`
     Cycle window = 0;            // first cycle of in-flight time not yet counted
     int last_tag = 0;
     // Registers' next values, visible next cycle.
-    int push = 0, started = 0, finished = 0, credit_set = 0, credit_take = 0;
+    int push = 0, started = 0, finished = 0, credit_take = 0;
     // Class of the cycles from idle_from on, not yet counted (unless in flight).
     isa::Cause idle_cause = isa::Cause::QueueEmpty;
     int idle_tag = 0;
@@ -90,7 +91,7 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
     Cycle idle_from = 0;
   };
 
-  void apply_staged();
+  void apply_staged(Cycle now);
   void stage(int unit) { staged_ |= 1u << unit; }
   void count_idle(int u, Cycle end);
   void count_work(Cycle now);
@@ -98,7 +99,8 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   void take_dones(Cycle now);
   void take_done(int u, Cycle now);
   void dispatch(Cycle now);
-  bool wants_to_start(int u) const;
+  bool wants_to_start(int u);
+  void expect_credit(Cycle at);
   void start(Cycle now);
   void classify(Cycle now);
   void schedule_fetch();
@@ -123,7 +125,8 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   // Sets of units, bit u for unit u. Whose registers, or semaphores, have next values; and whose have changed since the last evaluation: only
   // these may now start, or wait for something else than before.
   std::uint32_t staged_ = 0, changed_ = 0;
-  Cycle next_pulse_ = Never;   // the first that has been announced and not taken
+  Cycle next_pulse_ = Never;   // the first done that has been announced and not taken
+  Cycle next_credit_ = Never;  // the first that a unit needs, as far as it is announced
   MachineError error_;
   Cycle error_at_ = Never;
   Cycle abort_at_ = Never;
