@@ -156,7 +156,8 @@ void SequencerModel::read_response(Cycle first_beat, bool error) {
   }
   go_to(beats);
   fetch_last_beat_[static_cast<std::size_t>(fetch_answered_++) % fetch_last_beat_.size()] = fetch_beat_;
-  if (error_at_ != Never) wake_at(fetch_beat_ + 1);
+  const bool halt_waits = head_legal_ && head_.instruction.unit == isa::Unit::None;  // for what is fetched behind it
+  if (error_at_ != Never || halt_waits) wake_at(fetch_beat_ + 1);
   const std::size_t count = fetch.instructions;
   fetches_.pop_front();
   if (fifo_.size() == count) wake_at(std::max(fifo_.front().at, last_dispatch_ + 1));
