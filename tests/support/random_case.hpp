@@ -68,6 +68,11 @@ inline CaseResult run_case(std::uint64_t seed, RandomNetworkLimits limits = {}) 
     const SimulationOutput model = simulate(machine, schedule, inputs, options);
     options.engine = Engine::Plain;
     const SimulationOutput plain = simulate(machine, schedule, inputs, options);
+    options.timing_only = true;  // load_dma decides its reads itself
+    SimulationOutput timed = simulate(machine, schedule, inputs, options);
+    timed.outputs = plain.outputs;
+    timed.memory = plain.memory;
+    options.timing_only = false;
     options.engine = Engine::Beat;
     const SimulationOutput beat = simulate(machine, schedule, inputs, options);
     result.cycles = model.result.cycles;
@@ -80,6 +85,7 @@ inline CaseResult run_case(std::uint64_t seed, RandomNetworkLimits limits = {}) 
     for (const SimulationOutput* other : {&plain, &beat}) {
       what << differences(model, *other) << differing_fields(model.result, other->result, machine);
     }
+    if (const std::string differing = differences(model, timed); !differing.empty()) what << "without data: " << differing;
     for (const std::string& fault : beat.faults) what << "fault: " << fault << "\n";
     if (!what.str().empty()) result.failure = who + what.str();
   } catch (const UserError& error) {

@@ -64,6 +64,12 @@ std::int64_t LoadDmaModel::Job::draining_word(std::int64_t byte) const {
 std::int64_t LoadDmaModel::Job::words_within(std::int64_t bytes) const {
   if (whole_words) return bytes / word_bytes;
   if (bytes == run_bytes) return words;
+  if (windowed()) {
+    const std::int64_t behind_first = bytes - load->window_offset - load->window_bytes;
+    std::int64_t whole = behind_first < 0 ? 0 : std::min(behind_first / load->window_step + 1, groups) * words_per_group;
+    while (whole < words && last_byte(whole) < bytes) ++whole;
+    return whole;
+  }
   return bytes / load->group_bytes * words_per_group + bytes % load->group_bytes / word_bytes;
 }
 
@@ -81,11 +87,13 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
     job.words_per_group = ceil_div(load.window_bytes, job.word_bytes);
     job.run_bytes = std::min<std::int64_t>(
         load.run_bytes, load.window_offset + (job.groups - 1) * load.window_step + load.window_bytes);
+    job.period = job.run_bytes;
   } else {
     job.groups = ceil_div(load.run_bytes, load.group_bytes);
     job.words_per_group = ceil_div(load.group_bytes, job.word_bytes);
     job.run_bytes = load.run_bytes;
     job.whole_words = load.group_bytes % job.word_bytes == 0 && load.run_bytes % job.word_bytes == 0;
+    job.period = job.whole_words ? job.word_bytes : load.run_bytes % load.group_bytes == 0 ? load.group_bytes : load.run_bytes;
   }
   job.words = job.groups * job.words_per_group;
   if (!job.windowed()) {  // the last group may be short
@@ -104,6 +112,7 @@ void LoadDmaModel::start(const isa::Instruction& instruction, Cycle s) {
       job.staging.resize(static_cast<std::size_t>(job.runs * job.run_bytes));
     }
   }
+  if (channel_ != nullptr) job.cut = number_of_cut(job);
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) emit_leading_fill(jobs_.front());
   if (channel_ == nullptr) {
@@ -180,78 +189,30 @@ void LoadDmaModel::find_next_read() {
   next_read_ = std::max({jobs_.front().s + 2, acc_ + 1, answered_at_[issued_ - bursts_.most()] + 2, drained_at_[issued_] + 1});
 }
 
+// What changes from burst to burst is kept in locals: the series are of the same type as the members, and each write to one would have all of these read again.
 void LoadDmaModel::read_until(Cycle last) {
   Job& job = jobs_.front();
-  if (job.whole_words) {
-    read_whole_words(job, last);
-  } else {
-    while (next_read_ <= last && job.next_run < job.runs) read_burst(job);
-  }
-  if (job.next_run < job.runs) return;
-  sequencer_.chain(isa::Unit::Load, acc_ + 1);
-  next_read_ = Never;
-  finish_job();
-  if (!jobs_.empty()) find_next_read();
-}
-
-void LoadDmaModel::read_burst(Job& job) {
-  Burst burst;
-  burst.run = job.next_run;
-  burst.offset = job.next_offset;
-  burst.address = job.run_address + static_cast<std::uint64_t>(job.next_offset);
-  const auto to_boundary = static_cast<std::int64_t>(burst_mask_ + 1 - (burst.address & burst_mask_));
-  burst.bytes = static_cast<std::uint32_t>(std::min(to_boundary, job.run_bytes - job.next_offset));
-  acc_ = next_read_;
-  const Cycle beats = beat_of(burst, burst.bytes - 1) + 1, first_beat = channel_->read(acc_, beats);
-  answered_at_[issued_++] = first_beat + beats - 1;
-  bytes_ += burst.bytes;
-  emit(job, burst, first_beat);
-  job.next_offset += burst.bytes;
-  if (job.next_offset == job.run_bytes) {
-    job.begin_run();
-    job.word = 0;
-    ++job.word_run;
-  }
-  find_next_read();
-}
-
-// The same where every byte belongs to a whole word. What changes from burst to burst is kept in locals: the series are of the same type as the members, and
-// each write to one would have all of these read again.
-void LoadDmaModel::read_whole_words(Job& job, Cycle last) {
-  const auto width = static_cast<std::uint32_t>(job.word_bytes);
   const std::uint64_t run_bytes = static_cast<std::uint64_t>(job.run_bytes), burst_mask = burst_mask_;
   const std::int64_t most = bursts_.most();
   const Series answered_at = answered_at_.series(), drained_at = drained_at_.series();
   ReadChannel channel = *channel_;
-  Alike alike = alike_;
-  if (alike.width != width) alike = {};
   std::uint64_t offset = static_cast<std::uint64_t>(job.next_offset), bytes_read = 0;
-  std::int64_t issued = issued_, drained_count = drained_count_, cut = cut_;
-  std::uint32_t begun = job.begun;
+  std::int64_t issued = issued_, drained_count = drained_count_;
+  std::uint32_t phase = job.phase;
   Cycle next = next_read_, acc = acc_, word = std::max(word_, job.s + 2);
   do {
-    const std::uint64_t address = job.run_address + offset, within = address & burst_mask;
+    const std::uint64_t within = (job.run_address + offset) & burst_mask;
     const auto bytes = static_cast<std::uint32_t>(std::min(burst_mask + 1 - within, run_bytes - offset));
-    if (alike.within != within || alike.bytes != bytes || alike.begun != begun) alike = alike_to(address, bytes, begun, width);
+    const Likeness likeness(job.cut, within, bytes, phase);
+    const Alike& alike = alike_[likeness.place()];
+    if (!(alike.likeness == likeness)) learn(job, likeness, static_cast<std::int64_t>(offset), bytes);
     acc = next;
-    const Cycle free = channel.take(acc, alike.occupied), on_wires = free - alike.beats;
-    answered_at[issued++] = free - 1;
+    const Cycle behind = channel.take(acc, alike.occupied);
+    answered_at[issued++] = behind - 1;
     bytes_read += bytes;
-    begun = alike.left;
-    if (alike.words == 0) {
-      ++cut;
-    } else {  // they follow one another, but each comes two cycles behind the beat that brings its last byte
-      const Cycle first = std::max(word + 1, on_wires + alike.first);
-      word = std::max(first + alike.more_words, on_wires + alike.last);
-      begin_words(job, first);
-      for (; cut > 0; --cut) drained_at[drained_count++] = first;
-      if (begun == 0) {
-        drained_at[drained_count++] = word;
-      } else {
-        cut = 1;
-      }
-      word_ = word;
-    }
+    for (const WordAt& one : alike.drained) drained_at[drained_count++] = std::max(word + one.words, behind + one.at);
+    if (!job.has_words && alike.last.words > 0) begin_words(job, std::max(word + 1, behind + alike.first));
+    word = std::max(word + alike.last.words, behind + alike.last.at);
     offset += bytes;
     if (offset == run_bytes) {
       offset = 0;
@@ -259,8 +220,10 @@ void LoadDmaModel::read_whole_words(Job& job, Cycle last) {
       if (job.next_run == job.runs) break;
     }
     next = drained_count <= issued ? Never : std::max({acc + 1, answered_at[issued - most] + 2, drained_at[issued] + 1});
-    if (next > last || alike.begun != 0 || alike.left != 0 || cut != 0) continue;
-    // The bursts behind it that lie like it: within the run, or runs of one burst each. Each drains itself.
+    const bool goes_on = phase == alike.next_phase && alike.drained.size() == 1;
+    phase = alike.next_phase;
+    if (next > last || !goes_on) continue;
+    // The bursts behind it that are like it: within the run, or runs of one burst each.
     const bool runs = offset == 0;
     std::int64_t alike_left = 0;
     if (!runs && bytes > burst_mask) {
@@ -269,19 +232,19 @@ void LoadDmaModel::read_whole_words(Job& job, Cycle last) {
       alike_left = job.left_in_row;
     }
     if (alike_left == 0) continue;
-    const Cycle first_word = alike.first - alike.beats, last_word = alike.last - alike.beats, more_words = alike.more_words, occupied = alike.occupied;
+    const WordAt drained = alike.drained.front(), last_word = alike.last;
+    const Cycle occupied = alike.occupied;
     const std::int64_t begin = issued, end = issued + alike_left, ahead = drained_count - issued;
     do {
       acc = next;
-      const Cycle behind = channel.take(acc, occupied);
-      answered_at[issued] = behind - 1;
-      word = std::max(std::max(word + 1, behind + first_word) + more_words, behind + last_word);
-      drained_at[issued + ahead] = word;
+      const Cycle free = channel.take(acc, occupied);
+      answered_at[issued] = free - 1;
+      drained_at[issued + ahead] = std::max(word + drained.words, free + drained.at);
+      word = std::max(word + last_word.words, free + last_word.at);
       ++issued;
       next = std::max({acc + 1, answered_at[issued - most] + 2, drained_at[issued] + 1});
     } while (issued < end && next <= last);
     const std::int64_t count = issued - begin;
-    word_ = word;
     drained_count += count;
     bytes_read += static_cast<std::uint64_t>(count) * bytes;
     if (runs) {
@@ -295,36 +258,62 @@ void LoadDmaModel::read_whole_words(Job& job, Cycle last) {
     }
   } while (next <= last && job.next_run < job.runs);
   job.next_offset = static_cast<std::int64_t>(offset);
-  job.word_run = job.next_run;
-  job.begun = begun;
+  job.phase = phase;
   *channel_ = channel;
-  alike_ = alike;
   bytes_ += static_cast<std::int64_t>(bytes_read);
   issued_ = issued;
   drained_count_ = drained_count;
-  cut_ = cut;
   next_read_ = next;
   acc_ = acc;
+  if (job.has_words) word_ = word;
+  if (job.next_run < job.runs) return;
+  sequencer_.chain(isa::Unit::Load, acc_ + 1);
+  next_read_ = Never;
+  finish_job();
+  if (!jobs_.empty()) find_next_read();
 }
 
-LoadDmaModel::Alike LoadDmaModel::alike_to(std::uint64_t address, std::uint32_t bytes, std::uint32_t begun, std::uint32_t width) const {
-  const auto beat = [&](std::uint64_t byte) { return static_cast<Cycle>(((address + byte) >> bus_log2_) - (address >> bus_log2_)); };
-  Alike alike;
-  alike.within = address & burst_mask_;
-  alike.bytes = bytes;
-  alike.begun = begun;
-  alike.width = width;
-  alike.beats = beat(bytes - 1) + 1;
-  alike.occupied = channel_->bandwidth().occupation(alike.beats);
-  alike.words = (begun + bytes) / width;
-  alike.left = begun + bytes - alike.words * width;
-  if (alike.words == 0) return alike;
-  const std::uint64_t end = width - begun - 1;  // the last byte of the first word
-  alike.more_words = alike.words - 1;
-  alike.first = beat(end) + 2;
-  // Words that are not wider than the bus need at most one beat more than the word before.
-  alike.last = width > bus_bytes_ ? beat(end + static_cast<std::uint64_t>(alike.more_words) * width) + 2 : 0;
-  return alike;
+// The same number for every job whose runs are cut into words alike.
+std::uint32_t LoadDmaModel::number_of_cut(const Job& job) {
+  const isa::Load& load = *job.load;
+  const bool is_short = job.windowed() || job.period == job.run_bytes;
+  const WordCut cut{job.word_bytes, job.period, is_short ? load.run_bytes : 0, load.window_count, load.window_bytes, load.window_step, load.window_offset};
+  const auto known = std::find(cuts_.rbegin(), cuts_.rend(), cut);  // nearly always one of the last
+  if (known != cuts_.rend()) return static_cast<std::uint32_t>(cuts_.rend() - known) - 1;
+  cuts_.push_back(cut);
+  return static_cast<std::uint32_t>(cuts_.size()) - 1;
+}
+
+// What is known of all bursts like the next, of `bytes` from `offset` of the run on.
+void LoadDmaModel::learn(const Job& job, const Likeness& likeness, std::int64_t offset, std::int64_t bytes) {
+  Alike& alike = alike_[likeness.place()];
+  const std::int64_t end = offset + bytes;
+  const auto beat = [&](std::int64_t byte) {
+    return static_cast<Cycle>((job.run_address + static_cast<std::uint64_t>(byte)) >> bus_log2_) -
+           static_cast<Cycle>((job.run_address + static_cast<std::uint64_t>(offset)) >> bus_log2_);
+  };
+  const Cycle beats = beat(end - 1) + 1;
+  alike.likeness = likeness;
+  alike.occupied = channel_->bandwidth().occupation(beats);
+  alike.next_phase = end == job.run_bytes ? 0 : static_cast<std::uint32_t>(end % job.period);
+  // Words follow one another, but each comes two cycles behind the beat that brings its last byte.
+  const std::int64_t first = offset > 0 || likeness.phase() == Job::Led ? job.words_within(offset) : 0, behind = job.words_within(end);
+  std::vector<Cycle> at;
+  for (std::int64_t i = first; i < behind; ++i) {
+    const std::int64_t last = job.last_byte(i);
+    at.push_back(std::max(at.empty() ? LongAgo : at.back() + 1, last < offset ? LongAgo : beat(last) + 2 - beats));
+  }
+  alike.first = at.empty() ? LongAgo : at.front();
+  alike.last = {behind - first, at.empty() ? LongAgo : at.back()};
+  // Of this burst and of those before it in the run that have not been drained.
+  std::vector<std::int64_t> draining{job.draining_word(end - 1)};
+  for (std::int64_t before = offset; before > 0 && job.draining_word(before - 1) >= first; before -= static_cast<std::int64_t>(burst_mask_) + 1) {
+    draining.push_back(job.draining_word(before - 1));
+  }
+  alike.drained.clear();
+  for (auto word = draining.rbegin(); word != draining.rend() && *word < behind; ++word) {
+    alike.drained.push_back({*word - first + 1, at[static_cast<std::size_t>(*word - first)]});
+  }
 }
 
 // By the bursts that follow the first at `stride` without waiting for anything unknown, as long as they keep its distance in time and none
@@ -422,6 +411,7 @@ void LoadDmaModel::finish_job() {
 // the cycle in which the instruction before is done, whose status counts they belong to.
 void LoadDmaModel::emit_leading_fill(Job& job) {
   while (job.last_byte(job.word) < 0) emitted(job, 1, std::max(word_ + 1, job.s + 3));
+  if (job.word > 0) job.phase = Job::Led;
 }
 
 // All words that the answered bytes allow.
@@ -509,7 +499,7 @@ void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
     begin_words(job, first);
   }
   while (!undrained_.empty() && undrained_.front().run == job.word_run && undrained_.front().word < job.word + count) {
-    drained(first + (undrained_.front().word - job.word));
+    drained_.push(first + (undrained_.front().word - job.word));
     undrained_.pop_front();
   }
   job.word += count;
@@ -519,15 +509,10 @@ void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first) {
 // The next words from cycle `first` on, each not before its beat, of which it needs at least one more than the word before. Bursts before
 // the last are drained with the first of them, and that with the last.
 void LoadDmaModel::emitted(Job& job, std::int64_t count, Cycle first, const WordCycles::Beats& beats) {
-  if (channel_ == nullptr) {
-    word_ = words_.add(first, count, beats);
-  } else {
-    begin_words(job, std::max(first, beats.at(0)));
-    word_ = std::max(first + count - 1, beats.at(count - 1));
-  }
+  word_ = words_.add(first, count, beats);
   job.word += count;
   for (; !undrained_.empty() && undrained_.front().word < job.word; undrained_.pop_front()) {
-    drained(undrained_.front().word == job.word - 1 ? word_ : std::max(first, beats.at(0)));
+    drained_.push(undrained_.front().word == job.word - 1 ? word_ : std::max(first, beats.at(0)));
   }
 }
 

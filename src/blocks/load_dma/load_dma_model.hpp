@@ -86,7 +86,12 @@ class LoadDmaModel : public UnitModel, public ReadSink {
     std::uint8_t* direct = nullptr;
     bool whole_words = false;                    // every byte belongs to a word that is wholly of memory bytes
     bool has_words = false;                      // read directly: the first has been written
-    std::uint32_t begun = 0;                     // read directly, whole words: bytes of the next word that are there
+    // Read directly: number_of_cut(); so many bytes further on in a run words lie alike again, but never behind its end; and how far the next burst lies
+    // behind such a place.
+    std::uint32_t cut = 0;
+    std::int64_t period = 0;
+    std::uint32_t phase = 0;
+    static constexpr std::uint32_t Led = 1u << 24;  // in place of 0: words of fill at the head of the run have been written
     bool failed = false;
 
     bool windowed() const { return load->window_count > 0; }
@@ -105,7 +110,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
       const std::int64_t last = std::min({first + word_bytes, window + load->window_bytes, std::int64_t{load->run_bytes}}) - 1;
       return last >= std::max<std::int64_t>(first, 0) ? last : -1;
     }
-    std::int64_t words_within(std::int64_t bytes) const;   // of a run without windows: words that its first bytes make whole
+    std::int64_t words_within(std::int64_t bytes) const;   // of a run: words that its first bytes make whole
     std::int64_t draining_word(std::int64_t byte) const;   // last word for which a byte must stay in the ring
   };
   struct Undrained {
@@ -114,32 +119,57 @@ class LoadDmaModel : public UnitModel, public ReadSink {
 
   void request();
   void find_next_read();
-  void read_burst(Job& job);
-  void read_whole_words(Job& job, Cycle last);
-  // What bursts of whole words have in common that lie alike within a burst's boundaries and go on with a word alike.
+  // What decides how a run is cut into words.
+  struct WordCut {
+    std::int64_t word_bytes = 0, period = 0;
+    std::int64_t run_bytes = 0;  // where it has windows or its last group is short, else 0
+    std::int64_t window_count = 0, window_bytes = 0, window_step = 0, window_offset = 0;
+
+    bool operator==(const WordCut& o) const {
+      return word_bytes == o.word_bytes && period == o.period && run_bytes == o.run_bytes && window_count == o.window_count &&
+             window_bytes == o.window_bytes && window_step == o.window_step && window_offset == o.window_offset;
+    }
+  };
+  // Bursts of which everything is alike but the cycle: they lie alike within a burst's boundaries, and their words within them.
+  class Likeness {
+   public:
+    Likeness() = default;
+    // `within`: from the boundary before.
+    Likeness(std::uint32_t cut, std::uint64_t within, std::uint32_t bytes, std::uint32_t phase)
+        : lies_(std::uint64_t{phase} << 32 | std::uint64_t{bytes} << 16 | within), cut_(cut) {}
+    std::uint32_t phase() const { return static_cast<std::uint32_t>(lies_ >> 32); }
+    bool operator==(const Likeness& other) const { return lies_ == other.lies_ && cut_ == other.cut_; }
+    std::size_t place() const {  // in a table of them
+      return static_cast<std::size_t>((lies_ + (std::uint64_t{cut_} << 5)) * 0x9E3779B97F4A7C15u >> (64 - AlikeLog2));
+    }
+
+   private:
+    std::uint64_t lies_ = 0;  // no burst has 0 bytes
+    std::uint32_t cut_ = 0;
+  };
+  // The last of `words` words is written so many behind the word that is the last before the burst, or later: `at` cycles behind the burst's last beat.
+  struct WordAt {
+    std::int64_t words = 0;
+    Cycle at = LongAgo;
+  };
+  // What they have in common.
   struct Alike {
-    std::uint64_t within = 0;                    // their address, from the boundary before
-    std::uint32_t bytes = 0, begun = 0, width = 0;
-    std::uint32_t left = 0;                      // as `begun`, for the burst behind
-    std::int64_t words = 0, more_words = 0;      // that a burst makes whole; without the first
-    Cycle beats = 0, occupied = 0;
-    Cycle first = 0, last = 0;                   // the first and the last word come so many cycles behind the first beat, at least
+    Likeness likeness;
+    std::uint32_t next_phase = 0;  // of the burst behind
+    Cycle occupied = 0;            // the channel
+    Cycle first = LongAgo;         // as WordAt::at, of the first word that the burst completes
+    WordAt last;                   // of all of them
+    std::vector<WordAt> drained;   // words that drain this burst or those before
   };
   using Series = Recent<Cycle>::Series;
-  Alike alike_to(std::uint64_t address, std::uint32_t bytes, std::uint32_t begun, std::uint32_t width) const;
+  std::uint32_t number_of_cut(const Job& job);
+  void learn(const Job& job, const Likeness& likeness, std::int64_t offset, std::int64_t bytes);
   void begin_words(Job& job, Cycle first) {
     if (job.has_words) return;
     job.has_words = true;
     written_.push_back({first, Never, job.runs * job.words});
   }
   std::int64_t take_words(Cycle last);
-  void drained(Cycle cycle) {
-    if (channel_ == nullptr) {
-      drained_.push(cycle);
-    } else {
-      drained_at_[drained_count_++] = cycle;
-    }
-  }
   bool next_train(ReadTrain& train);
   void lengthen(ReadTrain& train, std::uint64_t stride, std::int64_t most);
   bool emit_train(Job& job, const Burst& bursts, std::uint32_t count, Cycle first_beat, Cycle period);
@@ -192,9 +222,10 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   Cycle next_read_ = Never;
   std::int64_t ring_;                        // F
   Recent<Cycle> answered_at_, drained_at_;
-  Alike alike_;                              // the burst before, where it had whole words
+  std::vector<WordCut> cuts_;                // that there have been
+  static constexpr int AlikeLog2 = 7;
+  std::array<Alike, 1 << AlikeLog2> alike_;  // bursts that there have been: of those with the same place() the last
   std::int64_t drained_count_ = 0;
-  std::int64_t cut_ = 0;                     // bursts that the next word drains
   struct Written {
     Cycle first, last;                       // the cycles of its first word and, when that is known, of its last
     std::int64_t count;
