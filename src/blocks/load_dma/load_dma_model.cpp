@@ -199,13 +199,18 @@ void LoadDmaModel::read_until(Cycle last) {
   std::uint64_t offset = static_cast<std::uint64_t>(job.next_offset), bytes_read = 0;
   std::int64_t issued = issued_, drained_count = drained_count_;
   std::uint32_t phase = job.phase;
+  Alike* known = known_;
   Cycle next = next_read_, acc = acc_, word = std::max(word_, job.s + 2);
   do {
     const std::uint64_t within = (job.run_address + offset) & burst_mask;
     const auto bytes = static_cast<std::uint32_t>(std::min(burst_mask + 1 - within, run_bytes - offset));
     const Likeness likeness(job.cut, within, bytes, phase);
-    const Alike& alike = alike_[likeness.place()];
-    if (!(alike.likeness == likeness)) learn(job, likeness, static_cast<std::int64_t>(offset), bytes);
+    if (!(alike_[known->behind].likeness == likeness)) {
+      known->behind = likeness.place();
+      if (!(alike_[known->behind].likeness == likeness)) learn(job, likeness, static_cast<std::int64_t>(offset), bytes);
+    }
+    known = &alike_[known->behind];
+    const Alike& alike = *known;
     acc = next;
     const Cycle behind = channel.take(acc, alike.occupied);
     answered_at[issued++] = behind - 1;
@@ -259,6 +264,7 @@ void LoadDmaModel::read_until(Cycle last) {
   } while (next <= last && job.next_run < job.runs);
   job.next_offset = static_cast<std::int64_t>(offset);
   job.phase = phase;
+  known_ = known;
   *channel_ = channel;
   bytes_ += static_cast<std::int64_t>(bytes_read);
   issued_ = issued;

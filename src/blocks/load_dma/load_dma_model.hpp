@@ -160,6 +160,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
     Cycle first = LongAgo;         // as WordAt::at, of the first word that the burst completes
     WordAt last;                   // of all of them
     std::vector<WordAt> drained;   // words that drain this burst or those before
+    std::size_t behind = 0;        // place of what came behind such a burst: probably comes again, and is found without waiting for next_phase
   };
   using Series = Recent<Cycle>::Series;
   std::uint32_t number_of_cut(const Job& job);
@@ -225,6 +226,7 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   std::vector<WordCut> cuts_;                // that there have been
   static constexpr int AlikeLog2 = 7;
   std::array<Alike, 1 << AlikeLog2> alike_;  // bursts that there have been: of those with the same place() the last
+  Alike* known_ = &alike_[0];                // of the last burst
   std::int64_t drained_count_ = 0;
   struct Written {
     Cycle first, last;                       // the cycles of its first word and, when that is known, of its last

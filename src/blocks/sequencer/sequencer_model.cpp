@@ -39,7 +39,8 @@ SequencerModel::SequencerModel(const Machine& machine, RevocableReadPort& memory
       memory_(memory),
       stalls_(stalls),
       fetch_burst_(std::max(machine.burst_bytes, isa::InstructionBytes)),
-      fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1) {
+      fetch_last_beat_(static_cast<std::size_t>(machine.memory_queue) + 1),
+      dispatch_times_(static_cast<std::size_t>(machine.prefetch_instructions) + 1) {
   for (int b = 0; b < BufferCount; ++b) bank_words_[static_cast<std::size_t>(b)] = machine.bank_words(static_cast<Buffer>(b));
   // Units look at their instructions in place. One more is pushed in the cycle in which one leaves.
   for (Unit& unit : unit_) unit.entries.reserve(static_cast<std::size_t>(machine.queue_depth + MaxInFlight) + 1);
@@ -94,8 +95,7 @@ void SequencerModel::schedule_fetch() {
     const std::int64_t needed = requested_ + instructions - machine_.prefetch_instructions;  // dispatches before it
     if (needed > 0) {
       if (dispatched_ < needed) return;
-      const auto ago = static_cast<std::size_t>(dispatched_ - needed);
-      ar = std::max(ar, dispatch_times_[dispatch_times_.size() - 1 - ago] + 2);
+      ar = std::max(ar, dispatch_times_[needed - 1] + 2);
     }
     const Cycle on_wires = ar;
     if (on_wires > error_at_) return;
@@ -105,20 +105,19 @@ void SequencerModel::schedule_fetch() {
       ar = std::max(ar, fetch_last_beat_[static_cast<std::size_t>(fetch_issued_ - q) % fetch_last_beat_.size()] + 1);
     }
     ar = stalls_.request.next_open(ar);
-    Fetch fetch;
+    Fetch& fetch = fetches_.push();
     fetch.address = address;
     fetch.bytes = bytes;
     fetch.on_wires = on_wires;
     fetch.instructions = static_cast<std::uint32_t>(instructions);
     fetch.words.resize(static_cast<std::size_t>(instructions));
-    fetches_.push_back(std::move(fetch));
     requested_ += instructions;
     fetch_offset_ += bytes;
     fetch_last_acc_ = ar;
     ++fetch_issued_;
     ++fetch_bursts_;
     fetch_bytes_ += bytes;
-    memory_.read(address, bytes, reinterpret_cast<std::uint8_t*>(fetches_.back().words.data()), ar);
+    memory_.read(address, bytes, reinterpret_cast<std::uint8_t*>(fetch.words.data()), ar);
   }
 }
 
@@ -253,15 +252,14 @@ void SequencerModel::take_dones(Cycle now) {
   if (now < next_pulse_) return;
   next_pulse_ = Never;
   for (int u = 0; u < 4; ++u) {
-    Unit& unit = unit_[static_cast<std::size_t>(u)];
-    take_done(u, now);
+    const Unit& unit = unit_[static_cast<std::size_t>(u)];
+    if (!unit.dones.empty() && unit.dones.front().p == now) take_done(u, now);
     if (!unit.dones.empty()) next_pulse_ = std::min(next_pulse_, unit.dones.front().p);
   }
 }
 
 void SequencerModel::take_done(int u, Cycle now) {
   Unit& unit = unit_[static_cast<std::size_t>(u)];
-  if (unit.dones.empty() || unit.dones.front().p != now) return;
   const Done done = unit.dones.front();
   unit.dones.pop_front();
   const Entry& entry = unit.entries.front();
@@ -347,10 +345,8 @@ void SequencerModel::dispatch(Cycle now) {
   unit.push = 1;
   stage(static_cast<int>(head_.instruction.unit));
   fifo_.pop_front();
-  ++dispatched_;
+  dispatch_times_[dispatched_++] = now;
   last_dispatch_ = now;
-  dispatch_times_.push_back(now);
-  if (dispatch_times_.size() > static_cast<std::size_t>(machine_.prefetch_instructions) + 1) dispatch_times_.pop_front();
   schedule_fetch();
 }
 
@@ -416,6 +412,7 @@ bool SequencerModel::clash(const isa::Claim& a, const isa::Claim& b) const {
   if (a.buffer != b.buffer) return false;
   if (a.write != b.write) return meet(a, b);
   const std::int64_t bank = bank_words_[static_cast<std::size_t>(a.buffer)];
+  if (a.last + bank <= b.first || b.last + bank <= a.first) return false;  // a bank or more lies between them: no division
   return a.first / bank <= b.last / bank && b.first / bank <= a.last / bank;  // of two intervals that meet, a bank, too
 }
 

@@ -3,7 +3,6 @@
 // (docs/reference/machine.md, 2). In between all its state is constant, and the counters are added up in one step.
 #pragma once
 #include <array>
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -146,12 +145,12 @@ class SequencerModel : public Agent, public CompletionSink, public ReadSink {
   int fetch_burst_ = 64;
   std::uint64_t fetch_offset_ = 0;          // next byte to request
   std::int64_t requested_ = 0;              // instructions
-  std::deque<Fetch> fetches_;               // unanswered
+  Ring<Fetch> fetches_;                     // unanswered
   Cycle fetch_last_acc_ = 0;
   Cycle fetch_beat_ = -1;                   // the last beat on the wires so far
   std::int64_t fetch_issued_ = 0, fetch_answered_ = 0;
   std::vector<Cycle> fetch_last_beat_;      // rl of burst k at k modulo the size
-  std::deque<Cycle> dispatch_times_;        // of the last `prefetch` dispatches, oldest first
+  Recent<Cycle> dispatch_times_;            // by number of the dispatch
   struct Ready { isa::Word word{}; Cycle at = 0; bool error = false; };  // at: b + 2
   Ring<Ready> fifo_;
   Entry head_;                              // the decoded front of the FIFO
