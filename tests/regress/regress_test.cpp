@@ -95,6 +95,9 @@ TEST(Regress, ReadsThatLoadDmaDecidesTakeTheSameCycles) {
 // With every unit idle, a halt waits for instructions behind it that are still being fetched; nothing else wakes the sequencer then.
 TEST(Regress, AHaltIsWokenByTheLastInstructionBehindIt) { reads_take_the_same_cycles(78, 2111); }
 
+// Two loads whose runs are as long and end with a short group, of groups of other lengths, are cut into words otherwise.
+TEST(Regress, RunsAsLongMayBeCutOtherwise) { reads_take_the_same_cycles(77, 587); }
+
 // A program that fails: no engine asks for instructions, or forgets some, that another does not. Cycles, counters, error registers, starts and ends, memory and
 // traffic are equal behind errors of every kind, aborts among them. More of fetch is spoilt here than in the cases of regressions. GEMEL_CASES=N for more.
 TEST(Regress, EnginesEndAlikeBehindAnError) {

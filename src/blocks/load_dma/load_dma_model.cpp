@@ -282,8 +282,11 @@ void LoadDmaModel::read_until(Cycle last) {
 // The same number for every job whose runs are cut into words alike.
 std::uint32_t LoadDmaModel::number_of_cut(const Job& job) {
   const isa::Load& load = *job.load;
-  const bool is_short = job.windowed() || job.period == job.run_bytes;
-  const WordCut cut{job.word_bytes, job.period, is_short ? load.run_bytes : 0, load.window_count, load.window_bytes, load.window_step, load.window_offset};
+  WordCut cut{job.word_bytes, job.period, 0, 0, load.window_count, load.window_bytes, load.window_step, load.window_offset};
+  if (job.windowed() || (job.period == job.run_bytes && !job.whole_words)) {
+    cut.run_bytes = load.run_bytes;
+    cut.group_bytes = load.group_bytes;
+  }
   const auto known = std::find(cuts_.rbegin(), cuts_.rend(), cut);  // nearly always one of the last
   if (known != cuts_.rend()) return static_cast<std::uint32_t>(cuts_.rend() - known) - 1;
   cuts_.push_back(cut);

@@ -122,12 +122,12 @@ class LoadDmaModel : public UnitModel, public ReadSink {
   // What decides how a run is cut into words.
   struct WordCut {
     std::int64_t word_bytes = 0, period = 0;
-    std::int64_t run_bytes = 0;  // where it has windows or its last group is short, else 0
+    std::int64_t run_bytes = 0, group_bytes = 0;  // where it has windows or its last group is short, else 0
     std::int64_t window_count = 0, window_bytes = 0, window_step = 0, window_offset = 0;
 
     bool operator==(const WordCut& o) const {
-      return word_bytes == o.word_bytes && period == o.period && run_bytes == o.run_bytes && window_count == o.window_count &&
-             window_bytes == o.window_bytes && window_step == o.window_step && window_offset == o.window_offset;
+      return word_bytes == o.word_bytes && period == o.period && run_bytes == o.run_bytes && group_bytes == o.group_bytes &&
+             window_count == o.window_count && window_bytes == o.window_bytes && window_step == o.window_step && window_offset == o.window_offset;
     }
   };
   // Bursts of which everything is alike but the cycle: they lie alike within a burst's boundaries, and their words within them.
